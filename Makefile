@@ -1,0 +1,57 @@
+# Everything runs from .venv, which the first target that needs it makes. Needs GNU make 3.81+ (macOS's) and Python 3.11-3.13.
+
+VENV := .venv
+READY := $(VENV)/.ready
+RECIPE := recipes/demo.toml
+OUT := runs/demo
+
+# The first interpreter that is new enough, not too new, and able to make an environment. Asked by running it:
+# the shims of pyenv answer to names of versions that are not active. Set PYTHON=/path/to/python to choose.
+USABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(firstword $(foreach python,python3.12 python3.13 python3.11 python3,$(shell $(python) -c '$(USABLE)' 2>/dev/null && echo $(python))))
+
+# One thread a process: pytest already runs one process a core, and sums come out the same on every machine.
+TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+WORKERS ?= 2
+
+.PHONY: demo test lint types format docs-results clean help
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## Run the whole pipeline on the embedded data set, SSC beside plain CAM: CPU, no download
+	$(VENV)/bin/tagseg run $(RECIPE) --out $(OUT) --baseline
+
+test: $(READY) ## Run all tests, shapes and types of tensor functions checked at every call
+	$(TEST_ENV) $(VENV)/bin/python -m pytest -n $(WORKERS) --jaxtyping-packages=tagseg,beartype.beartype
+
+lint: $(READY) ## Check style and formatting
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+types: $(READY) ## Check types
+	$(VENV)/bin/pyright
+
+format: $(READY) ## Format, and mend what ruff can mend
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+docs-results: $(READY) ## Write docs/results.md from the scores of every run below runs/
+	$(VENV)/bin/python benchmarks/collect_results.py runs --out docs/results.md
+
+clean: ## Remove the environment and the caches, never runs/
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+
+# Made anew when it is missing, broken or of a version that we do not run on; else brought up to date in place.
+$(READY): pyproject.toml constraints.txt
+	@$(VENV)/bin/python -c '$(USABLE)' 2>/dev/null || { \
+	  python="$(PYTHON)"; \
+	  test -n "$$python" || { \
+	    echo "error: no Python 3.11 to 3.13 with venv was found" >&2; \
+	    echo "help: install one (Debian, Ubuntu: apt install python3 python3-venv; macOS: brew install python@3.12), or set PYTHON=/path/to/python" >&2; \
+	    exit 1; }; \
+	  echo "making $(VENV) with $$python"; \
+	  "$$python" -m venv --clear $(VENV); }
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' constraints.txt)"
+	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --constraint constraints.txt --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,101 @@
+"""Files that appear whole or not at all: written under a temporary name, synced, then renamed."""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from tagseg.errors import ArtifactError
+
+PART_SUFFIX = ".part"
+"""Ending of a temporary name; a file with it is never complete and may be deleted when no run is active."""
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Lend a temporary path beside ``path``; when the block ends well, what was written there becomes ``path``.
+
+    The data reaches the disk before the rename and the rename before the return, so that neither ``kill -9`` nor a
+    power cut leaves half a file under the final name. A block that raises leaves the old file as it was.
+
+    Args:
+        path: the final file; missing parent folders are made.
+
+    Yields:
+        A path in the same folder, hidden, ending in ``.part``.
+
+    Raises:
+        ArtifactError: when the operating system refuses (disk full, no permission, a folder in the way).
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "a.txt"
+    >>> with atomic_path(target) as temporary:
+    ...     _ = temporary.write_text("whole")
+    >>> target.read_text(), [file.name for file in target.parent.iterdir()]
+    ('whole', ['a.txt'])
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART_SUFFIX}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        raise ArtifactError(
+            f"{path} could not be written, got '{error.strerror or error}'",
+            help="free disk space or correct the folder's permissions, then run the same command again",
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def atomic_write(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
+    """Write a file that appears whole or not at all.
+
+    Args:
+        path: the final file; missing parent folders are made.
+        content: the bytes, or a function that writes them to the binary file that it is given.
+
+    Raises:
+        ArtifactError: when the operating system refuses (disk full, no permission, a folder in the way).
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "deep" / "a.bin"
+    >>> atomic_write(target, b"abc")
+    >>> atomic_write(target, lambda file: file.write(b"new"))
+    >>> target.read_bytes()
+    b'new'
+    """
+    with atomic_path(path) as temporary, temporary.open("xb") as file:
+        if isinstance(content, bytes):
+            file.write(content)
+        else:
+            content(file)
+
+
+def remove_leftovers(folder: Path) -> int:
+    """Delete the temporary files that killed processes left below ``folder`` and return how many there were.
+
+    Call it only while no other process writes there.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / ".a.txt.0123abcd.part").write_text("ha")
+    >>> remove_leftovers(folder), remove_leftovers(folder)
+    (1, 0)
+    """
+    leftovers = sorted(folder.rglob(f".*{PART_SUFFIX}"))
+    for leftover in leftovers:
+        leftover.unlink(missing_ok=True)
+    return len(leftovers)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

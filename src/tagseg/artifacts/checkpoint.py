@@ -1,0 +1,205 @@
+"""Checkpoints: tensors and plain values in one safetensors file that holds no code and is checked when it is read."""
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from tagseg.artifacts.atomic import atomic_path
+from tagseg.errors import ArtifactError
+
+FORMAT = 1
+_METADATA_KEY = "tagseg"
+_TENSOR, _TUPLE, _PAIRS = "__tensor__", "__tuple__", "__pairs__"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What one checkpoint file holds.
+
+    Args:
+        tensors: per group (such as ``model``), the named tensors, on the CPU.
+        state: plain values, as they were saved.
+        path: the file they came from.
+        warning: why this is an older file than asked for, or an empty string.
+    """
+
+    tensors: dict[str, dict[str, Tensor]]
+    state: dict[str, Any]
+    path: Path
+    warning: str = ""
+
+
+def previous_path(path: Path) -> Path:
+    """Return where :func:`save_checkpoint` keeps the checkpoint before ``path``.
+
+    >>> previous_path(Path("last.safetensors")).as_posix()
+    'last.previous.safetensors'
+    """
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def save_checkpoint(
+    path: Path,
+    *,
+    tensors: Mapping[str, Mapping[str, Tensor]],
+    state: Mapping[str, Any],
+    keep_previous: bool = False,
+) -> None:
+    """Write groups of tensors and plain values as one file, atomically, every bit as it is.
+
+    Args:
+        path: the ``.safetensors`` file.
+        tensors: per group, named tensors of any type, shape and device; a group's name has no ``/``.
+        state: values that JSON can hold (see :func:`split_tensors` for optimizer states).
+        keep_previous: move the file that is there to :func:`previous_path` first, a reserve against a damaged disk.
+
+    Raises:
+        ArtifactError: when the file cannot be written.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "last.safetensors"
+    >>> save_checkpoint(path, tensors={"model": {"w": torch.ones(2)}}, state={"step": 7})
+    >>> loaded = load_checkpoint(path)
+    >>> loaded.tensors["model"]["w"].tolist(), loaded.state
+    ([1.0, 1.0], {'step': 7})
+    """
+    flat = {
+        f"{group}/{name}": _plain(tensor) for group, members in tensors.items() for name, tensor in members.items()
+    }
+    header = {
+        "format": FORMAT,
+        "groups": list(tensors),
+        "state": dict(state),
+        "crc32": {name: _checksum(tensor) for name, tensor in flat.items()},
+    }
+    with atomic_path(path) as temporary:
+        save_file(flat, temporary, metadata={_METADATA_KEY: json.dumps(header)})
+        if keep_previous and path.exists():
+            path.replace(previous_path(path))
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read one checkpoint and check every tensor against its checksum.
+
+    Raises:
+        ArtifactError: when the file is missing, truncated, altered, or no checkpoint of tagseg.
+    """
+    if not path.is_file():
+        raise ArtifactError(
+            f"checkpoint {path} must exist, got no such file", help="run the stage that trains this network first"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})[_METADATA_KEY])
+            flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise _damaged(path, "a file that cannot be read as one") from error
+    if header.get("format") != FORMAT:
+        raise ArtifactError(
+            f"checkpoint {path} must have format {FORMAT}, got {header.get('format')}",
+            help="read it with the version of tagseg that wrote it, or train again",
+        )
+    if header["crc32"].keys() != flat.keys():
+        raise _damaged(path, f"{len(flat)} of {len(header['crc32'])} tensors")
+    for name in sorted(flat):
+        if _checksum(flat[name]) != header["crc32"][name]:
+            raise _damaged(path, f"other bytes in '{name}' than were written")
+    tensors: dict[str, dict[str, Tensor]] = {group: {} for group in header["groups"]}
+    for flat_name in header["crc32"]:  # the order in which they were saved
+        group, _, name = flat_name.partition("/")
+        tensors[group][name] = flat[flat_name]
+    return Checkpoint(tensors=tensors, state=header["state"], path=path)
+
+
+def load_latest_checkpoint(path: Path) -> Checkpoint | None:
+    """Read ``path``, or the checkpoint before it where ``path`` is missing or damaged; None when there is neither.
+
+    The returned ``warning`` says why an older file was taken.
+
+    Raises:
+        ArtifactError: when files are there but none is whole.
+
+    >>> load_latest_checkpoint(Path("/nowhere/last.safetensors")) is None
+    True
+    """
+    older = previous_path(path)
+    if not older.exists():
+        return load_checkpoint(path) if path.exists() else None
+    try:
+        return load_checkpoint(path)
+    except ArtifactError as error:
+        found = load_checkpoint(older)
+        warning = f"{error.problem}; continuing from {older.name}"
+        return Checkpoint(tensors=found.tensors, state=found.state, path=older, warning=warning)
+
+
+def split_tensors(nested: Any) -> tuple[dict[str, Tensor], Any]:  # noqa: ANN401 (any nest of plain values)
+    """Part a nest of values, such as ``optimizer.state_dict()``, into named tensors and a layout that JSON can hold.
+
+    :func:`join_tensors` undoes it exactly: tuples stay tuples, integer keys stay integers, floats keep every bit.
+
+    Args:
+        nested: dicts (keys str or int), lists, tuples, tensors, str, int, float, bool, None.
+
+    Returns:
+        The tensors by their place in the nest, and the layout.
+
+    >>> tensors, layout = split_tensors({"state": {0: {"step": torch.tensor(3.0)}}, "betas": (0.5, 0.9)})
+    >>> list(tensors)
+    ['state.0.step']
+    >>> join_tensors(tensors, json.loads(json.dumps(layout)))
+    {'state': {0: {'step': tensor(3.)}}, 'betas': (0.5, 0.9)}
+    """
+    tensors: dict[str, Tensor] = {}
+
+    def visit(value: Any, place: str) -> Any:  # noqa: ANN401
+        if isinstance(value, Tensor):
+            tensors[place] = value
+            return {_TENSOR: place}
+        inside = f"{place}." if place else ""
+        if isinstance(value, Mapping):
+            # Pairs, since a JSON object would turn integer keys into strings.
+            return {_PAIRS: [[key, visit(item, f"{inside}{key}")] for key, item in value.items()]}
+        if isinstance(value, list | tuple):
+            items = [visit(item, f"{inside}{index}") for index, item in enumerate(value)]
+            return {_TUPLE: items} if isinstance(value, tuple) else items
+        return value
+
+    return tensors, visit(nested, "")
+
+
+def join_tensors(tensors: Mapping[str, Tensor], layout: Any) -> Any:  # noqa: ANN401 (any nest of plain values)
+    """Put together again what :func:`split_tensors` parted."""
+    if isinstance(layout, list):
+        return [join_tensors(tensors, item) for item in layout]
+    if not isinstance(layout, dict):
+        return layout
+    if _TENSOR in layout:
+        return tensors[layout[_TENSOR]]
+    if _TUPLE in layout:
+        return tuple(join_tensors(tensors, item) for item in layout[_TUPLE])
+    return {key: join_tensors(tensors, item) for key, item in layout[_PAIRS]}
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """Return a contiguous copy on the CPU: safetensors refuses strides and shared memory."""
+    return tensor.detach().to("cpu", copy=True).contiguous()
+
+
+def _checksum(tensor: Tensor) -> int:
+    return zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy()) if tensor.numel() else 0
+
+
+def _damaged(path: Path, found: str) -> ArtifactError:
+    return ArtifactError(
+        f"checkpoint {path} must be a whole file written by tagseg, got {found}",
+        help="delete it and run the same command again",
+    )

@@ -1,0 +1,238 @@
+"""The folder of one run: where each stage writes, what is done with which inputs, and who is working in it."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from tagseg.artifacts.atomic import atomic_write, remove_leftovers
+from tagseg.artifacts.lock import folder_lock
+from tagseg.errors import ArtifactError
+
+STAGE_OUTPUTS = {
+    "train_classifier": "1_classifier",
+    "extract_cams": "2_cams",
+    "train_affinity": "3_affinity",
+    "make_masks": "4_masks",
+    "train_segmenter": "5_segmenter",
+    "predict": "6_predictions",
+    "evaluate": "scores.json",
+    "report": "report.html",
+}
+"""What each stage leaves in the run folder, in the order of the pipeline."""
+
+FORMAT = 1
+_PACKAGES = ("tagseg", "torch", "torchvision", "timm", "numpy", "pillow", "scikit-image", "lightning-fabric")
+
+
+@dataclass(frozen=True, slots=True)
+class StageStatus:
+    """What the manifest says about one stage.
+
+    Args:
+        state: ``missing`` (never started), ``started`` (begun, not finished) or ``done``.
+        fingerprint: of the inputs it was started with, or an empty string.
+        details: what the stage told about itself, such as counts and scores.
+    """
+
+    state: Literal["missing", "started", "done"]
+    fingerprint: str
+    details: dict[str, Any]
+
+
+class RunFolder:
+    """Paths and manifest of one run.
+
+    Args:
+        root: the folder; made at the first write.
+
+    >>> import tempfile
+    >>> run = RunFolder(Path(tempfile.mkdtemp()))
+    >>> run.is_done("extract_cams", "abc")
+    (False, 'never started')
+    >>> run.output("extract_cams").mkdir()
+    >>> run.mark_started("extract_cams", "abc")
+    >>> run.mark_done("extract_cams", "abc", {"images": 3})
+    >>> run.is_done("extract_cams", "abc")
+    (True, 'done with the same inputs')
+    >>> run.is_done("extract_cams", "xyz")
+    (False, 'its inputs changed')
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def recipe_path(self) -> Path:
+        """The recipe as it ran, with every override."""
+        return self.root / "recipe.toml"
+
+    @property
+    def manifest_path(self) -> Path:
+        """Versions, device, seeds, times, fingerprints, bad files."""
+        return self.root / "manifest.json"
+
+    @property
+    def scores_path(self) -> Path:
+        """The scores of every evaluated artifact."""
+        return self.root / "scores.json"
+
+    @property
+    def report_path(self) -> Path:
+        """The page for people."""
+        return self.root / "report.html"
+
+    def output(self, stage: str) -> Path:
+        """Return the folder or file that ``stage`` writes."""
+        return self.root / STAGE_OUTPUTS[stage]
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep every other run out of this folder while the block runs, and first sweep up after one that was killed.
+
+        Raises:
+            ArtifactError: when another run is at work here.
+        """
+        with folder_lock(self.root / ".lock"):
+            remove_leftovers(self.root)
+            yield
+
+    def read_manifest(self) -> dict[str, Any]:
+        """Return the manifest, or an empty one for a new folder.
+
+        Raises:
+            ArtifactError: when the file is not one that tagseg wrote.
+        """
+        if not self.manifest_path.exists():
+            return {"format": FORMAT, "stages": {}}
+        try:
+            manifest = json.loads(self.manifest_path.read_text(encoding="utf-8"))
+            found = manifest["format"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ArtifactError(
+                f"{self.manifest_path} must be a manifest of tagseg, got a file that cannot be read as one",
+                help="choose another --out, or delete the file to do every stage again",
+            ) from error
+        if found != FORMAT:
+            raise ArtifactError(
+                f"{self.manifest_path} must have format {FORMAT}, got {found}",
+                help="choose another --out, or use the version of tagseg that wrote it",
+            )
+        return manifest
+
+    def update_manifest(self, **sections: Any) -> None:  # noqa: ANN401 (any JSON)
+        """Set top-level sections of the manifest, such as ``seeds=...``, atomically; the others stay."""
+        self._write({**self.read_manifest(), **sections})
+
+    def stage_status(self, stage: str) -> StageStatus:
+        """Return what the manifest says about ``stage``."""
+        entry = self.read_manifest()["stages"].get(stage, {})
+        return StageStatus(entry.get("state", "missing"), entry.get("fingerprint", ""), entry.get("details", {}))
+
+    def is_done(self, stage: str, fingerprint: str) -> tuple[bool, str]:
+        """Return whether ``stage`` finished with these inputs, and the reason for people.
+
+        A stage is done when the manifest says so, its inputs have the same fingerprint, and its output still exists.
+        """
+        status = self.stage_status(stage)
+        if status.state == "missing":
+            return False, "never started"
+        if status.fingerprint != fingerprint:
+            return False, "its inputs changed"
+        if status.state == "started":
+            return False, "it was interrupted"
+        if not self.output(stage).exists():
+            return False, f"{STAGE_OUTPUTS[stage]} is gone"
+        return True, "done with the same inputs"
+
+    def mark_started(self, stage: str, fingerprint: str) -> None:
+        """Note that ``stage`` begins with these inputs; the first start of an interrupted stage is kept."""
+        entry = self._entry(stage)
+        if (entry.get("state"), entry.get("fingerprint")) != ("started", fingerprint):
+            self._write_entry(stage, {"state": "started", "fingerprint": fingerprint, "started": _now()})
+
+    def mark_done(self, stage: str, fingerprint: str, details: Mapping[str, Any] | None = None) -> None:
+        """Note that ``stage`` finished with these inputs; ``details`` is any JSON, such as counts and seconds."""
+        done = {"state": "done", "fingerprint": fingerprint, "finished": _now(), "details": dict(details or {})}
+        self._write_entry(stage, {**self._entry(stage), **done})
+
+    def record_bad_files(self, stage: str, problems: Iterable[tuple[str, str]]) -> None:
+        """Note the files that ``stage`` had to skip, as (path, reason) pairs, instead of those noted before."""
+        bad = [{"path": path, "reason": reason} for path, reason in sorted(problems)]
+        self._write_entry(stage, {**self._entry(stage), "bad_files": bad})
+
+    def _entry(self, stage: str) -> dict[str, Any]:
+        return self.read_manifest()["stages"].get(stage, {})
+
+    def _write_entry(self, stage: str, entry: dict[str, Any]) -> None:
+        manifest = self.read_manifest()
+        self._write({**manifest, "stages": {**manifest["stages"], stage: entry}})
+
+    def _write(self, manifest: dict[str, Any]) -> None:
+        text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False)
+        atomic_write(self.manifest_path, f"{text}\n".encode())
+
+
+def fingerprint(*parts: Any) -> str:  # noqa: ANN401 (any JSON)
+    """Return a short name of JSON values: equal values give equal names, whatever the order of their keys.
+
+    Args:
+        parts: dicts, lists, tuples, strings, numbers, None; paths are taken as strings.
+
+    Returns:
+        The first 16 hexadecimal digits of a SHA-256.
+
+    >>> fingerprint({"a": 1, "b": [2]}) == fingerprint({"b": (2,), "a": 1}), fingerprint(1) == fingerprint("1")
+    (True, False)
+    """
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=os.fspath)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def describe_environment() -> dict[str, Any]:
+    """Return what a reader needs to repeat a run: Python, platform, package versions, commit of tagseg's source.
+
+    >>> sorted(describe_environment())
+    ['commit', 'packages', 'platform', 'python']
+    """
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "commit": _commit(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """Return the commit of the source tree that runs (with ``+`` when it has changes), None when installed without."""
+    source = Path(__file__).parent
+    try:
+        head = _git(source, "rev-parse", "HEAD")
+        return head + ("+" if _git(source, "status", "--porcelain", "--", ".") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=10)
+    return done.stdout.strip()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,253 @@
+"""What the training loop draws from: samples addressed by (epoch, image), and the order in which they come.
+
+Axis legend: N images of a batch, C classes, S side of the crop, s = S // 2 side of the regions.
+
+Nothing here keeps random state. A sample depends on (seed, epoch, index) and a batch on (seed, epoch, step), so neither
+the number of workers, nor the number of processes, nor an interruption changes what the network sees.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from tagseg.data.augment import Regions, TrainTransform, stack_samples, subsample_labels
+from tagseg.data.images import read_image
+from tagseg.errors import DataError, DeviceError, TagsegError
+from tagseg.types import ImageRecord, Split
+
+Address = tuple[int, int]
+"""(epoch, index): which pass over the data, and which record of the split."""
+
+REGIONS_STRIDE = 2
+"""Self-modulation works at half the crop's side. Source: SSC release; METHOD.md section 2."""
+
+
+class RegionSource(Protocol):
+    """Where the superpixels of an image come from, such as ``SuperpixelCache``."""
+
+    def read(self, image_path: Any) -> Regions:  # noqa: ANN401
+        """Return the (H, W) region ids of the image at ``image_path``."""
+        ...
+
+
+class TrainingSet(Dataset[dict[str, Tensor]]):
+    """Map an address (epoch, index) to one augmented sample.
+
+    An image that cannot be read raises :class:`DataError`: the loop must not train on other data than the manifest
+    says. Leave bad images out up front, with :func:`without_images`.
+
+    Args:
+        split: the images and their tags; masks are never read.
+        transform: the joint augmentation.
+        seed: at least 0; with the address it decides the augmentation.
+        regions: source of superpixels, or None when no loss term needs them.
+    """
+
+    def __init__(
+        self, split: Split, transform: TrainTransform, *, seed: int, regions: RegionSource | None = None
+    ) -> None:
+        self.split = split
+        self.transform = transform
+        self.seed = seed
+        self.regions = regions
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, address: Address) -> dict[str, Tensor]:
+        """Return the sample at ``address``.
+
+        Returns:
+            ``image`` float32 (3, S, S), normalised; ``tags`` float32 (C,) in {0, 1}; ``index`` int64 (); and, with a
+            region source, ``regions`` int64 (s, s), -1 = padding.
+
+        Raises:
+            DataError: when the image cannot be read, or its superpixels have another size.
+        """
+        epoch, index = address
+        record = self.split.records[index]
+        image = read_image(record.image_path)
+        regions = self._read_regions(record, image.shape[:2])
+        sample = self.transform(image, rng=np.random.default_rng((self.seed, epoch, index)), regions=regions)
+        if "regions" in sample:
+            side = max(1, self.transform.crop_size // REGIONS_STRIDE)
+            sample["regions"] = subsample_labels(sample["regions"], size=side)
+        sample["tags"] = tag_vector(record.tags, num_classes=self.split.classes.num_classes)
+        sample["index"] = torch.tensor(index)
+        return sample
+
+    def _read_regions(self, record: ImageRecord, size: tuple[int, int]) -> Regions | None:
+        if self.regions is None:
+            return None
+        regions = self.regions.read(record.image_path)
+        if regions.shape != size:
+            raise DataError(
+                f"{record.image_path}: superpixels have the image's size {size[0]} x {size[1]}, "
+                f"got {regions.shape[0]} x {regions.shape[1]}",
+                help="delete the superpixel cache and run again",
+            )
+        return regions
+
+
+class EpochSampler(Sampler[list[Address]]):
+    """Yield the batches of one epoch, for one process, as lists of addresses.
+
+    The epoch's order is a permutation drawn from (seed, epoch). Global batch ``k`` is its ``k``-th run of ``batch_size``
+    images; the rest that fills no batch is dropped for this epoch. Process ``rank`` takes its contiguous share of every
+    global batch, so that any number of processes sees the same global batches. With fewer images than ``batch_size``,
+    the batch shrinks to all images.
+
+    Args:
+        num_images: at least 1.
+        batch_size: images of a global batch (all processes together), at least 1.
+        seed: at least 0.
+        rank: this process, 0..world_size-1.
+        world_size: number of processes.
+
+    Raises:
+        DataError: when there is no image.
+        DeviceError: when the global batch does not divide by the processes.
+
+    >>> sampler = EpochSampler(5, batch_size=2, seed=0)
+    >>> sampler.set_position(epoch=3, step=1)
+    >>> len(sampler), [[epoch for epoch, index in batch] for batch in sampler]
+    (1, [[3, 3]])
+    """
+
+    def __init__(self, num_images: int, *, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
+        if num_images < 1:
+            raise DataError("a training set holds at least 1 image, got 0", help="check the split and data.classes")
+        self.batch_size = min(batch_size, num_images)
+        if self.batch_size % world_size:
+            raise DeviceError(
+                f"a batch of {self.batch_size} images must divide by the number of processes, got {world_size}",
+                help="change training.batch_size or --devices",
+            )
+        self.num_images = num_images
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
+        self.epoch = 0
+        self.start_step = 0
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Global batches of a whole epoch."""
+        return self.num_images // self.batch_size
+
+    def set_position(self, *, epoch: int, step: int = 0) -> None:
+        """Let the next iteration begin at ``step`` (0..steps_per_epoch) of ``epoch`` (from 0)."""
+        self.epoch = epoch
+        self.start_step = step
+
+    def __len__(self) -> int:
+        return self.steps_per_epoch - self.start_step
+
+    def __iter__(self) -> Iterator[list[Address]]:
+        # The position is read once, here: a change of it during the epoch belongs to the next iteration.
+        epoch, order = self.epoch, epoch_order(self.num_images, seed=self.seed, epoch=self.epoch)
+        share = self.batch_size // self.world_size
+        for step in range(self.start_step, self.steps_per_epoch):
+            first = step * self.batch_size + self.rank * share
+            yield [(epoch, int(index)) for index in order[first : first + share]]
+
+
+class TrainingLoader(DataLoader[dict[str, Tensor]]):
+    """A DataLoader whose workers hand their :class:`TagsegError` to the caller as it is.
+
+    A plain DataLoader would turn it into a RuntimeError around a printed traceback.
+
+    Args:
+        dataset: the samples.
+        sampler: the batches; set its position before every epoch.
+        workers: worker processes; 0 reads in this process.
+        pin_memory: whether batches go to page-locked memory, for a GPU.
+    """
+
+    def __init__(
+        self, dataset: TrainingSet, sampler: EpochSampler, *, workers: int = 0, pin_memory: bool = False
+    ) -> None:
+        super().__init__(
+            _ErrorsAsValues(dataset),
+            batch_sampler=sampler,
+            num_workers=workers,
+            collate_fn=_collate_or_error,
+            worker_init_fn=worker_init,
+            pin_memory=pin_memory,
+            persistent_workers=workers > 0,
+            # A fork of a process that runs threads (OpenMP, CUDA) may hang.
+            multiprocessing_context="spawn" if workers else None,
+        )
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Yield batches: ``image`` (N, 3, S, S), ``tags`` (N, C), ``index`` (N), ``regions`` (N, s, s) if any."""
+        for batch in super().__iter__():
+            if isinstance(batch, TagsegError):
+                raise batch
+            yield batch
+
+
+class _ErrorsAsValues(Dataset[Any]):
+    def __init__(self, dataset: TrainingSet) -> None:
+        self.dataset = dataset
+
+    def __getitem__(self, address: Address) -> dict[str, Tensor] | TagsegError:
+        try:
+            return self.dataset[address]
+        except TagsegError as error:
+            return error
+
+
+def collate(samples: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Stack samples to a batch: ``image`` (N, 3, S, S), ``tags`` (N, C), ``index`` (N) and, if any, ``regions``."""
+    return stack_samples(samples)
+
+
+def _collate_or_error(samples: list[Any]) -> dict[str, Tensor] | TagsegError:
+    errors = [sample for sample in samples if isinstance(sample, TagsegError)]
+    return errors[0] if errors else collate(samples)
+
+
+def worker_init(worker_id: int) -> None:
+    """Give a loader's worker process one thread: the workers are the parallelism."""
+    torch.set_num_threads(1)
+
+
+def tag_vector(tags: Sequence[int], *, num_classes: int) -> Float[Tensor, "C"]:
+    """Return label ids (1..C) as a {0, 1} vector whose entry ``c`` stands for label ``c + 1``.
+
+    >>> tag_vector((1, 3), num_classes=3).tolist()
+    [1.0, 0.0, 1.0]
+    """
+    vector = torch.zeros(num_classes)
+    vector[[label_id - 1 for label_id in tags]] = 1
+    return vector
+
+
+def epoch_order(num_images: int, *, seed: int, epoch: int) -> np.ndarray:
+    """Return the permutation of 0..num_images-1 in which ``epoch`` visits the images.
+
+    >>> sorted(epoch_order(4, seed=0, epoch=1).tolist())
+    [0, 1, 2, 3]
+    """
+    return np.random.default_rng((seed, epoch)).permutation(num_images)
+
+
+def without_images(split: Split, unusable: Callable[[ImageRecord], bool]) -> Split:
+    """Return ``split`` without the records for which ``unusable`` is true.
+
+    Raises:
+        DataError: when none is left.
+    """
+    kept = tuple(record for record in split.records if not unusable(record))
+    if not kept:
+        raise DataError(
+            f"split '{split.name}' has at least 1 usable image, got 0 of {len(split)}",
+            help="run `tagseg check` to see what is wrong with them",
+        )
+    return Split(name=split.name, classes=split.classes, records=kept)

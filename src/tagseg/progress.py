@@ -1,0 +1,61 @@
+"""How long work tells what it is doing; the command line shows it, a program may ignore it."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+StageStatus = str
+"""One of ``start``, ``skip``, ``resume``, ``done``."""
+
+
+class Task(Protocol):
+    """One counted piece of work under way."""
+
+    def advance(self, count: int = 1, **fields: float) -> None:
+        """Count ``count`` more units as done; ``fields`` are figures to show, such as loss terms."""
+        ...
+
+
+class Progress(Protocol):
+    """What a stage tells whoever started it. Implementations survive pickling, since workers get a copy."""
+
+    def stage(self, name: str, status: StageStatus, detail: str) -> None:
+        """Say that a stage starts, resumes, is skipped or is done, and why."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Say one thing that the user wants to know."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Say one thing that the user should look at."""
+        ...
+
+    def task(self, title: str, *, total: int, done: int = 0, unit: str = "images") -> AbstractContextManager[Task]:
+        """Open a counted piece of work of ``total`` units of which ``done`` are finished already."""
+        ...
+
+
+class SilentTask:
+    """A task that nobody watches."""
+
+    def advance(self, count: int = 1, **fields: float) -> None:
+        """Do nothing."""
+
+
+class SilentProgress:
+    """The progress of a run that nobody watches: the default of the Python interface."""
+
+    def stage(self, name: str, status: StageStatus, detail: str) -> None:
+        """Do nothing."""
+
+    def note(self, text: str) -> None:
+        """Do nothing."""
+
+    def warn(self, text: str) -> None:
+        """Do nothing."""
+
+    @contextmanager
+    def task(self, title: str, *, total: int, done: int = 0, unit: str = "images") -> Iterator[Task]:
+        """Yield a task that does nothing."""
+        yield SilentTask()

@@ -1,0 +1,11 @@
+"""The recipe: every value of a run, typed and checked before anything starts.
+
+A recipe is a TOML file. Values come from three places, later ones winning: the preset (``corrected`` or ``release``),
+the file, and ``--set section.key=value``. Relative paths are relative to the working directory.
+"""
+
+from tagseg.recipe.load import load_recipe, make_recipe
+from tagseg.recipe.presets import PRESETS
+from tagseg.recipe.schema import Recipe
+
+__all__ = ["PRESETS", "Recipe", "load_recipe", "make_recipe"]

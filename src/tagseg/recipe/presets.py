@@ -1,0 +1,20 @@
+"""Named sets of constants that a recipe starts from."""
+
+from typing import Any
+
+# The constants of the SSC release, by name (METHOD section 3; departures of ours are the section defaults above).
+# Its SGD gets the weight decay in the place of the momentum: momentum 1e-4, no weight decay.
+RELEASE: dict[str, dict[str, Any]] = {
+    "suppression": {"delta": 0.55, "positions": ["last_stage", "after_stage_2"]},
+    "reconstruction": {
+        "beta": 1.0,
+        "width": 256,
+        "target_stride": 1,
+        "pyramid": "vgg19",
+        "pyramid_weights": "pretrained",
+        "normalize": False,
+    },
+    "self_modulation": {"beta": 1.0, "normalizer": "region"},
+    "training": {"batch_size": 6, "momentum": 1e-4, "weight_decay": 0.0},
+}
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {"corrected": {}, "release": RELEASE}

@@ -1,0 +1,114 @@
+"""Devices, precision and processes, through Lightning Fabric."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from lightning_fabric import Fabric
+
+from tagseg.errors import DeviceError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What to run on.
+
+    Args:
+        accelerator: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        devices: processes on each node, 1 or more; each has its own device (on a CPU they share it).
+        nodes: machines, 1 or more.
+        precision: ``32-true`` or ``bf16-mixed``.
+        threads: CPU threads of each process, or None for the machine's cores divided by ``devices``.
+    """
+
+    accelerator: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    precision: str = "32-true"
+    threads: int | None = None
+
+
+def choose_accelerator(accelerator: str) -> tuple[str, str]:
+    """Resolve ``auto`` and check that the device is there.
+
+    Returns:
+        The accelerator and the reason for it, for the log.
+
+    Raises:
+        DeviceError: when the named accelerator is not available.
+
+    >>> choose_accelerator("cpu")
+    ('cpu', 'asked for')
+    """
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if accelerator == "auto":
+        if available["cuda"]:
+            return "cuda", "auto: a CUDA device is available"
+        if available["mps"]:
+            return "mps", "auto: Apple's GPU is available and no CUDA device"
+        return "cpu", "auto: neither a CUDA device nor Apple's GPU is available"
+    if not available[accelerator]:
+        raise DeviceError(
+            f"engine.accelerator '{accelerator}' needs such a device, got none that torch can use",
+            help="set engine.accelerator=cpu or install a torch build for your device",
+        )
+    return accelerator, "asked for"
+
+
+def thread_count(settings: EngineSettings) -> int:
+    """Return the CPU threads of each process.
+
+    The result of a CPU run depends on the number of threads in its last bits, so the manifest records it.
+    """
+    # OMP_NUM_THREADS is the user's word on how much of the machine to take.
+    limit = int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1
+    return settings.threads or max(1, limit // settings.devices)
+
+
+def launch(settings: EngineSettings, work: Callable[..., T], *args: Any) -> T:
+    """Run ``work(fabric, *args)`` in every process of the run and return the first process's result.
+
+    With one device the work runs here. With several on one machine they are spawned; under torchrun or SLURM each
+    process is already one of them. Arguments must survive pickling.
+
+    Raises:
+        DeviceError: when more devices are asked for than the machine has.
+    """
+    accelerator, _ = choose_accelerator(settings.accelerator)
+    if accelerator == "cuda" and settings.devices > torch.cuda.device_count():
+        raise DeviceError(
+            f"engine.devices asks for {settings.devices} CUDA devices, got {torch.cuda.device_count()}",
+            help=f"set engine.devices={torch.cuda.device_count()}",
+        )
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=settings.devices,
+        num_nodes=settings.nodes,
+        strategy=_strategy(settings),
+        precision=settings.precision,  # pyright: ignore[reportArgumentType]  (Fabric lists its strings as literals)
+    )
+    threads = thread_count(settings)
+    if settings.devices * settings.nodes == 1:
+        fabric.launch()
+        torch.set_num_threads(threads)
+        return work(fabric, *args)
+    if "WORLD_SIZE" in os.environ or "SLURM_NTASKS" in os.environ:
+        fabric.launch()
+        return _in_process(fabric, work, threads, args)
+    return fabric.launch(_in_process, work, threads, args)
+
+
+def _strategy(settings: EngineSettings) -> str:
+    """Return Fabric's strategy: spawned processes on one machine, those of the launcher otherwise."""
+    if settings.devices * settings.nodes == 1:
+        return "auto"
+    return "ddp" if "WORLD_SIZE" in os.environ or "SLURM_NTASKS" in os.environ else "ddp_spawn"
+
+
+def _in_process(fabric: Fabric, work: Callable[..., T], threads: int, args: tuple[Any, ...]) -> T:
+    torch.set_num_threads(threads)
+    return work(fabric, *args)

@@ -1,0 +1,65 @@
+"""Records that pass between the layers: one photograph, and a named list of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagseg.classes import ClassTable
+
+LabelMap = NDArray[np.uint8]
+"""(H, W) label ids: 0 background, 1..C classes, 255 void."""
+
+Image = NDArray[np.uint8]
+"""(H, W, 3) RGB, 0..255, upright (EXIF rotation applied)."""
+
+
+@runtime_checkable
+class MaskSource(Protocol):
+    """Where the ground-truth mask of one image comes from; it is decoded only when asked."""
+
+    def read(self) -> LabelMap:
+        """Return the (H, W) label ids, in the frame of the upright image."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """One image of a data set.
+
+    Args:
+        image_id: unique name inside the data set: the path below its root without the ending, with ``/``.
+        image_path: the image file.
+        tags: label ids (1..C) present in the image, ascending; empty when it shows none of the classes.
+        mask: ground truth for scores, or None. Never read in training.
+    """
+
+    image_id: str
+    image_path: Path
+    tags: tuple[int, ...]
+    mask: MaskSource | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A named list of images with one class table.
+
+    Args:
+        name: the split's name, such as ``train``; printed beside every score.
+        classes: the foreground classes.
+        records: the images, sorted by ``image_id``.
+    """
+
+    name: str
+    classes: ClassTable
+    records: tuple[ImageRecord, ...]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @property
+    def has_masks(self) -> bool:
+        """True when at least one image has ground truth."""
+        return any(record.mask is not None for record in self.records)
