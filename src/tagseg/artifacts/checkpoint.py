@@ -16,7 +16,7 @@ from tagseg.artifacts.atomic import atomic_path
 from tagseg.errors import ArtifactError
 
 FORMAT = 1
-_METADATA_KEY = "tagseg"
+_HEADER_KEY, _SEAL_KEY = "tagseg", "tagseg_crc32"
 _TENSOR, _TUPLE, _PAIRS = "__tensor__", "__tuple__", "__pairs__"
 
 
@@ -71,23 +71,21 @@ def save_checkpoint(
     >>> loaded.tensors["model"]["w"].tolist(), loaded.state
     ([1.0, 1.0], {'step': 7})
     """
-    flat = {
-        f"{group}/{name}": _plain(tensor) for group, members in tensors.items() for name, tensor in members.items()
-    }
+    flat = {f"{group}/{name}": _plain(tensor) for group, members in tensors.items() for name, tensor in members.items()}
     header = {
         "format": FORMAT,
         "groups": list(tensors),
         "state": dict(state),
-        "crc32": {name: _checksum(tensor) for name, tensor in flat.items()},
+        "seals": {name: _seal(tensor) for name, tensor in flat.items()},
     }
     with atomic_path(path) as temporary:
-        save_file(flat, temporary, metadata={_METADATA_KEY: json.dumps(header)})
+        _write(flat, temporary, json.dumps(header))
         if keep_previous and path.exists():
             path.replace(previous_path(path))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read one checkpoint and check every tensor against its checksum.
+    """Read one checkpoint and check the state and every tensor against their checksums.
 
     Raises:
         ArtifactError: when the file is missing, truncated, altered, or no checkpoint of tagseg.
@@ -98,22 +96,23 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})[_METADATA_KEY])
+            metadata = file.metadata() or {}
+            text, seal = metadata[_HEADER_KEY], metadata[_SEAL_KEY]
             flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise _damaged(path, "a file that cannot be read as one") from error
-    if header.get("format") != FORMAT:
+    if seal != _text_seal(text):
+        raise _damaged(path, "another header than was written")
+    header = json.loads(text)
+    if header["format"] != FORMAT:
         raise ArtifactError(
-            f"checkpoint {path} must have format {FORMAT}, got {header.get('format')}",
+            f"checkpoint {path} must have format {FORMAT}, got {header['format']}",
             help="read it with the version of tagseg that wrote it, or train again",
         )
-    if header["crc32"].keys() != flat.keys():
-        raise _damaged(path, f"{len(flat)} of {len(header['crc32'])} tensors")
-    for name in sorted(flat):
-        if _checksum(flat[name]) != header["crc32"][name]:
-            raise _damaged(path, f"other bytes in '{name}' than were written")
     tensors: dict[str, dict[str, Tensor]] = {group: {} for group in header["groups"]}
-    for flat_name in header["crc32"]:  # the order in which they were saved
+    for flat_name, expected in header["seals"].items():
+        if flat_name not in flat or _seal(flat[flat_name]) != expected:
+            raise _damaged(path, f"other values in '{flat_name}' than were written")
         group, _, name = flat_name.partition("/")
         tensors[group][name] = flat[flat_name]
     return Checkpoint(tensors=tensors, state=header["state"], path=path)
@@ -162,6 +161,8 @@ def split_tensors(nested: Any) -> tuple[dict[str, Tensor], Any]:  # noqa: ANN401
 
     def visit(value: Any, place: str) -> Any:  # noqa: ANN401
         if isinstance(value, Tensor):
+            while place in tensors:  # the keys "a.b" and 1 can read like "a" then "b", and like "1"
+                place += "'"
             tensors[place] = value
             return {_TENSOR: place}
         inside = f"{place}." if place else ""
@@ -189,13 +190,26 @@ def join_tensors(tensors: Mapping[str, Tensor], layout: Any) -> Any:  # noqa: AN
     return {key: join_tensors(tensors, item) for key, item in layout[_PAIRS]}
 
 
+def _write(tensors: dict[str, Tensor], path: Path, header: str) -> None:
+    try:
+        save_file(tensors, path, metadata={_HEADER_KEY: header, _SEAL_KEY: _text_seal(header)})
+    except SafetensorError as error:
+        raise OSError(str(error)) from error  # its only cause here is the disk; atomic_path words it
+
+
 def _plain(tensor: Tensor) -> Tensor:
     """Return a contiguous copy on the CPU: safetensors refuses strides and shared memory."""
     return tensor.detach().to("cpu", copy=True).contiguous()
 
 
-def _checksum(tensor: Tensor) -> int:
-    return zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy()) if tensor.numel() else 0
+def _seal(tensor: Tensor) -> str:
+    """Return type, shape and CRC-32 of the values."""
+    values = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data) if tensor.numel() else 0
+    return f"{tensor.dtype} {list(tensor.shape)} {values:08x}"
+
+
+def _text_seal(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x}"
 
 
 def _damaged(path: Path, found: str) -> ArtifactError:

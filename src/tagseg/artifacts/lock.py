@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from tagseg.errors import ArtifactError
 
@@ -26,7 +27,7 @@ def folder_lock(path: Path) -> Iterator[int | None]:
         The process id of a former holder that died without releasing, else None.
 
     Raises:
-        ArtifactError: when another run holds it, or this process already does.
+        ArtifactError: when another run holds it, this process already does, or the folder cannot be written.
 
     >>> import tempfile
     >>> with folder_lock(Path(tempfile.mkdtemp()) / ".lock") as died:
@@ -36,8 +37,7 @@ def folder_lock(path: Path) -> Iterator[int | None]:
     key = path.absolute()
     if key in _held:  # opening the file again would drop our own lock at its close
         raise _busy(path, os.getpid())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
+    with _open(path) as file:
         file.seek(0)
         former = _process_id(file.read())
         try:
@@ -53,6 +53,17 @@ def folder_lock(path: Path) -> Iterator[int | None]:
             file.truncate(0)
         finally:
             _held.discard(key)
+
+
+def _open(path: Path) -> TextIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+")
+    except OSError as error:
+        raise ArtifactError(
+            f"run folder {path.parent} must be a folder that can be written, got '{error.strerror}'",
+            help="choose another --out, or correct its permissions",
+        ) from error
 
 
 def _process_id(text: str) -> int | None:

@@ -223,6 +223,9 @@ def _commit() -> str | None:
     """Return the commit of the source tree that runs (with ``+`` when it has changes), None when installed without."""
     source = Path(__file__).parent
     try:
+        _git(
+            source, "ls-files", "--error-unmatch", __file__
+        )  # else it is the commit of a project that only installed us
         head = _git(source, "rev-parse", "HEAD")
         return head + ("+" if _git(source, "status", "--porcelain", "--", ".") else "")
     except (OSError, subprocess.SubprocessError):

@@ -3,12 +3,13 @@
 Axis legend: H W source pixels, h w pixels after scaling, S side of the square crop.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int, Shaped, UInt8
+from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
@@ -22,8 +23,11 @@ from tagseg.types import Image, LabelMap
 NO_REGION = -1
 """Region id of padding: these pixels belong to no superpixel."""
 
-Regions = np.ndarray
-"""(H, W) integer region ids, 0..R-1."""
+Regions = NDArray[np.integer]
+"""(H, W) region ids, 0..R-1."""
+
+Canvas = TypeVar("Canvas", ImageTensor, LabelTensor)
+"""What a placement moves, (channels, H, W): its type says how it is scaled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +99,7 @@ class TrainTransform:
             )
 
     def draw(self, size: tuple[int, int], *, rng: np.random.Generator) -> Placement:
-        """Draw the placement of one crop of an image of ``size`` (H, W), px, with exactly four numbers of ``rng``.
-
-        The count is fixed so that what is drawn afterwards does not depend on the image's size.
-        """
+        """Draw the placement of one crop of an image of ``size`` (H, W), px, with ``rng``."""
         long_side = int(rng.integers(self.long_side_range[0], self.long_side_range[1], endpoint=True))
         scaled = scaled_size(size, long_side=long_side)
         mirror, row, column = rng.random(3)
@@ -130,13 +131,13 @@ class TrainTransform:
             ``image`` float32 (3, S, S); ``regions`` and ``mask`` int64 (S, S), padded with -1 and void.
         """
         placement = self.draw(image.shape[:2], rng=rng)
-        pixels = place(ImageTensor(torch.from_numpy(image).permute(2, 0, 1)), placement)
+        pixels = place(ImageTensor(_to_tensor(image).permute(2, 0, 1)), placement)
         if self.color_jitter:
             pixels = _jitter(pixels, 1 + self.color_jitter * rng.uniform(-1, 1, size=3))
         sample = {"image": pad(normalize(pixels, mean=self.mean, std=self.std), placement, fill=0)}
         for name, labels, fill in (("regions", regions, NO_REGION), ("mask", mask, VOID)):
             if labels is not None:
-                moved = place(LabelTensor(torch.from_numpy(labels).to(torch.int64)[None]), placement)
+                moved = place(LabelTensor(_to_tensor(labels).to(torch.int64)[None]), placement)
                 sample[name] = pad(moved.as_subclass(Tensor), placement, fill=fill)[0]
         return sample
 
@@ -151,7 +152,7 @@ def scaled_size(size: tuple[int, int], *, long_side: int) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def place(item: ImageTensor | LabelTensor, placement: Placement) -> ImageTensor | LabelTensor:
+def place(item: Canvas, placement: Placement) -> Canvas:
     """Scale, mirror and cut the part of ``item`` (channels, H, W) that the crop covers, without padding.
 
     Images are scaled bilinearly with antialiasing, labels by the nearest pixel centre.
@@ -167,10 +168,10 @@ def place(item: ImageTensor | LabelTensor, placement: Placement) -> ImageTensor 
         moved = tv.horizontal_flip_image(moved)
     top, left = max(placement.top, 0), max(placement.left, 0)
     moved = moved[..., top : placement.top + placement.crop_size, left : placement.left + placement.crop_size]
-    return LabelTensor(moved) if nearest else ImageTensor(moved)
+    return cast(Canvas, LabelTensor(moved) if nearest else ImageTensor(moved))
 
 
-def pad(item: Shaped[Tensor, "channels h w"], placement: Placement, *, fill: float) -> Shaped[Tensor, "channels S S"]:
+def pad(item: Shaped[Tensor, "channels h w"], placement: Placement, *, fill: int) -> Shaped[Tensor, "channels S S"]:
     """Surround what :func:`place` returned with ``fill`` so that it has the crop's size and position."""
     top, left = max(-placement.top, 0), max(-placement.left, 0)
     bottom = placement.crop_size - top - item.shape[-2]
@@ -198,7 +199,7 @@ def normalize_image(
     >>> tuple(normalize_image(np.zeros((2, 5, 3), np.uint8), mean=(0.5,) * 3, std=(0.25,) * 3).shape)
     (3, 2, 5)
     """
-    return normalize(torch.from_numpy(image).permute(2, 0, 1), mean=mean, std=std)
+    return normalize(_to_tensor(image).permute(2, 0, 1), mean=mean, std=std)
 
 
 def subsample_labels(labels: Int[Tensor, "S S"], *, size: int) -> Int[Tensor, "s s"]:
@@ -210,13 +211,9 @@ def subsample_labels(labels: Int[Tensor, "S S"], *, size: int) -> Int[Tensor, "s
     return tv.resize_image(labels[None], [size, size], interpolation=InterpolationMode.NEAREST_EXACT)[0]
 
 
-def stack_samples(samples: list[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Stack samples with the same keys along a new first axis N.
-
-    >>> stack_samples([{"tags": torch.zeros(2)}, {"tags": torch.ones(2)}])["tags"].tolist()
-    [[0.0, 0.0], [1.0, 1.0]]
-    """
-    return {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
+def _to_tensor(array: Image | Regions) -> Tensor:
+    """Share the array's memory where torch can (it takes neither read-only nor mirrored arrays), else copy."""
+    return torch.from_numpy(np.require(array, requirements=("C_CONTIGUOUS", "WRITEABLE")))
 
 
 def _start(slack: int, fraction: float) -> int:

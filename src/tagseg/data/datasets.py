@@ -7,6 +7,7 @@ the number of workers, nor the number of processes, nor an interruption changes 
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from tagseg.data.augment import Regions, TrainTransform, stack_samples, subsample_labels
+from tagseg.data.augment import Regions, TrainTransform, subsample_labels
 from tagseg.data.images import read_image
 from tagseg.errors import DataError, DeviceError, TagsegError
 from tagseg.types import ImageRecord, Split
@@ -27,10 +28,14 @@ REGIONS_STRIDE = 2
 """Self-modulation works at half the crop's side. Source: SSC release; METHOD.md section 2."""
 
 
+# First words of the seeds, so that an order and an augmentation never share a stream.
+_ORDER, _AUGMENTATION = 1, 2
+
+
 class RegionSource(Protocol):
     """Where the superpixels of an image come from, such as ``SuperpixelCache``."""
 
-    def read(self, image_path: Any) -> Regions:  # noqa: ANN401
+    def read(self, image_path: Path) -> Regions:
         """Return the (H, W) region ids of the image at ``image_path``."""
         ...
 
@@ -73,7 +78,9 @@ class TrainingSet(Dataset[dict[str, Tensor]]):
         record = self.split.records[index]
         image = read_image(record.image_path)
         regions = self._read_regions(record, image.shape[:2])
-        sample = self.transform(image, rng=np.random.default_rng((self.seed, epoch, index)), regions=regions)
+        sample = self.transform(
+            image, rng=np.random.default_rng((_AUGMENTATION, self.seed, epoch, index)), regions=regions
+        )
         if "regions" in sample:
             side = max(1, self.transform.crop_size // REGIONS_STRIDE)
             sample["regions"] = subsample_labels(sample["regions"], size=side)
@@ -97,10 +104,10 @@ class TrainingSet(Dataset[dict[str, Tensor]]):
 class EpochSampler(Sampler[list[Address]]):
     """Yield the batches of one epoch, for one process, as lists of addresses.
 
-    The epoch's order is a permutation drawn from (seed, epoch). Global batch ``k`` is its ``k``-th run of ``batch_size``
-    images; the rest that fills no batch is dropped for this epoch. Process ``rank`` takes its contiguous share of every
-    global batch, so that any number of processes sees the same global batches. With fewer images than ``batch_size``,
-    the batch shrinks to all images.
+    The epoch's order is a permutation drawn from (seed, epoch), cut into global batches of ``batch_size`` images; the
+    rest that fills no batch is dropped for this epoch. Process ``rank`` takes its contiguous share of every global
+    batch, so that any number of processes sees the same global batches. With fewer images than ``batch_size``, the
+    batch shrinks to all images.
 
     Args:
         num_images: at least 1.
@@ -205,7 +212,7 @@ class _ErrorsAsValues(Dataset[Any]):
 
 def collate(samples: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Stack samples to a batch: ``image`` (N, 3, S, S), ``tags`` (N, C), ``index`` (N) and, if any, ``regions``."""
-    return stack_samples(samples)
+    return {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
 
 
 def _collate_or_error(samples: list[Any]) -> dict[str, Tensor] | TagsegError:
@@ -235,7 +242,7 @@ def epoch_order(num_images: int, *, seed: int, epoch: int) -> np.ndarray:
     >>> sorted(epoch_order(4, seed=0, epoch=1).tolist())
     [0, 1, 2, 3]
     """
-    return np.random.default_rng((seed, epoch)).permutation(num_images)
+    return np.random.default_rng((_ORDER, seed, epoch)).permutation(num_images)
 
 
 def without_images(split: Split, unusable: Callable[[ImageRecord], bool]) -> Split:

@@ -64,6 +64,22 @@ def make_recipe(values: dict[str, Any], overrides: list[str] | None = None, *, s
         ) from None
 
 
+def to_toml(recipe: Recipe) -> str:
+    """Write a recipe as TOML that :func:`load_recipe` reads back to the same values; what is None is left out.
+
+    >>> recipe = make_recipe({"name": "mine", "data": {"format": "folder", "root": "photos"}})
+    >>> make_recipe(tomllib.loads(to_toml(recipe))) == recipe
+    True
+    """
+    values = recipe.model_dump(mode="json", exclude_none=True)
+    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items() if not isinstance(value, dict)]
+    for section, entries in values.items():
+        if isinstance(entries, dict):
+            # A JSON string, number, boolean or flat list is also TOML.
+            lines += ["", f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in entries.items())]
+    return "\n".join(lines) + "\n"
+
+
 def _apply(values: dict[str, Any], setting: str) -> None:
     """Set one dotted key from ``key=value``."""
     key, equals, text = setting.partition("=")

@@ -23,7 +23,7 @@ class Data(Section):
     format: Literal["voc", "coco", "folder", "synthetic"]
     root: Path | None = None
     train_split: str = "train_aug"
-    eval_split: str | None = "train"
+    eval_split: str | None = None
     classes: tuple[str, ...] | None = None
     tags: Path | None = None
     masks: Path | None = None
@@ -53,13 +53,16 @@ class Superpixels(Section):
 
 
 class Classifier(Section):
-    """The tag classifier: a timm backbone and a bias-free 1x1 head."""
+    """The tag classifier: a timm backbone and a bias-free 1x1 head.
+
+    ``weights`` is ``pretrained`` (timm's hub, needs a network once), ``random``, or the path of a weights file.
+    """
 
     backbone: str = "resnet50"
-    weights: str | None = "pretrained"
+    weights: str = "pretrained"
     output_stride: Literal[8, 16, 32] = 16
     feature_layer: Literal["head", "last_stage"] = "head"
-    frozen_stages: int = Field(default=2, ge=-1)
+    frozen_stages: int = Field(default=2, ge=0)
     batch_norm: Literal["frozen", "train"] = "frozen"
 
 
@@ -72,14 +75,20 @@ class Suppression(Section):
 
 
 class Reconstruction(Section):
-    """CAM-driven reconstruction: a decoder rebuilds the image from the class maps under a perceptual loss."""
+    """CAM-driven reconstruction: a decoder rebuilds the image from the class maps under a perceptual loss.
+
+    ``pyramid`` judges the rebuilt image: ``backbone`` (a frozen copy of the classifier's own network with its initial
+    weights), ``vgg19``, or a timm name; ``pyramid_weights`` is ``same`` (those of the classifier, with ``backbone``),
+    ``pretrained``, ``random``, or a path.
+    """
 
     enabled: bool = True
     beta: float = Field(default=1.0, ge=0)
     width: int = Field(default=64, ge=8)
     target_stride: Literal[1, 2, 4, 8] = 4
     pyramid: str = "backbone"
-    pyramid_weights: str | None = None
+    pyramid_weights: str = "same"
+    pyramid_levels: tuple[int, ...] = Field(default=(0, 1, 2, 3), min_length=1, max_length=5)
     normalize: bool = True
     lr: float = Field(default=5e-4, gt=0)
 
@@ -122,8 +131,12 @@ class Training(Section):
 
 
 class Cams(Section):
-    """How class activation maps are extracted and stored."""
+    """How class activation maps are extracted and stored, and of which splits.
 
+    ``average_over_regions`` hands the maps to the next stage with every superpixel at its mean.
+    """
+
+    splits: tuple[Literal["train", "eval"], ...] = ("train", "eval")
     scales: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0)
     flip: bool = True
     batch_size: int = Field(default=8, ge=1)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from lightning_fabric import Fabric
@@ -69,7 +69,7 @@ def thread_count(settings: EngineSettings) -> int:
     return settings.threads or max(1, limit // settings.devices)
 
 
-def launch(settings: EngineSettings, work: Callable[..., T], *args: Any) -> T:
+def launch(settings: EngineSettings, work: Callable[..., T], *args: object) -> T:
     """Run ``work(fabric, *args)`` in every process of the run and return the first process's result.
 
     With one device the work runs here. With several on one machine they are spawned; under torchrun or SLURM each
@@ -99,7 +99,8 @@ def launch(settings: EngineSettings, work: Callable[..., T], *args: Any) -> T:
     if "WORLD_SIZE" in os.environ or "SLURM_NTASKS" in os.environ:
         fabric.launch()
         return _in_process(fabric, work, threads, args)
-    return fabric.launch(_in_process, work, threads, args)
+    # Fabric types its argument as taking nothing but itself; it hands the others on.
+    return fabric.launch(_in_process, work, threads, args)  # pyright: ignore[reportArgumentType]
 
 
 def _strategy(settings: EngineSettings) -> str:
@@ -109,6 +110,6 @@ def _strategy(settings: EngineSettings) -> str:
     return "ddp" if "WORLD_SIZE" in os.environ or "SLURM_NTASKS" in os.environ else "ddp_spawn"
 
 
-def _in_process(fabric: Fabric, work: Callable[..., T], threads: int, args: tuple[Any, ...]) -> T:
+def _in_process(fabric: Fabric, work: Callable[..., T], threads: int, args: tuple[object, ...]) -> T:
     torch.set_num_threads(threads)
     return work(fabric, *args)

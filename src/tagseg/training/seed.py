@@ -3,12 +3,11 @@
 import os
 import random
 
-import numpy as np
 import torch
 
 
 def seed_everything(seed: int) -> None:
-    """Seed Python, numpy and torch, and ask torch for deterministic kernels.
+    """Seed Python and torch, and ask torch for deterministic kernels.
 
     What a data set draws does not come from these generators: it is a function of (seed, epoch, image), so that
     workers, processes and resuming change nothing. This seed fixes the initial weights.
@@ -20,7 +19,6 @@ def seed_everything(seed: int) -> None:
     True
     """
     random.seed(seed)
-    np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
     # cuBLAS reads this before its first call; a kernel without a deterministic form warns instead of failing.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

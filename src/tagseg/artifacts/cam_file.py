@@ -1,0 +1,132 @@
+"""One image's class activation maps as a compressed ``.npz``: no pickle, a stated error, whole or absent.
+
+Axes: C_t tagged classes of the image, H W pixels of the upright image.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float32, UInt8
+from numpy import ndarray
+
+from tagseg.artifacts.atomic import atomic_write
+from tagseg.classes import BACKGROUND, MAX_CLASSES
+from tagseg.errors import ArtifactError
+
+CamType = Literal["uint8", "float16"]
+
+
+@dataclass(frozen=True, slots=True)
+class CamFile:
+    """The maps of one image.
+
+    Args:
+        cam: in [0, 1].
+        label_ids: the class of each map, ascending, 1..C; empty for an image without tags.
+
+    >>> maps = CamFile(np.array([[[0.2, 0.9]], [[0.6, 0.9]]], np.float32), (3, 7))
+    >>> maps.labels(0.6).tolist()
+    [[0, 3]]
+    """
+
+    cam: Float32[ndarray, "C_t H W"]
+    label_ids: tuple[int, ...]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.cam.shape[1], self.cam.shape[2]
+
+    def strongest(self) -> tuple[UInt8[ndarray, "H W"], Float32[ndarray, "H W"]]:
+        """Return each pixel's strongest class (the lower label id of two equal ones) and its score.
+
+        An image without tags gives background and 0 everywhere.
+        """
+        if not self.label_ids:
+            return np.full(self.size, BACKGROUND, np.uint8), np.zeros(self.size, np.float32)
+        winners = self.cam.argmax(axis=0)
+        return np.asarray(self.label_ids, np.uint8)[winners], self.cam.max(axis=0)
+
+    def labels(self, background_score: float) -> UInt8[ndarray, "H W"]:
+        """Return the strongest class of every pixel that scores above ``background_score``, background elsewhere.
+
+        Args:
+            background_score: in [0, 1]; a pixel that scores exactly this is background.
+        """
+        label_map, score = self.strongest()
+        return np.where(above(score, background_score), label_map, np.uint8(BACKGROUND))
+
+
+def above(score: Float32[ndarray, "H W"], background_score: float) -> Bool[ndarray, "H W"]:
+    """Return where ``score`` exceeds ``background_score``, both in float32: the one rule for seeds and their sweep."""
+    return score > np.float32(background_score)
+
+
+def write_cam(
+    path: Path, cam: Float32[ndarray, "C_t H W"], label_ids: Sequence[int], *, dtype: CamType = "uint8"
+) -> None:
+    """Write the maps of one image, atomically; the same maps give the same bytes.
+
+    A value that is read back differs by at most 1/510 (``uint8``, 256 even steps) or 2^-12 (``float16``), and float32
+    rounding.
+
+    Args:
+        path: the ``.npz`` file.
+        cam: finite, in [0, 1].
+        label_ids: the class of each map, ascending, 1..254.
+        dtype: how the values are stored.
+
+    Raises:
+        ArtifactError: when values or label ids are not as said, or the file cannot be written.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "photo.npz"
+    >>> write_cam(path, np.array([[[0.0, 0.5, 1.0]]], np.float32), (4,))
+    >>> stored = read_cam(path)
+    >>> stored.label_ids, stored.size, abs(float(stored.cam[0, 0, 1]) - 0.5) <= 1 / 509
+    ((4,), (1, 3), True)
+    """
+    ids = tuple(int(label) for label in label_ids)
+    if len(ids) != len(cam) or list(ids) != sorted(set(ids)) or not all(0 < label <= MAX_CLASSES for label in ids):
+        raise ArtifactError(
+            f"maps for {path} must have one ascending label id in 1..{MAX_CLASSES} each, got {ids} for {len(cam)}",
+            help="pass the label ids of the image's tags, in the order of the maps",
+        )
+    # A comparison with NaN is false, so this also refuses maps that are not finite.
+    if cam.size and not (cam.min() >= 0 and cam.max() <= 1):
+        raise ArtifactError(
+            f"maps for {path} must lie in [0, 1], got {cam.min():.4g} to {cam.max():.4g}",
+            help="check that the classifier's training did not diverge, and train it again with a lower learning rate",
+        )
+    stored = np.rint(cam * 255).astype(np.uint8) if dtype == "uint8" else cam.astype(np.float16)
+    content = {"cam": stored, "label_ids": np.asarray(ids, np.uint8)}
+    atomic_write(path, lambda file: np.savez_compressed(file, allow_pickle=False, **content))
+
+
+def read_cam(path: Path) -> CamFile:
+    """Read the maps of one image as float32.
+
+    Raises:
+        ArtifactError: when the file is missing, damaged, or holds no maps.
+    """
+    if not path.is_file():
+        raise ArtifactError(f"CAM file {path} must exist, got no such file", help="run the stage extract-cams first")
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
+            stored, label_ids = content["cam"], tuple(content["label_ids"].tolist())
+    except Exception as error:  # a damaged archive trips zipfile, zlib and numpy in ways that nobody lists
+        raise _damaged(path, "a file that cannot be read as one") from error
+    if stored.dtype not in (np.uint8, np.float16) or stored.ndim != 3 or len(stored) != len(label_ids):
+        raise _damaged(path, f"maps of type {stored.dtype} and shape {stored.shape} for {len(label_ids)} classes")
+    cam = stored.astype(np.float32)
+    return CamFile(cam / np.float32(255) if stored.dtype == np.uint8 else cam, label_ids)
+
+
+def _damaged(path: Path, found: str) -> ArtifactError:
+    return ArtifactError(
+        f"CAM file {path} must be a whole file written by tagseg, got {found}",
+        help="delete it and run the stage extract-cams again",
+    )

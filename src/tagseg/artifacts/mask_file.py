@@ -1,0 +1,66 @@
+"""Label maps as palette PNG: every viewer shows colours, every reader gets label ids, 255 is void."""
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tagseg.artifacts.atomic import atomic_write
+from tagseg.classes import VOID, ClassTable
+from tagseg.errors import ArtifactError
+from tagseg.types import LabelMap
+
+
+def write_mask(path: Path, labels: LabelMap, classes: ClassTable) -> None:
+    """Write a label map as an 8-bit palette PNG in VOC's colours, atomically.
+
+    Args:
+        path: the ``.png`` file.
+        labels: (H, W) label ids: 0 background, 1..C, 255 void.
+        classes: the class table that the ids belong to.
+
+    Raises:
+        ArtifactError: when an id belongs to no class, or the file cannot be written.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "photo.png"
+    >>> write_mask(path, np.array([[0, 1, 255]], np.uint8), ClassTable(("cat",)))
+    >>> read_mask(path).tolist()
+    [[0, 1, 255]]
+    """
+    strange = [label for label in np.unique(labels).tolist() if label >= classes.num_labels and label != VOID]
+    if strange:
+        raise ArtifactError(
+            f"mask {path} holds label ids 0..{classes.num_classes} and {VOID}, got {strange[0]}",
+            help="write it with the class table that made it",
+        )
+    image = Image.fromarray(np.ascontiguousarray(labels))
+    image.putpalette(classes.palette())
+    encoded = BytesIO()
+    image.save(encoded, format="PNG")
+    atomic_write(path, encoded.getvalue())
+
+
+def read_mask(path: Path) -> LabelMap:
+    """Read the label ids of a mask that :func:`write_mask` wrote, or of any 8-bit palette or grey image.
+
+    Raises:
+        ArtifactError: when the file is missing, damaged, or not 8-bit palette or grey.
+    """
+    if not path.is_file():
+        raise ArtifactError(f"mask {path} must exist, got no such file", help="run the stage that writes it first")
+    try:
+        with Image.open(path) as image:
+            mode, labels = image.mode, np.array(image)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ArtifactError(
+            f"mask {path} must be a whole PNG file, got a file that cannot be read as one",
+            help="delete it and run the stage that writes it again",
+        ) from error
+    if mode not in ("P", "L"):
+        raise ArtifactError(
+            f"mask {path} must hold one label id per pixel (PNG mode P or L), got mode {mode}",
+            help="save it as a palette PNG without converting it to colours",
+        )
+    return labels

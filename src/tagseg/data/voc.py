@@ -1,0 +1,159 @@
+"""Data sets in the layout of PASCAL VOC."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+from tagseg.classes import VOC_CLASSES, nearest_name_help
+from tagseg.data.masks import PaletteMask, label_ids, mask_paths
+from tagseg.data.names import choose_classes, is_inside, read_class_names
+from tagseg.data.problems import Problem, ProblemKind, report_problem
+from tagseg.data.tags import read_tags
+from tagseg.errors import DataError
+from tagseg.types import ImageRecord, Split
+
+_IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
+
+
+def read_voc(
+    root: Path,
+    *,
+    split: str,
+    classes: Sequence[str] | None = None,
+    tags_file: Path | None = None,
+    problems: list[Problem] | None = None,
+) -> Split:
+    """Return the images of one list of a data set in VOC layout.
+
+    ``ImageSets/Segmentation/<split>.txt`` lists ids, one a line; where a line holds paths instead, such as
+    ``/JPEGImages/<id>.jpg /SegmentationClassAug/<id>.png``, the id is that of the first. Images are ``JPEGImages/<id>``
+    with the ending jpg, jpeg or png. Tags come from ``tags_file``, else from ``Annotations/<id>.xml``, else from
+    ``image_tags.csv``; an object that its XML calls difficult counts, since it is in the picture. Masks are
+    ``SegmentationClass/<id>.png``, else ``SegmentationClassAug/<id>.png``, else none. The ids in the masks are VOC's
+    20, or the lines of ``classes.txt`` when the root has one.
+
+    Args:
+        root: folder of the data set.
+        split: name of the list, such as ``train_aug``.
+        classes: names to learn, in label order, or None for all; every other class is background.
+        tags_file: CSV or JSON file of tags, see :func:`tagseg.data.tags.read_tags`.
+        problems: where to collect what is wrong with single images, which are then left out; None raises at the first.
+
+    Returns:
+        The split, sorted by image id.
+
+    Raises:
+        DataError: when the list or the tags as a whole cannot be read, and for single images without ``problems``.
+    """
+    known = read_class_names(root / "classes.txt") if (root / "classes.txt").is_file() else tuple(VOC_CLASSES)
+    table = choose_classes(known, classes, source="the data set's classes")
+    ids = _read_list(root / "ImageSets" / "Segmentation" / f"{split}.txt", problems)
+    images = _image_paths(root / "JPEGImages")
+    masks = mask_paths(root / "SegmentationClassAug") | mask_paths(root / "SegmentationClass")
+    file_tags = _read_tags_file(root, tags_file, known, problems)
+    to_label = label_ids(known, table)
+    records = []
+    for image_id in sorted(ids):
+        path = images.get(image_id)
+        if path is None:
+            path = root / "JPEGImages" / f"{image_id}.jpg"
+            message = f"image {path} of the list {split} must exist, got no such file"
+            help = "restore it or remove its line from the list"
+            report_problem(Problem(ProblemKind.MISSING_IMAGE, path, message, help), problems)
+            continue
+        names = _tags_of(root, image_id, file_tags, known=known, problems=problems)
+        if names is None:
+            continue
+        tags = tuple(sorted(table.label_id(name) for name in names if name in table.names))
+        mask = PaletteMask(masks[image_id], to_label) if image_id in masks else None
+        records.append(ImageRecord(image_id, path, tags, mask))
+    return Split(split, table, tuple(records))
+
+
+def _read_list(path: Path, problems: list[Problem] | None) -> list[str]:
+    """Return the different ids of a list file."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError as error:
+        lists = sorted(file.stem for file in path.parent.glob("*.txt"))
+        help = nearest_name_help(path.stem, lists) if lists else "mend the path of the data set"
+        raise DataError(f"list {path} must exist, got no such file", help=help) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"list {path} must be UTF-8 text, got something else", help="write it again") from error
+    first_line: dict[str, int] = {}
+    for number, line in enumerate(lines, start=1):
+        token = line.split()[0] if line.split() else ""
+        image_id = Path(token).stem if "/" in token else token
+        if not token:
+            continue
+        if image_id in first_line:
+            message = (
+                f"{path} names an image once, got '{image_id}' at line {first_line[image_id]} and at line {number}"
+            )
+            problem = Problem(ProblemKind.REPEATED_IMAGE, path, message, "remove one of the lines")
+            report_problem(problem, problems)
+        elif not is_inside(image_id):
+            message = f"{path} at line {number} must hold an image id, got '{image_id}'"
+            report_problem(Problem(ProblemKind.MISSING_IMAGE, path, message, "mend the line"), problems)
+        else:
+            first_line[image_id] = number
+    if not first_line:
+        raise DataError(f"list {path} must name images, got none", help="write one image id a line")
+    return list(first_line)
+
+
+def _image_paths(folder: Path) -> dict[str, Path]:
+    """Return the images of a folder by id; one look at the folder instead of three at the disk for each image."""
+    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in _IMAGE_ENDINGS)
+    return {path.stem: path for path in reversed(paths)}
+
+
+def _read_tags_file(
+    root: Path, tags_file: Path | None, known: Sequence[str], problems: list[Problem] | None
+) -> Mapping[str, tuple[str, ...]] | None:
+    """Return tags by image id from a file, or None when the XML files hold them."""
+    if tags_file is None:
+        if (root / "Annotations").is_dir():
+            return None
+        tags_file = root / "image_tags.csv"
+        if not tags_file.is_file():
+            message = f"data set {root} must hold Annotations or image_tags.csv, got neither"
+            raise DataError(message, help="name a CSV or JSON file of tags in the recipe's data.tags_file")
+    tags = read_tags(tags_file, known, problems=problems)
+    return {_without_image_ending(image): names for image, names in tags.items()}
+
+
+def _without_image_ending(name: str) -> str:
+    return name.rpartition(".")[0] if name.lower().endswith(_IMAGE_ENDINGS) else name
+
+
+def _tags_of(
+    root: Path,
+    image_id: str,
+    file_tags: Mapping[str, tuple[str, ...]] | None,
+    *,
+    known: Sequence[str],
+    problems: list[Problem] | None,
+) -> Sequence[str] | None:
+    """Return the class names of one image, or None when a problem was collected instead."""
+    if file_tags is not None:
+        if image_id in file_tags:
+            return file_tags[image_id]
+        message, help = (
+            f"image '{image_id}' must have a row of tags, got none",
+            "add the row, with empty tags if none fit",
+        )
+        report_problem(Problem(ProblemKind.NO_TAGS_KNOWN, root, message, help), problems)
+        return None
+    path = root / "Annotations" / f"{image_id}.xml"
+    try:
+        names = {(item.findtext("name") or "").strip() for item in ElementTree.parse(path).iter("object")}
+    except (OSError, ElementTree.ParseError) as error:
+        found = "no such file" if isinstance(error, FileNotFoundError) else "something else"
+        problem = Problem(ProblemKind.BAD_ANNOTATION, path, f"annotation {path} must be XML, got {found}", "restore it")
+        report_problem(problem, problems)
+        return None
+    for name in sorted(names - set(known)):
+        message = f"annotation {path} must hold known classes, got '{name}'"
+        report_problem(Problem(ProblemKind.UNKNOWN_TAG, path, message, nearest_name_help(name, known)), problems)
+    return sorted(names & set(known))

@@ -1,0 +1,109 @@
+"""The only definitions of the scores, all from one confusion matrix.
+
+Axes: K labels (background first). ``n_kj`` counts the pixels of true label k that were predicted as j, void left out.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64
+from numpy import ndarray
+
+from tagseg.evaluation.confusion import ConfusionMatrix
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Scores over a set of images, each in [0, 1], or NaN where the denominator is 0.
+
+    Args:
+        iou: per label name, background first: ``n_kk / (sum_j n_kj + sum_j n_jk - n_kk)``; NaN for a label that is
+            neither in the truth nor in the prediction of any image.
+        mean_iou: mean of ``iou`` over the labels where it is a number, background included. This is VOC's mean IoU: one
+            matrix over all images, never a mean over images.
+        precision: of the pixels predicted as any class, the share with the right class.
+        recall: of the pixels that truly show any class, the share with the right class.
+        pixel_accuracy: of all pixels, the share with the right label.
+    """
+
+    iou: dict[str, float]
+    mean_iou: float
+    precision: float
+    recall: float
+    pixel_accuracy: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the scores as JSON values: NaN becomes None, since JSON has no NaN.
+
+        >>> compute_scores(ConfusionMatrix(2), ("background", "cat")).to_dict()["iou"]
+        {'background': None, 'cat': None}
+        """
+        return {
+            "mean_iou": _json_number(self.mean_iou),
+            "precision": _json_number(self.precision),
+            "recall": _json_number(self.recall),
+            "pixel_accuracy": _json_number(self.pixel_accuracy),
+            "iou": {name: _json_number(value) for name, value in self.iou.items()},
+        }
+
+    def csv_rows(self) -> list[tuple[str, str]]:
+        """Return (score, value) rows with a header, an empty value for NaN and all digits of every other.
+
+        >>> matrix = ConfusionMatrix(2)
+        >>> matrix.update(np.array([0, 1]), np.array([0, 1]))
+        >>> compute_scores(matrix, ("background", "cat")).csv_rows()[-1]
+        ('iou of cat', '1.0')
+        """
+        named = {"mean_iou": self.mean_iou, "precision": self.precision, "recall": self.recall}
+        named |= {"pixel_accuracy": self.pixel_accuracy}
+        named |= {f"iou of {name}": value for name, value in self.iou.items()}
+        rows = [(name, "" if math.isnan(value) else repr(value)) for name, value in named.items()]
+        return [("score", "value"), *rows]
+
+
+def compute_scores(matrix: ConfusionMatrix, label_names: Sequence[str]) -> Scores:
+    """Return the scores of a confusion matrix.
+
+    Source: PASCAL VOC's segmentation accuracy. Departure: a label that occurs nowhere is left out of the mean, where
+    VOC's own program would return NaN; precision and recall are micro-averaged over the classes, without background.
+
+    Args:
+        matrix: counts over all images.
+        label_names: K names, background first (``ClassTable.label_names``).
+
+    Returns:
+        The scores, as Python floats.
+
+    >>> matrix = ConfusionMatrix(3)
+    >>> matrix.update(np.array([[0, 1, 1, 0]]), np.array([[0, 1, 0, 1]]))
+    >>> scores = compute_scores(matrix, ("background", "cat", "dog"))
+    >>> scores.mean_iou == 1 / 3, scores.precision, scores.recall, scores.iou["dog"]
+    (True, 0.5, 0.5, nan)
+    """
+    counts = matrix.counts
+    right, in_truth, in_prediction = np.diagonal(counts), counts.sum(axis=1), counts.sum(axis=0)
+    union = in_truth + in_prediction - right
+    iou = _ratios(right, union)
+    present = [value for value in iou if not math.isnan(value)]
+    return Scores(
+        iou=dict(zip(label_names, iou, strict=True)),
+        mean_iou=math.fsum(present) / len(present) if present else math.nan,
+        precision=_ratio(int(right[1:].sum()), int(in_prediction[1:].sum())),
+        recall=_ratio(int(right[1:].sum()), int(in_truth[1:].sum())),
+        pixel_accuracy=_ratio(int(right.sum()), int(counts.sum())),
+    )
+
+
+def _ratios(parts: Int64[ndarray, " K"], wholes: Int64[ndarray, " K"]) -> tuple[float, ...]:
+    return tuple(_ratio(part, whole) for part, whole in zip(parts.tolist(), wholes.tolist(), strict=True))
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else math.nan
+
+
+def _json_number(value: float) -> float | None:
+    return None if math.isnan(value) else value

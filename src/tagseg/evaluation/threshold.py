@@ -1,0 +1,112 @@
+"""The sweep over background scores: the seed scores of every threshold in one pass over the images.
+
+Axes: K labels, H W pixels, T background scores.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from tagseg.artifacts.cam_file import CamFile
+from tagseg.errors import DataError
+from tagseg.evaluation.confusion import ConfusionMatrix, joint_counts
+from tagseg.evaluation.scores import Scores, compute_scores
+from tagseg.types import LabelMap
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdPoint:
+    """The scores of all seeds cut at one background score.
+
+    Args:
+        background_score: in [0, 1].
+        scores: over all images.
+    """
+
+    background_score: float
+    scores: Scores
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the point as JSON values."""
+        return {"background_score": self.background_score, **self.scores.to_dict()}
+
+
+class BackgroundSweep:
+    """Counts for every background score at once.
+
+    A pixel's strongest class and its score do not depend on the background score ``s``; only whether the score exceeds
+    ``s`` does. So each pixel is counted once, under the number of background scores that it exceeds, and running sums
+    over these numbers give the confusion matrix of every ``s``: the cost of one evaluation, whatever T.
+
+    Args:
+        label_names: K names, background first (``ClassTable.label_names``).
+        background_scores: in [0, 1], ascending, no two alike.
+
+    >>> sweep = BackgroundSweep(("background", "cat"), (0.1, 0.5))
+    >>> sweep.update(CamFile(np.array([[[0.3, 0.8]]], np.float32), (1,)), np.array([[0, 1]], np.uint8))
+    >>> [point.scores.mean_iou for point in sweep.points()]
+    [0.25, 1.0]
+    >>> best(sweep.points()).background_score
+    0.5
+    """
+
+    def __init__(self, label_names: Sequence[str], background_scores: Sequence[float]) -> None:
+        if not background_scores or any(b <= a for a, b in pairwise(background_scores)):
+            raise ValueError(f"background scores must be ascending and at least one, got {list(background_scores)}")
+        self.label_names = tuple(label_names)
+        self.background_scores = tuple(background_scores)
+        # float32 as in cam_file.above, so that a sweep and the seeds it chooses agree to the pixel.
+        self._cuts = np.asarray(background_scores, np.float32)
+        num_labels = len(self.label_names)
+        self._counts = np.zeros((num_labels, len(background_scores) + 1, num_labels), np.int64)
+
+    def update(self, maps: CamFile, truth: LabelMap, *, name: str = "") -> None:
+        """Add one image.
+
+        Args:
+            maps: its class activation maps.
+            truth: (H, W) label ids, 255 void.
+            name: the image's id, for errors.
+
+        Raises:
+            DataError: when the sizes differ or an id is out of range.
+        """
+        num_labels = len(self.label_names)
+        if max(maps.label_ids, default=0) >= num_labels:
+            raise DataError(
+                f"CAMs{f' of {name}' if name else ''} hold label ids 1..{num_labels - 1}, got {max(maps.label_ids)}",
+                help="score them with the class table that they were made with",
+            )
+        label_map, score = maps.strongest()
+        exceeded = np.searchsorted(self._cuts, score, side="left")  # how many cuts lie strictly below the score
+        cells = exceeded * num_labels + label_map
+        num_columns = self._counts[0].size
+        counts = joint_counts(truth, cells, num_labels=num_labels, num_columns=num_columns, name=name)
+        self._counts += counts.reshape(self._counts.shape)
+
+    def points(self) -> list[ThresholdPoint]:
+        """Return the scores at every background score, ascending."""
+        return [
+            ThresholdPoint(background_score, compute_scores(self._matrix(position), self.label_names))
+            for position, background_score in enumerate(self.background_scores)
+        ]
+
+    def _matrix(self, position: int) -> ConfusionMatrix:
+        """Return the confusion matrix at one cut: what does not exceed it is background."""
+        matrix = ConfusionMatrix(len(self.label_names))
+        matrix.counts += self._counts[:, position + 1 :].sum(axis=1)
+        matrix.counts[:, 0] += self._counts[:, : position + 1].sum(axis=(1, 2))
+        return matrix
+
+
+def best(points: Sequence[ThresholdPoint]) -> ThresholdPoint:
+    """Return the point with the highest mean IoU, the lowest background score of equal ones; NaN loses."""
+    return max(points, key=lambda point: (_rank(point.scores.mean_iou), -point.background_score))
+
+
+def _rank(mean_iou: float) -> float:
+    return -math.inf if math.isnan(mean_iou) else mean_iou

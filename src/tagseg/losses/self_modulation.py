@@ -1,0 +1,195 @@
+"""Activation self-modulation, ``L_a``: the map learns from its own averages over regions (fine structure).
+
+Axes: N images (or pairs of image and class), C classes, H W rows and columns of the region map, h w of the class maps.
+Everything but the loss's input lives at the resolution of the regions; region -1 (padding) is no part of the image.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from tagseg.errors import RecipeError
+from tagseg.ops.activation import PEAK_FLOOR, max_normalize, spatial_peak
+from tagseg.ops.regions import erode, paint_regions, region_mean
+from tagseg.ops.resize import resize_maps
+
+Normalizer = Literal["pixel", "region"]
+
+
+@dataclass(frozen=True, slots=True)
+class SelfModulationSettings:
+    """How the target of self-modulation is made.
+
+    Args:
+        threshold: activation above which a pixel is reliable, in [0, 1).
+        erosion_px: side of the square that erodes the reliable pixels, at least 1, in pixels of the region map.
+        normalizer: what divides the region means, see :func:`region_consistent_map`.
+
+    Raises:
+        RecipeError: when a number is out of range.
+
+    >>> SelfModulationSettings()
+    SelfModulationSettings(threshold=0.3, erosion_px=8, normalizer='pixel')
+    """
+
+    threshold: float = 0.3
+    erosion_px: int = 8
+    normalizer: Normalizer = "pixel"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold < 1:
+            raise RecipeError(
+                f"self-modulation threshold lies in [0, 1), got {self.threshold}", help="take the paper's 0.3"
+            )
+        if self.erosion_px < 1:
+            raise RecipeError(
+                f"self-modulation erosion_px is at least 1, got {self.erosion_px}",
+                help="take the paper's 8, or 1 for no erosion",
+            )
+
+
+def region_consistent_map(
+    class_maps: Float[Tensor, "N C H W"],
+    regions: Int64[Tensor, "N H W"],
+    *,
+    num_regions: int,
+    normalizer: Normalizer,
+) -> Float[Tensor, "N C H W"]:
+    """Average the signed score over each region, keep what is positive, and scale it to [0, 1].
+
+    ``Abar = relu(mean_r(F)) / peak``, with ``peak = max relu(mean_r(F))`` ("region") or ``max relu(F)`` ("pixel")
+
+    Source: SSC, activation self-modulation; "region" is the paper's. Departure: "pixel" divides by the peak of the map
+    itself. A mean lies below it, so averaging never raises a map as a whole; the paper's own, smaller divisor raises
+    every region, and as the map chases this target step after step it floods the background.
+
+    Args:
+        class_maps: raw class maps at the resolution of the regions.
+        regions: region of every pixel, -1..num_regions-1.
+        num_regions: R, at least 1.
+        normalizer: which peak divides.
+
+    Returns:
+        Maps in [0, 1], constant inside each region, 0 outside all of them.
+
+    >>> maps, regions = torch.tensor([[[[4.0, 0.0, 1.0, 1.0]]]]), torch.tensor([[[0, 0, 1, 1]]])
+    >>> region_consistent_map(maps, regions, num_regions=2, normalizer="region").flatten().tolist()
+    [1.0, 1.0, 0.5, 0.5]
+    >>> region_consistent_map(maps, regions, num_regions=2, normalizer="pixel").flatten().tolist()
+    [0.5, 0.5, 0.25, 0.25]
+    """
+    means = paint_regions(region_mean(class_maps, regions, num_regions=num_regions), regions)
+    if normalizer == "region":
+        return max_normalize(means)
+    inside = (regions >= 0)[:, None]
+    return means.relu() / spatial_peak(class_maps.relu() * inside).clamp_min(PEAK_FLOOR)
+
+
+def reliable_activation(
+    cam: Float[Tensor, "N C H W"],
+    *,
+    threshold: float = 0.3,
+    erosion_px: int = 8,
+    inside: Bool[Tensor, "N H W"] | None = None,
+) -> Bool[Tensor, "N C H W"]:
+    """Select the pixels deep inside the activated area, where the map is trusted over its region's mean.
+
+    ``M = erode(A > threshold)``
+
+    Source: SSC, reliable activation selection.
+
+    Args:
+        cam: maps in [0, 1].
+        threshold: activation above which a pixel may be reliable.
+        erosion_px: side of the eroding square.
+        inside: True on the image, False on padding; padding erodes as little as the outside of the image.
+
+    Returns:
+        True where the activation is reliable; never on padding.
+
+    >>> reliable_activation(torch.tensor([[[[0.9, 0.8, 0.7, 0.1]]]]), erosion_px=3).flatten().tolist()
+    [True, True, False, False]
+    """
+    active = cam > threshold
+    if inside is None:
+        return erode(active, size=erosion_px)
+    on_image = inside[:, None]
+    return erode(active | ~on_image, size=erosion_px) & on_image
+
+
+@torch.no_grad()
+def modulation_target(
+    class_maps: Float[Tensor, "N C H W"],
+    regions: Int64[Tensor, "N H W"],
+    *,
+    num_regions: int,
+    settings: SelfModulationSettings,
+) -> Float[Tensor, "N C H W"]:
+    """Return what the map should become: the region-consistent map, and where it is reliable at least itself.
+
+    ``T = max(Abar, A * M)``, a constant: no gradient passes.
+
+    Source: SSC, activation self-modulation.
+
+    Args:
+        class_maps: raw class maps at the resolution of the regions.
+        regions: region of every pixel, -1..num_regions-1.
+        num_regions: R, at least 1.
+        settings: threshold, erosion and normaliser.
+
+    Returns:
+        Maps in [0, 1]: ``T >= Abar`` everywhere and ``T >= A`` on M.
+
+    >>> maps, regions = torch.tensor([[[[4.0, 0.0]]]]), torch.tensor([[[0, 0]]])
+    >>> settings = SelfModulationSettings(erosion_px=1)
+    >>> modulation_target(maps, regions, num_regions=1, settings=settings).flatten().tolist()
+    [1.0, 0.5]
+    """
+    inside = regions >= 0
+    cam = max_normalize(class_maps * inside[:, None])
+    consistent = region_consistent_map(class_maps, regions, num_regions=num_regions, normalizer=settings.normalizer)
+    reliable = reliable_activation(cam, threshold=settings.threshold, erosion_px=settings.erosion_px, inside=inside)
+    return torch.maximum(consistent, cam * reliable)
+
+
+def self_modulation_loss(
+    class_maps: Float[Tensor, "N C h w"],
+    tags: Float[Tensor, "N C"],
+    regions: Int64[Tensor, "N H W"],
+    *,
+    settings: SelfModulationSettings,
+) -> Float[Tensor, ""]:
+    """Measure how far the maps of the tagged classes are from their region-modulated targets.
+
+    ``L_a = mean_n mean_{c tagged} mean_{p in regions} (A - T)^2``
+
+    Source: SSC, activation self-modulation. Departure: the mean is taken per image first and then over images, so that
+    splitting a batch evenly over processes changes nothing; the paper averages over all tagged maps of the batch.
+
+    Args:
+        class_maps: raw class maps ``F``; upsampled bilinearly to the size of the regions.
+        tags: 1 where the image shows the class, else 0.
+        regions: region of every pixel, -1 where it has none.
+        settings: how the target is made.
+
+    Returns:
+        A float32 scalar in [0, 1]. Untagged maps receive no gradient; an image without tag or region adds 0.
+
+    >>> maps, regions = torch.tensor([[[[4.0, 0.0]]]]), torch.tensor([[[0, 0]]])
+    >>> self_modulation_loss(maps, torch.ones(1, 1), regions, settings=SelfModulationSettings(erosion_px=1)).item()
+    0.125
+    """
+    image, label = tags.nonzero(as_tuple=True)
+    # One map a pair of image and tagged class: with one or two tags an image, most of the N x C maps drop out.
+    maps = resize_maps(class_maps.float()[image, label][:, None], (regions.shape[1], regions.shape[2]))
+    pair_regions = regions[image]
+    inside = (pair_regions >= 0)[:, None]
+    num_regions = max(int(regions.max()) + 1, 1)
+    target = modulation_target(maps, pair_regions, num_regions=num_regions, settings=settings)
+    cam = max_normalize(maps * inside)
+    error = ((cam - target) ** 2 * inside).sum(dim=(1, 2, 3)) / inside.sum(dim=(1, 2, 3)).clamp_min(1)
+    num_tags = (tags != 0).sum(dim=1).clamp_min(1)
+    return (error / num_tags[image]).sum() / len(tags)

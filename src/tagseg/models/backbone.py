@@ -1,0 +1,198 @@
+"""Backbones: any timm network as a map of features over the image, with frozen stages and batch norm.
+
+Axes: N images, D feature channels, H W image rows and columns in pixels, h w feature rows and columns,
+L tokens (prefix tokens first, then h * w patches).
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from timm.models.efficientnet import EfficientNet
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from tagseg.errors import ModelError
+from tagseg.models.timm_network import create_network, measure_network, stage_modules
+from tagseg.models.weights import PRETRAINED, fit_weights, read_weights
+from tagseg.ops.resize import resize_maps
+
+BatchNormMode = Literal["frozen", "train"]
+FeatureLayer = Literal["head", "last_stage"]
+
+
+class Backbone(nn.Module):
+    """A timm network that returns one feature map, with the same conventions for every family.
+
+    ``forward`` gives ceil(H / s) x ceil(W / s) cells at output stride s. ResNets and MobileNets do so by themselves;
+    networks that cut patches (ConvNeXt, Swin, ViT) get their image resized to the next multiple of s, so that a cell
+    covers the same share of the image everywhere and no border is lost.
+
+    A *stage* is a resolution level of the network as designed (strides 4, 8, 16, 32), whatever the output stride:
+    ResNet ``layer1..4``, MobileNetV2 ``blocks`` [1] [2] [3, 4] [5, 6], ConvNeXt ``stages`` 0..3, Swin ``layers`` 0..3.
+    What comes before (MobileNetV2's ``blocks[0]`` too, at stride 2) is the stem. A plain ViT has one resolution: its
+    stages are four equal groups of blocks.
+
+    Args:
+        network: a timm network without classifier.
+        name: its timm name, for errors.
+        batch_norm: ``frozen`` keeps every batch norm in evaluation mode, ``train`` only those of frozen stages. The
+            scale and shift of stages that learn do learn in both.
+
+    Attributes:
+        num_features: D, channels of the output.
+        output_stride: s, image pixels per cell.
+        mean: of RGB in [0, 1], which the network expects to be subtracted.
+        std: of RGB in [0, 1], by which it expects to be divided.
+        layout: of what the blocks put out: ``NCHW``, ``NHWC`` or ``NLC`` (tokens).
+        frozen_stages: how many stages do not learn; with 1 or more, neither does the stem.
+    """
+
+    def __init__(self, network: nn.Module, *, name: str, batch_norm: BatchNormMode) -> None:
+        super().__init__()
+        self.network: Any = network
+        self.name = name
+        self.batch_norm = batch_norm
+        self.frozen_stages = 0
+        config: dict[str, Any] = self.network.pretrained_cfg
+        self.mean: tuple[float, float, float] = tuple(config["mean"])
+        self.std: tuple[float, float, float] = tuple(config["std"])
+        self.feature_suppression: nn.Module = nn.Identity()
+        self._stage_names = stage_modules(network)
+        shape = measure_network(network, name=name)
+        self.layout, self.num_features, self.output_stride = shape.layout, shape.num_features, shape.output_stride
+        self._multiple = shape.size_multiple
+        if self.layout == "NCHW":
+            # Convolutions on a CPU run about a third faster with channels last; the values are the same.
+            self.network.to(memory_format=torch.channels_last)
+
+    @property
+    def stages(self) -> list[list[nn.Module]]:
+        """The blocks of each stage, in order."""
+        return [
+            [block for name in names for block in _blocks(self.network.get_submodule(name))]
+            for names in self._stage_names
+        ]
+
+    @property
+    def stage_ends(self) -> list[nn.Module]:
+        """The module whose output is the output of each stage."""
+        return [self.network.get_submodule(names[-1]) for names in self._stage_names]
+
+    def fit_size(self, images: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N 3 H2 W2"]:
+        """Resize images to the next size that the network cuts without remainder; most networks take any size."""
+        height, width = (-(-side // self._multiple) * self._multiple for side in images.shape[-2:])
+        images = resize_maps(images, (height, width))
+        return images.contiguous(memory_format=torch.channels_last) if self.layout == "NCHW" else images
+
+    def forward(self, images: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N D h w"]:
+        """Return the feature map.
+
+        Args:
+            images: normalised by ``mean`` and ``std``.
+
+        Returns:
+            Features of ceil(H / s) x ceil(W / s) cells; signed or not as the network's last layer is.
+        """
+        images = self.fit_size(images)
+        features = self.network.forward_features(images)
+        if self.layout == "NHWC":
+            features = features.movedim(-1, 1)
+        elif self.layout == "NLC":
+            grid = tuple(side // self.output_stride for side in images.shape[-2:])
+            features = features[:, self.network.num_prefix_tokens :].movedim(-1, 1).unflatten(-1, grid)
+        return self.feature_suppression(features)
+
+    def freeze_stages(self, count: int) -> None:
+        """Stop the stem and the first ``count`` stages from learning; stages frozen before stay so.
+
+        Every parameter registered up to the end of the stage is frozen, which is timm's order of execution.
+
+        Raises:
+            ModelError: when there are fewer stages.
+        """
+        if not 0 <= count <= len(self._stage_names):
+            raise ModelError(
+                f"frozen_stages of {self.name} is 0 to {len(self._stage_names)}, got {count}",
+                help="choose within this range",
+            )
+        self.frozen_stages = max(self.frozen_stages, count)
+        for module in self._frozen_modules():
+            for parameter in module.parameters(recurse=False):
+                parameter.requires_grad_(False)
+        self.train(self.training)
+
+    def _frozen_modules(self) -> list[nn.Module]:
+        """Return every module registered up to the end of the last frozen stage."""
+        if not self.frozen_stages:
+            return []
+        last = self._stage_names[self.frozen_stages - 1][-1]
+        modules = list(self.network.named_modules())
+        end = max(index for index, (name, _) in enumerate(modules) if f"{name}.".startswith(f"{last}."))
+        return [module for _, module in modules[: end + 1]]
+
+    def train(self, mode: bool = True) -> "Backbone":
+        """Switch to training mode, except for the batch norms whose statistics are frozen."""
+        super().train(mode)
+        for module in self.network.modules() if self.batch_norm == "frozen" else self._frozen_modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
+        return self
+
+
+def build_backbone(
+    name: str,
+    *,
+    weights: str | Path | None,
+    output_stride: int | None = 16,
+    frozen_stages: int = 0,
+    batch_norm: BatchNormMode = "frozen",
+    feature_layer: FeatureLayer = "head",
+) -> Backbone:
+    """Build a timm network that returns feature maps.
+
+    Source: SSC, experiments: ResNet-50 at stride 16, stem and stages 1 and 2 fixed, batch-norm statistics fixed
+    (``frozen_stages=2, batch_norm="frozen"``). Departure: any timm network.
+
+    Args:
+        name: a timm name, such as ``resnet50``, ``mobilenetv2_100``, ``convnext_atto``, ``vit_small_patch16_224.dino``.
+        weights: None for random values from torch's seed; a ``.safetensors`` or ``.pth`` file, which needs no network;
+            ``"pretrained"`` for timm's download.
+        output_stride: 8, 16 or 32 image pixels per cell, or None for the network's own; a ViT's is its patch size.
+        frozen_stages: k >= 0; the stem and the first k stages do not learn. 0 lets the stem learn too.
+        batch_norm: see :class:`Backbone`.
+        feature_layer: for networks whose features end in a 1x1 convolution (``conv_head`` of MobileNetV2 and
+            EfficientNet): after it (``head``, 1280 channels) or before it (``last_stage``). Elsewhere they are one.
+
+    Returns:
+        The backbone, in training mode.
+
+    Raises:
+        ModelError: for an unknown name, an output stride the network cannot have, weights that do not fit.
+
+    >>> backbone = build_backbone("test_resnet", weights=None, output_stride=16)
+    >>> backbone(torch.zeros(1, 3, 64, 50)).shape, backbone.num_features
+    (torch.Size([1, 96, 4, 4]), 96)
+    """
+    network = create_network(name, pretrained=weights == PRETRAINED, output_stride=output_stride)
+    if weights is not None and weights != PRETRAINED:
+        head = network.pretrained_cfg.get("classifier") or ()
+        ignored = (head,) if isinstance(head, str) else head
+        fit_weights(network, read_weights(weights), network_name=name, source=weights, ignored=ignored)
+    if feature_layer == "last_stage" and isinstance(network, EfficientNet):  # MobileNetV2 is one in timm
+        network.conv_head, network.bn2 = nn.Identity(), nn.Identity()
+    backbone = Backbone(network, name=name, batch_norm=batch_norm)
+    if output_stride not in (None, backbone.output_stride):
+        raise ModelError(
+            f"output stride of {name} is {backbone.output_stride}, got {output_stride}",
+            help=f"write output_stride = {backbone.output_stride}, or choose a network that can be dilated",
+        )
+    backbone.freeze_stages(frozen_stages)
+    return backbone
+
+
+def _blocks(module: nn.Module) -> list[nn.Module]:
+    """Return the blocks inside one part of a stage: a sequence's members, or the part itself."""
+    members = getattr(module, "blocks", module)
+    return list(members.children()) if isinstance(members, nn.Sequential | nn.ModuleList) else [module]

@@ -1,0 +1,149 @@
+"""What differs between timm's families, measured or asked here so that nothing else needs to know it."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import pairwise
+from math import isqrt
+from typing import Any, Literal
+
+import timm
+import torch
+
+from tagseg.errors import ModelError
+
+Layout = Literal["NCHW", "NHWC", "NLC"]
+"""Axis order of a network's features: maps, maps with channels at the end, or tokens."""
+
+PROBE_SIDE = 64
+"""Side of the empty image that measures a network: the deepest stride, 32, still leaves more than one cell."""
+
+_TOKEN_STAGES = 4  # groups of blocks that stand for the four resolution levels of other networks
+
+# How timm's families are told that the image size is free; the first that a network accepts is used.
+_FREE_SIZE: tuple[dict[str, Any], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False}, {})
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkShape:
+    """What a network makes of an image.
+
+    Args:
+        layout: axis order of the features.
+        num_features: channels.
+        output_stride: image pixels per cell.
+        size_multiple: image sides must be a multiple of it; 1 when the network itself rounds up.
+    """
+
+    layout: Layout
+    num_features: int
+    output_stride: int
+    size_multiple: int
+
+
+def create_network(name: str, *, pretrained: bool, output_stride: int | None) -> Any:  # noqa: ANN401 - timm's classes
+    """Create a timm network without classifier that takes images of many sizes.
+
+    Args:
+        name: a timm name.
+        pretrained: download timm's weights.
+        output_stride: asked of networks that can be dilated; others keep their own, which the caller checks.
+
+    Returns:
+        The network, with ``forward_features`` and ``forward_intermediates``.
+
+    Raises:
+        ModelError: when timm does not know the name, cannot build it or cannot download its weights.
+    """
+    if not timm.is_model(name):
+        near = get_close_matches(name.split(".")[0], timm.list_models(), n=1, cutoff=0.6)
+        help = f"did you mean '{near[0]}'?" if near else "choose a name of timm.list_models()"
+        raise ModelError(f"'{name}' is no network of timm {timm.__version__}", help=help)
+    dilated: tuple[dict[str, Any], ...] = ({"output_stride": output_stride},) if output_stride else ()
+    try:
+        for options in (*dilated, *_FREE_SIZE):
+            # A family that does not know an option, or not this stride, says so with one of these two.
+            with suppress(TypeError, AssertionError):
+                return timm.create_model(name, pretrained=pretrained, num_classes=0, **options)
+    except (OSError, RuntimeError) as error:
+        raise ModelError(
+            f"pretrained weights of {name} cannot be downloaded, got {type(error).__name__}",
+            help="give the path of a weights file, which needs no network",
+        ) from error
+    raise ModelError(f"timm {timm.__version__} cannot build {name} without classifier", help="choose another network")
+
+
+def stage_modules(network: Any) -> list[list[str]]:  # noqa: ANN401
+    """Return the names of the modules that make up each stage; the last one of a stage puts out its features.
+
+    A stage is a resolution level at stride 4 or deeper, as timm's ``feature_info`` lists them. Networks of a single
+    resolution (a plain ViT) are split into four equal groups of blocks. A network whose levels are not modules has no
+    stages.
+
+    >>> stage_modules(timm.create_model("mobilenetv2_100", num_classes=0))[1:3]
+    [['blocks.2'], ['blocks.3', 'blocks.4']]
+    """
+    info = network.feature_info if isinstance(network.feature_info, list) else network.feature_info.get_dicts()
+    levels = [level["module"] for level in info]
+    if not set(levels) <= {name for name, _ in network.named_modules()}:
+        return []  # HRNet's levels are branches, not modules
+    # A dilated network repeats its stride in the last levels, but only a ViT has its deepest stride from the first on.
+    if len(levels) >= _TOKEN_STAGES and info[0]["reduction"] == info[-1]["reduction"]:
+        bounds = [len(levels) * part // _TOKEN_STAGES for part in range(_TOKEN_STAGES + 1)]
+        return [levels[start:end] for start, end in pairwise(bounds)]
+    return [
+        _siblings(before, last)
+        for before, last, level in zip(["", *levels], levels, info, strict=False)
+        if level["reduction"] >= 4
+    ]
+
+
+def _siblings(previous: str, last: str) -> list[str]:
+    """Return the names after ``previous`` up to ``last`` when both are positions of one sequence, else ``[last]``."""
+    parent, _, position = last.rpartition(".")
+    before, _, start = previous.rpartition(".")
+    if parent and parent == before and position.isdigit() and start.isdigit():
+        return [f"{parent}.{index}" for index in range(int(start) + 1, int(position) + 1)]
+    return [last]
+
+
+def measure_network(network: Any, *, name: str) -> NetworkShape:  # noqa: ANN401
+    """Send an empty image through a network and see what comes out; parameters that play no part stop learning.
+
+    The latter (a norm before the missing classifier, for instance) would make distributed training wait for their
+    gradient.
+
+    Raises:
+        ModelError: when the network does not take an image of another size than it was trained on.
+    """
+    patch = getattr(getattr(network, "patch_embed", None), "patch_size", (1, 1))[0]
+    side = -(-PROBE_SIDE // patch) * patch
+    network.eval()
+    try:
+        features = network.forward_features(torch.zeros(1, 3, side, side))
+    except (AssertionError, RuntimeError) as error:
+        raise ModelError(
+            f"backbone {name} takes images of any size, got a network that refuses {side} x {side}",
+            help="choose a network without fixed windows, such as resnet50, mobilenetv2_100 or convnext_tiny",
+        ) from error
+    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    gradients = torch.autograd.grad(features.sum(), learning, allow_unused=True)
+    for parameter, gradient in zip(learning, gradients, strict=True):
+        parameter.requires_grad_(gradient is not None)
+    if features.ndim == 3:
+        stride = side // isqrt(features.shape[1] - network.num_prefix_tokens)
+        return NetworkShape("NLC", features.shape[2], stride, stride)
+    if getattr(network, "output_fmt", "NCHW") == "NHWC":
+        stride = side // features.shape[1]
+        return NetworkShape("NHWC", features.shape[3], stride, stride)
+    cells = features.shape[-1]
+    multiple = 1 if _cells(network, side + 1) == cells + 1 else side // cells
+    return NetworkShape("NCHW", features.shape[1], side // cells, multiple)
+
+
+@torch.no_grad()
+def _cells(network: Any, side: int) -> int | None:  # noqa: ANN401
+    """Return the cells per side for a square image, or None when the network refuses its size."""
+    with suppress(AssertionError, RuntimeError):
+        return network.forward_features(torch.zeros(1, 3, side, side)).shape[-1]
+    return None

@@ -1,0 +1,63 @@
+"""Pointwise laws of activation maps: normalising by the peak, and capping at a share of it.
+
+Axes: N images, C classes, D feature channels, H W rows and columns. A peak is the maximum over H and W.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+PEAK_FLOOR = 1e-5
+"""Peaks below this count as this, so that a map of zeros stays zeros and no gradient explodes."""
+
+
+def spatial_peak(maps: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C 1 1"]:
+    """Return the maximum of every map over its pixels, ``max_hw(x)``; tied pixels share the gradient evenly.
+
+    >>> spatial_peak(torch.tensor([[[[1.0, -3.0]]]])).item()
+    1.0
+    """
+    return maps.amax(dim=(2, 3), keepdim=True)
+
+
+def max_normalize(maps: Float[Tensor, "N C H W"], *, eps: float = PEAK_FLOOR) -> Float[Tensor, "N C H W"]:
+    """Turn class maps into class activation maps: keep what speaks for the class, divide by its peak.
+
+    ``A = relu(F) / max(max_hw(relu(F)), eps)``
+
+    Source: SSC, the definition of the CAM. Departure: the floor ``eps``, which makes a map without positive value zero
+    everywhere; every map whose peak exceeds it reaches exactly 1.
+
+    Args:
+        maps: class maps of any sign and scale.
+        eps: the smallest peak that is divided by, above 0, in the unit of the maps.
+
+    Returns:
+        Maps in [0, 1]. The gradient flows through the peak too.
+
+    >>> max_normalize(torch.tensor([[[[-1.0, 1.0, 4.0]]], [[[-1.0, -2.0, -4.0]]]])).flatten(1).tolist()
+    [[0.0, 0.25, 1.0], [0.0, 0.0, 0.0]]
+    """
+    positive = maps.relu()
+    return positive / spatial_peak(positive).clamp_min(eps)
+
+
+def suppress(features: Float[Tensor, "N D H W"], *, delta: float) -> Float[Tensor, "N D H W"]:
+    """Cap every feature channel at a share of its own peak, so that the next-best parts gain weight.
+
+    ``DRS(x) = min(relu(x), delta * max_hw(relu(x)))``
+
+    Source: SSC, attention expansion, after discriminative region suppression (Kim et al., AAAI 2021).
+
+    Args:
+        features: features of any sign.
+        delta: share of the peak that is kept, in [0, 1]; 1 keeps everything that is positive.
+
+    Returns:
+        Features in [0, delta * peak]. A capped pixel passes no gradient of its own; the peak receives ``delta`` of it.
+
+    >>> suppress(torch.tensor([[[[0.0, 1.0], [2.0, 4.0]]]]), delta=0.5).flatten().tolist()
+    [0.0, 1.0, 2.0, 2.0]
+    """
+    positive = features.relu()
+    return torch.minimum(positive, delta * spatial_peak(positive))

@@ -1,0 +1,145 @@
+"""Networks, terms and optimizers from a recipe: the one place where recipe values become objects."""
+
+from pathlib import Path
+
+from torch import nn
+
+from tagseg.data.superpixel_cache import SuperpixelCache, SuperpixelSettings
+from tagseg.losses.self_modulation import SelfModulationSettings
+from tagseg.models.backbone import Backbone, build_backbone
+from tagseg.models.classifier import TagClassifier
+from tagseg.models.perceptual import PAPER_WEIGHTS, FeaturePyramid, timm_pyramid, vgg19_pyramid
+from tagseg.models.reconstructor import Reconstructor
+from tagseg.models.suppression import suppress_backbone
+from tagseg.recipe import Recipe
+from tagseg.training.engine import EngineSettings
+from tagseg.training.loop import Learner, LoopSettings
+from tagseg.training.objective import Objective, ReconstructionTerm, SelfModulationTerm
+from tagseg.training.optimizer import OptimizerSettings, build_decoder_optimizer, build_optimizer
+
+
+def engine_settings(recipe: Recipe) -> EngineSettings:
+    """Return devices, precision and processes."""
+    engine = recipe.engine
+    return EngineSettings(
+        accelerator=engine.accelerator,
+        devices=engine.devices,
+        nodes=engine.nodes,
+        precision=engine.precision,
+        threads=engine.threads,
+    )
+
+
+def superpixel_cache(recipe: Recipe) -> SuperpixelCache:
+    """Return the cache of regions: the recipe's folder, or the user's cache folder."""
+    regions = recipe.superpixels
+    settings = SuperpixelSettings(method=regions.method, max_regions=regions.max_regions)
+    return SuperpixelCache(regions.cache or Path.home() / ".cache" / "tagseg" / "superpixels", settings)
+
+
+def needs_regions(recipe: Recipe) -> bool:
+    """Return whether any stage of the recipe reads superpixels."""
+    return recipe.self_modulation.enabled or recipe.cams.average_over_regions
+
+
+def build_classifier(recipe: Recipe, *, num_classes: int, pretrained: bool = True) -> TagClassifier:
+    """Build the tag classifier, with suppression in place when the recipe asks for it.
+
+    Args:
+        recipe: all values.
+        num_classes: foreground classes.
+        pretrained: load the recipe's weights; False when a checkpoint follows.
+    """
+    values = recipe.classifier
+    backbone = build_backbone(
+        values.backbone,
+        weights=_weights(values.weights) if pretrained else None,
+        output_stride=values.output_stride,
+        frozen_stages=values.frozen_stages,
+        batch_norm=values.batch_norm,
+        feature_layer=values.feature_layer,
+    )
+    classifier = TagClassifier(backbone, num_classes=num_classes)
+    if recipe.suppression.enabled:
+        suppress_backbone(backbone, delta=recipe.suppression.delta, positions=recipe.suppression.positions)
+    return classifier
+
+
+def build_learner(recipe: Recipe, *, num_classes: int) -> Learner:
+    """Build what learns. The classifier comes first, so that its initial head is the same in every ablation."""
+    classifier = build_classifier(recipe, num_classes=num_classes)
+    training = recipe.training
+    settings = OptimizerSettings(
+        kind=training.optimizer,
+        lr=training.lr,
+        head_lr_factor=training.head_lr_factor,
+        momentum=training.momentum,
+        weight_decay=training.weight_decay,
+    )
+    optimizer = build_optimizer(classifier.backbone, classifier.head, settings=settings)
+    if not recipe.reconstruction.enabled:
+        return Learner(classifier, optimizer, None, None)
+    decoder = Reconstructor(
+        num_classes,
+        width=recipe.reconstruction.width,
+        target_stride=recipe.reconstruction.target_stride,
+        output_stride=recipe.classifier.output_stride,
+    )
+    decoder_optimizer = build_decoder_optimizer(decoder, lr=recipe.reconstruction.lr)
+    return Learner(classifier, optimizer, decoder, decoder_optimizer)
+
+
+def build_objective(recipe: Recipe, decoder: nn.Module | None, pyramid: FeaturePyramid | None) -> Objective:
+    """Build the terms of the loss that the recipe switches on."""
+    modulation, reconstruction = recipe.self_modulation, recipe.reconstruction
+    term = None
+    if decoder is not None and pyramid is not None:
+        term = ReconstructionTerm(
+            decoder=decoder,
+            pyramid=pyramid,
+            level_weights=level_weights(recipe),
+            target_stride=reconstruction.target_stride,
+            normalize=reconstruction.normalize,
+            beta=reconstruction.beta,
+        )
+    if not modulation.enabled:
+        return Objective(reconstruction=term)
+    settings = SelfModulationSettings(
+        threshold=modulation.threshold, erosion_px=modulation.erosion_px, normalizer=modulation.normalizer
+    )
+    return Objective(term, SelfModulationTerm(settings, modulation.beta, modulation.warmup_epochs))
+
+
+def build_pyramid(recipe: Recipe, backbone: Backbone) -> FeaturePyramid | None:
+    """Build the frozen network of the perceptual loss, or None when no reconstruction is asked for."""
+    if not recipe.reconstruction.enabled:
+        return None
+    name, named = recipe.reconstruction.pyramid, recipe.reconstruction.pyramid_weights
+    weights = _weights(recipe.classifier.weights if named == "same" else named)
+    if name == "vgg19":
+        return vgg19_pyramid(weights, input_mean=backbone.mean, input_std=backbone.std)
+    name = recipe.classifier.backbone if name == "backbone" else name
+    levels = recipe.reconstruction.pyramid_levels
+    return timm_pyramid(name, weights, levels, input_mean=backbone.mean, input_std=backbone.std)
+
+
+def level_weights(recipe: Recipe) -> tuple[float, ...]:
+    """Return one weight a level: the paper's five for VGG-19, the last of them for a shorter pyramid."""
+    if recipe.reconstruction.pyramid == "vgg19":
+        return PAPER_WEIGHTS
+    return PAPER_WEIGHTS[-len(recipe.reconstruction.pyramid_levels) :]
+
+
+def loop_settings(recipe: Recipe) -> LoopSettings:
+    """Return the constants of the training loop."""
+    training = recipe.training
+    return LoopSettings(
+        epochs=training.epochs,
+        poly_power=training.poly_power,
+        clip_norm=training.clip_norm,
+        checkpoint_every_steps=training.checkpoint_every_steps,
+    )
+
+
+def _weights(named: str) -> str | None:
+    return None if named == "random" else named

@@ -1,0 +1,76 @@
+"""Score what the other stages made; leaves ``scores.json`` and ``scores.csv``."""
+
+import csv
+import io
+import json
+from typing import Any
+
+from tagseg.artifacts.atomic import atomic_write
+from tagseg.evaluation.threshold import BackgroundSweep, best
+from tagseg.stages.context import RunContext
+from tagseg.stages.extract_cams import read_seed_maps
+
+NETWORK, AVERAGED = "network", "averaged"
+
+
+def run(context: RunContext) -> dict[str, Any]:
+    """Sweep the background score over the maps of the evaluation split and write every score.
+
+    Without ground truth there is nothing to score, and ``scores.json`` says so.
+    """
+    split = context.evaluation
+    if split is None or not split.has_masks:
+        _write(context, {"seeds": None, "reason": "the data set has no masks to compare with"}, [])
+        context.progress.note("no masks to compare with: nothing is scored")
+        return {"scored": 0}
+    kinds = [NETWORK, AVERAGED] if context.recipe.cams.average_over_regions else [NETWORK]
+    swept = {kind: sweep_seeds(context, averaged=kind == AVERAGED) for kind in kinds}
+    seeds = {kind: _seed_scores(context, sweep) for kind, sweep in swept.items()}
+    images = sum(record.mask is not None for record in split.records)
+    scores = {"split": split.name, "images": images, "classes": list(split.classes.label_names), "seeds": seeds}
+    rows = [
+        (split.name, kind, point.background_score, name, value)
+        for kind, sweep in swept.items()
+        for point in sweep.points()
+        for name, value in point.scores.csv_rows()[1:]
+    ]
+    _write(context, scores, rows)
+    return {"scored": images, "best": {kind: seeds[kind]["best"]["mean_iou"] for kind in kinds}}
+
+
+def sweep_seeds(context: RunContext, *, averaged: bool) -> BackgroundSweep:
+    """Count the confusion of the seeds at every background score of the recipe, in one pass over the images."""
+    split = context.evaluation
+    assert split is not None
+    folder = context.folder.output("extract_cams")
+    sweep = BackgroundSweep(split.classes.label_names, context.recipe.evaluation.background_scores)
+    title = "Scoring averaged seeds" if averaged else "Scoring seeds"
+    with context.progress.task(title, total=len(split)) as task:
+        for record in split.records:
+            task.advance()
+            if record.mask is not None:
+                maps = read_seed_maps(folder, record, context.recipe, averaged=averaged)
+                sweep.update(maps, record.mask.read(), name=record.image_id)
+    return sweep
+
+
+def _seed_scores(context: RunContext, sweep: BackgroundSweep) -> dict[str, Any]:
+    """Return the whole sweep, its best point, and the point nearest to the background score of the recipe."""
+    points = sweep.points()
+    wanted = context.recipe.evaluation.background_score
+    at_recipe = min(points, key=lambda point: abs(point.background_score - wanted))
+    return {
+        "best": best(points).to_dict(),
+        "at_recipe": at_recipe.to_dict(),
+        "sweep": [point.to_dict() for point in points],
+    }
+
+
+def _write(context: RunContext, scores: dict[str, Any], rows: list[tuple[str, str, float, str, str]]) -> None:
+    text = json.dumps(scores, indent=2, ensure_ascii=False, allow_nan=False)
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(("split", "seeds", "background_score", "score", "value"))
+    writer.writerows(rows)
+    atomic_write(context.folder.root / "scores.csv", buffer.getvalue().encode())
+    atomic_write(context.folder.scores_path, f"{text}\n".encode())

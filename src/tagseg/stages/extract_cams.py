@@ -1,0 +1,137 @@
+"""Stage 2: class activation maps of the tagged classes at image resolution; leaves ``2_cams/<image id>.npz``."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+
+from tagseg.artifacts.cam_file import CamFile, read_cam, write_cam
+from tagseg.artifacts.checkpoint import load_checkpoint
+from tagseg.cams.extract import average_over_regions, extract_cams, shape_batches
+from tagseg.data.augment import normalize_image
+from tagseg.data.datasets import tag_vector
+from tagseg.data.images import image_size, read_image
+from tagseg.errors import ArtifactError
+from tagseg.models.classifier import TagClassifier
+from tagseg.progress import Progress
+from tagseg.recipe import Recipe
+from tagseg.stages.build import build_classifier, engine_settings, superpixel_cache
+from tagseg.stages.context import RunContext
+from tagseg.stages.train_classifier import WEIGHTS_NAME, compute_superpixels
+from tagseg.training.engine import launch
+from tagseg.types import Image, ImageRecord, Split
+
+LOOKAHEAD = 2
+"""Batches read ahead of the one in the network."""
+
+
+def run(context: RunContext) -> dict[str, Any]:
+    """Extract the maps of the recipe's splits, or those that are still missing."""
+    compute_superpixels(context)
+    records = cam_records(context)
+    folder = context.folder.output("extract_cams")
+    weights = context.folder.output("train_classifier") / WEIGHTS_NAME
+    launch(
+        engine_settings(context.recipe), _extract, context.recipe, weights, folder, context.train, records,
+        context.progress,
+    )  # fmt: skip
+    return {"images": len(records)}
+
+
+def cam_records(context: RunContext) -> tuple[ImageRecord, ...]:
+    """Return the images whose maps the recipe asks for, each once, by id."""
+    splits = {"train": context.train, "eval": context.evaluation}
+    chosen = [splits[name] for name in context.recipe.cams.splits]
+    records = {record.image_id: record for split in chosen if split for record in split.records}
+    return tuple(records[image_id] for image_id in sorted(records))
+
+
+def cam_path(folder: Path, record: ImageRecord) -> Path:
+    """Return where the maps of an image are; sub-folders are those of its id."""
+    return folder / f"{record.image_id}.npz"
+
+
+def read_seed_maps(folder: Path, record: ImageRecord, recipe: Recipe, *, averaged: bool) -> CamFile:
+    """Read an image's maps as the network gave them, or averaged over its regions.
+
+    Stage 2 keeps the network's own maps; averaging costs a few milliseconds and is done by whoever reads them, so that
+    both can be scored.
+    """
+    stored = read_cam(cam_path(folder, record))
+    if not averaged or not len(stored.cam):
+        return stored
+    regions = torch.from_numpy(superpixel_cache(recipe).read(record.image_path)).long()
+    cams = average_over_regions(torch.from_numpy(stored.cam), regions)
+    return CamFile(cams.numpy(), stored.label_ids)
+
+
+def load_classifier(recipe: Recipe, weights: Path, split: Split) -> TagClassifier:
+    """Build the recipe's classifier with trained weights.
+
+    Raises:
+        ArtifactError: when the file is missing, corrupt or of another network.
+    """
+    checkpoint = load_checkpoint(weights)
+    classifier = build_classifier(recipe, num_classes=split.classes.num_classes, pretrained=False)
+    try:
+        classifier.load_state_dict(checkpoint.tensors["classifier"])
+    except (KeyError, RuntimeError) as error:
+        raise ArtifactError(
+            f"{weights} fits the recipe's classifier, got another network",
+            help="choose another --out, or train again",
+        ) from error
+    return classifier.eval()
+
+
+def _extract(
+    fabric: Fabric,
+    recipe: Recipe,
+    weights: Path,
+    folder: Path,
+    split: Split,
+    records: tuple[ImageRecord, ...],
+    progress: Progress,
+) -> None:
+    """Extract one process's share of the batches that have a map missing."""
+    classifier = load_classifier(recipe, weights, split).to(fabric.device)
+    sizes = [image_size(record.image_path) for record in records]
+    batches = [tuple(records[i] for i in batch) for batch in shape_batches(sizes, batch_size=recipe.cams.batch_size)]
+    missing = [batch for batch in batches if not all(cam_path(folder, record).exists() for record in batch)]
+    done = len(records) - sum(len(batch) for batch in missing)
+    mine = missing[fabric.global_rank :: fabric.world_size]
+    with progress.task("Extracting CAMs", total=len(records), done=done) as task:
+        for batch, images in _read_ahead(mine):
+            mean, std = classifier.backbone.mean, classifier.backbone.std
+            pixels = torch.stack([normalize_image(image, mean=mean, std=std) for image in images])
+            tags = torch.stack([tag_vector(record.tags, num_classes=split.classes.num_classes) for record in batch])
+            with fabric.autocast():
+                cams = extract_cams(
+                    classifier, pixels.to(fabric.device), tags, scales=recipe.cams.scales, flip=recipe.cams.flip
+                )
+            for record, cam in zip(batch, cams, strict=True):
+                write_cam(
+                    cam_path(folder, record),
+                    cam.cpu().numpy().astype(np.float32, copy=False),
+                    record.tags,
+                    dtype=recipe.cams.dtype,
+                )
+            task.advance(len(batch) * fabric.world_size)
+    fabric.barrier()
+
+
+def _read_ahead(batches: list[tuple[ImageRecord, ...]]) -> Iterator[tuple[tuple[ImageRecord, ...], list[Image]]]:
+    """Yield batches with their images, reading the next ones while the network works on this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pending: list[Future[list[Image]]] = []
+        for position, batch in enumerate(batches):
+            while len(pending) < LOOKAHEAD + 1 and position + len(pending) < len(batches):
+                pending.append(pool.submit(_read_batch, batches[position + len(pending)]))
+            yield batch, pending.pop(0).result()
+
+
+def _read_batch(batch: tuple[ImageRecord, ...]) -> list[Image]:
+    return [read_image(record.image_path) for record in batch]

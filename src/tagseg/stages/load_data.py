@@ -1,0 +1,122 @@
+"""From the recipe's data section to splits of readable images."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from tagseg.artifacts.run_folder import RunFolder, fingerprint
+from tagseg.data.coco import read_coco
+from tagseg.data.folder import read_folder
+from tagseg.data.images import content_fingerprint, read_image
+from tagseg.data.synthetic import write_dataset
+from tagseg.data.voc import read_voc
+from tagseg.errors import DataError
+from tagseg.progress import Progress
+from tagseg.recipe import Recipe
+from tagseg.recipe.schema import Data
+from tagseg.types import ImageRecord, Split
+
+SYNTHETIC_FOLDER = "0_data"
+
+
+def read_splits(data: Data, *, run_root: Path) -> tuple[Split, Split | None]:
+    """Read the training split and, where the recipe names one, the split to score.
+
+    Args:
+        data: the recipe's data section.
+        run_root: the run folder, where a synthetic data set is drawn.
+
+    Raises:
+        DataError: when the data set cannot be read; `tagseg check` lists everything wrong with it.
+    """
+    if data.format == "voc":
+        assert data.root is not None
+        train = read_voc(data.root, split=data.train_split, classes=data.classes, tags_file=data.tags)
+        if data.eval_split is None:
+            return train, None
+        return train, read_voc(data.root, split=data.eval_split, classes=data.classes, tags_file=data.tags)
+    if data.format == "coco":
+        assert data.train_images is not None and data.train_annotations is not None
+        train = read_coco(data.train_images, data.train_annotations, classes=data.classes, split_name="train")
+        if data.eval_images is None or data.eval_annotations is None:
+            return train, None
+        return train, read_coco(data.eval_images, data.eval_annotations, classes=data.classes, split_name="eval")
+    root = data.root or run_root / SYNTHETIC_FOLDER
+    masks = data.masks
+    if data.format == "synthetic":
+        root = root / f"seed{data.synthetic_seed}-{data.num_images}x{data.image_size_px}px"
+        if not (root / "tags.csv").exists():  # the tags come last: with them the data set is whole
+            size = (data.image_size_px, data.image_size_px)
+            write_dataset(root, num_images=data.num_images, size=size, seed=data.synthetic_seed)
+        masks = root / "masks"
+    split = read_folder(root, tags=data.tags, masks=masks, classes=data.classes)
+    return split, split if split.has_masks else None
+
+
+def load_splits(recipe: Recipe, folder: RunFolder, *, progress: Progress) -> tuple[Split, Split | None, str]:
+    """Read the splits, leave out the images that cannot be read, and name the content of the rest.
+
+    Every image is decoded once, before any training: a bad file in the last batch of the tenth epoch must not end a
+    run. What was found is kept in the manifest, with the files' sizes and times, and trusted while those stay.
+
+    Returns:
+        The training split, the split to score or None, and the fingerprint of contents and tags.
+
+    Raises:
+        DataError: when no image of the training split can be read.
+    """
+    train, evaluation = read_splits(recipe.data, run_root=folder.root)
+    records = {record.image_path: record for split in (train, evaluation) if split for record in split.records}
+    listing = _listing(records.values())
+    known = folder.read_manifest().get("data", {})
+    if known.get("listing") != listing:
+        known = {"listing": listing, **_screen(list(records.values()), progress=progress)}
+        folder.update_manifest(data=known)
+    bad = {item["path"] for item in known["bad_files"]}
+    if bad:
+        progress.warn(f"{len(bad)} of {len(records)} images cannot be read and are left out; see manifest.json")
+    return _without(train, bad), _without(evaluation, bad) if evaluation else None, known["fingerprint"]
+
+
+def _screen(records: list[ImageRecord], *, progress: Progress) -> dict[str, object]:
+    """Decode every image once; return the files that fail, and one name for contents and tags of the others."""
+    digest, bad = hashlib.sha256(), []
+    with ThreadPoolExecutor(os.cpu_count()) as pool, progress.task("Reading images", total=len(records)) as task:
+        for record, found in zip(records, pool.map(_probe, records), strict=True):
+            task.advance()
+            if isinstance(found, DataError):
+                bad.append({"path": str(record.image_path), "reason": str(found)})
+            else:
+                digest.update(repr((record.image_id, record.tags, found)).encode())
+    return {"images": len(records), "fingerprint": digest.hexdigest()[:16], "bad_files": bad}
+
+
+def _probe(record: ImageRecord) -> str | DataError:
+    try:
+        read_image(record.image_path)
+        return content_fingerprint(record.image_path)
+    except DataError as error:
+        return error
+
+
+def _listing(records: Iterable[ImageRecord]) -> str:
+    """Name the files by path, size and time of change: cheap to compute at every start."""
+    rows = []
+    for record in records:
+        path = record.image_path
+        stat = path.stat() if path.exists() else None
+        rows.append((record.image_id, record.tags, *((stat.st_size, stat.st_mtime_ns) if stat else (0, 0))))
+    return fingerprint(sorted(rows))
+
+
+def _without(split: Split, bad: set[str]) -> Split:
+    kept = tuple(record for record in split.records if str(record.image_path) not in bad)
+    if not kept:
+        raise DataError(
+            f"split '{split.name}' holds at least one readable image, got none of {len(split)}",
+            help="run 'tagseg check' on the recipe",
+        )
+    return replace(split, records=kept)

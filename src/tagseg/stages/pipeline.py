@@ -1,0 +1,197 @@
+"""The ordered stages, and how a run goes through them: skip what is done, continue what is half done."""
+
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tagseg.artifacts.atomic import atomic_write
+from tagseg.artifacts.run_folder import RunFolder, describe_environment
+from tagseg.errors import ArtifactError, RecipeError
+from tagseg.progress import Progress, SilentProgress
+from tagseg.recipe import Recipe, load_recipe, to_toml
+from tagseg.stages import evaluate, extract_cams, train_classifier
+from tagseg.stages.context import RunContext, Stage, stage_fingerprint
+from tagseg.stages.load_data import SYNTHETIC_FOLDER, load_splits
+
+LEARNING = ("data", "classifier", "suppression", "reconstruction", "self_modulation", "training")
+
+PIPELINE = (
+    Stage("train_classifier", LEARNING, train_classifier.run, costly=True),
+    Stage("extract_cams", ("cams",), extract_cams.run, costly=True),
+    Stage("evaluate", ("evaluation",), evaluate.run, costly=False),
+)
+"""Every stage in the order in which it runs; a stage reads what those before it left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run.
+
+    Args:
+        folder: the run folder.
+        scores: the content of ``scores.json``.
+    """
+
+    folder: Path
+    scores: dict[str, Any]
+
+    @property
+    def seed_mean_iou(self) -> float | None:
+        """Best mIoU (0..1) of the seeds as the next stage gets them, or None without ground truth."""
+        seeds = self.scores.get("seeds")
+        if not seeds:
+            return None
+        return seeds.get(evaluate.AVERAGED, seeds[evaluate.NETWORK])["best"]["mean_iou"]
+
+
+def run(recipe: str | Path, out: str | Path, *, overrides: Sequence[str] = (), progress: Progress | None = None) -> Run:
+    """Run every stage of a recipe; a second call does what is missing.
+
+    Args:
+        recipe: the TOML file.
+        out: the run folder, made when missing.
+        overrides: ``section.key=value`` settings that win over the file.
+        progress: told what happens; silent by default.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        TagsegError: one sentence with the next move, for anything that a user can correct.
+    """
+    return run_pipeline(load_recipe(recipe, list(overrides)), Path(out), progress=progress or SilentProgress())
+
+
+def run_pipeline(recipe: Recipe, out: Path, *, progress: Progress, only: str | None = None, redo: bool = False) -> Run:
+    """Go through the stages in order.
+
+    Args:
+        recipe: all values.
+        out: the run folder.
+        progress: told what happens.
+        only: run this stage alone; the stages before it must be done.
+        redo: do stages again whose inputs changed, instead of refusing to overwrite costly results.
+
+    Raises:
+        TagsegError: for anything that a user can correct.
+    """
+    folder = RunFolder(out)
+    with folder.lock():
+        train, evaluation, data_fingerprint = load_splits(recipe, folder, progress=progress)
+        context = RunContext(recipe, folder, train, evaluation, data_fingerprint, progress)
+        _check_inputs(context, redo=redo)
+        _describe(context)
+        for stage in PIPELINE:
+            _step(context, stage, only=only)
+    scores = json.loads(folder.scores_path.read_text(encoding="utf-8")) if folder.scores_path.exists() else {}
+    return Run(folder=out, scores=scores)
+
+
+def _step(context: RunContext, stage: Stage, *, only: str | None) -> None:
+    """Do, continue or skip one stage and say why."""
+    folder, progress = context.folder, context.progress
+    inputs = stage_fingerprint(PIPELINE, stage.name, context)
+    done, reason = folder.is_done(stage.name, inputs)
+    if done:
+        progress.stage(stage.name, "skip", reason)
+        return
+    if only is not None and stage.name != only:
+        names = [entry.name for entry in PIPELINE]
+        if names.index(stage.name) < names.index(only):
+            raise ArtifactError(
+                f"stage '{only}' follows a finished '{stage.name}', got one that is not ({reason})",
+                help=f"run 'tagseg {stage.name.replace('_', '-')}' or 'tagseg run' first",
+            )
+        return
+    progress.stage(stage.name, "resume" if reason == "it was interrupted" else "start", reason)
+    folder.mark_started(stage.name, inputs)
+    started = time.monotonic()
+    details = stage.run(context)
+    seconds = round(time.monotonic() - started, 1)
+    folder.mark_done(stage.name, inputs, {**details, "time_s": seconds})
+    progress.stage(stage.name, "done", f"{seconds:.0f} s")
+
+
+def _check_inputs(context: RunContext, *, redo: bool) -> None:
+    """Refuse to mix results of different recipes in one folder, or clear what is out of date when asked to."""
+    for position, stage in enumerate(PIPELINE):
+        status = context.folder.stage_status(stage.name)
+        if status.state == "missing" or status.fingerprint == stage_fingerprint(PIPELINE, stage.name, context):
+            continue
+        if stage.costly and not redo:
+            raise ArtifactError(
+                f"{context.folder.root} holds '{stage.name}' of the same recipe, got other values: {_changes(context)}",
+                help="choose another --out, or add --redo to do this stage and the later ones again",
+            )
+        for outdated in PIPELINE[position:]:
+            _remove(context.folder.output(outdated.name))
+        return
+
+
+def _changes(context: RunContext) -> str:
+    """Name the recipe values that differ from those of the run folder."""
+    path = context.folder.recipe_path
+    if not path.exists():
+        return "the recipe of the folder is gone"
+    old, new = (_flat(recipe.model_dump(mode="json")) for recipe in (load_recipe(path), context.recipe))
+    changed = [f"{key} {old.get(key)} -> {new[key]}" for key in new if old.get(key) != new[key] and key != "name"]
+    return ", ".join(changed) or "the images or tags changed"
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    flat = {}
+    for key, value in values.items():
+        flat |= {f"{key}.{name}": item for name, item in value.items()} if isinstance(value, dict) else {key: value}
+    return flat
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _describe(context: RunContext) -> None:
+    """Write the recipe as it runs, and what a reader needs to repeat it."""
+    folder, recipe = context.folder, context.recipe
+    atomic_write(folder.recipe_path, to_toml(recipe).encode())
+    manifest = folder.read_manifest()
+    folder.update_manifest(
+        recipe=recipe.model_dump(mode="json"),
+        seed=recipe.seed,
+        environment=describe_environment(),
+        created=manifest.get("created", datetime.now(UTC).isoformat(timespec="seconds")),
+        counts={
+            "train_images": len(context.train),
+            "eval_images": len(context.evaluation) if context.evaluation else 0,
+            "classes": context.train.classes.num_classes,
+        },
+    )
+
+
+def run_with_baseline(recipe: Recipe, out: Path, *, progress: Progress, redo: bool = False) -> tuple[Run, Run]:
+    """Run a recipe, and beside it, in ``<out>/plain``, plain CAM with the same seed, data and budget.
+
+    Returns:
+        The run of the recipe and the run of the baseline.
+
+    Raises:
+        RecipeError: when the recipe itself is plain CAM.
+        TagsegError: for anything else that a user can correct.
+    """
+    if not (recipe.suppression.enabled or recipe.reconstruction.enabled or recipe.self_modulation.enabled):
+        raise RecipeError(
+            "--baseline compares SSC with plain CAM, got a recipe that is plain CAM itself", help="leave out --baseline"
+        )
+    main = run_pipeline(recipe, out, progress=progress, redo=redo)
+    plain = recipe.plain()
+    if recipe.data.format == "synthetic" and recipe.data.root is None:
+        root = out / SYNTHETIC_FOLDER
+        plain = plain.model_copy(update={"data": recipe.data.model_copy(update={"root": root})})
+    return main, run_pipeline(plain, out / "plain", progress=progress, redo=redo)

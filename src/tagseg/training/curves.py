@@ -1,0 +1,62 @@
+"""Curves of a training run: one CSV and one TensorBoard log, both cut back to the step that training resumes from."""
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from torch.utils.tensorboard import SummaryWriter
+
+from tagseg.artifacts.atomic import atomic_write
+
+CSV_NAME = "curves.csv"
+
+
+class Curves:
+    """Writer of ``curves.csv`` (columns step, name, value) and of TensorBoard events beside it.
+
+    Fabric's CSV logger starts a new version at every start; a resumed run needs one curve, hence this writer.
+
+    Args:
+        folder: the stage's folder.
+        start_step: rows of this step and later are dropped: the steps are taken again.
+    """
+
+    def __init__(self, folder: Path, *, start_step: int) -> None:
+        self.path = folder / CSV_NAME
+        rows = [row for row in read_curves(self.path) if row[0] < start_step] if self.path.exists() else []
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow(("step", "name", "value"))
+        writer.writerows((step, name, repr(value)) for step, name, value in rows)
+        atomic_write(self.path, buffer.getvalue().encode())
+        self._file = self.path.open("a", newline="", encoding="utf-8")
+        self._writer = csv.writer(self._file, lineterminator="\n")
+        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=start_step)
+
+    def add(self, step: int, figures: Mapping[str, float]) -> None:
+        """Add one point to each named curve."""
+        for name, value in figures.items():
+            self._writer.writerow((step, name, repr(float(value))))
+            self._board.add_scalar(name.replace("_", "/", 1), value, global_step=step)
+        self._file.flush()
+
+    def __enter__(self) -> "Curves":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        self._board.close()
+
+
+def read_curves(path: Path) -> list[tuple[int, str, float]]:
+    """Read the rows of a ``curves.csv``: (step, name, value); a last line that a kill cut short is left out."""
+    rows: list[tuple[int, str, float]] = []
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True)[1:]:
+        if line.endswith("\n"):
+            step, name, value = line.rstrip("\n").split(",")
+            rows.append((int(step), name, float(value)))
+    return rows

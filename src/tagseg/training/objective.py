@@ -1,0 +1,139 @@
+"""The objective of Spatial Structure Constraints and the gradient of each of its terms on the class maps.
+
+Axis legend: N images, C classes, h w class-map cells, S crop side, s = S // 2.
+
+Every term reaches the backbone through the class maps ``F`` alone. So each term's gradient on ``F`` is computed by
+itself, measured, weighted and added up, and the sum goes through the backbone once: the norms cost nothing extra, and a
+term that drowns the others is seen in the first lines of the log.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from tagseg.losses.classification import classification_loss
+from tagseg.losses.reconstruction import perceptual_loss
+from tagseg.losses.self_modulation import SelfModulationSettings, self_modulation_loss
+from tagseg.models.classifier import tag_logits
+from tagseg.models.reconstructor import reconstruction_target
+
+
+@dataclass(frozen=True, slots=True)
+class ReconstructionTerm:
+    """What ``L_p`` needs: the decoder that learns, the frozen pyramid that judges, and the term's constants.
+
+    Args:
+        decoder: class maps (N, C, h, w) and an image size to an image (N, 3, H, W), normalised as the input is.
+        pyramid: image (N, 3, H, W) to a list of feature maps, frozen.
+        level_weights: one weight a level of the pyramid.
+        target_stride: the decoder rebuilds the image at ``1 / target_stride`` of its size.
+        normalize: whether each level's distance is relative to its target's own spread.
+        beta: weight of the term's gradient on the class maps, 0 or more.
+    """
+
+    decoder: nn.Module
+    pyramid: nn.Module
+    level_weights: tuple[float, ...]
+    target_stride: int
+    normalize: bool
+    beta: float
+
+
+@dataclass(frozen=True, slots=True)
+class SelfModulationTerm:
+    """What ``L_a`` needs: its constants, its weight (0 or more), and the epoch (from 0) at which it starts."""
+
+    settings: SelfModulationSettings
+    beta: float
+    warmup_epochs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """``L = L_cls + beta_p L_p + beta_a L_a``; a term that is None is switched off.
+
+    Source: SSC section III.
+    """
+
+    reconstruction: ReconstructionTerm | None = None
+    self_modulation: SelfModulationTerm | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """One evaluation of the objective.
+
+    Args:
+        gradient: (N, C, h, w) weighted sum of the terms' gradients on the class maps.
+        figures: per term its value (``loss_*``) and the L2 norm of its unweighted gradient (``grad_*``), and ``loss``.
+    """
+
+    gradient: Float[Tensor, "N C h w"]
+    figures: dict[str, Tensor] = field(default_factory=dict)
+
+
+def evaluate_objective(
+    objective: Objective,
+    class_maps: Float[Tensor, "N C h w"],
+    batch: Mapping[str, Tensor],
+    *,
+    epoch: int,
+    backward: Callable[[Tensor], None] = Tensor.backward,
+) -> Evaluated:
+    """Evaluate every active term on ``class_maps`` and leave the decoder's gradients in its parameters.
+
+    The decoder learns from ``L_p`` at weight 1 whatever ``beta_p`` is: it has its own optimizer, and the weight is a
+    matter between the terms that meet on the class maps.
+
+    Args:
+        objective: the terms.
+        class_maps: the classifier's output ``F``; its graph is not touched.
+        batch: ``tags`` (N, C), ``image`` (N, 3, S, S), and ``regions`` (N, s, s) when self-modulation is on.
+        epoch: the current epoch, from 0.
+        backward: called on ``L_p``; Fabric's, when there are several processes.
+
+    Returns:
+        The summed gradient on the class maps, and the figures to log.
+    """
+    maps = class_maps.detach().float().requires_grad_()
+    tags = batch["tags"]
+    terms = {"classification": (1.0, classification_loss(tag_logits(maps), tags))}
+    modulation = objective.self_modulation
+    if modulation is not None and epoch >= modulation.warmup_epochs:
+        value = self_modulation_loss(maps, tags, batch["regions"], settings=modulation.settings)
+        terms["self_modulation"] = (modulation.beta, value)
+    total = torch.zeros((), device=maps.device)
+    gradient = torch.zeros_like(maps)
+    figures: dict[str, Tensor] = {}
+    if objective.reconstruction is not None:
+        term = objective.reconstruction
+        value = reconstruction_loss(term, maps, batch["image"])
+        backward(value)
+        assert maps.grad is not None
+        terms["reconstruction"] = (term.beta, value)
+    for name, (beta, value) in terms.items():
+        on_maps = maps.grad if name == "reconstruction" else torch.autograd.grad(value, maps, allow_unused=True)[0]
+        if on_maps is not None:
+            gradient = gradient + beta * on_maps
+        figures[f"loss_{name}"] = value.detach()
+        figures[f"grad_{name}"] = gradient.new_zeros(()) if on_maps is None else on_maps.norm()
+        total = total + beta * value.detach()
+    return Evaluated(gradient=gradient, figures={"loss": total, **figures})
+
+
+def reconstruction_loss(
+    term: ReconstructionTerm, class_maps: Float[Tensor, "N C h w"], images: Float[Tensor, "N 3 S S"]
+) -> Float[Tensor, ""]:
+    """Return ``L_p``: how far the image rebuilt from ``class_maps`` is from the image, in the pyramid's features.
+
+    Departures from SSC, which the ``release`` preset takes back: the image is rebuilt at ``1 / target_stride`` of its
+    size, since class maps of stride 16 hold no finer structure than that; distances are relative.
+    """
+    target = reconstruction_target(images, target_stride=term.target_stride)
+    rebuilt = term.decoder(class_maps, size=(target.shape[-2], target.shape[-1]))
+    with torch.no_grad():
+        target_features = term.pyramid(target)
+    return perceptual_loss(term.pyramid(rebuilt), target_features, weights=term.level_weights, normalize=term.normalize)

@@ -1,0 +1,111 @@
+"""What the documents say works: recipes load, commands parse, examples are short, links lead somewhere."""
+
+import ast
+import contextlib
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import typer.main
+
+from tagseg.cli.main import app
+from tagseg.recipe import load_recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+MAX_EXAMPLE_LINES = 40
+
+
+def fenced_blocks(text: str) -> list[tuple[str, str]]:
+    """Return (language, content) of the fenced code blocks of a Markdown page."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def commands(page: Path) -> list[str]:
+    """Return the shell commands of a page: lines of sh blocks, and the lines after a prompt in console blocks."""
+    found: list[str] = []
+    for language, content in fenced_blocks(page.read_text(encoding="utf-8")):
+        lines = content.replace("\\\n", " ").splitlines()
+        if language in {"sh", "bash"}:
+            found += [line.strip() for line in lines]
+        elif language == "console":
+            found += [line.strip()[2:] for line in lines if line.startswith("$ ")]
+    return [line for line in found if line]
+
+
+def parse_tagseg(command: str) -> None:
+    """Parse a ``tagseg`` command line without running it; raise the usage error that it would end in."""
+    words = [word for word in shlex.split(command, comments=True)[1:] if word != "--debug"]
+    group: Any = typer.main.get_command(app)
+    with contextlib.suppress(typer.Exit):  # --help
+        context = group.make_context("tagseg", words)
+        if context.args:
+            _, subcommand, rest = group.resolve_command(context, context.args)
+            subcommand.make_context(subcommand.name, rest, parent=context)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_loads_and_is_named_like_its_file(path: Path) -> None:
+    assert load_recipe(path, []).name == path.stem
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_opens_with_its_receipt(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    header = "\n".join(lines[: next(i for i, line in enumerate(lines) if not line.startswith("#"))]).lower()
+    assert f"tagseg run recipes/{path.name} --out runs/" in header
+    for word in ("hardware", "time", "score"):
+        assert word in header, f"the header of {path.name} does not say: {word}"
+
+
+def test_the_recipes_of_the_design_are_there() -> None:
+    wanted = {"demo", "voc2012", "voc2012_release", "coco2014", "folder", "voc2012_animals"}
+    assert wanted <= {path.stem for path in RECIPES}
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_is_short_and_says_what_it_shows(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= MAX_EXAMPLE_LINES
+    assert ast.get_docstring(ast.parse(text)), f"{path.name} has no docstring"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_commands_of_a_page_parse(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    for command in commands(page):
+        words = shlex.split(command, comments=True)
+        if words[:1] == ["tagseg"]:
+            parse_tagseg(command)
+        elif words[:1] == ["make"]:
+            goals = {word for word in words[1:] if "=" not in word}
+            assert goals <= targets, f"{page.name}: {command}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_python_and_toml_of_a_page_parse(page: Path) -> None:
+    for language, content in fenced_blocks(page.read_text(encoding="utf-8")):
+        if language == "python":
+            compile(content, page.name, "exec")
+        elif language == "toml":
+            tomllib.loads(content)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_links_of_a_page_lead_to_files(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    local = [target for target in targets if not re.match(r"[a-z]+:", target)]
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+def test_a_command_that_does_not_exist_would_be_seen() -> None:
+    parse_tagseg("tagseg run recipes/demo.toml --out runs/demo --set training.epochs=5  # a comment")
+    for wrong in ("tagseg fly recipes/demo.toml", "tagseg run recipes/demo.toml --outt runs/demo"):
+        with pytest.raises(Exception, match="No such"):
+            parse_tagseg(wrong)

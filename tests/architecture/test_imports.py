@@ -1,0 +1,216 @@
+"""Imports go down the table of layers, never up or sideways; and a few things happen in one place only."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src"
+
+# From the top down. A file imports from layers below its own, and from its own package.
+LAYERS = (
+    ("tagseg",),  # the public names
+    ("cli", "serve"),
+    ("stages",),
+    ("recipe",),
+    ("training", "cams", "refine", "evaluation", "report"),
+    ("artifacts",),
+    ("models", "losses", "data"),
+    ("ops",),
+    ("types", "progress"),
+    ("classes",),
+    ("errors",),
+)
+RANK = {package: rank for rank, layer in enumerate(LAYERS) for package in layer}
+
+
+def package_of(module: str) -> str:
+    """Return the package of a module: ``tagseg.ops.resize`` is in ``ops``, the root is in ``tagseg``."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else parts[0]
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def source_files() -> list[Path]:
+    files = sorted((SOURCE / "tagseg").rglob("*.py"))
+    assert len(files) > 20, "the walk found almost no source, look at SOURCE"
+    return files
+
+
+def imported_modules(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield line and dotted name of every import, in functions too; ``from tagseg import ops`` is ``tagseg.ops``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            yield node.lineno, "." * node.level + (node.module or "")
+        elif isinstance(node, ast.ImportFrom) and node.module == "tagseg":
+            for alias in node.names:
+                yield node.lineno, f"tagseg.{alias.name}" if alias.name in RANK else "tagseg"
+        elif isinstance(node, ast.ImportFrom):
+            yield node.lineno, node.module or ""
+
+
+def layer_violations(module: str, tree: ast.AST) -> list[str]:
+    """Return one sentence per import that does not go down."""
+    own = package_of(module)
+    found = []
+    for line, target in imported_modules(tree):
+        other = package_of(target)
+        if target.startswith("."):
+            found.append(f"{module}:{line} imports relatively; write the whole name")
+        elif target.split(".")[0] != "tagseg" or other == own:
+            continue
+        elif other not in RANK:
+            found.append(f"{module}:{line} imports {target}, which is in no layer")
+        elif RANK[other] <= RANK[own]:
+            direction = "sideways" if RANK[other] == RANK[own] else "up"
+            found.append(f"{module}:{line} imports {target}: that is {direction} from {own}")
+    return found
+
+
+def third_party(tree: ast.AST) -> set[str]:
+    return {name.split(".")[0] for _, name in imported_modules(tree)} - {"tagseg"}
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "problem"),
+    [
+        ("tagseg.ops.a", "import tagseg.models.b", "tagseg.ops.a:1 imports tagseg.models.b: that is up from ops"),
+        (
+            "tagseg.losses.a",
+            "from tagseg.data import b",
+            "tagseg.losses.a:1 imports tagseg.data: that is sideways from losses",
+        ),
+        ("tagseg.data.a", "from tagseg import stages", "tagseg.data.a:1 imports tagseg.stages: that is up from data"),
+        ("tagseg.stages.a", "from tagseg import run", "tagseg.stages.a:1 imports tagseg: that is up from stages"),
+        ("tagseg.cli.main", "from .console import x", "tagseg.cli.main:1 imports relatively; write the whole name"),
+        ("tagseg.cli.main", "import tagseg.utils", "tagseg.cli.main:1 imports tagseg.utils, which is in no layer"),
+        (
+            "tagseg.types",
+            "def f():\n import tagseg.ops.a",
+            "tagseg.types:2 imports tagseg.ops.a: that is up from types",
+        ),
+    ],
+)
+def test_the_checker_sees_each_kind_of_wrong_import(module: str, line: str, problem: str) -> None:
+    assert layer_violations(module, ast.parse(line)) == [problem]
+
+
+def test_the_checker_lets_imports_down_and_inside_a_package_pass() -> None:
+    tree = ast.parse("import torch\nfrom tagseg.ops import resize\nfrom tagseg.models.backbone import Backbone")
+    assert layer_violations("tagseg.models.classifier", tree) == []
+
+
+def test_every_package_has_a_layer() -> None:
+    packages = {package_of(module_name(path)) for path in source_files()}
+    assert packages <= set(RANK), f"no layer is written down for {sorted(packages - set(RANK))}"
+
+
+def test_imports_go_down() -> None:
+    violations = [
+        problem
+        for path in source_files()
+        for problem in layer_violations(module_name(path), ast.parse(path.read_text()))
+    ]
+    assert violations == []
+
+
+@pytest.mark.parametrize(
+    ("library", "packages"),
+    [
+        ("typer", {"cli"}),
+        ("rich", {"cli"}),
+        ("pydantic", {"recipe"}),
+        ("tomllib", {"recipe"}),
+        ("lightning_fabric", {"training", "cams", "stages"}),
+        ("timm", {"models"}),
+        ("skimage", {"data"}),
+        ("pycocotools", {"data"}),
+    ],
+)
+def test_a_library_is_spoken_to_in_one_place(library: str, packages: set[str]) -> None:
+    users = {
+        package_of(module_name(path)) for path in source_files() if library in third_party(ast.parse(path.read_text()))
+    }
+    assert users <= packages, f"{library} belongs in {sorted(packages)}, found in {sorted(users)}"
+
+
+def test_the_report_needs_no_torch() -> None:
+    users = [
+        module_name(path)
+        for path in source_files()
+        if package_of(module_name(path)) == "report"
+        and {"torch", "torchvision"} & third_party(ast.parse(path.read_text()))
+    ]
+    assert users == []
+
+
+def test_nothing_that_a_stage_writes_can_run_code_when_it_is_read() -> None:
+    problems = []
+    for path in source_files():
+        tree = ast.parse(path.read_text())
+        unsafe = third_party(tree) & {"pickle", "dill", "cloudpickle", "shelve", "marshal", "joblib"}
+        problems += [f"{module_name(path)} imports {name}" for name in sorted(unsafe)]
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            problems += [f"{module_name(path)}:{call.lineno} {rule}" for rule in unsafe_loads(call)]
+    assert problems == []
+
+
+def unsafe_loads(call: ast.Call) -> list[str]:
+    """Return the rule that a call breaks: ``torch.load`` reads weights only, ``np.load`` no pickles."""
+    given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+    name = ast.unparse(call.func)
+    if name == "torch.load" and given.get("weights_only") != "True":
+        return ["torch.load without weights_only=True"]
+    if name in {"np.load", "numpy.load"} and given.get("allow_pickle", "False") != "False":
+        return ["np.load with allow_pickle"]
+    return []
+
+
+def test_the_load_checker_sees_unsafe_calls() -> None:
+    calls = ["torch.load(p)", "torch.load(p, weights_only=False)", "np.load(p, allow_pickle=True)"]
+    safe = ["torch.load(p, weights_only=True)", "np.load(p)", "np.load(p, allow_pickle=False)"]
+    assert [len(unsafe_loads(ast.parse(text, mode="eval").body)) for text in calls + safe] == [1, 1, 1, 0, 0, 0]
+
+
+# A worker process hands an error to the main one as a value, where it is raised.
+CARRIERS = {("tagseg.data.datasets", "except TagsegError")}
+
+
+def forbidden_acts(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield line and name of every print, exit, use of a standard stream and catch of all our errors."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.Attribute):
+            name = ast.unparse(node)
+            if name in {"print", "exit", "sys.exit", "os._exit", "sys.stdout", "sys.stderr"}:
+                yield node.lineno, name
+        elif isinstance(node, ast.ExceptHandler) and node.type is not None and "TagsegError" in ast.unparse(node.type):
+            yield node.lineno, "except TagsegError"
+
+
+def test_only_the_command_line_prints_exits_and_catches_our_errors() -> None:
+    problems = [
+        f"{module_name(path)}:{line} {act}"
+        for path in source_files()
+        if package_of(module_name(path)) not in {"cli", "serve"}
+        for line, act in forbidden_acts(ast.parse(path.read_text()))
+        if (module_name(path), act) not in CARRIERS
+    ]
+    assert problems == []
+
+
+def test_the_checker_of_acts_sees_them() -> None:
+    text = "try:\n print(1)\nexcept (TagsegError, OSError):\n sys.exit(1)\nsys.stdout.write('a')"
+    assert sorted(forbidden_acts(ast.parse(text))) == [
+        (2, "print"),
+        (3, "except TagsegError"),
+        (4, "sys.exit"),
+        (5, "sys.stdout"),
+    ]

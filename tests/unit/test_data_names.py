@@ -1,0 +1,63 @@
+"""Ids of images, paths that stay inside their folder, and lists of classes."""
+
+from pathlib import Path, PurePosixPath
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tagseg.data.names import choose_classes, is_inside, read_class_names, unique_image_ids
+from tagseg.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("paths", "ids"),
+    [
+        (["a.jpg", "b.jpg"], ["a", "b"]),
+        (["a.jpg", "a.png", "x/a.jpg"], ["a.jpg", "a.png", "x/a"]),
+        # 'a.jpg' keeps its ending because of 'a.png', and so meets the short form of 'a.jpg.png'
+        (["a.jpg", "a.png", "a.jpg.png"], ["a.jpg", "a.png", "a.jpg.png"]),
+        (["v1.2 (final).jpeg"], ["v1.2 (final)"]),
+    ],
+)
+def test_ids_are_short_unless_two_would_be_equal(paths: list[str], ids: list[str]) -> None:
+    assert unique_image_ids([PurePosixPath(path) for path in paths]) == ids
+
+
+parts = st.text("ab.", min_size=1, max_size=4).filter(lambda name: name.strip("."))
+image_paths = st.builds(lambda stem, ending: PurePosixPath(f"{stem}.{ending}"), parts, st.sampled_from(["a", "b"]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(paths=st.lists(image_paths, unique=True, max_size=8))
+def test_ids_are_always_different(paths: list[PurePosixPath]) -> None:
+    ids = unique_image_ids(paths)
+    assert len(set(ids)) == len(ids) == len(paths)
+    assert all(str(path).startswith(image_id) for path, image_id in zip(paths, ids, strict=True))
+
+
+@pytest.mark.parametrize("path", ["../a.jpg", "/etc/passwd", "a/../../b.jpg", "", "..", "..\\a.jpg", "x\\..\\..\\a"])
+def test_paths_that_climb_out_are_seen(path: str) -> None:
+    assert not is_inside(path)
+
+
+@pytest.mark.parametrize("path", ["a.jpg", "a/b.jpg", "a..b.jpg", "...jpg", "a b/ü.jpg"])
+def test_odd_names_that_stay_inside_are_fine(path: str) -> None:
+    assert is_inside(path)
+
+
+def test_class_file_keeps_order_and_spaces(tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_bytes("\ufeffzebra\r\n traffic light \r\ncat\r\n\r\n".encode())
+    assert read_class_names(tmp_path / "classes.txt") == ("zebra", "traffic light", "cat")
+
+
+@pytest.mark.parametrize("content", [b"", b"cat\n\ndog\n", b"cat\ncat\n", b"caf\xe9\n"])
+def test_bad_class_file_is_a_data_error_that_names_it(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "classes.txt").write_bytes(content)
+    with pytest.raises(DataError, match=r"classes\.txt"):
+        read_class_names(tmp_path / "classes.txt")
+
+
+def test_subset_keeps_the_asked_order() -> None:
+    assert choose_classes(("a", "b", "c"), ["c", "a"], source="x").names == ("c", "a")
+    assert choose_classes(("a", "b", "c"), None, source="x").names == ("a", "b", "c")

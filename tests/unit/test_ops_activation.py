@@ -1,0 +1,81 @@
+"""Known answers of max-normalisation and suppression."""
+
+import pytest
+import torch
+
+from tagseg.ops.activation import max_normalize, spatial_peak, suppress
+
+
+def as_map(*values: float) -> torch.Tensor:
+    return torch.tensor(values).view(1, 1, 1, -1)
+
+
+def test_max_normalize_divides_the_positive_part_by_its_peak():
+    assert torch.equal(max_normalize(as_map(-8.0, 0.0, 1.0, 4.0)), as_map(0.0, 0.0, 0.25, 1.0))
+
+
+@pytest.mark.parametrize("value", [0.0, -3.0])
+def test_a_map_without_positive_value_becomes_zeros(value):
+    assert torch.equal(max_normalize(as_map(value, value)), as_map(0.0, 0.0))
+
+
+def test_a_peak_below_eps_is_not_inflated_to_one():
+    assert max_normalize(as_map(1e-6), eps=1e-5).item() == pytest.approx(0.1)
+
+
+def test_every_class_and_image_has_its_own_peak():
+    maps = torch.tensor([[[[1.0, 2.0]], [[10.0, 5.0]]], [[[3.0, 0.0]], [[-1.0, -2.0]]]])
+    expected = torch.tensor([[[[0.5, 1.0]], [[1.0, 0.5]]], [[[1.0, 0.0]], [[0.0, 0.0]]]])
+    assert torch.equal(max_normalize(maps), expected)
+
+
+def test_max_normalize_gradient_is_that_of_the_quotient():
+    # d(x0 / x1) = (1 / x1, -x0 / x1**2) at (1, 2); the peak's own quotient is constant.
+    maps = as_map(1.0, 2.0).requires_grad_()
+    max_normalize(maps).sum().backward()
+    assert torch.equal(maps.grad, as_map(0.5, -0.25))
+
+
+def test_max_normalize_of_zeros_has_a_finite_gradient():
+    maps = torch.zeros(1, 1, 2, 2, requires_grad=True)
+    max_normalize(maps).sum().backward()
+    assert torch.equal(maps.grad, torch.zeros(1, 1, 2, 2))
+
+
+def test_spatial_peak_splits_the_gradient_between_ties():
+    maps = as_map(3.0, 3.0, 1.0).requires_grad_()
+    spatial_peak(maps).sum().backward()
+    assert torch.equal(maps.grad, as_map(0.5, 0.5, 0.0))
+
+
+def test_suppress_known_answer_once_and_twice():
+    once = suppress(as_map(0.0, 1.0, 2.0, 4.0), delta=0.55)
+    torch.testing.assert_close(once, as_map(0.0, 1.0, 2.0, 2.2))
+    torch.testing.assert_close(suppress(once, delta=0.55), as_map(0.0, 1.0, 1.21, 1.21))
+
+
+def test_suppress_known_gradient():
+    features = as_map(0.0, 1.0, 2.0, 4.0).requires_grad_()
+    suppress(features, delta=0.55).sum().backward()
+    torch.testing.assert_close(features.grad, as_map(0.0, 1.0, 1.0, 0.55))
+
+
+def test_suppress_with_delta_one_passes_values_and_gradient_unchanged():
+    features = as_map(0.5, 1.0, 2.0, 4.0).requires_grad_()
+    suppressed = suppress(features, delta=1.0)
+    suppressed.sum().backward()
+    assert torch.equal(suppressed, features)
+    assert torch.equal(features.grad, torch.ones_like(features))
+
+
+def test_suppress_acts_per_channel():
+    features = torch.tensor([[[[4.0, 1.0]], [[8.0, 1.0]]]])
+    assert torch.equal(suppress(features, delta=0.5), torch.tensor([[[[2.0, 1.0]], [[4.0, 1.0]]]]))
+
+
+def test_inputs_are_not_written_to():
+    maps = as_map(-1.0, 1.0, 4.0)
+    before = maps.clone()
+    max_normalize(maps)
+    suppress(maps, delta=0.5)
+    assert torch.equal(maps, before)
