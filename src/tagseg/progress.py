@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 StageStatus = str
 """One of ``start``, ``skip``, ``resume``, ``done``."""
 
 
+@runtime_checkable
 class Task(Protocol):
     """One counted piece of work under way."""
 
@@ -16,6 +17,7 @@ class Task(Protocol):
         ...
 
 
+@runtime_checkable
 class Progress(Protocol):
     """What a stage tells whoever started it. Implementations survive pickling, since workers get a copy."""
 

@@ -45,8 +45,8 @@ def parse_tagseg(command: str) -> None:
     group: Any = typer.main.get_command(app)
     with contextlib.suppress(typer.Exit):  # --help
         context = group.make_context("tagseg", words)
-        if context.args:
-            _, subcommand, rest = group.resolve_command(context, context.args)
+        if words and not words[0].startswith("-"):
+            _, subcommand, rest = group.resolve_command(context, words)
             subcommand.make_context(subcommand.name, rest, parent=context)
 
 

@@ -25,7 +25,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError) as caught:
         atomic_write(path, b"")
     assert str(caught.value) == (
-        f"{path} could not be written, got 'Not a directory'; "
+        f"{path} could not be written, got 'File exists'; "
         "free disk space or correct the folder's permissions, then run the same command again"
     )
 
@@ -105,8 +105,7 @@ def test_a_checkpoint_of_another_format(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(ArtifactError) as caught:
         load_checkpoint(path)
     assert str(caught.value) == (
-        f"checkpoint {path} must have format 1, got 7; "
-        "read it with the version of tagseg that wrote it, or train again"
+        f"checkpoint {path} must have format 1, got 7; read it with the version of tagseg that wrote it, or train again"
     )
 
 
@@ -220,7 +219,8 @@ def test_a_manifest_of_another_format(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError) as caught:
         run.read_manifest()
     assert str(caught.value) == (
-        f"{run.manifest_path} must have format 1, got 2; choose another --out, or use the version of tagseg that wrote it"
+        f"{run.manifest_path} must have format 1, got 2; "
+        "choose another --out, or use the version of tagseg that wrote it"
     )
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +100,7 @@ def test_real_masks_of_voc() -> None:
         known = {row["image"] for row in csv.DictReader(file)}
     names = [line for line in (ANIMALS / "ImageSets/Segmentation/train.txt").read_text().split() if line in known]
     masks = [np.array(Image.open(ANIMALS / "SegmentationClass" / f"{name}.png"))[::9, ::9] for name in names[:12]]
-    pairs = [(a, b) for a, b in zip(masks, masks[1:], strict=False) if a.shape == b.shape]
+    pairs = [(a, b) for a, b in pairwise(masks) if a.shape == b.shape]
     assert len(pairs) >= 2
     matrix, itself = ConfusionMatrix(21), ConfusionMatrix(21)
     predictions, truths = [], []

@@ -7,8 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from tagseg import errors
 from tagseg.artifacts.atomic import PART_SUFFIX, atomic_path, atomic_write, remove_leftovers
 from tagseg.errors import ArtifactError
+
+# A child process needs the artifacts alone: this stands in for the package's root, which imports torch and much more.
+CHILD = f"""
+import sys, types
+root = types.ModuleType("tagseg")
+root.__path__ = {[str(Path(errors.__file__).parent)]!r}
+sys.modules["tagseg"] = root
+"""
 
 
 def names(folder: Path) -> list[str]:
@@ -55,7 +64,7 @@ def test_the_file_gets_the_permissions_of_any_new_file(tmp_path: Path) -> None:
 def test_kill_9_in_the_middle_keeps_the_old_file_and_the_rest_is_swept_up(tmp_path: Path) -> None:
     path = tmp_path / "c.bin"
     atomic_write(path, b"old")
-    script = f"""
+    script = f"""{CHILD}
 import os, signal
 from pathlib import Path
 from tagseg.artifacts.atomic import atomic_write

@@ -8,9 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from tagseg import errors
 from tagseg.artifacts.lock import folder_lock
 from tagseg.artifacts.run_folder import STAGE_OUTPUTS, RunFolder, describe_environment, fingerprint
 from tagseg.errors import ArtifactError
+
+# A child process needs the artifacts alone: this stands in for the package's root, which imports torch and much more.
+CHILD = f"""
+import sys, types
+root = types.ModuleType("tagseg")
+root.__path__ = {[str(Path(errors.__file__).parent)]!r}
+sys.modules["tagseg"] = root
+"""
 
 
 @pytest.fixture
@@ -80,7 +89,7 @@ def test_sections_of_the_manifest_do_not_touch_each_other(run: RunFolder) -> Non
 
 
 def test_the_lock_keeps_a_second_run_out_and_lets_it_in_afterwards(run: RunFolder) -> None:
-    script = f"""
+    script = f"""{CHILD}
 from pathlib import Path
 from tagseg.artifacts.run_folder import RunFolder
 from tagseg.errors import ArtifactError
@@ -115,7 +124,7 @@ def test_the_lock_is_released_when_the_run_fails(run: RunFolder) -> None:
 
 
 def test_kill_9_frees_the_lock_though_forked_workers_live_on_and_leftovers_are_swept_up(run: RunFolder) -> None:
-    script = f"""
+    script = f"""{CHILD}
 import os, time
 from pathlib import Path
 from tagseg.artifacts.run_folder import RunFolder
@@ -146,7 +155,7 @@ with run.lock():
 
 
 def test_a_kill_between_writes_leaves_a_manifest_that_can_be_read(run: RunFolder) -> None:
-    script = f"""
+    script = f"""{CHILD}
 from pathlib import Path
 from tagseg.artifacts.run_folder import RunFolder
 run = RunFolder(Path({str(run.root)!r}))

@@ -96,7 +96,7 @@ def test_a_map_that_is_nowhere_positive_is_0_everywhere() -> None:
 
 def test_views_are_batched_sized_and_shown_in_evaluation_mode_and_training_mode_comes_back() -> None:
     classifier = Recorder().train()
-    extract_cams(classifier, pictures(2, 18, 12), torch.ones(2, 2), scales=(0.5, 1.0), size_multiple=4)
+    extract_cams(classifier, pictures(2, 19, 12), torch.ones(2, 2), scales=(0.5, 1.0), size_multiple=4)
     assert classifier.seen == [((4, 3, 8, 8), False), ((4, 3, 20, 12), False)]
     assert classifier.training
     classifier.eval()

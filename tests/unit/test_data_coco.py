@@ -35,7 +35,7 @@ def counts(mask: np.ndarray) -> list[int]:
     return runs
 
 
-def annotation(category: int, shape: object, *, image: int = 7, crowd: int = 0, key: int = 1) -> dict[str, object]:
+def annotation(category: object, shape: object, *, image: int = 7, crowd: int = 0, key: int = 1) -> dict[str, object]:
     return {"id": key, "image_id": image, "category_id": category, "segmentation": shape, "iscrowd": crowd}
 
 
@@ -159,7 +159,7 @@ def test_shape_that_cannot_be_drawn_is_a_data_error(tmp_path: Path, shape: objec
 
 
 def test_problems_of_single_elements_are_collected(tmp_path: Path) -> None:
-    bad = [annotation(1, [], image=99), annotation(55, []), {"id": 4}, 17]
+    bad = [annotation(1, [], image=99), annotation(55, []), annotation("cat", []), {"id": 4}, 17]
     size = {"height": HEIGHT, "width": WIDTH}
     images = [
         {"id": 7, "file_name": "a.jpg", **size},
@@ -167,15 +167,19 @@ def test_problems_of_single_elements_are_collected(tmp_path: Path) -> None:
         {"id": 9, "file_name": "missing.jpg", **size},
         {"id": 10, "file_name": "../outside.jpg", **size},
         {"id": 11, "file_name": "no_size.jpg"},
+        {"id": 12, "file_name": "empty.jpg", "height": 0, "width": 4},
+        {"id": 13, "file_name": "size.jpg", "height": "tall", "width": 4},
+        {"id": 14, "file_name": 5, **size},
     ]
     path = write(tmp_path, [annotation(1, box(0, 0, 1, 1)), *bad], images=images)
     problems: list[Problem] = []
     split = read_coco(tmp_path, path, problems=problems)
     assert [(record.image_id, record.tags) for record in split.records] == [("a", (1,))]
     assert [problem.kind for problem in problems] == [
-        *[ProblemKind.BAD_ANNOTATION] * 5,  # images 7, 10 and 11, the annotation without values, and the number
+        *[ProblemKind.BAD_ANNOTATION] * 6,  # the second image 7, and images 10 to 14
+        *[ProblemKind.BAD_ANNOTATION] * 2,  # the annotation without values, and the number
         ProblemKind.BAD_ANNOTATION,  # of image 99
-        ProblemKind.UNKNOWN_TAG,
+        *[ProblemKind.UNKNOWN_TAG] * 2,
         ProblemKind.MISSING_IMAGE,
     ]
 

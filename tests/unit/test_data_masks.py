@@ -58,7 +58,9 @@ def test_classes_outside_the_subset_are_background_and_the_others_follow_its_ord
 
 @settings(max_examples=30, deadline=None)
 @given(
-    ids=hnp.arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.sampled_from([*range(21), 255])),
+    ids=hnp.arrays(
+        np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.sampled_from([*range(21), 255])
+    ),
     chosen=st.lists(st.sampled_from(VOC_CLASSES), min_size=1, max_size=20, unique=True),
 )
 def test_mapping_agrees_with_a_look_up_of_names(

@@ -74,7 +74,9 @@ def test_any_table_of_names_survives_csv_and_json(
     expected = {image: tuple(tags) for image, tags in table.items()}
     text = io.StringIO()
     # A trailing separator in each cell tells that names may hold spaces.
-    csv.writer(text).writerows([("image", "tags"), *((image, ";".join([*tags, ""]) + ";") for image, tags in table.items())])
+    csv.writer(text).writerows(
+        [("image", "tags"), *((image, ";".join([*tags, ""]) + ";") for image, tags in table.items())]
+    )
     assert read(folder, text.getvalue()) == expected
     assert read(folder, json.dumps(table), "tags.json") == expected
     assert read(folder, json.dumps(table, ensure_ascii=False), "tags.json") == expected

@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -49,7 +49,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
             help="free disk space or correct the folder's permissions, then run the same command again",
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # already renamed, or its folder never was one
+            temporary.unlink()
 
 
 def atomic_write(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:

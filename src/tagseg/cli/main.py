@@ -1,4 +1,7 @@
-"""The ``tagseg`` command: one function a command, and the only place where errors become messages and exit codes."""
+"""The ``tagseg`` command: one function a command, and the only place where errors become messages and exit codes.
+
+Commands import the stages when they run: torch takes seconds to load, and a mistyped recipe is told at once.
+"""
 
 import errno
 import sys
@@ -15,8 +18,6 @@ from tagseg.cli.console import ConsoleProgress, open_console, print_error, print
 from tagseg.data.preflight import CheckReport
 from tagseg.errors import TagsegError
 from tagseg.recipe import Recipe, load_recipe
-from tagseg.stages import Run, run_pipeline, run_with_baseline
-from tagseg.stages.check import check_data
 
 EXIT_PROBLEMS = 1  # `check` found errors in a data set
 EXIT_ERROR = 2
@@ -76,7 +77,10 @@ def check(recipe: RecipeArgument, *, settings: SetOption = None, show: ShowOptio
     One pass over every list, tag, image and mask, before hours are spent on them. The exit code is 1 when something
     cannot be used as asked, and 0 when there is nothing worse than warnings.
     """
-    reports = check_data(load_recipe(recipe, settings or []).data, progress=ConsoleProgress())
+    loaded = load_recipe(recipe, settings or [])
+    from tagseg.stages.check import check_data
+
+    reports = check_data(loaded.data, progress=ConsoleProgress())
     for report in reports:
         print_report(report, show=show)
     if not all(report.is_clean for report in reports):
@@ -100,10 +104,13 @@ def run(
     """
     loaded, folder = open_recipe(recipe, out=out, settings=settings, devices=devices, precision=precision)
     if not baseline:
-        print_seeds(run_pipeline(loaded, folder, progress=ConsoleProgress(), redo=redo))
-        return
-    ours, plain = run_with_baseline(loaded, folder, progress=ConsoleProgress(), redo=redo)
-    print_compared(ours, plain)
+        print_seeds(run_stages(loaded, folder, redo=redo))
+    else:
+        from tagseg.stages import run_with_baseline
+
+        ours, plain = run_with_baseline(loaded, folder, progress=ConsoleProgress(), redo=redo)
+        print_compared(ours.scores, plain.scores)
+    open_console().print(f"run folder: {folder}")
 
 
 @app.command(epilog="Example: tagseg train-classifier recipes/demo.toml --out runs/demo")
@@ -122,7 +129,7 @@ def train_classifier(
     Leaves FOLDER/1_classifier.
     """
     loaded, folder = open_recipe(recipe, out=out, settings=settings, devices=devices, precision=precision)
-    run_pipeline(loaded, folder, progress=ConsoleProgress(), only="train_classifier", redo=redo)
+    run_stages(loaded, folder, only="train_classifier", redo=redo)
 
 
 @app.command(epilog="Example: tagseg extract-cams recipes/demo.toml --out runs/demo --set 'cams.scales=[1.0]'")
@@ -140,7 +147,7 @@ def extract_cams(
     Of the tagged classes of every image, those still missing only. Leaves FOLDER/2_cams.
     """
     loaded, folder = open_recipe(recipe, out=out, settings=settings, devices=devices, precision=precision)
-    run_pipeline(loaded, folder, progress=ConsoleProgress(), only="extract_cams", redo=redo)
+    run_stages(loaded, folder, only="extract_cams", redo=redo)
 
 
 @app.command(epilog="Example: tagseg evaluate recipes/demo.toml --out runs/demo")
@@ -152,10 +159,10 @@ def evaluate(
     Over a sweep of background scores, from one confusion matrix. Leaves FOLDER/scores.json and scores.csv.
     """
     loaded, folder = open_recipe(recipe, out=out, settings=settings)
-    finished = run_pipeline(loaded, folder, progress=ConsoleProgress(), only="evaluate", redo=redo)
-    if finished.scores.get("seeds"):
-        print_table("IoU of each label", tables.class_columns(finished.scores), tables.class_rows(finished.scores))
-    print_seeds(finished)
+    scores = run_stages(loaded, folder, only="evaluate", redo=redo)
+    if scores.get("seeds"):
+        print_table("IoU of each label", tables.class_columns(scores), tables.class_rows(scores))
+    print_seeds(scores)
 
 
 def open_recipe(
@@ -178,6 +185,13 @@ def open_recipe(
     return recipe, out or Path("runs") / recipe.name
 
 
+def run_stages(recipe: Recipe, folder: Path, *, only: str | None = None, redo: bool = False) -> tables.Scores:
+    """Run all stages, or one, and return the content of ``scores.json``, empty when nothing is scored yet."""
+    from tagseg.stages import run_pipeline
+
+    return run_pipeline(recipe, folder, progress=ConsoleProgress(), only=only, redo=redo).scores
+
+
 def print_report(report: CheckReport, *, show: int) -> None:
     """Print what was found in a split: images of each class, then every kind of problem with its first ``show``."""
     rows = [(name, str(count)) for name, count in report.images_by_class.items()]
@@ -186,22 +200,19 @@ def print_report(report: CheckReport, *, show: int) -> None:
         open_console().print(line)
 
 
-def print_seeds(finished: Run) -> None:
-    """Print the seed scores of a run, and where all of them are."""
-    if finished.scores.get("seeds"):
-        rows = tables.seed_rows(finished.scores.get("name", "this run"), finished.scores)
-        print_table(tables.seed_title(finished.scores), tables.SEED_COLUMNS, rows, num_text_columns=2)
-    open_console().print(f"run folder: {finished.folder}")
+def print_seeds(scores: tables.Scores) -> None:
+    """Print the seed scores of a run, if it has any."""
+    if scores.get("seeds"):
+        rows = tables.seed_rows("this run", scores)
+        print_table(tables.seed_title(scores), tables.SEED_COLUMNS, rows, num_text_columns=2)
 
 
-def print_compared(ours: Run, plain: Run) -> None:
-    """Print the seed scores of SSC beside those of plain CAM, and the difference."""
-    if ours.scores.get("seeds"):
+def print_compared(scores: tables.Scores, plain: tables.Scores) -> None:
+    """Print the seed scores of SSC beside those of plain CAM, and the difference, if there are any."""
+    if scores.get("seeds"):
         columns = (*tables.SEED_COLUMNS, tables.DIFFERENCE_COLUMN)
-        rows = tables.compared_rows(ours.scores, plain.scores)
-        print_table(tables.seed_title(ours.scores), columns, rows, num_text_columns=2)
-        open_console().print(tables.comparison_sentence(ours.scores, plain.scores))
-    open_console().print(f"run folder: {ours.folder}")
+        print_table(tables.seed_title(scores), columns, tables.compared_rows(scores, plain), num_text_columns=2)
+        open_console().print(tables.comparison_sentence(scores, plain))
 
 
 def app_main(arguments: Sequence[str] | None = None) -> None:

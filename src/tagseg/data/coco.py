@@ -107,6 +107,19 @@ def read_coco(
 
     Raises:
         DataError: when the file is no such JSON, and for single images and annotations without ``problems``.
+
+    >>> import tempfile
+    >>> content = {
+    ...     "images": [{"id": 7, "file_name": "a.jpg", "height": 2, "width": 3}],
+    ...     "categories": [{"id": 18, "name": "dog"}],
+    ...     "annotations": [{"image_id": 7, "category_id": 18, "segmentation": [[1, 0, 3, 0, 3, 1, 1, 1]]}],
+    ... }
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "a.jpg").write_bytes(b"...")
+    ...     _ = Path(folder, "instances.json").write_text(json.dumps(content))
+    ...     (record,) = read_coco(Path(folder), Path(folder, "instances.json")).records
+    ...     record.tags, record.mask.read().tolist()
+    ((1,), [[0, 1, 1], [0, 0, 0]])
     """
     listing = _list_file(annotations, problems)
     table = choose_classes(tuple(listing.categories.values()), classes, source="the file's categories")
@@ -119,7 +132,7 @@ def read_coco(
         categories = listing.categories_of.get(key, set())
         tags = tuple(sorted(label_ids[category] for category in categories if category in label_ids))
         spans = tuple(listing.spans.get(key, ()))
-        mask = CocoMask(annotations, key, (image["height"], image["width"]), spans, label_ids)
+        mask = CocoMask(annotations, key, (int(image["height"]), int(image["width"])), spans, label_ids)
         records.append(ImageRecord(image_id, images / image["file_name"], tags, mask))
     return Split(split_name, table, tuple(records))
 
@@ -152,13 +165,13 @@ def _list_file(path: Path, problems: list[Problem] | None) -> _Listing:
     for key in [key for key in listing.spans if key not in listing.images]:
         problem = f"annotation of {path} must belong to a listed image, got image id {key}"
         report_problem(Problem(ProblemKind.BAD_ANNOTATION, path, problem, "list the image or remove it"), problems)
-    for category in sorted(set().union(*listing.categories_of.values()) - set(listing.categories)):
+    for category in sorted(set().union(*listing.categories_of.values()) - set(listing.categories), key=str):
         problem = f"annotation of {path} must belong to a listed category, got category id {category}"
         report_problem(Problem(ProblemKind.UNKNOWN_TAG, path, problem, "list the category or remove it"), problems)
     return listing
 
 
-def _add(listing: _Listing, section: str, element: _Json, span: Span) -> str | None:
+def _add(listing: _Listing, section: str, element: Any, span: Span) -> str | None:  # noqa: ANN401 - anything may stand in the file
     """Add one element to the listing; return what is wrong with it, or None."""
     try:
         if section == "categories":
@@ -172,6 +185,8 @@ def _add(listing: _Listing, section: str, element: _Json, span: Span) -> str | N
                 return f"a second image with id {image['id']}"
             if not is_inside(image["file_name"]):
                 return f"the file_name '{image['file_name']}' outside the folder of images"
+            if min(int(image["height"]), int(image["width"])) < 1:
+                return f"an image of {image['height']} x {image['width']} pixels"
             listing.images[image["id"]] = image
         elif section == "annotations":
             key, category = element["image_id"], element["category_id"]

@@ -6,9 +6,9 @@ Nothing here keeps random state. A sample depends on (seed, epoch, index) and a 
 the number of workers, nor the number of processes, nor an interruption changes what the network sees.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ REGIONS_STRIDE = 2
 _ORDER, _AUGMENTATION = 1, 2
 
 
+@runtime_checkable
 class RegionSource(Protocol):
     """Where the superpixels of an image come from, such as ``SuperpixelCache``."""
 
@@ -44,7 +45,7 @@ class TrainingSet(Dataset[dict[str, Tensor]]):
     """Map an address (epoch, index) to one augmented sample.
 
     An image that cannot be read raises :class:`DataError`: the loop must not train on other data than the manifest
-    says. Leave bad images out up front, with :func:`without_images`.
+    says. The stages read every image once beforehand and leave bad ones out of the split.
 
     Args:
         split: the images and their tags; masks are never read.
@@ -243,18 +244,3 @@ def epoch_order(num_images: int, *, seed: int, epoch: int) -> np.ndarray:
     [0, 1, 2, 3]
     """
     return np.random.default_rng((_ORDER, seed, epoch)).permutation(num_images)
-
-
-def without_images(split: Split, unusable: Callable[[ImageRecord], bool]) -> Split:
-    """Return ``split`` without the records for which ``unusable`` is true.
-
-    Raises:
-        DataError: when none is left.
-    """
-    kept = tuple(record for record in split.records if not unusable(record))
-    if not kept:
-        raise DataError(
-            f"split '{split.name}' has at least 1 usable image, got 0 of {len(split)}",
-            help="run `tagseg check` to see what is wrong with them",
-        )
-    return Split(name=split.name, classes=split.classes, records=kept)

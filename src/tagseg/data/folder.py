@@ -42,7 +42,7 @@ def read_folder(
     Args:
         root: folder of the data set.
         tags: CSV or JSON file, see :func:`tagseg.data.tags.read_tags`.
-        masks: folder of masks.
+        masks: folder of masks, which must exist when it is given.
         classes: names to learn, in label order, or None for all; every other class of ``classes.txt`` is background.
         split_name: the split's name, printed beside scores.
         problems: where to collect what is wrong with single images, which are then left out; None raises at the first.
@@ -60,6 +60,11 @@ def read_folder(
     ...     [record.tags for record in read_folder(Path(folder)).records]
     [(1,)]
     """
+    for folder in (root, *([masks] if masks is not None else [])):
+        if not folder.is_dir():
+            raise DataError(
+                f"folder {folder} must exist, got no such folder", help="mend the path in the recipe's data"
+            )
     masks = root / "masks" if masks is None else masks
     images = root / "images" if (root / "images").is_dir() else root
     paths = sorted(_find_images(images, masks, problems))

@@ -49,6 +49,13 @@ def open_image(
 
     Raises:
         DataError: when the file is missing, empty, of no accepted format or too large.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     PillowImage.new("L", (3, 2)).save(Path(folder, "a.png"))
+    ...     with open_image(Path(folder, "a.png")) as image:
+    ...         image.format, image.size
+    ('PNG', (3, 2))
     """
     with quiet_decoders:
         try:

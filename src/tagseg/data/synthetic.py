@@ -23,15 +23,15 @@ from tagseg.types import Image, LabelMap
 
 SYNTHETIC_CLASSES = ClassTable(("bullseye", "stripes", "checker", "cross", "petals"))
 
-Array = NDArray[np.float32]
+Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 _SUPERSAMPLING = 2
 _REFERENCE_SIDE_PX = 128
-_RADIUS_PX = (16.0, 34.0)
+_RADIUS_PX = (19.0, 36.0)
 """Range of the body radius in an image whose short side is 128 px."""
 
-_HEAD_U, _HEAD_RADIUS, _MARKING_RADIUS = 1.0, 0.46, 0.36
+_HEAD_U, _HEAD_RADIUS, _MARKING_RADIUS = 1.0, 0.48, 0.4
 
 _COATS = ((176, 132, 88), (120, 112, 104), (152, 84, 62), (206, 186, 148), (88, 72, 60), (150, 146, 110))
 _HABITATS = (
@@ -89,7 +89,9 @@ class Creature:
         return (u - _HEAD_U) ** 2 + v**2 <= _MARKING_RADIUS**2
 
 
-def generate_image(seed: int, index: int, *, size: tuple[int, int] = (128, 128)) -> tuple[Image, LabelMap, tuple[int, ...]]:
+def generate_image(
+    seed: int, index: int, *, size: tuple[int, int] = (128, 128)
+) -> tuple[Image, LabelMap, tuple[int, ...]]:
     """Paint one scene: a habitat with clutter and one to three creatures, the later in front.
 
     A pixel of the mask belongs to the creature that covers its centre.
@@ -199,16 +201,14 @@ def _draw_creature(size: tuple[int, int], rng: np.random.Generator) -> Creature:
     )
 
 
-def _paint_background(
-    label_id: int, y: Array, x: Array, size: tuple[int, int], rng: np.random.Generator
-) -> Array:
+def _paint_background(label_id: int, y: Array, x: Array, size: tuple[int, int], rng: np.random.Generator) -> Array:
     """Return the habitat with its clutter as (P_y, P_x, 3) floats in 0..255."""
     preferred = rng.random() < _HABITAT_PREFERENCE
     habitat = label_id - 1 if preferred else int(rng.integers(len(_HABITATS)))
     first, second, grain = _HABITATS[habitat]
     coarse, fine = _noise(y.shape, (4, 4), rng), _noise(y.shape, grain, rng)
     blend = np.clip(0.5 + 0.35 * coarse + 0.35 * fine, 0, 1)[..., None]
-    canvas = blend * np.asarray(_vary(first, rng), np.float32) + (1 - blend) * np.asarray(_vary(second, rng), np.float32)
+    canvas = blend * np.asarray(_vary(first, rng)) + (1 - blend) * np.asarray(_vary(second, rng))
     unit = min(size) / _REFERENCE_SIDE_PX
     for _ in range(rng.integers(8, 18)):
         color = (first, second, *_COATS)[rng.integers(2 + len(_COATS))]
@@ -216,7 +216,7 @@ def _paint_background(
         dy, dx = y - rng.uniform(0, size[0]), x - rng.uniform(0, size[1])
         along, across = dx * np.cos(angle) + dy * np.sin(angle), dy * np.cos(angle) - dx * np.sin(angle)
         covered = (along / half_length) ** 2 + (across / (half_length * rng.uniform(0.15, 0.8))) ** 2 <= 1
-        canvas[covered] = np.asarray(_vary(color, rng, spread=24), np.float32) + 14 * fine[covered, None]
+        canvas[covered] = np.asarray(_vary(color, rng, spread=24)) + 14 * fine[covered, None]
     return canvas
 
 
@@ -226,14 +226,12 @@ def _paint_creature(canvas: Array, creature: Creature, y: Array, x: Array, rng: 
     body = creature.body(u, v)
     light = 1 - 0.22 * np.clip(v[body] / creature.girth, -1, 1) - 0.1 * u[body] ** 2
     mottle = _noise(y.shape, (26, 26), rng)[body]
-    canvas[body] = np.asarray(creature.coat, np.float32) * light[:, None] + 9 * mottle[:, None]
+    canvas[body] = np.asarray(creature.coat) * light[:, None] + 9 * mottle[:, None]
     marking = body & creature.marking(u, v)
     pattern, dark, bright = _MARKINGS[creature.label_id - 1]
     turn = rng.uniform(0, 2 * np.pi)
     along, across = (u[marking] - _HEAD_U) / _MARKING_RADIUS, v[marking] / _MARKING_RADIUS
-    figure = pattern(
-        along * np.cos(turn) - across * np.sin(turn), along * np.sin(turn) + across * np.cos(turn)
-    )
+    figure = pattern(along * np.cos(turn) - across * np.sin(turn), along * np.sin(turn) + across * np.cos(turn))
     colors = np.where(figure[:, None], _vary(bright, rng, spread=20), _vary(dark, rng, spread=20))
     canvas[marking] = colors
 
@@ -267,7 +265,7 @@ _MARKINGS: tuple[tuple[Callable[[Array, Array], Flags], tuple[int, int, int], tu
 )
 
 
-def _vary(color: tuple[int, int, int], rng: np.random.Generator, *, spread: float = 16) -> tuple[float, float, float]:
+def _vary(color: tuple[int, int, int], rng: np.random.Generator, *, spread: int = 16) -> tuple[float, float, float]:
     """Return ``color`` moved by a uniform offset per channel of at most ``spread`` grey levels."""
     red, green, blue = np.asarray(color) + rng.uniform(-spread, spread, 3)
     return float(red), float(green), float(blue)
@@ -276,11 +274,11 @@ def _vary(color: tuple[int, int, int], rng: np.random.Generator, *, spread: floa
 def _noise(shape: tuple[int, ...], cells: tuple[int, int], rng: np.random.Generator) -> Array:
     """Return smooth noise of mean 0 and deviation about 1, with ``cells`` (down, across) bumps over the image."""
     grid = PillowImage.fromarray(rng.normal(size=cells).astype(np.float32))
-    return np.asarray(grid.resize((shape[1], shape[0]), PillowImage.Resampling.BICUBIC))
+    return np.asarray(grid.resize((shape[1], shape[0]), PillowImage.Resampling.BICUBIC), np.float64)
 
 
 def _grid(size: tuple[int, int], samples: int) -> tuple[Array, Array]:
-    """Return (y, x) in pixels of ``samples`` x ``samples`` points a pixel; pixel (0, 0) has its centre at (0.5, 0.5)."""
-    y, x = ((np.arange(side * samples, dtype=np.float32) + 0.5) / samples for side in size)
+    """Return (y, x) in pixels of ``samples`` x ``samples`` points a pixel; the first pixel's centre is (0.5, 0.5)."""
+    y, x = ((np.arange(side * samples) + 0.5) / samples for side in size)
     full = np.meshgrid(y, x, indexing="ij")
     return full[0], full[1]

@@ -23,7 +23,7 @@ def read_voc(
     tags_file: Path | None = None,
     problems: list[Problem] | None = None,
 ) -> Split:
-    """Return the images of one list of a data set in VOC layout.
+    r"""Return the images of one list of a data set in VOC layout.
 
     ``ImageSets/Segmentation/<split>.txt`` lists ids, one a line; where a line holds paths instead, such as
     ``/JPEGImages/<id>.jpg /SegmentationClassAug/<id>.png``, the id is that of the first. Images are ``JPEGImages/<id>``
@@ -44,6 +44,17 @@ def read_voc(
 
     Raises:
         DataError: when the list or the tags as a whole cannot be read, and for single images without ``problems``.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("JPEGImages", "ImageSets/Segmentation"):
+    ...         Path(folder, name).mkdir(parents=True)
+    ...     _ = Path(folder, "JPEGImages/2007_1.jpg").write_bytes(b"...")
+    ...     _ = Path(folder, "ImageSets/Segmentation/train.txt").write_text("2007_1")
+    ...     _ = Path(folder, "image_tags.csv").write_text("image,tags\n2007_1,dog cow\n")
+    ...     split = read_voc(Path(folder), split="train", classes=["cat", "dog"])
+    >>> [(record.image_id, record.tags) for record in split.records]
+    [('2007_1', (2,))]
     """
     known = read_class_names(root / "classes.txt") if (root / "classes.txt").is_file() else tuple(VOC_CLASSES)
     table = choose_classes(known, classes, source="the data set's classes")
@@ -118,7 +129,7 @@ def _read_tags_file(
         tags_file = root / "image_tags.csv"
         if not tags_file.is_file():
             message = f"data set {root} must hold Annotations or image_tags.csv, got neither"
-            raise DataError(message, help="name a CSV or JSON file of tags in the recipe's data.tags_file")
+            raise DataError(message, help="name a CSV or JSON file of tags in the recipe's data.tags")
     tags = read_tags(tags_file, known, problems=problems)
     return {_without_image_ending(image): names for image, names in tags.items()}
 

@@ -64,7 +64,7 @@ class Backbone(nn.Module):
         self.layout, self.num_features, self.output_stride = shape.layout, shape.num_features, shape.output_stride
         self._multiple = shape.size_multiple
         if self.layout == "NCHW":
-            # Convolutions on a CPU run about a third faster with channels last; the values are the same.
+            # The order in which convolution libraries compute: nothing is rearranged between layers.
             self.network.to(memory_format=torch.channels_last)
 
     @property

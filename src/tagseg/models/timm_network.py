@@ -107,6 +107,7 @@ def _siblings(previous: str, last: str) -> list[str]:
     return [last]
 
 
+@torch.enable_grad()
 def measure_network(network: Any, *, name: str) -> NetworkShape:  # noqa: ANN401
     """Send an empty image through a network and see what comes out; parameters that play no part stop learning.
 

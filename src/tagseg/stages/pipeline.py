@@ -139,7 +139,8 @@ def _changes(context: RunContext) -> str:
     if not path.exists():
         return "the recipe of the folder is gone"
     old, new = (_flat(recipe.model_dump(mode="json")) for recipe in (load_recipe(path), context.recipe))
-    changed = [f"{key} {old.get(key)} -> {new[key]}" for key in new if old.get(key) != new[key] and key != "name"]
+    matters = [key for key in new if not key.startswith(("name", "engine.", "superpixels.cache"))]
+    changed = [f"{key} {old.get(key)} -> {new[key]}" for key in matters if old.get(key) != new[key]]
     return ", ".join(changed) or "the images or tags changed"
 
 

@@ -1,0 +1,256 @@
+"""The whole run on a small drawn data set: same bits twice, resume after kill -9, two processes, bad files, one image."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tagseg.artifacts.cam_file import read_cam
+from tagseg.artifacts.checkpoint import load_checkpoint
+from tagseg.data.synthetic import write_dataset
+from tagseg.errors import ArtifactError
+from tagseg.progress import SilentProgress
+from tagseg.recipe import Recipe, make_recipe
+from tagseg.stages import run_pipeline, run_with_baseline
+
+NUM_IMAGES = 12
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("photos")
+    write_dataset(root, num_images=NUM_IMAGES, size=(64, 64), seed=3)
+    return root
+
+
+def small_recipe(root: Path, cache: Path, *overrides: str) -> Recipe:
+    return make_recipe(
+        {
+            "name": "small",
+            "data": {"format": "folder", "root": str(root), "masks": str(root / "masks")},
+            "superpixels": {"cache": str(cache), "max_regions": 16},
+            "classifier": {"backbone": "test_resnet", "weights": "random", "frozen_stages": 0},
+            "suppression": {"positions": ["last_stage"]},
+            "reconstruction": {"width": 8, "beta": 0.1, "pyramid_levels": [0, 1]},
+            "self_modulation": {"warmup_epochs": 1},
+            "training": {
+                "epochs": 3,
+                "batch_size": 4,
+                "crop_size_px": 64,
+                "long_side_px": [48, 80],
+                "optimizer": "adamw",
+                "lr": 1e-3,
+                "checkpoint_every_steps": 2,
+                "validation_images": 4,
+            },
+            "cams": {"scales": [0.5, 1.0], "average_over_regions": True},
+            "engine": {"accelerator": "cpu", "threads": 1},
+        },
+        list(overrides),
+    )
+
+
+def run(recipe: Recipe, out: Path):
+    return run_pipeline(recipe, out, progress=SilentProgress())
+
+
+def weights(out: Path) -> dict[str, np.ndarray]:
+    tensors = load_checkpoint(out / "1_classifier" / "classifier.safetensors").tensors["classifier"]
+    return {name: tensor.numpy() for name, tensor in tensors.items()}
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    for name, array in weights(one).items():
+        np.testing.assert_array_equal(array, weights(other)[name], err_msg=name)
+    cams = sorted(path.relative_to(one) for path in (one / "2_cams").rglob("*.npz"))
+    assert len(cams) == NUM_IMAGES
+    for cam in cams:
+        assert (one / cam).read_bytes() == (other / cam).read_bytes(), cam
+    assert (one / "scores.json").read_text() == (other / "scores.json").read_text()
+    assert (one / "1_classifier" / "curves.csv").read_text() == (other / "1_classifier" / "curves.csv").read_text()
+
+
+@pytest.fixture(scope="module")
+def reference(photos, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("reference") / "run"
+    run(small_recipe(photos, tmp_path_factory.mktemp("cache")), out)
+    return out
+
+
+def test_a_run_leaves_what_the_documentation_says(reference):
+    names = {path.name for path in reference.iterdir()}
+    assert {"recipe.toml", "manifest.json", "1_classifier", "2_cams", "scores.json", "scores.csv"} <= names
+    scores = json.loads((reference / "scores.json").read_text())
+    assert scores["images"] == NUM_IMAGES
+    assert set(scores["seeds"]) == {"network", "averaged"}
+    assert 0 <= scores["seeds"]["network"]["best"]["mean_iou"] <= 1
+    manifest = json.loads((reference / "manifest.json").read_text())
+    assert manifest["stages"]["train_classifier"]["state"] == "done"
+    assert manifest["seed"] == 0
+    assert manifest["data"]["bad_files"] == []
+
+
+def test_curves_hold_every_term_with_its_gradient(reference):
+    rows = (reference / "1_classifier" / "curves.csv").read_text().splitlines()[1:]
+    names = {row.split(",")[1] for row in rows}
+    terms = ("classification", "reconstruction", "self_modulation")
+    assert {f"{kind}_{term}" for kind in ("loss", "grad") for term in terms} <= names
+    assert {"loss", "lr", "val_tag_map", "val_seed_miou"} <= names
+
+
+def test_cams_hold_the_tagged_classes_only(reference, photos):
+    for row in (photos / "tags.csv").read_text().splitlines()[1:]:
+        image, tags = row.split(",")
+        stored = read_cam(reference / "2_cams" / f"{Path(image).stem}.npz")
+        names = (photos / "classes.txt").read_text().splitlines()
+        assert [names[label - 1] for label in stored.label_ids] == sorted(tags.split(), key=names.index)
+        assert stored.size == (64, 64)
+
+
+def test_same_seed_same_bits(reference, photos, tmp_path):
+    run(small_recipe(photos, tmp_path / "cache"), tmp_path / "run")
+    assert_same_run(reference, tmp_path / "run")
+
+
+def test_another_seed_other_weights(reference, photos, tmp_path):
+    run(small_recipe(photos, tmp_path / "cache", "seed=1"), tmp_path / "run")
+    assert any((array != weights(tmp_path / "run")[name]).any() for name, array in weights(reference).items())
+
+
+def test_loader_workers_change_nothing(reference, photos, tmp_path):
+    run(small_recipe(photos, tmp_path / "cache", "engine.workers=1"), tmp_path / "run")
+    assert_same_run(reference, tmp_path / "run")
+
+
+def test_a_second_call_skips_every_stage_with_the_reason(reference, photos, tmp_path):
+    told = []
+
+    class Listener(SilentProgress):
+        def stage(self, name, status, detail):
+            told.append((name, status, detail))
+
+    before = (reference / "1_classifier" / "classifier.safetensors").stat().st_mtime_ns
+    run_pipeline(small_recipe(photos, tmp_path / "cache"), reference, progress=Listener())
+    reason = "done with the same inputs"
+    names = ("train_classifier", "extract_cams", "evaluate")
+    assert told == [(name, "skip", reason) for name in names]
+    assert (reference / "1_classifier" / "classifier.safetensors").stat().st_mtime_ns == before
+
+
+SCRIPT = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {folder!r})
+import test_run
+from tagseg.progress import SilentProgress
+from tagseg.stages import run_pipeline
+
+class Marker(SilentProgress):
+    def task(self, title, **counts):
+        print("task", title, flush=True)
+        return super().task(title, **counts)
+
+recipe = test_run.small_recipe(Path({photos!r}), Path({cache!r}))
+run_pipeline(recipe, Path({out!r}), progress=Marker())
+"""
+
+
+def kill_when(ready, photos: Path, cache: Path, out: Path) -> None:
+    """Start the run in a process of its own and kill -9 it and its children as soon as ``ready`` says so."""
+    script = SCRIPT.format(folder=str(Path(__file__).parent), photos=str(photos), cache=str(cache), out=str(out))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], env=environment, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        deadline = time.monotonic() + 200
+        while not ready():
+            assert process.poll() is None, "the run ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.parametrize(
+    ("where", "pattern", "count"),
+    [
+        ("superpixels", "cache/**/*.png", 3),
+        ("training", "run/1_classifier/checkpoint.safetensors", 1),
+        ("late training", "run/1_classifier/checkpoint.previous.safetensors", 1),
+        ("extraction", "run/2_cams/*.npz", 2),
+    ],
+)
+def test_kill_and_run_again_equals_a_run_that_was_not_killed(reference, photos, tmp_path, where, pattern, count):
+    kill_when(lambda: len(list(tmp_path.glob(pattern))) >= count, photos, tmp_path / "cache", tmp_path / "run")
+    assert not (tmp_path / "run" / "scores.json").exists(), f"killed too late for {where}"
+    run(small_recipe(photos, tmp_path / "cache"), tmp_path / "run")
+    assert_same_run(reference, tmp_path / "run")
+
+
+def test_two_processes_equal_one(reference, photos, tmp_path):
+    run(small_recipe(photos, tmp_path / "cache", "engine.devices=2"), tmp_path / "run")
+    for name, array in weights(reference).items():
+        np.testing.assert_allclose(array, weights(tmp_path / "run")[name], atol=2e-5, err_msg=name)
+    for path in (reference / "2_cams").glob("*.npz"):
+        np.testing.assert_allclose(read_cam(path).cam, read_cam(tmp_path / "run" / "2_cams" / path.name).cam, atol=0.02)
+
+
+def test_a_changed_recipe_is_refused_word_for_word(reference, photos, tmp_path):
+    with pytest.raises(ArtifactError) as caught:
+        run(small_recipe(photos, tmp_path / "cache", "training.epochs=4"), reference)
+    assert str(caught.value) == (
+        f"{reference} holds 'train_classifier' of the same recipe, got other values: training.epochs 3 -> 4; "
+        "choose another --out, or add --redo to do this stage and the later ones again"
+    )
+
+
+def test_a_changed_background_sweep_scores_again_without_asking(reference, photos, tmp_path):
+    recipe = small_recipe(photos, tmp_path / "cache", "evaluation.background_scores=[0.1, 0.2, 0.3]")
+    scores = run(recipe, reference).scores
+    assert [point["background_score"] for point in scores["seeds"]["network"]["sweep"]] == [0.1, 0.2, 0.3]
+    run(small_recipe(photos, tmp_path / "cache"), reference)
+
+
+def test_an_unreadable_image_is_left_out_and_listed(photos, tmp_path):
+    root = tmp_path / "photos"
+    write_dataset(root, num_images=6, size=(64, 64), seed=3)
+    (root / "images" / "000002.png").write_bytes(b"no image")
+    recipe = small_recipe(root, tmp_path / "cache", "training.epochs=2")
+    run(recipe, tmp_path / "run")
+    bad = json.loads((tmp_path / "run" / "manifest.json").read_text())["data"]["bad_files"]
+    assert [Path(item["path"]).name for item in bad] == ["000002.png"]
+    assert len(list((tmp_path / "run" / "2_cams").glob("*.npz"))) == 5
+
+
+def test_one_image_without_masks_runs_through(tmp_path):
+    root = tmp_path / "photos" / "cat"
+    root.mkdir(parents=True)
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 56, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(root / "one.jpg")
+    recipe = make_recipe(
+        {**small_recipe(root.parent, tmp_path / "cache").model_dump(mode="json", exclude_none=True)},
+        [f"data.root={json.dumps(str(root.parent))}", "data.masks=''"],
+    )
+    recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"masks": None})})
+    result = run(recipe, tmp_path / "run")
+    assert result.scores["seeds"] is None
+    assert result.seed_mean_iou is None
+    assert read_cam(tmp_path / "run" / "2_cams" / "cat" / "one.npz").size == (40, 56)
+
+
+def test_the_baseline_has_the_same_data_and_budget(photos, tmp_path):
+    recipe = small_recipe(photos, tmp_path / "cache", "training.epochs=2")
+    ours, plain = run_with_baseline(recipe, tmp_path / "run", progress=SilentProgress())
+    manifests = [json.loads((result.folder / "manifest.json").read_text()) for result in (ours, plain)]
+    assert manifests[0]["data"]["fingerprint"] == manifests[1]["data"]["fingerprint"]
+    assert manifests[0]["recipe"]["training"] == manifests[1]["recipe"]["training"]
+    assert not manifests[1]["recipe"]["self_modulation"]["enabled"]
+    assert set(plain.scores["seeds"]) == {"network"}

@@ -1,0 +1,50 @@
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tagseg.models.backbone import build_backbone
+from tagseg.models.classifier import TagClassifier, tag_logits
+
+
+def build():
+    torch.manual_seed(0)
+    return TagClassifier(build_backbone("test_resnet", weights=None), num_classes=3).eval()
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000), height=st.integers(1, 5), width=st.integers(1, 5))
+def test_tag_logits_are_the_mean_over_cells(seed, height, width):
+    maps = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(seed))
+    expected = [[sum(maps[n, c].flatten().tolist()) / (height * width) for c in range(3)] for n in range(2)]
+    torch.testing.assert_close(tag_logits(maps), torch.tensor(expected))
+
+
+@torch.no_grad()
+def test_class_maps_are_the_linear_head_at_every_cell():
+    classifier, images = build(), torch.randn(2, 3, 48, 64)
+    features = classifier.backbone(images)
+    weight = classifier.head.weight[:, :, 0, 0]
+    torch.testing.assert_close(
+        classifier(images), torch.einsum("cd,ndhw->nchw", weight, features), rtol=1e-4, atol=1e-5
+    )
+
+
+@torch.no_grad()
+def test_tag_logits_equal_classifying_the_averaged_features():
+    classifier, images = build(), torch.randn(2, 3, 48, 64)
+    pooled = classifier.backbone(images).mean((2, 3))
+    torch.testing.assert_close(
+        tag_logits(classifier(images)), pooled @ classifier.head.weight[:, :, 0, 0].T, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_the_head_has_no_bias_and_all_learning_parameters_are_in_two_groups():
+    classifier = build()
+    assert classifier.head.bias is None
+    groups = [*classifier.backbone.parameters(), *classifier.head.parameters()]
+    assert {id(value) for value in groups} == {id(value) for value in classifier.parameters()}
+
+
+@torch.no_grad()
+def test_class_maps_keep_their_sign():
+    assert (build()(torch.randn(2, 3, 64, 64)) < 0).any()

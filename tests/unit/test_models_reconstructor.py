@@ -1,0 +1,87 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from tagseg.models.reconstructor import Reconstructor, reconstruction_target
+
+
+def slow_target(image, stride):
+    channels, height, width = image.shape
+    rows, columns = -(-height // stride), -(-width // stride)
+    out = torch.zeros(channels, rows, columns)
+    for row in range(rows):
+        for column in range(columns):
+            block = image[:, row * stride : (row + 1) * stride, column * stride : (column + 1) * stride]
+            out[:, row, column] = block.mean((1, 2))
+    return out
+
+
+@settings(max_examples=25, deadline=None)
+@given(height=st.integers(1, 13), width=st.integers(1, 13), stride=st.integers(1, 5))
+def test_target_is_the_mean_of_each_square(height, width, stride):
+    images = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(height * 100 + width))
+    target = reconstruction_target(images, target_stride=stride)
+    torch.testing.assert_close(target, torch.stack([slow_target(image, stride) for image in images]))
+
+
+@settings(max_examples=20, deadline=None)
+@given(rows=st.integers(2, 5), columns=st.integers(2, 5), height=st.integers(1, 90), width=st.integers(1, 90))
+def test_any_size_comes_out_exactly(rows, columns, height, width):
+    decoder = Reconstructor(3, width=8)
+    assert decoder(torch.randn(1, 3, rows, columns), size=(height, width)).shape == (1, 3, height, width)
+
+
+@pytest.mark.parametrize(
+    ("output_stride", "target_stride", "steps"),
+    [(16, 1, 4), (16, 4, 2), (8, 1, 3), (32, 4, 3), (14, 1, 4), (16, 16, 0)],
+)
+def test_steps_bring_the_maps_to_the_target_stride(output_stride, target_stride, steps):
+    decoder = Reconstructor(2, width=32, target_stride=target_stride, output_stride=output_stride)
+    assert len(decoder.steps) == steps
+    assert decoder.steps(torch.zeros(1, 32, 3, 4)).shape[-2:] == (3 * 2**steps, 4 * 2**steps)
+
+
+def test_channels_halve_from_step_to_step():
+    decoder = Reconstructor(20)
+    assert [step[3].out_channels for step in decoder.steps] == [256, 128, 64, 32]
+
+
+def test_output_is_unbounded_so_that_a_normalised_white_pixel_can_be_reached():
+    decoder = Reconstructor(3, width=8)
+    nn.init.zeros_(decoder.to_rgb.weight)
+    nn.init.constant_(decoder.to_rgb.bias, 2.64)
+    output = decoder(torch.randn(1, 3, 2, 2), size=(20, 30))
+    torch.testing.assert_close(output, torch.full((1, 3, 20, 30), 2.64))
+
+
+def test_every_image_is_decoded_by_itself():
+    torch.manual_seed(0)
+    decoder, maps = Reconstructor(3, width=16), torch.randn(3, 3, 3, 4)
+    together = decoder(maps, size=(40, 50))
+    alone = torch.cat([decoder(one[None], size=(40, 50)) for one in maps])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_gradient_reaches_every_class_map_of_either_sign():
+    torch.manual_seed(0)
+    maps = torch.randn(1, 4, 3, 3, requires_grad=True)
+    Reconstructor(4, width=16)(maps, size=(48, 48)).square().mean().backward()
+    assert (maps.grad != 0).all()
+
+
+def test_it_learns_to_rebuild_images_from_maps_that_hold_them():
+    torch.manual_seed(0)
+    maps = torch.randn(2, 3, 4, 4)
+    target = nn.functional.interpolate(maps, size=(16, 16), mode="bilinear")
+    decoder = Reconstructor(3, width=32, target_stride=4)
+    optimizer = torch.optim.Adam(decoder.parameters(), lr=2e-3)
+    losses = []
+    for _ in range(60):
+        loss = (decoder(maps, size=(16, 16)) - target).abs().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.35 * losses[0]
