@@ -1,7 +1,7 @@
 """Regions and masks follow every scale, mirror and crop of their image.
 
-Each pixel's position is coded into the image (red = row, green = column) and into the labels (row * 256 + column); after
-the transform the two codes must still agree wherever the image is smooth enough to be read back.
+Each pixel's position is coded into the image (red = row, green = column) and into the labels (row * 256 + column);
+after the transform the two codes must still agree.
 """
 
 import numpy as np

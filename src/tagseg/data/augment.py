@@ -212,8 +212,8 @@ def subsample_labels(labels: Int[Tensor, "S S"], *, size: int) -> Int[Tensor, "s
 
 
 def _to_tensor(array: Image | Regions) -> Tensor:
-    """Share the array's memory where torch can (it takes neither read-only nor mirrored arrays), else copy."""
-    return torch.from_numpy(np.require(array, requirements=("C_CONTIGUOUS", "WRITEABLE")))
+    """Copy the array, for torch takes neither read-only arrays nor mirrored views."""
+    return torch.from_numpy(np.array(array, order="C"))
 
 
 def _start(slack: int, fraction: float) -> int:

@@ -27,17 +27,21 @@ class SelfModulationSettings:
         threshold: activation above which a pixel is reliable, in [0, 1).
         erosion_px: side of the square that erodes the reliable pixels, at least 1, in pixels of the region map.
         normalizer: what divides the region means, see :func:`region_consistent_map`.
+        contrast: slope of the logistic step through which the region-consistent map goes, 0 for none (the paper).
+        midpoint: activation at which that step is half way, in [0, 1].
 
     Raises:
         RecipeError: when a number is out of range.
 
     >>> SelfModulationSettings()
-    SelfModulationSettings(threshold=0.3, erosion_px=8, normalizer='pixel')
+    SelfModulationSettings(threshold=0.3, erosion_px=8, normalizer='pixel', contrast=0.0, midpoint=0.3)
     """
 
     threshold: float = 0.3
     erosion_px: int = 8
     normalizer: Normalizer = "pixel"
+    contrast: float = 0.0
+    midpoint: float = 0.3
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold < 1:
@@ -48,6 +52,10 @@ class SelfModulationSettings:
             raise RecipeError(
                 f"self-modulation erosion_px is at least 1, got {self.erosion_px}",
                 help="take the paper's 8, or 1 for no erosion",
+            )
+        if self.contrast < 0:
+            raise RecipeError(
+                f"self-modulation contrast is at least 0, got {self.contrast}", help="take 0 for the paper's target"
             )
 
 
@@ -130,9 +138,11 @@ def modulation_target(
 ) -> Float[Tensor, "N C H W"]:
     """Return what the map should become: the region-consistent map, and where it is reliable at least itself.
 
-    ``T = max(Abar, A * M)``, a constant: no gradient passes.
+    ``T = max(S(Abar), A * M)``, a constant: no gradient passes. ``S`` is the identity, or with a contrast ``k`` and a
+    midpoint ``m`` the step ``1 / (1 + exp(-k (Abar - m)))`` where Abar is positive.
 
-    Source: SSC, activation self-modulation.
+    Source: SSC, activation self-modulation, without the step. Departure: the step moves a region's map away from the
+    threshold that will later cut it, so that a faint object is not lost and a faint background not kept.
 
     Args:
         class_maps: raw class maps at the resolution of the regions.
@@ -141,7 +151,7 @@ def modulation_target(
         settings: threshold, erosion and normaliser.
 
     Returns:
-        Maps in [0, 1]: ``T >= Abar`` everywhere and ``T >= A`` on M.
+        Maps in [0, 1]: ``T >= A`` on M and, without a contrast, ``T >= Abar`` everywhere.
 
     >>> maps, regions = torch.tensor([[[[4.0, 0.0]]]]), torch.tensor([[[0, 0]]])
     >>> settings = SelfModulationSettings(erosion_px=1)
@@ -151,6 +161,9 @@ def modulation_target(
     inside = regions >= 0
     cam = max_normalize(class_maps * inside[:, None])
     consistent = region_consistent_map(class_maps, regions, num_regions=num_regions, normalizer=settings.normalizer)
+    if settings.contrast:
+        step = torch.sigmoid(settings.contrast * (consistent - settings.midpoint))
+        consistent = torch.where(consistent > 0, step, consistent)
     reliable = reliable_activation(cam, threshold=settings.threshold, erosion_px=settings.erosion_px, inside=inside)
     return torch.maximum(consistent, cam * reliable)
 

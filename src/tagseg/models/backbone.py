@@ -163,7 +163,8 @@ def build_backbone(
         frozen_stages: k >= 0; the stem and the first k stages do not learn. 0 lets the stem learn too.
         batch_norm: see :class:`Backbone`.
         feature_layer: for networks whose features end in a 1x1 convolution (``conv_head`` of MobileNetV2 and
-            EfficientNet): after it (``head``, 1280 channels) or before it (``last_stage``). Elsewhere they are one.
+            EfficientNet): after it (``head``, 1280 channels) or before it, through a ReLU (``last_stage``, 320
+            channels). Elsewhere they are one.
 
     Returns:
         The backbone, in training mode.
@@ -181,7 +182,7 @@ def build_backbone(
         ignored = (head,) if isinstance(head, str) else head
         fit_weights(network, read_weights(weights), network_name=name, source=weights, ignored=ignored)
     if feature_layer == "last_stage" and isinstance(network, EfficientNet):  # MobileNetV2 is one in timm
-        network.conv_head, network.bn2 = nn.Identity(), nn.Identity()
+        network.conv_head, network.bn2 = nn.Identity(), nn.ReLU()  # its blocks end without one
     backbone = Backbone(network, name=name, batch_norm=batch_norm)
     if output_stride not in (None, backbone.output_stride):
         raise ModelError(

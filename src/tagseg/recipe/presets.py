@@ -8,13 +8,14 @@ RELEASE: dict[str, dict[str, Any]] = {
     "suppression": {"delta": 0.55, "positions": ["last_stage", "after_stage_2"]},
     "reconstruction": {
         "beta": 1.0,
+        "balance": False,
         "width": 256,
         "target_stride": 1,
         "pyramid": "vgg19",
         "pyramid_weights": "pretrained",
         "normalize": False,
     },
-    "self_modulation": {"beta": 1.0, "normalizer": "region"},
+    "self_modulation": {"beta": 1.0, "balance": False, "normalizer": "region", "contrast": 0.0},
     "training": {"batch_size": 6, "momentum": 1e-4, "weight_decay": 0.0},
 }
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {"corrected": {}, "release": RELEASE}

@@ -83,7 +83,8 @@ class Reconstruction(Section):
     """
 
     enabled: bool = True
-    beta: float = Field(default=1.0, ge=0)
+    beta: float = Field(default=0.1, ge=0)
+    balance: bool = True
     width: int = Field(default=64, ge=8)
     target_stride: Literal[1, 2, 4, 8] = 4
     pyramid: str = "backbone"
@@ -98,10 +99,13 @@ class SelfModulation(Section):
 
     enabled: bool = True
     beta: float = Field(default=1.0, ge=0)
+    balance: bool = True
     warmup_epochs: int = Field(default=2, ge=0)
     threshold: float = Field(default=0.3, ge=0, le=1)
     erosion_px: int = Field(default=8, ge=1)
     normalizer: Literal["pixel", "region"] = "pixel"
+    contrast: float = Field(default=10.0, ge=0)
+    midpoint: float = Field(default=0.3, ge=0, le=1)
 
 
 class Training(Section):

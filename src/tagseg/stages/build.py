@@ -101,13 +101,23 @@ def build_objective(recipe: Recipe, decoder: nn.Module | None, pyramid: FeatureP
             target_stride=reconstruction.target_stride,
             normalize=reconstruction.normalize,
             beta=reconstruction.beta,
+            balance=reconstruction.balance,
         )
     if not modulation.enabled:
         return Objective(reconstruction=term)
     settings = SelfModulationSettings(
-        threshold=modulation.threshold, erosion_px=modulation.erosion_px, normalizer=modulation.normalizer
+        threshold=modulation.threshold,
+        erosion_px=modulation.erosion_px,
+        normalizer=modulation.normalizer,
+        contrast=modulation.contrast,
+        midpoint=modulation.midpoint,
     )
-    return Objective(term, SelfModulationTerm(settings, modulation.beta, modulation.warmup_epochs))
+    return Objective(
+        term,
+        SelfModulationTerm(
+            settings, modulation.beta, balance=modulation.balance, warmup_epochs=modulation.warmup_epochs
+        ),
+    )
 
 
 def build_pyramid(recipe: Recipe, backbone: Backbone) -> FeaturePyramid | None:

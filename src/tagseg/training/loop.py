@@ -98,7 +98,9 @@ def train_classifier(
                     learner.decoder_optimizer.zero_grad()
 
                 class_maps = learner.classifier(batch["image"])
-                result = evaluate_objective(objective, class_maps, batch, epoch=epoch, backward=fabric.backward)
+                result = evaluate_objective(
+                    objective, class_maps, batch, epoch=epoch, backward=fabric.backward, sum_over_processes=_sum(fabric)
+                )
                 fabric.backward(class_maps, gradient=result.gradient.to(class_maps.dtype))
                 if settings.clip_norm is not None:
                     fabric.clip_gradients(learner.classifier, learner.optimizer, max_norm=settings.clip_norm)
@@ -162,6 +164,10 @@ def _parts(learner: Learner) -> list[tuple[str, Any]]:
     if learner.decoder is not None:
         parts += [("decoder", learner.decoder), ("decoder_optimizer", learner.decoder_optimizer)]
     return parts
+
+
+def _sum(fabric: Fabric) -> Callable[[Tensor], Tensor]:
+    return lambda values: torch.as_tensor(fabric.all_reduce(values, reduce_op="sum"))
 
 
 def _averaged(fabric: Fabric, figures: dict[str, Tensor], *, step: int) -> dict[str, float]:

@@ -32,6 +32,7 @@ class ReconstructionTerm:
         target_stride: the decoder rebuilds the image at ``1 / target_stride`` of its size.
         normalize: whether each level's distance is relative to its target's own spread.
         beta: weight of the term's gradient on the class maps, 0 or more.
+        balance: whether ``beta`` is relative to the classification's gradient, see :func:`evaluate_objective`.
     """
 
     decoder: nn.Module
@@ -40,15 +41,24 @@ class ReconstructionTerm:
     target_stride: int
     normalize: bool
     beta: float
+    balance: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SelfModulationTerm:
-    """What ``L_a`` needs: its constants, its weight (0 or more), and the epoch (from 0) at which it starts."""
+    """What ``L_a`` needs.
+
+    Args:
+        settings: its constants.
+        beta: weight of the term's gradient on the class maps, 0 or more.
+        warmup_epochs: the epoch (from 0) at which it starts.
+        balance: whether ``beta`` is relative to the classification's gradient, see :func:`evaluate_objective`.
+    """
 
     settings: SelfModulationSettings
     beta: float
     warmup_epochs: int
+    balance: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +91,18 @@ def evaluate_objective(
     batch: Mapping[str, Tensor],
     *,
     epoch: int,
-    backward: Callable[[Tensor], None] = Tensor.backward,
+    backward: Callable[[Tensor], object] = Tensor.backward,
+    sum_over_processes: Callable[[Tensor], Tensor] = torch.clone,
 ) -> Evaluated:
     """Evaluate every active term on ``class_maps`` and leave the decoder's gradients in its parameters.
 
-    The decoder learns from ``L_p`` at weight 1 whatever ``beta_p`` is: it has its own optimizer, and the weight is a
+    ``G = g_cls + sum_t w_t g_t``, where ``g_t = dL_t/dF`` and ``w_t = beta_t``, or, balanced,
+    ``w_t = beta_t |g_cls| / |g_t|``, with norms over the whole batch of all processes.
+
+    Source: SSC section III has fixed weights. Departure: balanced, a ``beta`` means the same for every backbone, crop
+    size and perceptual network, since it is the size of the term's pull compared with the classification's.
+
+    The decoder learns from ``L_p`` at weight 1 whatever its ``beta`` is: it has its own optimizer, and the weight is a
     matter between the terms that meet on the class maps.
 
     Args:
@@ -94,34 +111,45 @@ def evaluate_objective(
         batch: ``tags`` (N, C), ``image`` (N, 3, S, S), and ``regions`` (N, s, s) when self-modulation is on.
         epoch: the current epoch, from 0.
         backward: called on ``L_p``; Fabric's, when there are several processes.
+        sum_over_processes: sums a tensor over the processes.
 
     Returns:
         The summed gradient on the class maps, and the figures to log.
     """
     maps = class_maps.detach().float().requires_grad_()
-    tags = batch["tags"]
-    terms = {"classification": (1.0, classification_loss(tag_logits(maps), tags))}
-    modulation = objective.self_modulation
+    classification = classification_loss(tag_logits(maps), batch["tags"])
+    losses = {"classification": classification}
+    gradients = {"classification": torch.autograd.grad(classification, maps)[0]}
+    modulation, reconstruction = objective.self_modulation, objective.reconstruction
     if modulation is not None and epoch >= modulation.warmup_epochs:
-        value = self_modulation_loss(maps, tags, batch["regions"], settings=modulation.settings)
-        terms["self_modulation"] = (modulation.beta, value)
-    total = torch.zeros((), device=maps.device)
-    gradient = torch.zeros_like(maps)
-    figures: dict[str, Tensor] = {}
-    if objective.reconstruction is not None:
-        term = objective.reconstruction
-        value = reconstruction_loss(term, maps, batch["image"])
-        backward(value)
+        value = self_modulation_loss(maps, batch["tags"], batch["regions"], settings=modulation.settings)
+        losses["self_modulation"] = value
+        gradients["self_modulation"] = torch.autograd.grad(value, maps)[0]
+    if reconstruction is not None:
+        value = reconstruction_loss(reconstruction, maps, batch["image"])
+        backward(value)  # reaches the decoder's parameters too
         assert maps.grad is not None
-        terms["reconstruction"] = (term.beta, value)
-    for name, (beta, value) in terms.items():
-        on_maps = maps.grad if name == "reconstruction" else torch.autograd.grad(value, maps, allow_unused=True)[0]
-        if on_maps is not None:
-            gradient = gradient + beta * on_maps
-        figures[f"loss_{name}"] = value.detach()
-        figures[f"grad_{name}"] = gradient.new_zeros(()) if on_maps is None else on_maps.norm()
-        total = total + beta * value.detach()
+        losses["reconstruction"], gradients["reconstruction"] = value, maps.grad
+    norms = sum_over_processes(torch.stack([gradient.square().sum() for gradient in gradients.values()])).sqrt()
+    weights = _weights(objective, dict(zip(gradients, norms, strict=True)))
+    figures = {f"loss_{name}": value.detach() for name, value in losses.items()}
+    figures |= {f"grad_{name}": norm for name, norm in zip(gradients, norms, strict=True)}
+    total = torch.stack([weights[name] * value.detach() for name, value in losses.items()]).sum()
+    gradient = torch.stack([weights[name] * gradient for name, gradient in gradients.items()]).sum(dim=0)
     return Evaluated(gradient=gradient, figures={"loss": total, **figures})
+
+
+def _weights(objective: Objective, norms: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the factor on each active term's gradient."""
+    reference = norms["classification"]
+    weights = {"classification": torch.ones_like(reference)}
+    terms = {"reconstruction": objective.reconstruction, "self_modulation": objective.self_modulation}
+    for name, term in terms.items():
+        if term is not None and name in norms:
+            # A term without gradient, such as self-modulation of images without tags, stays without.
+            ratio = reference / norms[name].clamp_min(torch.finfo(reference.dtype).tiny) if term.balance else 1.0
+            weights[name] = torch.nan_to_num(term.beta * ratio * torch.ones_like(reference), posinf=0.0)
+    return weights
 
 
 def reconstruction_loss(
