@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from lightning_fabric import Fabric
+
 from tagseg.artifacts.run_folder import RunFolder, fingerprint
 from tagseg.progress import Progress
 from tagseg.recipe import Recipe
@@ -14,7 +16,10 @@ from tagseg.types import Split
 class RunContext:
     """One run: what to do, on what, where, and who is told.
 
+    Every process of a run has its own context; only the first one's progress is heard.
+
     Args:
+        fabric: devices, precision and processes.
         recipe: all values.
         folder: the run folder.
         train: images to train on; unreadable ones are left out.
@@ -23,6 +28,7 @@ class RunContext:
         progress: told what happens.
     """
 
+    fabric: Fabric
     recipe: Recipe
     folder: RunFolder
     train: Split
@@ -38,7 +44,7 @@ class Stage:
     Args:
         name: its name on the command line, with underscores.
         sections: the recipe's sections that its result depends on, besides those of the stages before it.
-        run: does or continues the work and returns details for the manifest.
+        run: does or continues the work, in every process of the run; the first one's details go to the manifest.
         costly: whether a finished result is kept from being overwritten when the recipe changes.
     """
 

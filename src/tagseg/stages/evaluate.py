@@ -19,6 +19,8 @@ def run(context: RunContext) -> dict[str, Any]:
     Without ground truth there is nothing to score, and ``scores.json`` says so.
     """
     split = context.evaluation
+    if not context.fabric.is_global_zero:
+        return {}
     if split is None or not split.has_masks:
         _write(context, {"seeds": None, "reason": "the data set has no masks to compare with"}, [])
         context.progress.note("no masks to compare with: nothing is scored")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
+from numpy.typing import NDArray
 
 from tagseg.artifacts.cam_file import CamFile, read_cam, write_cam
 from tagseg.artifacts.checkpoint import load_checkpoint
@@ -17,12 +17,10 @@ from tagseg.data.datasets import tag_vector
 from tagseg.data.images import image_size, read_image
 from tagseg.errors import ArtifactError
 from tagseg.models.classifier import TagClassifier
-from tagseg.progress import Progress
 from tagseg.recipe import Recipe
-from tagseg.stages.build import build_classifier, engine_settings, superpixel_cache
+from tagseg.stages.build import build_classifier, superpixel_cache
 from tagseg.stages.context import RunContext
 from tagseg.stages.train_classifier import WEIGHTS_NAME, compute_superpixels
-from tagseg.training.engine import launch
 from tagseg.types import Image, ImageRecord, Split
 
 LOOKAHEAD = 2
@@ -30,15 +28,26 @@ LOOKAHEAD = 2
 
 
 def run(context: RunContext) -> dict[str, Any]:
-    """Extract the maps of the recipe's splits, or those that are still missing."""
+    """Extract the maps of the recipe's splits, or those that are still missing; each process takes its share."""
     compute_superpixels(context)
-    records = cam_records(context)
+    fabric, recipe, records = context.fabric, context.recipe, cam_records(context)
     folder = context.folder.output("extract_cams")
     weights = context.folder.output("train_classifier") / WEIGHTS_NAME
-    launch(
-        engine_settings(context.recipe), _extract, context.recipe, weights, folder, context.train, records,
-        context.progress,
-    )  # fmt: skip
+    classifier = load_classifier(recipe, weights, context.train).to(fabric.device)
+    sizes = [image_size(record.image_path) for record in records]
+    # Whole batches are taken or left: a processor may round differently in batches of another length.
+    batches = [tuple(records[i] for i in batch) for batch in shape_batches(sizes, batch_size=recipe.cams.batch_size)]
+    missing = [batch for batch in batches if not all(cam_path(folder, record).exists() for record in batch)]
+    fabric.barrier()  # every process has looked before any of them writes
+    done = len(records) - sum(len(batch) for batch in missing)
+    with context.progress.task("Extracting CAMs", total=len(records), done=done) as task:
+        for batch, images in _read_ahead(missing[fabric.global_rank :: fabric.world_size]):
+            with fabric.autocast():
+                cams = _cams(classifier, batch, images, recipe=recipe)
+            for record, cam in zip(batch, cams, strict=True):
+                write_cam(cam_path(folder, record), cam, record.tags, dtype=recipe.cams.dtype)
+            task.advance(len(batch) * fabric.world_size)
+    fabric.barrier()
     return {"images": len(records)}
 
 
@@ -87,40 +96,16 @@ def load_classifier(recipe: Recipe, weights: Path, split: Split) -> TagClassifie
     return classifier.eval()
 
 
-def _extract(
-    fabric: Fabric,
-    recipe: Recipe,
-    weights: Path,
-    folder: Path,
-    split: Split,
-    records: tuple[ImageRecord, ...],
-    progress: Progress,
-) -> None:
-    """Extract one process's share of the batches that have a map missing."""
-    classifier = load_classifier(recipe, weights, split).to(fabric.device)
-    sizes = [image_size(record.image_path) for record in records]
-    batches = [tuple(records[i] for i in batch) for batch in shape_batches(sizes, batch_size=recipe.cams.batch_size)]
-    missing = [batch for batch in batches if not all(cam_path(folder, record).exists() for record in batch)]
-    done = len(records) - sum(len(batch) for batch in missing)
-    mine = missing[fabric.global_rank :: fabric.world_size]
-    with progress.task("Extracting CAMs", total=len(records), done=done) as task:
-        for batch, images in _read_ahead(mine):
-            mean, std = classifier.backbone.mean, classifier.backbone.std
-            pixels = torch.stack([normalize_image(image, mean=mean, std=std) for image in images])
-            tags = torch.stack([tag_vector(record.tags, num_classes=split.classes.num_classes) for record in batch])
-            with fabric.autocast():
-                cams = extract_cams(
-                    classifier, pixels.to(fabric.device), tags, scales=recipe.cams.scales, flip=recipe.cams.flip
-                )
-            for record, cam in zip(batch, cams, strict=True):
-                write_cam(
-                    cam_path(folder, record),
-                    cam.cpu().numpy().astype(np.float32, copy=False),
-                    record.tags,
-                    dtype=recipe.cams.dtype,
-                )
-            task.advance(len(batch) * fabric.world_size)
-    fabric.barrier()
+def _cams(
+    classifier: TagClassifier, batch: tuple[ImageRecord, ...], images: list[Image], *, recipe: Recipe
+) -> list[NDArray[np.float32]]:
+    """Return the maps of a batch of images of one size."""
+    backbone, device = classifier.backbone, classifier.head.weight.device
+    pixels = torch.stack([normalize_image(image, mean=backbone.mean, std=backbone.std) for image in images])
+    num_classes = classifier.head.out_channels
+    tags = torch.stack([tag_vector(record.tags, num_classes=num_classes) for record in batch])
+    cams = extract_cams(classifier, pixels.to(device), tags, scales=recipe.cams.scales, flip=recipe.cams.flip)
+    return [cam.cpu().numpy() for cam in cams]
 
 
 def _read_ahead(batches: list[tuple[ImageRecord, ...]]) -> Iterator[tuple[tuple[ImageRecord, ...], list[Image]]]:

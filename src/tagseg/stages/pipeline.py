@@ -4,10 +4,13 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from lightning_fabric import Fabric
 
 from tagseg.artifacts.atomic import atomic_write
 from tagseg.artifacts.run_folder import RunFolder, describe_environment
@@ -15,8 +18,10 @@ from tagseg.errors import ArtifactError, RecipeError
 from tagseg.progress import Progress, SilentProgress
 from tagseg.recipe import Recipe, load_recipe, to_toml
 from tagseg.stages import evaluate, extract_cams, train_classifier
+from tagseg.stages.build import engine_settings
 from tagseg.stages.context import RunContext, Stage, stage_fingerprint
 from tagseg.stages.load_data import SYNTHETIC_FOLDER, load_splits
+from tagseg.training.engine import launch
 
 LEARNING = ("data", "classifier", "suppression", "reconstruction", "self_modulation", "training")
 
@@ -80,12 +85,22 @@ def run_pipeline(recipe: Recipe, out: Path, *, progress: Progress, only: str | N
     Raises:
         TagsegError: for anything that a user can correct.
     """
-    folder = RunFolder(out)
-    with folder.lock():
-        train, evaluation, data_fingerprint = load_splits(recipe, folder, progress=progress)
-        context = RunContext(recipe, folder, train, evaluation, data_fingerprint, progress)
-        _check_inputs(context, redo=redo)
-        _describe(context)
+    return launch(engine_settings(recipe), _run_in_process, recipe, out, progress, only, redo)
+
+
+def _run_in_process(fabric: Fabric, recipe: Recipe, out: Path, progress: Progress, only: str | None, redo: bool) -> Run:
+    """Go through the stages in one process of the run; the first one looks after the folder."""
+    folder, first = RunFolder(out), fabric.is_global_zero
+    heard = progress if first else SilentProgress()
+    with folder.lock() if first else nullcontext():
+        if first:
+            load_splits(recipe, folder, progress=heard)
+        fabric.barrier()  # the others find the images looked through
+        train, evaluation, data_fingerprint = load_splits(recipe, folder, progress=SilentProgress())
+        context = RunContext(fabric, recipe, folder, train, evaluation, data_fingerprint, heard)
+        if first:
+            _check_inputs(context, redo=redo)
+            _describe(context)
         for stage in PIPELINE:
             _step(context, stage, only=only)
     scores = json.loads(folder.scores_path.read_text(encoding="utf-8")) if folder.scores_path.exists() else {}
@@ -94,27 +109,36 @@ def run_pipeline(recipe: Recipe, out: Path, *, progress: Progress, only: str | N
 
 def _step(context: RunContext, stage: Stage, *, only: str | None) -> None:
     """Do, continue or skip one stage and say why."""
-    folder, progress = context.folder, context.progress
+    folder, progress, fabric = context.folder, context.progress, context.fabric
     inputs = stage_fingerprint(PIPELINE, stage.name, context)
-    done, reason = folder.is_done(stage.name, inputs)
+    # One process decides for all: the others might look at the manifest a moment later.
+    done, reason = fabric.broadcast(folder.is_done(stage.name, inputs))
     if done:
         progress.stage(stage.name, "skip", reason)
         return
     if only is not None and stage.name != only:
-        names = [entry.name for entry in PIPELINE]
-        if names.index(stage.name) < names.index(only):
-            raise ArtifactError(
-                f"stage '{only}' follows a finished '{stage.name}', got one that is not ({reason})",
-                help=f"run 'tagseg {stage.name.replace('_', '-')}' or 'tagseg run' first",
-            )
+        _require_before(stage.name, only=only, reason=reason)
         return
-    progress.stage(stage.name, "resume" if reason == "it was interrupted" else "start", reason)
-    folder.mark_started(stage.name, inputs)
+    if fabric.is_global_zero:
+        progress.stage(stage.name, "resume" if reason == "it was interrupted" else "start", reason)
+        folder.mark_started(stage.name, inputs)
     started = time.monotonic()
     details = stage.run(context)
     seconds = round(time.monotonic() - started, 1)
-    folder.mark_done(stage.name, inputs, {**details, "time_s": seconds})
-    progress.stage(stage.name, "done", f"{seconds:.0f} s")
+    if fabric.is_global_zero:
+        folder.mark_done(stage.name, inputs, {**details, "time_s": seconds})
+        progress.stage(stage.name, "done", f"{seconds:.0f} s")
+    fabric.barrier()
+
+
+def _require_before(name: str, *, only: str, reason: str) -> None:
+    """Refuse to run stage ``only`` when the unfinished stage ``name`` comes before it."""
+    names = [entry.name for entry in PIPELINE]
+    if names.index(name) < names.index(only):
+        raise ArtifactError(
+            f"stage '{only}' follows a finished '{name}', got one that is not ({reason})",
+            help=f"run 'tagseg {name.replace('_', '-')}' or 'tagseg run' first",
+        )
 
 
 def _check_inputs(context: RunContext, *, redo: bool) -> None:
@@ -191,6 +215,7 @@ def run_with_baseline(recipe: Recipe, out: Path, *, progress: Progress, redo: bo
             "--baseline compares SSC with plain CAM, got a recipe that is plain CAM itself", help="leave out --baseline"
         )
     main = run_pipeline(recipe, out, progress=progress, redo=redo)
+    progress.note(f"now plain CAM with the same seed, data and budget, in {out / 'plain'}")
     plain = recipe.plain()
     if recipe.data.format == "synthetic" and recipe.data.root is None:
         root = out / SYNTHETIC_FOLDER

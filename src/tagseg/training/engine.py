@@ -1,14 +1,18 @@
 """Devices, precision and processes, through Lightning Fabric."""
 
+import json
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import torch
 from lightning_fabric import Fabric
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
-from tagseg.errors import DeviceError
+from tagseg.errors import DeviceError, TagsegError
 
 T = TypeVar("T")
 
@@ -76,7 +80,8 @@ def launch(settings: EngineSettings, work: Callable[..., T], *args: object) -> T
     process is already one of them. Arguments must survive pickling.
 
     Raises:
-        DeviceError: when more devices are asked for than the machine has.
+        DeviceError: when more devices are asked for than the machine has, or a process died.
+        TagsegError: what the work raised, in whichever process.
     """
     accelerator, _ = choose_accelerator(settings.accelerator)
     if accelerator == "cuda" and settings.devices > torch.cuda.device_count():
@@ -84,32 +89,51 @@ def launch(settings: EngineSettings, work: Callable[..., T], *args: object) -> T
             f"engine.devices asks for {settings.devices} CUDA devices, got {torch.cuda.device_count()}",
             help=f"set engine.devices={torch.cuda.device_count()}",
         )
+    single, external = settings.devices * settings.nodes == 1, started_by_launcher()
     fabric = Fabric(
         accelerator=accelerator,
         devices=settings.devices,
         num_nodes=settings.nodes,
-        strategy=_strategy(settings),
+        strategy="auto" if single else "ddp" if external else "ddp_spawn",
         precision=settings.precision,  # pyright: ignore[reportArgumentType]  (Fabric lists its strings as literals)
     )
     threads = thread_count(settings)
-    if settings.devices * settings.nodes == 1:
+    if single or external:
         fabric.launch()
         torch.set_num_threads(threads)
         return work(fabric, *args)
-    if "WORLD_SIZE" in os.environ or "SLURM_NTASKS" in os.environ:
-        fabric.launch()
-        return _in_process(fabric, work, threads, args)
-    # Fabric types its argument as taking nothing but itself; it hands the others on.
-    return fabric.launch(_in_process, work, threads, args)  # pyright: ignore[reportArgumentType]
+    with tempfile.TemporaryDirectory() as folder:
+        note = Path(folder) / "error.json"
+        try:
+            # Fabric types its argument as taking nothing but itself; it hands the others on.
+            return fabric.launch(_in_process, work, threads, note, args)  # pyright: ignore[reportArgumentType]
+        except (ProcessRaisedException, ProcessExitedException) as error:
+            raise _told_error(note, error) from error
 
 
-def _strategy(settings: EngineSettings) -> str:
-    """Return Fabric's strategy: spawned processes on one machine, those of the launcher otherwise."""
-    if settings.devices * settings.nodes == 1:
-        return "auto"
-    return "ddp" if "WORLD_SIZE" in os.environ or "SLURM_NTASKS" in os.environ else "ddp_spawn"
+def started_by_launcher() -> bool:
+    """Return whether torchrun or SLURM started this process as one of several."""
+    return int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1"))) > 1
 
 
-def _in_process(fabric: Fabric, work: Callable[..., T], threads: int, args: tuple[object, ...]) -> T:
+def _in_process(fabric: Fabric, work: Callable[..., T], threads: int, note: Path, args: tuple[object, ...]) -> T:
+    """Do the work in a spawned process; an error that a user can act on is written down for the parent."""
     torch.set_num_threads(threads)
-    return work(fabric, *args)
+    try:
+        return work(fabric, *args)
+    except TagsegError as error:
+        # torch hands on the traceback's text only.
+        note.write_text(json.dumps([type(error).__name__, error.problem, error.help]), encoding="utf-8")
+        raise
+
+
+def _told_error(note: Path, error: Exception) -> TagsegError:
+    """Return the error that a spawned process wrote down, or one that says that it died."""
+    if not note.exists():
+        return DeviceError(
+            f"all processes of a run work to its end, got one that died: {str(error).strip().splitlines()[-1]}",
+            help="run the same command again to continue; with too little memory lower training.batch_size",
+        )
+    name, problem, help = json.loads(note.read_text(encoding="utf-8"))
+    kinds = {kind.__name__: kind for kind in TagsegError.__subclasses__()}
+    return kinds.get(name, TagsegError)(problem, help=help)

@@ -47,6 +47,23 @@ class Learner:
     decoder_optimizer: optim.Optimizer | None
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One sitting of a training that may have been interrupted.
+
+    Args:
+        folder: where checkpoint and curves go (written by the first process).
+        start_step: steps taken already, see :func:`resume`.
+        task: told about every step.
+        validate: called with the number of finished epochs; returns figures for the curves. They decide nothing.
+    """
+
+    folder: Path
+    start_step: int
+    task: Task
+    validate: Callable[[int], dict[str, float]]
+
+
 def train_classifier(
     fabric: Fabric,
     learner: Learner,
@@ -54,12 +71,9 @@ def train_classifier(
     loader: TrainingLoader,
     *,
     settings: LoopSettings,
-    folder: Path,
-    start_step: int,
-    task: Task,
-    validate: Callable[[int], dict[str, float]],
-) -> None:
-    """Train from ``start_step`` to the end, leaving ``checkpoint.safetensors`` and the curves in ``folder``.
+    session: Session,
+) -> dict[str, float]:
+    """Train to the end, leaving ``checkpoint.safetensors`` and the curves in the session's folder.
 
     Every random choice is a function of (seed, epoch, image) and the checkpoint holds all the rest, so a run that was
     killed and resumed ends in the same bits as one that was not.
@@ -70,22 +84,23 @@ def train_classifier(
         objective: the terms of the loss; its decoder is the learner's.
         loader: batches of this process; its sampler is an :class:`EpochSampler`.
         settings: constants of the loop.
-        folder: where checkpoint and curves go (written by the first process).
-        start_step: steps taken already, see :func:`resume`.
-        task: told about every step.
-        validate: called with the number of finished epochs; returns figures for the curves. They decide nothing.
+        session: where it starts, where it writes, who is told.
+
+    Returns:
+        The figures of the last validation.
 
     Raises:
         TrainingError: when the loss is not a finite number.
     """
     sampler = loader.batch_sampler
     assert isinstance(sampler, EpochSampler)
-    per_epoch, step = sampler.steps_per_epoch, start_step
+    per_epoch, step = sampler.steps_per_epoch, session.start_step
     total_steps = per_epoch * settings.epochs
     rates = initial_rates(learner.optimizer)
     decoder_rates = initial_rates(learner.decoder_optimizer) if learner.decoder_optimizer else []
-    with Curves(folder, start_step=start_step) if fabric.is_global_zero else _NoCurves() as curves:
-        for epoch in range(start_step // per_epoch, settings.epochs):
+    figures: dict[str, float] = {}
+    with Curves(session.folder, start_step=step) if fabric.is_global_zero else _NoCurves() as curves:
+        for epoch in range(step // per_epoch, settings.epochs):
             sampler.set_position(epoch=epoch, step=step - epoch * per_epoch)
             learner.classifier.train()
             for batch in loader:
@@ -111,13 +126,16 @@ def train_classifier(
                 step += 1
                 epoch_ends = step == (epoch + 1) * per_epoch
                 if epoch_ends or step % settings.log_every_steps == 0:
-                    figures = _averaged(fabric, result.figures, step=step)
-                    curves.add(step, {**figures, "lr": rates[0] * factor})
-                    task.advance(_since_log(step, start_step, settings, per_epoch) * sampler.batch_size, **figures)
+                    terms = _averaged(fabric, result.figures, step=step)
+                    curves.add(step, {**terms, "lr": rates[0] * factor})
+                    unseen = step - max(session.start_step, _last_log(step, settings, per_epoch))
+                    session.task.advance(unseen * sampler.batch_size, **terms)
                 if step % settings.checkpoint_every_steps == 0 and not epoch_ends:
-                    save(fabric, learner, folder, step=step)
-            curves.add(step, validate(epoch + 1))
-            save(fabric, learner, folder, step=step)
+                    save(fabric, learner, session.folder, step=step)
+            figures = session.validate(epoch + 1)
+            curves.add(step, figures)
+            save(fabric, learner, session.folder, step=step)
+    return figures
 
 
 def save(fabric: Fabric, learner: Learner, folder: Path, *, step: int) -> None:
@@ -184,12 +202,10 @@ def _averaged(fabric: Fabric, figures: dict[str, Tensor], *, step: int) -> dict[
     return numbers
 
 
-def _since_log(step: int, start_step: int, settings: LoopSettings, per_epoch: int) -> int:
-    """Return the steps since the last report: reports come every ``log_every_steps`` and at the end of an epoch."""
+def _last_log(step: int, settings: LoopSettings, per_epoch: int) -> int:
+    """Return the step of the report before this one: they come every ``log_every_steps`` and after every epoch."""
     every = settings.log_every_steps
-    last_regular = (step - 1) // every * every
-    last_epoch_end = (step - 1) // per_epoch * per_epoch
-    return step - max(last_regular, last_epoch_end, start_step)
+    return max((step - 1) // every * every, (step - 1) // per_epoch * per_epoch)
 
 
 class _NoCurves:
