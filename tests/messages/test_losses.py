@@ -17,6 +17,7 @@ from tagseg.losses.self_modulation import SelfModulationSettings
             {"erosion_px": 0},
             "self-modulation erosion_px is at least 1, got 0; take the paper's 8, or 1 for no erosion",
         ),
+        ({"contrast": -1.0}, "self-modulation contrast is at least 0, got -1.0; take 0 for the paper's target"),
     ],
 )
 def test_self_modulation_settings(values, sentence):

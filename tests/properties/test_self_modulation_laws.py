@@ -1,5 +1,7 @@
 """Laws of activation self-modulation, for any maps, tags and regions."""
 
+from dataclasses import replace
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +22,8 @@ SETTINGS = st.builds(
     threshold=st.floats(0, 0.9),
     erosion_px=st.integers(1, 9),
     normalizer=st.sampled_from(["pixel", "region"]),
+    contrast=st.sampled_from([0.0, 0.5, 10.0, 50.0]),
+    midpoint=st.floats(0, 1),
 )
 LAWS = settings(max_examples=30, deadline=None)
 NUM_REGIONS = 7
@@ -46,18 +50,44 @@ def test_loss_lies_in_0_1(seed, how):
 
 @LAWS
 @given(seed=SEEDS, how=SETTINGS)
-def test_target_is_at_least_the_region_mean_and_where_reliable_at_least_the_map(seed, how):
+def test_target_is_at_least_the_stepped_region_mean_and_where_reliable_at_least_the_map(seed, how):
     class_maps, _, regions = random_case(seed)
     maps, inside = upsampled(class_maps), regions >= 0
     target = modulation_target(maps, regions, num_regions=NUM_REGIONS, settings=how)
     consistent = region_consistent_map(maps, regions, num_regions=NUM_REGIONS, normalizer=how.normalizer)
+    if how.contrast:
+        step = 1 / (1 + torch.exp(-how.contrast * (consistent - how.midpoint)))
+        consistent = step * (consistent > 0)
     cam = max_normalize(maps * inside[:, None])
     reliable = reliable_activation(cam, threshold=how.threshold, erosion_px=how.erosion_px, inside=inside)
-    assert (target >= consistent).all()
+    assert (target >= consistent - 1e-6).all()
     assert (target >= cam)[reliable].all()
-    assert torch.equal(target[~reliable], consistent[~reliable])
+    torch.testing.assert_close(target[~reliable], consistent[~reliable])
     assert 0 <= target.min() <= target.max() <= 1
     assert not target.requires_grad
+
+
+@LAWS
+@given(seed=SEEDS, how=SETTINGS)
+def test_without_contrast_the_target_is_never_below_the_region_mean(seed, how):
+    class_maps, _, regions = random_case(seed)
+    how, maps = replace(how, contrast=0.0), upsampled(class_maps)
+    target = modulation_target(maps, regions, num_regions=NUM_REGIONS, settings=how)
+    consistent = region_consistent_map(maps, regions, num_regions=NUM_REGIONS, normalizer=how.normalizer)
+    assert (target >= consistent).all()
+
+
+@LAWS
+@given(seed=SEEDS, how=SETTINGS, contrast=st.floats(0.5, 50))
+def test_contrast_keeps_the_order_of_the_regions_and_moves_nothing_that_is_off(seed, how, contrast):
+    class_maps, _, regions = random_case(seed)
+    # Eroded by more than the map is wide, nothing is reliable as long as something is not active.
+    how, maps = replace(how, erosion_px=31, threshold=0.9, contrast=contrast), upsampled(class_maps)
+    target = modulation_target(maps, regions, num_regions=NUM_REGIONS, settings=how)
+    consistent = region_consistent_map(maps, regions, num_regions=NUM_REGIONS, normalizer=how.normalizer)
+    assert ((target > 0) <= (consistent > 0)).all()
+    by_mean = target.flatten(2).gather(2, consistent.flatten(2).argsort(2))
+    assert (by_mean.diff(dim=2) >= -1e-6).all()
 
 
 @LAWS
@@ -149,7 +179,7 @@ def test_padding_around_the_image_changes_nothing(seed, how):
 def test_positive_scaling_of_the_maps_changes_nothing(seed, how, scale):
     class_maps, tags, regions = random_case(seed)
     # The threshold may fall between a value and its rounding; a threshold of zero cannot.
-    how = SelfModulationSettings(threshold=0.0, erosion_px=how.erosion_px, normalizer=how.normalizer)
+    how = replace(how, threshold=0.0)
     loss = self_modulation_loss(class_maps, tags, regions, settings=how)
     torch.testing.assert_close(self_modulation_loss(scale * class_maps, tags, regions, settings=how), loss)
 

@@ -1,5 +1,7 @@
 """Known answers of activation self-modulation."""
 
+from math import exp
+
 import pytest
 import torch
 
@@ -67,6 +69,39 @@ def test_target_is_the_region_mean_raised_to_reliable_pixels():
     target = modulation_target(maps, regions, num_regions=2, settings=NO_EROSION)
     # Abar = 1/2 1/2 1/8 1/8; A = 1 0 1/4 0, of which the first alone exceeds 0.3.
     assert torch.equal(target, as_map(1.0, 0.5, 0.125, 0.125))
+
+
+def test_contrast_sends_the_positive_region_means_through_a_logistic_step():
+    maps, regions = as_map(8.0, 0.0, 2.0, 0.0), as_regions(0, 0, 1, 1)
+    settings = SelfModulationSettings(erosion_px=1, contrast=10.0, midpoint=0.3)
+    target = modulation_target(maps, regions, num_regions=2, settings=settings)
+    high, low = 1 / (1 + exp(-10 * (0.5 - 0.3))), 1 / (1 + exp(-10 * (0.125 - 0.3)))
+    # The first pixel is reliable and keeps its own activation of 1.
+    torch.testing.assert_close(target, as_map(1.0, high, low, low))
+
+
+def test_a_region_at_the_midpoint_is_half_way_whatever_the_contrast():
+    maps, regions = as_map(8.0, 0.0), as_regions(0, 0)
+    for contrast in (1.0, 10.0, 100.0):
+        settings = SelfModulationSettings(erosion_px=2, contrast=contrast, midpoint=0.5)
+        target = modulation_target(maps, regions, num_regions=1, settings=settings)
+        assert target.flatten().tolist() == pytest.approx([1.0, 0.5])
+
+
+def test_contrast_leaves_what_is_off_at_zero():
+    # Means -1 (a positive pixel included) and no region: the step would give 1 / (1 + exp(3)) = 0.05.
+    maps, regions = as_map(8.0, 0.0, 1.0, -3.0, 5.0), as_regions(0, 0, 1, 1, -1)
+    settings = SelfModulationSettings(erosion_px=1, contrast=10.0, midpoint=0.3)
+    target = modulation_target(maps, regions, num_regions=2, settings=settings)
+    assert target.flatten()[2:].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_without_contrast_the_midpoint_is_of_no_account():
+    maps, regions = as_map(8.0, 0.0, 2.0, 0.0), as_regions(0, 0, 1, 1)
+    for midpoint in (0.0, 0.3, 1.0):
+        settings = SelfModulationSettings(erosion_px=1, contrast=0.0, midpoint=midpoint)
+        target = modulation_target(maps, regions, num_regions=2, settings=settings)
+        assert torch.equal(target, as_map(1.0, 0.5, 0.125, 0.125))
 
 
 def test_loss_known_answer():

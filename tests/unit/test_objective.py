@@ -1,5 +1,7 @@
 """The summed gradient is that of the weighted sum of the terms; the figures are the terms' own."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tagseg.losses.classification import classification_loss
@@ -84,3 +86,78 @@ def test_images_without_any_tag_give_a_finite_gradient(batch, class_maps):
     result = evaluate_objective(objective, class_maps, {**batch, "tags": torch.zeros(2, 3)}, epoch=0)
     assert result.gradient.isfinite().all()
     assert result.figures["loss_self_modulation"] == 0
+
+
+def classification_gradient(class_maps, batch):
+    return evaluate_objective(Objective(), class_maps, batch, epoch=0).gradient
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-3, 1e3])
+def test_a_balanced_reconstruction_pulls_beta_times_as_hard_as_the_classification(batch, class_maps, term, scale):
+    # Whatever the size of the term's own gradient is.
+    scaled = replace(term, balance=True, normalize=False, level_weights=(0.5 * scale, 1.0 * scale))
+    given = classification_gradient(class_maps, batch)
+    added = evaluate_objective(Objective(scaled), class_maps, batch, epoch=0).gradient - given
+    torch.testing.assert_close(added.norm(), BETA_P * given.norm(), rtol=1e-4, atol=0)
+
+
+def test_balance_changes_the_length_of_a_terms_gradient_and_not_its_direction(batch, class_maps):
+    given = classification_gradient(class_maps, batch)
+    added = {}
+    for balance in (False, True):
+        objective = Objective(None, SelfModulationTerm(SETTINGS, BETA_A, warmup_epochs=0, balance=balance))
+        added[balance] = evaluate_objective(objective, class_maps, batch, epoch=0).gradient - given
+    torch.testing.assert_close(added[True].norm(), BETA_A * given.norm(), rtol=1e-4, atol=0)
+    cosine = torch.cosine_similarity(added[True].flatten(), added[False].flatten(), dim=0)
+    assert cosine.item() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_balanced_terms_are_logged_with_their_own_values_and_norms(batch, class_maps, term):
+    figures = {}
+    for balance in (False, True):
+        objective = Objective(
+            replace(term, balance=balance), SelfModulationTerm(SETTINGS, BETA_A, warmup_epochs=0, balance=balance)
+        )
+        figures[balance] = evaluate_objective(objective, class_maps, batch, epoch=0).figures
+    for name in set(figures[True]) - {"loss"}:
+        torch.testing.assert_close(figures[True][name], figures[False][name])
+
+
+def test_the_loss_of_balanced_terms_is_the_weighted_sum(batch, class_maps, term):
+    figures = evaluate_objective(Objective(replace(term, balance=True)), class_maps, batch, epoch=0).figures
+    weight = BETA_P * figures["grad_classification"] / figures["grad_reconstruction"]
+    expected = figures["loss_classification"] + weight * figures["loss_reconstruction"]
+    torch.testing.assert_close(figures["loss"], expected)
+
+
+def test_a_balanced_term_without_gradient_adds_nothing(batch, class_maps):
+    untagged = {**batch, "tags": torch.zeros(2, 3)}
+    objective = Objective(None, SelfModulationTerm(SETTINGS, BETA_A, warmup_epochs=0, balance=True))
+    result = evaluate_objective(objective, class_maps, untagged, epoch=0)
+    assert torch.equal(result.gradient, classification_gradient(class_maps, untagged))
+    assert torch.equal(result.figures["loss"], result.figures["loss_classification"])
+
+
+def test_a_balanced_decoder_that_ignores_the_maps_adds_nothing(batch, class_maps, term):
+    torch.nn.init.zeros_(term.decoder.to_rgb.weight)
+    result = evaluate_objective(Objective(replace(term, balance=True)), class_maps, batch, epoch=0)
+    assert result.figures["loss_reconstruction"] > 0
+    assert torch.equal(result.gradient, classification_gradient(class_maps, batch))
+    assert torch.equal(result.figures["loss"], result.figures["loss_classification"])
+
+
+def test_norms_are_those_of_the_batch_of_all_processes(batch, class_maps):
+    # The other processes' images add 3 to the squared norm of the classification's gradient and 5 to the term's.
+    elsewhere = torch.tensor([3.0, 5.0])
+    objective = Objective(None, SelfModulationTerm(SETTINGS, BETA_A, warmup_epochs=0, balance=True))
+    alone = evaluate_objective(objective, class_maps, batch, epoch=0)
+    result = evaluate_objective(
+        objective, class_maps, batch, epoch=0, sum_over_processes=lambda squares: squares + elsewhere
+    )
+    figures = [alone.figures[f"grad_{name}"] for name in ("classification", "self_modulation")]
+    together = [(norm.square() + more).sqrt() for norm, more in zip(figures, elsewhere, strict=True)]
+    torch.testing.assert_close(result.figures["grad_classification"], together[0])
+    torch.testing.assert_close(result.figures["grad_self_modulation"], together[1])
+    given = classification_gradient(class_maps, batch)
+    change = (together[0] / together[1]) / (figures[0] / figures[1])
+    torch.testing.assert_close(result.gradient - given, change * (alone.gradient - given), rtol=1e-3, atol=1e-6)

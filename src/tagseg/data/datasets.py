@@ -6,7 +6,7 @@ Nothing here keeps random state. A sample depends on (seed, epoch, index) and a 
 the number of workers, nor the number of processes, nor an interruption changes what the network sees.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -52,15 +52,24 @@ class TrainingSet(Dataset[dict[str, Tensor]]):
         transform: the joint augmentation.
         seed: at least 0; with the address it decides the augmentation.
         regions: source of superpixels, or None when no loss term needs them.
+        region_scores: per image id the (C_t, R) scores of its tagged classes and regions, or None.
     """
 
     def __init__(
-        self, split: Split, transform: TrainTransform, *, seed: int, regions: RegionSource | None = None
+        self,
+        split: Split,
+        transform: TrainTransform,
+        *,
+        seed: int,
+        regions: RegionSource | None = None,
+        region_scores: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         self.split = split
         self.transform = transform
         self.seed = seed
         self.regions = regions
+        self.region_scores = region_scores
+        self._most_regions = max((scores.shape[1] for scores in (region_scores or {}).values()), default=0)
 
     def __len__(self) -> int:
         return len(self.split)
@@ -69,8 +78,9 @@ class TrainingSet(Dataset[dict[str, Tensor]]):
         """Return the sample at ``address``.
 
         Returns:
-            ``image`` float32 (3, S, S), normalised; ``tags`` float32 (C,) in {0, 1}; ``index`` int64 (); and, with a
-            region source, ``regions`` int64 (s, s), -1 = padding.
+            ``image`` float32 (3, S, S), normalised; ``tags`` float32 (C,) in {0, 1}; ``index`` int64 (); with a
+            region source, ``regions`` int64 (s, s), -1 = padding; and with region scores, ``region_scores`` float32
+            (C, R), 0 for classes without tag, R the most regions of any image.
 
         Raises:
             DataError: when the image cannot be read, or its superpixels have another size.
@@ -87,7 +97,16 @@ class TrainingSet(Dataset[dict[str, Tensor]]):
             sample["regions"] = subsample_labels(sample["regions"], size=side)
         sample["tags"] = tag_vector(record.tags, num_classes=self.split.classes.num_classes)
         sample["index"] = torch.tensor(index)
+        if self.region_scores is not None:
+            sample["region_scores"] = self._all_scores(record, self.region_scores)
         return sample
+
+    def _all_scores(self, record: ImageRecord, region_scores: Mapping[str, np.ndarray]) -> Float[Tensor, "C R"]:
+        """Return the scores of all classes, 0 where there is no tag, for as many regions as any image has."""
+        scores = torch.zeros(self.split.classes.num_classes, self._most_regions)
+        known = torch.from_numpy(region_scores[record.image_id])
+        scores[[label_id - 1 for label_id in record.tags], : known.shape[1]] = known
+        return scores
 
     def _read_regions(self, record: ImageRecord, size: tuple[int, int]) -> Regions | None:
         if self.regions is None:

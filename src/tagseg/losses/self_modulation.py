@@ -161,11 +161,48 @@ def modulation_target(
     inside = regions >= 0
     cam = max_normalize(class_maps * inside[:, None])
     consistent = region_consistent_map(class_maps, regions, num_regions=num_regions, normalizer=settings.normalizer)
-    if settings.contrast:
-        step = torch.sigmoid(settings.contrast * (consistent - settings.midpoint))
-        consistent = torch.where(consistent > 0, step, consistent)
+    consistent = contrast_step(consistent, settings=settings)
     reliable = reliable_activation(cam, threshold=settings.threshold, erosion_px=settings.erosion_px, inside=inside)
     return torch.maximum(consistent, cam * reliable)
+
+
+def contrast_step(maps: Float[Tensor, "*shape"], *, settings: SelfModulationSettings) -> Float[Tensor, "*shape"]:
+    """Return the logistic step of positive values, ``1 / (1 + exp(-contrast (a - midpoint)))``, or them as they are.
+
+    >>> settings = SelfModulationSettings(contrast=10.0, midpoint=0.4)
+    >>> contrast_step(torch.tensor([0.0, 0.4, 1.0]), settings=settings)
+    tensor([0.0000, 0.5000, 0.9975])
+    """
+    if not settings.contrast:
+        return maps
+    return torch.where(maps > 0, torch.sigmoid(settings.contrast * (maps - settings.midpoint)), maps)
+
+
+def warmup_target(
+    region_scores: Float[Tensor, "N C R"], regions: Int64[Tensor, "N H W"], *, settings: SelfModulationSettings
+) -> Float[Tensor, "N C H W"]:
+    """Return the target that the network at the end of its warm-up sets: each region's score, of its strongest class.
+
+    ``T_c = S(a_c) where a_c = max_c' a_c', else 0``, with ``a`` the region means of the warm-up network's maps.
+
+    Source: ours, in the place of SSC's target, which is made from the map that it corrects. There a region just above
+    the threshold raises itself at every step, and one class's error feeds on another's; a fixed target cannot drift.
+
+    Args:
+        region_scores: region means in [0, 1] of every tagged class's map over the whole image, 0 for the other classes.
+        regions: region of every pixel, -1..R-1.
+        settings: contrast and midpoint.
+
+    Returns:
+        Maps in [0, 1], constant inside each region, 0 outside all of them.
+
+    >>> scores, regions = torch.tensor([[[0.9, 0.2], [0.3, 0.6]]]), torch.tensor([[[0, 1]]])
+    >>> warmup_target(scores, regions, settings=SelfModulationSettings())[0, :, 0]
+    tensor([[0.9000, 0.0000],
+            [0.0000, 0.6000]])
+    """
+    strongest = region_scores >= region_scores.amax(dim=1, keepdim=True)
+    return paint_regions(contrast_step(region_scores, settings=settings) * strongest, regions)
 
 
 def self_modulation_loss(
@@ -174,19 +211,23 @@ def self_modulation_loss(
     regions: Int64[Tensor, "N H W"],
     *,
     settings: SelfModulationSettings,
+    region_scores: Float[Tensor, "N C R"] | None = None,
 ) -> Float[Tensor, ""]:
     """Measure how far the maps of the tagged classes are from their region-modulated targets.
 
     ``L_a = mean_n mean_{c tagged} mean_{p in regions} (A - T)^2``
 
-    Source: SSC, activation self-modulation. Departure: the mean is taken per image first and then over images, so that
-    splitting a batch evenly over processes changes nothing; the paper averages over all tagged maps of the batch.
+    Source: SSC, activation self-modulation. Departures: the mean is taken per image first and then over images, so that
+    splitting a batch evenly over processes changes nothing (the paper averages over all tagged maps of the batch);
+    with ``region_scores`` the target is the warm-up network's and the peak that normalises ``A`` is a constant, so that
+    a map without its object can sink as a whole.
 
     Args:
         class_maps: raw class maps ``F``; upsampled bilinearly to the size of the regions.
         tags: 1 where the image shows the class, else 0.
         regions: region of every pixel, -1 where it has none.
         settings: how the target is made.
+        region_scores: see :func:`warmup_target`; None for the paper's target, from the maps themselves.
 
     Returns:
         A float32 scalar in [0, 1]. Untagged maps receive no gradient; an image without tag or region adds 0.
@@ -200,9 +241,14 @@ def self_modulation_loss(
     maps = resize_maps(class_maps.float()[image, label][:, None], (regions.shape[1], regions.shape[2]))
     pair_regions = regions[image]
     inside = (pair_regions >= 0)[:, None]
-    num_regions = max(int(regions.max()) + 1, 1)
-    target = modulation_target(maps, pair_regions, num_regions=num_regions, settings=settings)
-    cam = max_normalize(maps * inside)
+    if region_scores is None:
+        num_regions = max(int(regions.max()) + 1, 1)
+        target = modulation_target(maps, pair_regions, num_regions=num_regions, settings=settings)
+        cam = max_normalize(maps * inside)
+    else:
+        target = warmup_target(region_scores, regions, settings=settings)[image, label][:, None]
+        positive = maps.relu() * inside
+        cam = positive / spatial_peak(positive).detach().clamp_min(PEAK_FLOOR)
     error = ((cam - target) ** 2 * inside).sum(dim=(1, 2, 3)) / inside.sum(dim=(1, 2, 3)).clamp_min(1)
     num_tags = (tags != 0).sum(dim=1).clamp_min(1)
     return (error / num_tags[image]).sum() / len(tags)

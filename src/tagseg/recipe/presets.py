@@ -15,7 +15,7 @@ RELEASE: dict[str, dict[str, Any]] = {
         "pyramid_weights": "pretrained",
         "normalize": False,
     },
-    "self_modulation": {"beta": 1.0, "balance": False, "normalizer": "region", "contrast": 0.0},
+    "self_modulation": {"target": "self", "beta": 1.0, "normalizer": "region", "contrast": 0.0},
     "training": {"batch_size": 6, "momentum": 1e-4, "weight_decay": 0.0},
 }
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {"corrected": {}, "release": RELEASE}

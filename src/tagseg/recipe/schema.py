@@ -95,17 +95,23 @@ class Reconstruction(Section):
 
 
 class SelfModulation(Section):
-    """Activation self-modulation: the CAM follows its own region means on reliably active pixels."""
+    """Activation self-modulation: the CAM follows region means.
+
+    ``target`` is ``warmup`` (ours: the region means of the network at the end of the warm-up, measured once on whole
+    images at ``target_scales`` and their flips) or ``self`` (the paper's: the map's own, on reliably active pixels).
+    """
 
     enabled: bool = True
-    beta: float = Field(default=1.0, ge=0)
-    balance: bool = True
+    target: Literal["warmup", "self"] = "warmup"
+    target_scales: tuple[float, ...] = Field(default=(0.5,), min_length=1)
+    beta: float = Field(default=10.0, ge=0)
+    balance: bool = False
     warmup_epochs: int = Field(default=2, ge=0)
     threshold: float = Field(default=0.3, ge=0, le=1)
     erosion_px: int = Field(default=8, ge=1)
     normalizer: Literal["pixel", "region"] = "pixel"
     contrast: float = Field(default=10.0, ge=0)
-    midpoint: float = Field(default=0.3, ge=0, le=1)
+    midpoint: float = Field(default=0.4, ge=0, le=1)
 
 
 class Training(Section):

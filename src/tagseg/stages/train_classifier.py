@@ -9,6 +9,7 @@ from tagseg.artifacts.checkpoint import save_checkpoint
 from tagseg.data.augment import TrainTransform
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.models.classifier import TagClassifier
+from tagseg.recipe import Recipe
 from tagseg.stages.build import (
     build_learner,
     build_objective,
@@ -18,6 +19,7 @@ from tagseg.stages.build import (
     superpixel_cache,
 )
 from tagseg.stages.context import RunContext
+from tagseg.stages.region_scores import measure_region_scores
 from tagseg.stages.validate import validate_classifier
 from tagseg.training.engine import choose_accelerator
 from tagseg.training.loop import Learner, Session, resume, train_classifier
@@ -27,7 +29,10 @@ WEIGHTS_NAME = "classifier.safetensors"
 
 
 def run(context: RunContext) -> dict[str, Any]:
-    """Compute the superpixels that are missing, then train or go on training."""
+    """Compute the superpixels that are missing, then train or go on training.
+
+    Where the warm-up sets the target of self-modulation, training has two parts with the measurement between them.
+    """
     compute_superpixels(context)
     fabric, recipe, classes = context.fabric, context.recipe, context.train.classes
     folder = context.folder.output("train_classifier")
@@ -39,24 +44,37 @@ def run(context: RunContext) -> dict[str, Any]:
     classifier = learner.classifier
     assert isinstance(classifier, TagClassifier)
     pyramid = build_pyramid(recipe, classifier.backbone)
-    start_step, warning = resume(learner, folder)
+    step, warning = resume(learner, folder)
     if warning:
         context.progress.warn(warning)
     learner = _set_up(fabric, learner)
     objective = build_objective(recipe, learner.decoder, pyramid.to(fabric.device) if pyramid else None)
-    loader = _loader(context, classifier)
-    sampler = loader.batch_sampler
-    assert isinstance(sampler, EpochSampler)
-    steps = sampler.steps_per_epoch * recipe.training.epochs
-    done = start_step * sampler.batch_size
-    with context.progress.task("Training the classifier", total=steps * sampler.batch_size, done=done) as task:
-        session = Session(folder, start_step, task, lambda epoch: _validate(context, classifier, epoch=epoch))
-        figures = train_classifier(fabric, learner, objective, loader, settings=loop_settings(recipe), session=session)
+    sampler, epochs = _sampler(context), recipe.training.epochs
+    figures: dict[str, float] = {}
+    for until_epoch in (recipe.self_modulation.warmup_epochs, epochs) if _target_is_measured(recipe) else (epochs,):
+        end = until_epoch * sampler.steps_per_epoch
+        if step >= end:
+            continue
+        loader = _loader(context, classifier, sampler, last_part=until_epoch == epochs)
+        title = "Training the classifier" if until_epoch == epochs else "Warming up the classifier"
+        batch = sampler.batch_size
+        with context.progress.task(title, total=end * batch, done=step * batch) as task:
+            session = Session(
+                folder, step, until_epoch, task, validate=lambda epoch: _validate(context, classifier, epoch=epoch)
+            )
+            figures = train_classifier(
+                fabric, learner, objective, loader, settings=loop_settings(recipe), session=session
+            )
+        step = end
     if fabric.is_global_zero:
-        state = {"classes": list(classes.names), "steps": steps}
+        state = {"classes": list(classes.names), "steps": step}
         save_checkpoint(folder / WEIGHTS_NAME, tensors={"classifier": classifier.state_dict()}, state=state)
     fabric.barrier()
     return {"images": len(context.train), "accelerator": accelerator, "threads": threads, **figures}
+
+
+def _target_is_measured(recipe: Recipe) -> bool:
+    return recipe.self_modulation.enabled and recipe.self_modulation.target == "warmup"
 
 
 def compute_superpixels(context: RunContext) -> None:
@@ -89,10 +107,23 @@ def _set_up(fabric: Fabric, learner: Learner) -> Learner:
     return Learner(classifier, optimizer, decoder, decoder_optimizer)
 
 
-def _loader(context: RunContext, classifier: TagClassifier) -> TrainingLoader:
-    """Return this process's batches."""
-    fabric, recipe, backbone = context.fabric, context.recipe, classifier.backbone
-    training = recipe.training
+def _sampler(context: RunContext) -> EpochSampler:
+    """Return the order of the images, for this process."""
+    return EpochSampler(
+        len(context.train),
+        batch_size=context.recipe.training.batch_size,
+        seed=context.recipe.seed,
+        rank=context.fabric.global_rank,
+        world_size=context.fabric.world_size,
+    )
+
+
+def _loader(
+    context: RunContext, classifier: TagClassifier, sampler: EpochSampler, *, last_part: bool
+) -> TrainingLoader:
+    """Return this process's batches; regions and their scores come with them where self-modulation acts."""
+    recipe, backbone = context.recipe, classifier.backbone
+    training, measured = recipe.training, _target_is_measured(recipe)
     transform = TrainTransform(
         crop_size=training.crop_size_px,
         long_side_range=training.long_side_px,
@@ -100,14 +131,13 @@ def _loader(context: RunContext, classifier: TagClassifier) -> TrainingLoader:
         std=backbone.std,
         flip=training.flip,
     )
-    regions = superpixel_cache(recipe) if recipe.self_modulation.enabled else None
-    dataset = TrainingSet(context.train, transform, seed=recipe.seed, regions=regions)
-    sampler = EpochSampler(
-        len(dataset),
-        batch_size=training.batch_size,
+    needed = recipe.self_modulation.enabled and (last_part or not measured)
+    dataset = TrainingSet(
+        context.train,
+        transform,
         seed=recipe.seed,
-        rank=fabric.global_rank,
-        world_size=fabric.world_size,
+        regions=superpixel_cache(recipe) if needed else None,
+        region_scores=measure_region_scores(context, classifier) if needed and measured else None,
     )
-    on_gpu = fabric.device.type == "cuda"
+    on_gpu = context.fabric.device.type == "cuda"
     return TrainingLoader(dataset, sampler, workers=recipe.engine.workers, pin_memory=on_gpu)

@@ -54,12 +54,14 @@ class Session:
     Args:
         folder: where checkpoint and curves go (written by the first process).
         start_step: steps taken already, see :func:`resume`.
+        until_epoch: stop after this many epochs of ``settings.epochs``.
         task: told about every step.
         validate: called with the number of finished epochs; returns figures for the curves. They decide nothing.
     """
 
     folder: Path
     start_step: int
+    until_epoch: int
     task: Task
     validate: Callable[[int], dict[str, float]]
 
@@ -73,7 +75,7 @@ def train_classifier(
     settings: LoopSettings,
     session: Session,
 ) -> dict[str, float]:
-    """Train to the end, leaving ``checkpoint.safetensors`` and the curves in the session's folder.
+    """Train on, leaving ``checkpoint.safetensors`` and the curves in the session's folder.
 
     Every random choice is a function of (seed, epoch, image) and the checkpoint holds all the rest, so a run that was
     killed and resumed ends in the same bits as one that was not.
@@ -100,7 +102,7 @@ def train_classifier(
     decoder_rates = initial_rates(learner.decoder_optimizer) if learner.decoder_optimizer else []
     figures: dict[str, float] = {}
     with Curves(session.folder, start_step=step) if fabric.is_global_zero else _NoCurves() as curves:
-        for epoch in range(step // per_epoch, settings.epochs):
+        for epoch in range(step // per_epoch, session.until_epoch):
             sampler.set_position(epoch=epoch, step=step - epoch * per_epoch)
             learner.classifier.train()
             for batch in loader:

@@ -108,7 +108,8 @@ def evaluate_objective(
     Args:
         objective: the terms.
         class_maps: the classifier's output ``F``; its graph is not touched.
-        batch: ``tags`` (N, C), ``image`` (N, 3, S, S), and ``regions`` (N, s, s) when self-modulation is on.
+        batch: ``tags`` (N, C), ``image`` (N, 3, S, S), and when self-modulation is on ``regions`` (N, s, s) and, for the
+            target of the warm-up, ``region_scores`` (N, C, R).
         epoch: the current epoch, from 0.
         backward: called on ``L_p``; Fabric's, when there are several processes.
         sum_over_processes: sums a tensor over the processes.
@@ -122,7 +123,13 @@ def evaluate_objective(
     gradients = {"classification": torch.autograd.grad(classification, maps)[0]}
     modulation, reconstruction = objective.self_modulation, objective.reconstruction
     if modulation is not None and epoch >= modulation.warmup_epochs:
-        value = self_modulation_loss(maps, batch["tags"], batch["regions"], settings=modulation.settings)
+        value = self_modulation_loss(
+            maps,
+            batch["tags"],
+            batch["regions"],
+            settings=modulation.settings,
+            region_scores=batch.get("region_scores"),
+        )
         losses["self_modulation"] = value
         gradients["self_modulation"] = torch.autograd.grad(value, maps)[0]
     if reconstruction is not None:

@@ -1,0 +1,30 @@
+"""Train on a folder of photographs with tags and print what came out.
+
+    python examples/train_on_a_folder.py PHOTOS runs/photos training.epochs=3
+
+Run it again: finished stages are skipped. Words after the run folder are settings, as after ``--set``.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import tagseg
+
+RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "folder.toml"
+
+
+def main() -> None:
+    photos, out, *settings = sys.argv[1:]
+    run = tagseg.run(RECIPE, out, overrides=[f"data.root={json.dumps(photos)}", *settings])
+    print(f"maps: {run.folder / '2_cams'}")
+    if not run.scores["seeds"]:
+        print(f"no scores: {run.scores['reason']}")
+        return
+    for kind, seeds in run.scores["seeds"].items():
+        best = seeds["best"]
+        print(f"{kind}: mIoU {100 * best['mean_iou']:.1f} % at background score {best['background_score']}")
+
+
+if __name__ == "__main__":
+    main()

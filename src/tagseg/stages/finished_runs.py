@@ -1,0 +1,149 @@
+"""Finished run folders, opened to be looked at: recipe, images, maps, and the score that cuts the seeds."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tagseg.artifacts.cam_file import CamFile
+from tagseg.artifacts.run_folder import RunFolder
+from tagseg.classes import ClassTable
+from tagseg.errors import ArtifactError
+from tagseg.progress import Progress
+from tagseg.recipe import Recipe, load_recipe
+from tagseg.stages.evaluate import AVERAGED, NETWORK
+from tagseg.stages.extract_cams import cam_path, read_seed_maps
+from tagseg.stages.load_data import read_splits
+from tagseg.types import ImageRecord
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """A run folder with extracted maps.
+
+    Args:
+        folder: where its files are.
+        recipe: as it ran.
+        classes: its class table.
+        records: its images with maps, by id.
+        background_score: cuts its seeds.
+        title: tells it apart from the others, in a few words.
+    """
+
+    folder: RunFolder
+    recipe: Recipe
+    classes: ClassTable
+    records: dict[str, ImageRecord]
+    background_score: float
+    title: str
+
+    def maps(self, image_id: str, *, size: tuple[int, int], as_seeds: bool) -> CamFile:
+        """Read an image's maps.
+
+        Args:
+            image_id: one of ``records``.
+            size: (height, width) of the image.
+            as_seeds: whether to return those that the seeds are cut from, averaged over regions where the recipe says
+                so, instead of the network's own.
+
+        Raises:
+            ArtifactError: when they are missing, damaged, or of another size.
+        """
+        record, folder = self.records[image_id], self.folder.output("extract_cams")
+        maps = read_seed_maps(folder, record, self.recipe, averaged=False)
+        if maps.size != size:
+            raise ArtifactError(
+                f"CAM file {cam_path(folder, record)} has the image's size {_text(size)}, got {_text(maps.size)}",
+                help="put the image back that it was made from, or delete it and run the stage extract-cams again",
+            )
+        if as_seeds and self.recipe.cams.average_over_regions:
+            return read_seed_maps(folder, record, self.recipe, averaged=True)
+        return maps
+
+
+def open_runs(roots: Sequence[Path], *, background_score: float | None, progress: Progress) -> list[FinishedRun]:
+    """Open run folders of the same data to be compared.
+
+    Args:
+        roots: the folders.
+        background_score: cuts the seeds, in [0, 1]; None for each run's best one of its sweep, or, in a run without
+            scores, the one of its recipe.
+        progress: told how the seeds of each run are cut.
+
+    Raises:
+        ArtifactError: when a folder holds no run, or the runs have different classes.
+        DataError: when the data set cannot be read.
+    """
+    recipes = [_read_recipe(root) for root in roots]
+    runs = []
+    for root, recipe, title in zip(roots, recipes, _run_titles(roots, recipes), strict=True):
+        folder = RunFolder(root)
+        asked = (background_score, "asked for") if background_score is not None else None
+        score, reason = asked or _best_background_score(folder, recipe)
+        classes, records = _records(folder, recipe)
+        runs.append(FinishedRun(folder, recipe, classes, records, score, title))
+        kind = "maps averaged over regions" if recipe.cams.average_over_regions else "the network's maps"
+        progress.note(f"{title} ({root}): seeds from {kind} above {score:.2f} [{reason}]")
+    for run in runs[1:]:
+        if run.classes != runs[0].classes:
+            raise ArtifactError(
+                f"{run.folder.root} has the classes of {roots[0]} ({', '.join(runs[0].classes.names)}), "
+                f"got {', '.join(run.classes.names)}",
+                help="draw a figure for each of them",
+            )
+    return runs
+
+
+def _read_recipe(root: Path) -> Recipe:
+    path = RunFolder(root).recipe_path
+    if not path.is_file():
+        raise ArtifactError(
+            f"{root} is the folder of a run, got no {path.name} in it", help="give the folder that 'tagseg run' printed"
+        )
+    return load_recipe(path)
+
+
+def _run_titles(roots: Sequence[Path], recipes: Sequence[Recipe]) -> list[str]:
+    """Return short different names: the method where that tells runs apart, else the folder's name, else its path."""
+    methods = ["SSC" if _has_constraints(recipe) else "plain CAM" for recipe in recipes]
+    folders = [root.resolve().name for root in roots]
+    for titles in (methods, folders):
+        if max(Counter(titles).values()) == 1:
+            return titles
+    return [str(root) for root in roots]
+
+
+def _has_constraints(recipe: Recipe) -> bool:
+    return any(part.enabled for part in (recipe.suppression, recipe.reconstruction, recipe.self_modulation))
+
+
+def _best_background_score(folder: RunFolder, recipe: Recipe) -> tuple[float, str]:
+    """Return the score above which a pixel is no background, and where it comes from."""
+    path = folder.scores_path
+    if path.exists():
+        try:
+            seeds = json.loads(path.read_text(encoding="utf-8"))["seeds"]
+            if seeds:
+                kind = AVERAGED if recipe.cams.average_over_regions else NETWORK
+                return float(seeds[kind]["best"]["background_score"]), "best of its sweep"
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ArtifactError(
+                f"{path} must be scores that tagseg wrote, got a file that cannot be read as such",
+                help="delete it and run the stage evaluate again",
+            ) from error
+    return recipe.evaluation.background_score, "of its recipe, since nothing is scored"
+
+
+def _records(folder: RunFolder, recipe: Recipe) -> tuple[ClassTable, dict[str, ImageRecord]]:
+    """Return the class table and the readable images that the run extracts maps of, by id."""
+    train, evaluation = read_splits(recipe.data, run_root=folder.root)
+    splits = {"train": train, "eval": evaluation}
+    bad = {item["path"] for item in folder.read_manifest().get("data", {}).get("bad_files", [])}
+    chosen = [split for split in (splits[name] for name in recipe.cams.splits) if split is not None]
+    records = {record.image_id: record for split in chosen for record in split.records}
+    return train.classes, {key: records[key] for key in sorted(records) if str(records[key].image_path) not in bad}
+
+
+def _text(size: tuple[int, ...]) -> str:
+    return " x ".join(str(side) for side in size)

@@ -1,0 +1,68 @@
+"""The target of self-modulation, measured once with the network at the end of its warm-up."""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from numpy import ndarray
+from torch import Tensor
+
+from tagseg.artifacts.region_scores import RegionScores, read_region_scores, write_region_scores
+from tagseg.cams.extract import extract_cams, shape_batches
+from tagseg.data.augment import normalize_image
+from tagseg.data.datasets import tag_vector
+from tagseg.data.images import image_size, read_image
+from tagseg.models.classifier import TagClassifier
+from tagseg.ops.regions import region_mean
+from tagseg.stages.build import superpixel_cache
+from tagseg.stages.context import RunContext
+
+FILE_NAME = "region_scores.npz"
+
+
+def measure_region_scores(context: RunContext, classifier: TagClassifier) -> RegionScores:
+    """Return the mean of every tagged class's map over every superpixel of every training image.
+
+    The maps are CAMs of whole images, at ``self_modulation.target_scales`` and their flips; so a crop that misses an
+    object is told so. The first process measures, once: afterwards the file is read.
+
+    Args:
+        context: the run.
+        classifier: as it is at the end of the warm-up.
+    """
+    path = context.folder.output("train_classifier") / FILE_NAME
+    if context.fabric.is_global_zero and not path.exists():
+        write_region_scores(path, _measure(context, classifier))
+    context.fabric.barrier()
+    return read_region_scores(path)
+
+
+@torch.no_grad()
+def _measure(context: RunContext, classifier: TagClassifier) -> RegionScores:
+    recipe, records = context.recipe, context.train.records
+    cache, backbone, device = superpixel_cache(recipe), classifier.backbone, context.fabric.device
+    sizes = [image_size(record.image_path) for record in records]
+    scores: RegionScores = {}
+    with context.progress.task("Measuring the target of self-modulation", total=len(records)) as task:
+        for batch in shape_batches(sizes, batch_size=recipe.cams.batch_size):
+            group = [records[position] for position in batch]
+            images = [
+                normalize_image(read_image(record.image_path), mean=backbone.mean, std=backbone.std) for record in group
+            ]
+            tags = torch.stack([tag_vector(record.tags, num_classes=classifier.head.out_channels) for record in group])
+            with context.fabric.autocast():
+                pixels = torch.stack(images).to(device)
+                cams = extract_cams(classifier, pixels, tags, scales=recipe.self_modulation.target_scales)
+            for record, cam in zip(group, cams, strict=True):
+                scores[record.image_id] = mean_by_region(cam.cpu(), cache.read(record.image_path))
+            task.advance(len(batch))
+    return scores
+
+
+def mean_by_region(cam: Float[Tensor, "C_t H W"], regions: ndarray) -> Float32[ndarray, "C_t R"]:
+    """Return the mean of each map over each region of an image.
+
+    >>> mean_by_region(torch.tensor([[[0.0, 1.0, 1.0]]]), np.array([[0, 0, 1]]))
+    array([[0.5, 1. ]], dtype=float32)
+    """
+    labels = torch.from_numpy(regions.astype(np.int64))[None]
+    return region_mean(cam[None], labels, num_regions=int(labels.max()) + 1)[0].numpy()

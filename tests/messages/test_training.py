@@ -1,0 +1,101 @@
+"""The sentences of training's errors, word for word."""
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
+from tagseg.errors import ArtifactError, DeviceError, TrainingError
+from tagseg.progress import SilentTask
+from tagseg.training.engine import EngineSettings, choose_accelerator, launch
+from tagseg.training.loop import Learner, LoopSettings, Session, resume, save, train_classifier
+from tagseg.training.objective import Objective
+from torch import nn, optim
+from torch.multiprocessing.spawn import ProcessExitedException
+
+
+class Grey(TrainingSet):
+    """Four images of one pixel value."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, address):
+        return {"image": torch.full((3, 4, 4), self.value), "tags": torch.ones(2), "index": torch.tensor(address[1])}
+
+
+def make_learner(*, num_classes: int = 2, decoder: bool = False) -> Learner:
+    classifier, rebuilder = nn.Conv2d(3, num_classes, 1, bias=False), nn.Conv2d(num_classes, 3, 1)
+    optimizer = optim.SGD(classifier.parameters(), lr=0.1, momentum=0.9)
+    if not decoder:
+        return Learner(classifier, optimizer, None, None)
+    return Learner(classifier, optimizer, rebuilder, optim.Adam(rebuilder.parameters()))
+
+
+@pytest.mark.parametrize("accelerator", ["cuda", "mps"])
+def test_an_accelerator_that_is_not_there(monkeypatch, accelerator):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(DeviceError) as caught:
+        choose_accelerator(accelerator)
+    assert str(caught.value) == (
+        f"engine.accelerator '{accelerator}' needs such a device, got none that torch can use; "
+        "set engine.accelerator=cpu or install a torch build for your device"
+    )
+
+
+def test_more_devices_than_the_machine_has(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(DeviceError) as caught:
+        launch(EngineSettings(accelerator="cuda", devices=4), print)
+    assert str(caught.value) == "engine.devices asks for 4 CUDA devices, got 1; set engine.devices=1"
+
+
+def test_a_process_that_died(monkeypatch):
+    def die(*args: object) -> None:
+        raise ProcessExitedException(
+            "process 1 terminated with signal SIGKILL", error_index=1, error_pid=7, exit_code=-9, signal_name="SIGKILL"
+        )
+
+    monkeypatch.setattr("tagseg.training.engine.Fabric.launch", die)
+    with pytest.raises(DeviceError) as caught:
+        launch(EngineSettings(accelerator="cpu", devices=2, threads=1), print)
+    assert str(caught.value) == (
+        "all processes of a run work to its end, got one that died: process 1 terminated with signal SIGKILL; "
+        "run the same command again to continue; with too little memory lower training.batch_size"
+    )
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite(tmp_path, value):
+    learner = make_learner()
+    loader = TrainingLoader(Grey(value), EpochSampler(4, batch_size=2, seed=0))
+    settings = LoopSettings(epochs=1, poly_power=0.9, clip_norm=None, checkpoint_every_steps=100)
+    session = Session(tmp_path, 0, SilentTask(), lambda epoch: {})
+    fabric = Fabric(accelerator="cpu", devices=1)
+    with pytest.raises(TrainingError) as caught:
+        train_classifier(fabric, learner, Objective(), loader, settings=settings, session=session)
+    assert str(caught.value) == (
+        "the loss is a finite number, got loss, loss_classification, grad_classification = nan or inf at step 2; "
+        "lower training.lr, or set training.clip_norm=1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("saved", "asked", "part"),
+    [
+        ({}, {"num_classes": 5}, "classifier"),
+        ({}, {"decoder": True}, "decoder"),
+    ],
+)
+def test_resuming_with_another_network(tmp_path, saved, asked, part):
+    save(Fabric(accelerator="cpu", devices=1), make_learner(**saved), tmp_path, step=3)
+    with pytest.raises(ArtifactError) as caught:
+        resume(make_learner(**asked), tmp_path)
+    assert str(caught.value) == (
+        f"checkpoint {tmp_path / 'checkpoint.safetensors'} fits the recipe's networks, got another '{part}'; "
+        "choose another --out, or delete the stage's folder to train again"
+    )

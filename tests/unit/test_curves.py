@@ -1,0 +1,60 @@
+"""Curves: what was logged comes back, and a resumed run continues one curve."""
+
+import pytest
+from tagseg.training.curves import Curves, read_curves
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+
+def write(folder, *, start_step, points):
+    with Curves(folder, start_step=start_step) as curves:
+        for step, figures in points:
+            curves.add(step, figures)
+
+
+def test_points_come_back_with_every_bit(tmp_path):
+    third = 1 / 3
+    write(tmp_path, start_step=0, points=[(1, {"loss": third, "lr": 1e-30}), (2, {"loss": float("inf")})])
+    assert read_curves(tmp_path / "curves.csv") == [(1, "loss", third), (1, "lr", 1e-30), (2, "loss", float("inf"))]
+
+
+def test_the_file_is_a_table_that_any_program_reads(tmp_path):
+    write(tmp_path, start_step=0, points=[(10, {"loss": 0.5})])
+    assert (tmp_path / "curves.csv").read_text() == "step,name,value\n10,loss,0.5\n"
+
+
+def test_points_are_on_disk_before_the_run_ends(tmp_path):
+    with Curves(tmp_path, start_step=0) as curves:
+        curves.add(1, {"loss": 0.5})
+        assert read_curves(tmp_path / "curves.csv") == [(1, "loss", 0.5)]
+
+
+def test_resuming_keeps_the_steps_taken_and_drops_those_that_are_taken_again(tmp_path):
+    write(tmp_path, start_step=0, points=[(step, {"loss": step / 8}) for step in (10, 20, 30, 40)])
+    # The checkpoint was written after step 20 and its point; 30 and 40 come again.
+    write(tmp_path, start_step=20, points=[(30, {"loss": 9.0})])
+    assert read_curves(tmp_path / "curves.csv") == [(10, "loss", 1.25), (20, "loss", 2.5), (30, "loss", 9.0)]
+
+
+def test_tensorboard_is_cut_at_the_same_step(tmp_path):
+    write(tmp_path, start_step=0, points=[(step, {"loss_x": step / 8}) for step in (10, 20, 30, 40)])
+    write(tmp_path, start_step=20, points=[(30, {"loss_x": 9.0})])
+    events = EventAccumulator(str(tmp_path / "tensorboard"), size_guidance={"scalars": 0})
+    events.Reload()
+    assert [(point.step, point.value) for point in events.Scalars("loss/x")] == [(10, 1.25), (20, 2.5), (30, 9.0)]
+
+
+def test_starting_anew_begins_an_empty_curve(tmp_path):
+    write(tmp_path, start_step=0, points=[(10, {"loss": 1.0})])
+    write(tmp_path, start_step=0, points=[(10, {"loss": 2.0})])
+    assert read_curves(tmp_path / "curves.csv") == [(10, "loss", 2.0)]
+
+
+@pytest.mark.parametrize("half", ["3", "30,lo", "30,loss,", "30,loss,0.12"])
+def test_a_last_line_that_a_kill_cut_short_is_left_out_and_mended(tmp_path, half):
+    write(tmp_path, start_step=0, points=[(10, {"loss": 1.0}), (20, {"loss": 2.0})])
+    path = tmp_path / "curves.csv"
+    path.write_text(path.read_text() + half)
+    assert read_curves(path) == [(10, "loss", 1.0), (20, "loss", 2.0)]
+    write(tmp_path, start_step=25, points=[(30, {"loss": 3.0})])
+    assert read_curves(path) == [(10, "loss", 1.0), (20, "loss", 2.0), (30, "loss", 3.0)]
+    assert path.read_text().splitlines()[-1] == "30,loss,3.0"

@@ -1,0 +1,141 @@
+"""The training loop's accounts: every image is reported once, and a resumed run continues as if nothing had happened."""
+
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
+from tagseg.training.curves import read_curves
+from tagseg.training.loop import Learner, LoopSettings, Session, resume, train_classifier
+from tagseg.training.objective import Objective
+from torch import nn, optim
+
+NUM_IMAGES, BATCH, EPOCHS = 15, 2, 3
+STEPS = NUM_IMAGES // BATCH  # 7 an epoch; the 15th image waits for another epoch's order
+
+
+class Noise(TrainingSet):
+    """Images that depend on (epoch, index); after ``breaks_after`` of them the run is killed."""
+
+    def __init__(self, *, breaks_after: int | None = None) -> None:
+        self.left = breaks_after
+
+    def __len__(self) -> int:
+        return NUM_IMAGES
+
+    def __getitem__(self, address):
+        if self.left is not None:
+            if self.left == 0:
+                raise Killed
+            self.left -= 1
+        epoch, index = address
+        image = torch.randn(3, 4, 4, generator=torch.Generator().manual_seed(1000 * epoch + index))
+        return {"image": image, "tags": (image.mean(dim=(1, 2))[:2] > 0).float(), "index": torch.tensor(index)}
+
+
+class Killed(Exception):
+    """Stands in for kill -9: nothing of the loop's own clean-up writes a checkpoint."""
+
+
+@dataclass
+class Watcher:
+    counts: list[int] = field(default_factory=list)
+    fields: list[dict[str, float]] = field(default_factory=list)
+
+    def advance(self, count: int = 1, **fields: float) -> None:
+        self.counts.append(count)
+        self.fields.append(fields)
+
+
+@dataclass
+class Sitting:
+    """What one call of the loop left behind."""
+
+    start_step: int
+    counts: list[int]
+    fields: list[dict[str, float]]
+    validated: list[int]
+    figures: dict[str, float]
+    weight: torch.Tensor
+
+
+def train(folder, *, log_every=10, checkpoint_every=100, breaks_after=None) -> Sitting:
+    """Train, or go on training, from what is in ``folder``."""
+    torch.manual_seed(0)
+    fabric = Fabric(accelerator="cpu", devices=1)
+    classifier = nn.Conv2d(3, 2, 1, bias=False)
+    learner = Learner(classifier, optim.SGD(classifier.parameters(), lr=0.5, momentum=0.9), None, None)
+    start_step, _ = resume(learner, folder)
+    learner = Learner(*fabric.setup(classifier, learner.optimizer), None, None)
+    loader = TrainingLoader(Noise(breaks_after=breaks_after), EpochSampler(NUM_IMAGES, batch_size=BATCH, seed=0))
+    watcher, validated = Watcher(), []
+
+    def validate(epoch: int) -> dict[str, float]:
+        validated.append(epoch)
+        return {"val_weight": classifier.weight.sum().item()}
+
+    session = Session(folder, start_step, watcher, validate)
+    settings = LoopSettings(EPOCHS, 0.9, None, checkpoint_every_steps=checkpoint_every, log_every_steps=log_every)
+    figures = {}
+    try:
+        figures = train_classifier(fabric, learner, Objective(), loader, settings=settings, session=session)
+    except Killed:
+        assert breaks_after is not None
+    weight = classifier.weight.detach().clone()
+    return Sitting(start_step, watcher.counts, watcher.fields, validated, figures, weight)
+
+
+@pytest.mark.parametrize("log_every", [1, 2, 3, 7, 10, 100])
+def test_every_image_is_reported_once(tmp_path, log_every):
+    sitting = train(tmp_path, log_every=log_every)
+    assert sum(sitting.counts) == EPOCHS * STEPS * BATCH
+    assert min(sitting.counts) > 0
+
+
+def test_reports_come_at_the_asked_steps_and_at_the_end_of_every_epoch(tmp_path):
+    sitting = train(tmp_path, log_every=5)
+    logged = sorted({step for step, name, _ in read_curves(tmp_path / "curves.csv") if name == "loss"})
+    assert logged == [5, 7, 10, 14, 15, 20, 21]
+    assert sitting.counts == [BATCH * steps for steps in (5, 2, 3, 4, 1, 5, 1)]
+
+
+def test_reports_name_the_terms_and_curves_add_the_rate(tmp_path):
+    sitting = train(tmp_path)
+    assert all(set(names) == {"loss", "loss_classification", "grad_classification"} for names in sitting.fields)
+    rates = {step: value for step, name, value in read_curves(tmp_path / "curves.csv") if name == "lr"}
+    # The rate of the step that was just taken, the 10th of 21: nine had been taken before it.
+    assert rates[10] == pytest.approx(0.5 * (1 - 9 / 21) ** 0.9)
+
+
+def test_every_epoch_is_validated_and_the_last_figures_come_back(tmp_path):
+    sitting = train(tmp_path)
+    assert sitting.validated == [1, 2, 3]
+    assert sitting.figures == {"val_weight": sitting.weight.sum().item()}
+    points = [(step, name) for step, name, _ in read_curves(tmp_path / "curves.csv") if name.startswith("val_")]
+    assert points == [(STEPS * epoch, "val_weight") for epoch in (1, 2, 3)]
+
+
+# Checkpoints come every 3 steps and after every epoch of 7; the run dies while it reads the batch of step `dies + 1`.
+@pytest.mark.parametrize(("dies", "resumed"), [(1, 0), (3, 3), (5, 3), (7, 7), (11, 9), (20, 18)])
+@pytest.mark.parametrize("log_every", [3, 5])
+def test_a_killed_run_resumes_in_the_middle_of_an_epoch_as_if_nothing_had_happened(tmp_path, dies, resumed, log_every):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    whole.mkdir()
+    parts.mkdir()
+    uninterrupted = train(whole, log_every=log_every, checkpoint_every=3)
+    train(parts, log_every=log_every, checkpoint_every=3, breaks_after=dies * BATCH)
+    again = train(parts, log_every=log_every, checkpoint_every=3)
+    assert again.start_step == resumed
+    assert torch.equal(again.weight, uninterrupted.weight)
+    assert again.figures == uninterrupted.figures
+    assert sum(again.counts) == (EPOCHS * STEPS - resumed) * BATCH
+    assert read_curves(parts / "curves.csv") == read_curves(whole / "curves.csv")
+
+
+def test_a_finished_run_takes_no_further_step(tmp_path):
+    first = train(tmp_path)
+    again = train(tmp_path)
+    assert again.start_step == EPOCHS * STEPS
+    assert again.counts == []
+    assert torch.equal(again.weight, first.weight)

@@ -1,0 +1,220 @@
+"""Figures of run folders that are made by hand: maps from the masks, no network, no training."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tagseg.artifacts.cam_file import read_cam, write_cam
+from tagseg.classes import VOID
+from tagseg.data.folder import read_folder
+from tagseg.data.images import read_image
+from tagseg.data.synthetic import write_dataset
+from tagseg.progress import SilentProgress
+from tagseg.recipe import make_recipe, to_toml
+from tagseg.report.figures import overlay_cam, overlay_mask
+from tagseg.stages import figure
+from tagseg.stages.figure import FigureChoice, write_figure
+
+NUM_IMAGES = 8
+SIDE = 64
+SSC_SCORE, PLAIN_SCORE = 0.45, 0.15
+
+
+class Notes(SilentProgress):
+    """Keeps what a stage says."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def make_run(root: Path, photos: Path, *settings: str, best: dict[str, float] | None = None) -> Path:
+    """Write a run folder: the recipe, maps that fade from 1 to 0.3 over each tagged class, and scores."""
+    data = {"format": "folder", "root": str(photos), "masks": str(photos / "masks")}
+    superpixels = {"cache": str(photos.parent / "cache"), "max_regions": 8}
+    recipe = make_recipe({"name": "small", "data": data, "superpixels": superpixels}, list(settings))
+    root.mkdir(parents=True)
+    (root / "recipe.toml").write_text(to_toml(recipe))
+    fade = np.linspace(1, 0.3, SIDE, dtype=np.float32)
+    for record in read_folder(photos, masks=photos / "masks").records:
+        assert record.mask is not None
+        truth = record.mask.read()
+        cam = np.stack([(truth == label) * fade for label in record.tags]).astype(np.float32)
+        write_cam(root / "2_cams" / f"{record.image_id}.npz", cam, record.tags)
+    if best is not None:
+        seeds = {kind: {"best": {"background_score": score}} for kind, score in best.items()}
+        (root / "scores.json").write_text(json.dumps({"seeds": seeds}))
+    return root
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data") / "photos"
+    write_dataset(root, num_images=NUM_IMAGES, size=(SIDE, SIDE), seed=3)
+    return root
+
+
+@pytest.fixture(scope="module")
+def ssc(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    best = {"network": PLAIN_SCORE, "averaged": SSC_SCORE}
+    return make_run(tmp_path_factory.mktemp("runs") / "ssc", photos, "cams.average_over_regions=true", best=best)
+
+
+@pytest.fixture(scope="module")
+def plain(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    off = [f"{part}.enabled=false" for part in ("suppression", "reconstruction", "self_modulation")]
+    return make_run(tmp_path_factory.mktemp("runs") / "base", photos, *off, best={"network": PLAIN_SCORE})
+
+
+@pytest.fixture
+def panels(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], list[figure.PanelRow], list[str]]]:
+    """Return a list that fills with the titles, rows and legend names of every panel drawn."""
+    drawn = []
+
+    def note(titles, rows, *, legend, width_px):
+        drawn.append((titles, rows, [entry.name for entry in legend]))
+        return np.zeros((1, width_px, 3), np.uint8)
+
+    monkeypatch.setattr(figure, "panel", note)
+    return drawn
+
+
+def test_a_run_alone_shows_image_map_seeds_and_truth(plain, photos, panels, tmp_path) -> None:
+    (shown,) = write_figure([plain], tmp_path / "a.png", choice=FigureChoice(count=1))
+    ((titles, (row,), legend),) = panels
+    assert titles == ["image", "map", "seeds", "ground truth"]
+    split = read_folder(photos, masks=photos / "masks")
+    record = next(record for record in split.records if record.image_id == shown)
+    image, maps = read_image(record.image_path), read_cam(plain / "2_cams" / f"{shown}.npz")
+    assert record.mask is not None
+    seeds, truth = maps.labels(PLAIN_SCORE), record.mask.read()
+    assert len(np.unique(seeds)) > 1  # else the comparison would say little
+    wanted = (
+        image,
+        overlay_cam(image, maps.strongest()[1]),
+        overlay_mask(image, seeds, split.classes),
+        overlay_mask(image, truth, split.classes),
+    )
+    for cell, expected in zip(row.images, wanted, strict=True):
+        np.testing.assert_array_equal(cell, expected)
+    tags = [split.classes.name(label) for label in record.tags]
+    assert (row.title, row.detail) == (shown, ", ".join(tags))
+    void = ["void"] if (truth == VOID).any() else []
+    assert legend == [*tags, *void, "map, 0 to 1"]
+
+
+def test_runs_stand_side_by_side_kind_by_kind(plain, ssc, panels, tmp_path) -> None:
+    write_figure([plain, ssc], tmp_path / "a.png", choice=FigureChoice(count=2))
+    ((titles, rows, _),) = panels
+    assert titles == ["image", "map\nplain CAM", "map\nSSC", "seeds\nplain CAM", "seeds\nSSC", "ground truth"]
+    for row in rows:
+        _, plain_cam, ssc_cam, plain_seeds, ssc_seeds, _ = row.images
+        np.testing.assert_array_equal(plain_cam, ssc_cam)  # both as the network gave them
+        assert (plain_seeds != ssc_seeds).any()  # one is averaged over regions and cut at another score
+
+
+def test_seeds_are_cut_at_the_best_score_of_their_own_kind_of_maps(plain, ssc, panels, tmp_path) -> None:
+    progress = Notes()
+    write_figure([plain, ssc], tmp_path / "a.png", choice=FigureChoice(count=1), progress=progress)
+    assert progress.notes == [
+        f"plain CAM ({plain}): seeds from the network's maps above 0.15 [best of its sweep]",
+        f"SSC ({ssc}): seeds from maps averaged over regions above 0.45 [best of its sweep]",
+    ]
+
+
+def test_a_background_score_that_is_asked_for_wins(plain, panels, tmp_path) -> None:
+    progress, choice = Notes(), FigureChoice(count=1, columns=("seed",), background_score=1.0)
+    (shown,) = write_figure([plain], tmp_path / "a.png", choice=choice, progress=progress)
+    assert progress.notes == [f"plain CAM ({plain}): seeds from the network's maps above 1.00 [asked for]"]
+    assert panels[0][2] == []  # nothing exceeds 1, so there is no class to name
+    assert shown
+
+
+def test_a_run_without_scores_takes_the_score_of_its_recipe(photos, panels, tmp_path) -> None:
+    bare = make_run(tmp_path / "bare", photos, "evaluation.background_score=0.35")
+    progress = Notes()
+    write_figure([bare], tmp_path / "a.png", choice=FigureChoice(count=1), progress=progress)
+    (bare / "scores.json").write_text('{"seeds": null}')
+    write_figure([bare], tmp_path / "a.png", choice=FigureChoice(count=1), progress=progress)
+    note = f"SSC ({bare}): seeds from the network's maps above 0.35 [of its recipe, since nothing is scored]"
+    assert progress.notes == [note, note]
+
+
+def test_images_are_spread_evenly_and_the_same_every_time(plain, panels, tmp_path) -> None:
+    ids = sorted(path.stem for path in (plain / "2_cams").glob("*.npz"))
+    assert len(ids) == NUM_IMAGES
+    for count, positions in ((1, [4]), (2, [2, 6]), (4, [1, 3, 5, 7]), (8, range(8)), (100, range(8))):
+        for _ in range(2):
+            shown = write_figure([plain], tmp_path / "a.png", choice=FigureChoice(count=count))
+            assert list(shown) == [ids[position] for position in positions]
+
+
+def test_images_with_masks_come_first(photos, panels, tmp_path) -> None:
+    few = tmp_path / "few"
+    run = make_run(tmp_path / "run", photos, f"data.masks={json.dumps(str(few))}")
+    few.mkdir()
+    ids = sorted(path.stem for path in (run / "2_cams").glob("*.npz"))
+    for name in (ids[0], ids[1]):
+        Image.open(photos / "masks" / f"{name}.png").save(few / f"{name}.png")
+    assert write_figure([run], tmp_path / "a.png", choice=FigureChoice(count=3)) == (ids[0], ids[1])
+    chosen = (ids[5], ids[0])
+    assert write_figure([run], tmp_path / "a.png", choice=FigureChoice(chosen)) == chosen
+    (_, (without, with_mask), _) = panels[-1]
+    assert without.images[-1] is None and with_mask.images[-1] is not None
+
+
+def test_without_any_mask_the_column_of_the_truth_is_left_out(photos, panels, tmp_path) -> None:
+    (tmp_path / "none").mkdir()
+    run = make_run(tmp_path / "run", photos, f"data.masks={json.dumps(str(tmp_path / 'none'))}")
+    assert len(write_figure([run], tmp_path / "a.png", choice=FigureChoice(count=3))) == 3
+    assert panels[0][0] == ["image", "map", "seeds"]
+
+
+def test_images_and_columns_come_in_the_order_asked_for(plain, panels, tmp_path) -> None:
+    ids = sorted(path.stem for path in (plain / "2_cams").glob("*.npz"))
+    choice = FigureChoice((ids[3], ids[1]), columns=("truth", "image"))
+    assert write_figure([plain], tmp_path / "a.png", choice=choice) == (ids[3], ids[1])
+    ((titles, rows, legend),) = panels
+    assert titles == ["ground truth", "image"]
+    assert [row.title for row in rows] == [ids[3], ids[1]]
+    assert "map, 0 to 1" not in legend
+
+
+def test_images_that_a_run_left_out_are_not_chosen(plain, photos, panels, tmp_path) -> None:
+    run = make_run(tmp_path / "run", photos)
+    ids = sorted(path.stem for path in (run / "2_cams").glob("*.npz"))
+    bad = next(record for record in read_folder(photos).records if record.image_id == ids[4])
+    (run / "2_cams" / f"{ids[4]}.npz").unlink()
+    listed = {"bad_files": [{"path": str(bad.image_path), "reason": "cut short"}]}
+    (run / "manifest.json").write_text(json.dumps({"format": 1, "stages": {}, "data": listed}))
+    assert set(write_figure([plain, run], tmp_path / "a.png")) == set(ids) - {ids[4]}
+
+
+def test_runs_of_one_method_are_told_apart_by_folder_and_else_by_path(photos, panels, tmp_path) -> None:
+    one, two, three = (make_run(tmp_path / name, photos) for name in ("x/one", "x/two", "y/one"))
+    for roots, names in (([one, two], ["one", "two"]), ([one, three], [str(one), str(three)])):
+        write_figure(roots, tmp_path / "a.png", choice=FigureChoice(count=1, columns=("cam",)))
+        assert panels[-1][0] == [f"map\n{name}" for name in names]
+
+
+def test_the_file_is_a_png_of_the_asked_width_with_the_same_bytes_every_time(plain, ssc, tmp_path) -> None:
+    choice = FigureChoice(count=2, width_px=600)
+    for name in ("a.png", "b.PNG"):
+        write_figure([plain, ssc], tmp_path / "deep" / name, choice=choice)
+    assert (tmp_path / "deep" / "a.png").read_bytes() == (tmp_path / "deep" / "b.PNG").read_bytes()
+    with Image.open(tmp_path / "deep" / "a.png") as shown:
+        assert shown.format == "PNG" and shown.width == 600 and shown.height > 200
+        assert len(shown.convert("RGB").getcolors(10**6) or []) > 100
+
+
+def test_an_image_without_tags_has_empty_seeds(photos, panels, tmp_path) -> None:
+    run = make_run(tmp_path / "run", photos)
+    image_id = sorted(path.stem for path in (run / "2_cams").glob("*.npz"))[0]
+    write_cam(run / "2_cams" / f"{image_id}.npz", np.zeros((0, SIDE, SIDE), np.float32), ())
+    write_figure([run], tmp_path / "a.png", choice=FigureChoice((image_id,), columns=("image", "seed")))
+    ((_, (row,), _),) = panels
+    np.testing.assert_array_equal(row.images[0], row.images[1])
