@@ -4,6 +4,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 RECIPE := recipes/demo.toml
 OUT := runs/demo
+RECORD := benchmarks/results/seeds.json
 
 # The first interpreter that is new enough, not too new, and able to make an environment. Asked by running it:
 # the shims of pyenv answer to names of versions that are not active. Set PYTHON=/path/to/python to choose.
@@ -36,8 +37,8 @@ format: $(READY) ## Format, and mend what ruff can mend
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-docs-results: $(READY) ## Write docs/results.md from the scores of every run below runs/
-	$(VENV)/bin/python benchmarks/collect_results.py runs --out docs/results.md
+docs-results: $(READY) ## Write docs/results.md from the record of the runs (RUNS=runs: from run folders, and record them)
+	$(VENV)/bin/python benchmarks/collect_results.py $(or $(RUNS),$(RECORD)) --out docs/results.md $(if $(RUNS),--record $(RECORD))
 
 clean: ## Remove the environment and the caches, never runs/
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

@@ -1,39 +1,95 @@
-"""Collect the scores of finished runs into one Markdown table, runs that differ in their seed only as one row.
+"""Collect the scores of finished runs into one Markdown page with the receipt of every number.
 
-python benchmarks/collect_results.py runs --out docs/results.md
+python benchmarks/collect_results.py runs --out docs/results.md --record benchmarks/results/seeds.json
+python benchmarks/collect_results.py benchmarks/results/seeds.json --out docs/results.md
+
+A record holds what the page needs of each run and no path of the machine, so that the page can be made again without
+the run folders.
 """
 
 import argparse
 import json
 import statistics
+import tomllib
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 SCORES = ("mean_iou", "precision", "recall")
+LOCAL = ("name", "seed", "superpixels.cache", "data.root")
+COLUMNS = ("run", "split (images)", "maps", "seeds", "background", "mIoU", "precision", "recall", "minutes", "commit")
 HEADER = """# Results
 
-Written by `make docs-results` from the runs on this machine; do not edit. Per cent, seeds at the best background score
-of the sweep; the mean over seeds, with the standard deviation of the mIoU where there are several. Every run folder
-holds the recipe, the versions and the commit behind its row.
+Written by `make docs-results` from run folders; do not edit. Per cent, seeds at the best background score of the sweep;
+the mean over seeds, with the standard deviation of the mIoU where there are several. *network*: the maps as the network
+gives them; *averaged*: every superpixel at its mean, as they are handed to the next stage. Minutes are of wall time,
+training and extraction together. No ground truth was read in training.
 """
 
 
 def finished_runs(root: Path) -> list[dict[str, Any]]:
-    """Return name, seed, commit and scores of every scored run below ``root``, in the order of their paths."""
+    """Return the record of every scored run below ``root``, in the order of their paths."""
     found = []
     for path in sorted(root.rglob("scores.json")):
         scores = json.loads(path.read_text(encoding="utf-8"))
-        manifest = json.loads((path.parent / "manifest.json").read_text(encoding="utf-8"))
         if scores["seeds"]:
-            name, commit = manifest["recipe"]["name"], manifest["environment"]["commit"] or "unknown"
-            found.append({"name": name, "seed": manifest["seed"], "commit": commit[:10], **scores})
+            manifest = json.loads((path.parent / "manifest.json").read_text(encoding="utf-8"))
+            found.append(record(scores, manifest))
     return found
 
 
+def record(scores: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return what the page says of one run."""
+    recipe, environment, stages = manifest["recipe"], manifest["environment"], manifest.get("stages", {})
+    seconds = [entry["details"]["time_s"] for entry in stages.values() if "time_s" in entry.get("details", {})]
+    threads = stages.get("train_classifier", {}).get("details", {}).get("threads")
+    return {
+        "name": recipe["name"],
+        "seed": manifest["seed"],
+        "commit": (environment["commit"] or "unknown")[:10],
+        "minutes": round(sum(seconds) / 60, 1) if seconds else None,
+        "hardware": f"{environment.get('platform', 'unknown')}, {threads or 'unknown'} CPU thread(s)",
+        "command": command(recipe),
+        "split": scores["split"],
+        "images": scores["images"],
+        "seeds": {kind: {"best": swept["best"]} for kind, swept in scores["seeds"].items()},
+    }
+
+
+def command(recipe: dict[str, Any]) -> str:
+    """Return the command that repeats a run: its shipped recipe and the values in which it differs."""
+    shipped = next((path for path in RECIPES.glob("*.toml") if base_name(recipe["name"]) == path.stem), None)
+    if shipped is None:
+        return f"a recipe named {recipe['name']}"
+    values, base = flat(recipe), flat(tomllib.loads(shipped.read_text(encoding="utf-8")))
+    defaults = flat(default_values(shipped))
+    changed = [key for key in values if key not in LOCAL and values[key] != base.get(key, defaults.get(key))]
+    settings = " ".join(f"--set {key}={json.dumps(values[key])}".replace('"', "'") for key in changed)
+    return f"tagseg run recipes/{shipped.name} --set seed=SEED {settings}".strip()
+
+
+def base_name(name: str) -> str:
+    return name.partition("-")[0]
+
+
+def default_values(shipped: Path) -> dict[str, Any]:
+    from tagseg.recipe import load_recipe  # only real runs need it
+
+    return load_recipe(shipped).model_dump(mode="json")
+
+
+def flat(values: dict[str, Any]) -> dict[str, Any]:
+    """Return nested values under dotted keys."""
+    joined: dict[str, Any] = {}
+    for key, value in values.items():
+        joined |= {f"{key}.{name}": item for name, item in value.items()} if isinstance(value, dict) else {key: value}
+    return joined
+
+
 def result_rows(runs: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """Return one row per (recipe name, split, number of images, kind of maps), the mean over its runs."""
+    """Return one row per (run name, split, number of images, kind of maps), the mean over its seeds."""
     groups: dict[tuple[str, str, int, str], list[tuple[dict[str, Any], dict[str, Any]]]] = defaultdict(list)
     for run in runs:
         for kind, swept in run["seeds"].items():
@@ -47,9 +103,17 @@ def result_rows(runs: Sequence[dict[str, Any]]) -> list[list[str]]:
         figures += [f"{mean:.1f}" for mean in means[1:]]
         cuts = sorted({f"{point['background_score']:.2f}" for point in points})
         seeds = ", ".join(str(seed) for seed in sorted(run["seed"] for run, _ in members))
+        times = [run["minutes"] for run, _ in members if run["minutes"] is not None]
+        minutes = f"{statistics.fmean(times):.0f}" if times else "unknown"
         commits = ", ".join(sorted({run["commit"] for run, _ in members}))
-        rows.append([name, f"{split} ({images})", kind, seeds, " ".join(cuts), *figures, commits])
+        rows.append([name, f"{split} ({images})", kind, seeds, " ".join(cuts), *figures, minutes, commits])
     return rows
+
+
+def receipts(runs: Sequence[dict[str, Any]]) -> str:
+    """Return the commands and the hardware behind the rows."""
+    lines = sorted({f"- **{run['name']}**: `{run['command']}`; {run['hardware']}\n" for run in runs})
+    return "## Commands and hardware\n\n" + "".join(lines)
 
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -58,16 +122,21 @@ def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("root", type=Path, help="folder with run folders, at any depth")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", type=Path, help="folder with run folders at any depth, or a record")
     parser.add_argument("--out", type=Path, required=True, help="the Markdown page to write")
+    parser.add_argument("--record", type=Path, help="also write what the page is made of to this JSON file")
     asked = parser.parse_args()
-    rows = result_rows(finished_runs(asked.root))
-    if not rows:
-        parser.error(f"no scored run below {asked.root}; run 'make demo' first")
-    columns = ("recipe", "split (images)", "maps", "seeds", "background", "mIoU", "precision", "recall", "commit")
-    asked.out.write_text(f"{HEADER}\n{markdown_table(columns, rows)}", encoding="utf-8")
-    print(f"{len(rows)} rows: {asked.out}")
+    is_record = asked.source.is_file()
+    runs = json.loads(asked.source.read_text(encoding="utf-8")) if is_record else finished_runs(asked.source)
+    if not runs:
+        parser.error(f"no scored run below {asked.source}; run 'make demo' first")
+    if asked.record:
+        asked.record.parent.mkdir(parents=True, exist_ok=True)
+        asked.record.write_text(json.dumps(runs, indent=1) + "\n", encoding="utf-8")
+    page = f"{HEADER}\n{markdown_table(COLUMNS, result_rows(runs))}\n{receipts(runs)}"
+    asked.out.write_text(page, encoding="utf-8")
+    print(f"{len(runs)} runs: {asked.out}")
 
 
 if __name__ == "__main__":

@@ -113,8 +113,11 @@ class Step:
         return dict(self.watch.seconds)
 
 
-def make_batch(num_classes: int) -> dict[str, Tensor]:
-    """Return smooth random images, 1.5 tags an image (VOC's average), and 64 blocky regions, from one seed."""
+def make_batch(recipe: Recipe, *, num_classes: int) -> dict[str, Tensor]:
+    """Return smooth random images, 1.5 tags an image (VOC's average), and 64 blocky regions, from one seed.
+
+    Their scores come with them where the warm-up sets the target of self-modulation.
+    """
     generator = torch.Generator().manual_seed(0)
     coarse = torch.randn(BATCH, 3, CROP_PX // 16, CROP_PX // 16, generator=generator)
     tags = torch.zeros(BATCH, num_classes)
@@ -122,11 +125,14 @@ def make_batch(num_classes: int) -> dict[str, Tensor]:
         tags[image, torch.randperm(num_classes, generator=generator)[: 1 + image % 2]] = 1
     cell = CROP_PX // REGIONS_STRIDE // 8
     blocks = torch.stack([torch.randperm(REGIONS, generator=generator).view(8, 8) for _ in range(BATCH)])
-    return {
+    batch = {
         "image": functional.interpolate(coarse, size=(CROP_PX, CROP_PX), mode="bilinear", align_corners=False),
         "tags": tags,
         "regions": blocks.repeat_interleave(cell, 1).repeat_interleave(cell, 2).contiguous(),
     }
+    if recipe.self_modulation.target == "warmup":
+        batch["region_scores"] = torch.rand(BATCH, num_classes, REGIONS, generator=generator) * tags[..., None]
+    return batch
 
 
 def make_recipes(backbone: str, overrides: list[str]) -> dict[str, Recipe]:
@@ -143,7 +149,7 @@ def make_recipes(backbone: str, overrides: list[str]) -> dict[str, Recipe]:
 
 def measure_times(recipes: dict[str, Recipe], *, num_classes: int, rounds: int) -> dict[str, dict[str, float]]:
     """Let the steps take turns; return the median milliseconds of each part and of the whole step."""
-    batch = make_batch(num_classes)
+    batch = make_batch(recipes["full"], num_classes=num_classes)
     steps = {kind: Step(recipe, num_classes=num_classes) for kind, recipe in recipes.items()}
     taken: dict[str, list[dict[str, float]]] = {kind: [] for kind in steps}
     for _ in range(WARM_UP_ROUNDS + rounds):
@@ -159,7 +165,7 @@ def measure_times(recipes: dict[str, Recipe], *, num_classes: int, rounds: int) 
 
 def measure_memory(recipe: Recipe, *, num_classes: int) -> float:
     """Return how many MiB the resident memory of this process rises in three steps, networks included."""
-    batch = make_batch(num_classes)
+    batch = make_batch(recipe, num_classes=num_classes)
     Path("/proc/self/clear_refs").write_text("5")  # sets the peak to what is resident now
     before = resident_peak_mib()
     step = Step(recipe, num_classes=num_classes)

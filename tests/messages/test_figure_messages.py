@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
 from tagseg.artifacts.cam_file import write_cam
 from tagseg.classes import ClassTable
 from tagseg.errors import TagsegError

@@ -74,7 +74,7 @@ def test_a_loss_that_is_not_finite(tmp_path, value):
     learner = make_learner()
     loader = TrainingLoader(Grey(value), EpochSampler(4, batch_size=2, seed=0))
     settings = LoopSettings(epochs=1, poly_power=0.9, clip_norm=None, checkpoint_every_steps=100)
-    session = Session(tmp_path, 0, SilentTask(), lambda epoch: {})
+    session = Session(tmp_path, 0, 1, SilentTask(), lambda epoch: {})
     fabric = Fabric(accelerator="cpu", devices=1)
     with pytest.raises(TrainingError) as caught:
         train_classifier(fabric, learner, Objective(), loader, settings=settings, session=session)

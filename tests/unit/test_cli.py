@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from tagseg.cli import main, tables
 from tagseg.cli.console import ConsoleProgress, duration_text, figures_text
 from tagseg.stages import Run
+from tagseg.stages.figure import FigureChoice
 
 RECIPE = """
 name = "tiny"
@@ -149,6 +150,39 @@ def test_a_run_without_ground_truth_prints_no_scores(
     monkeypatch.setattr("tagseg.stages.run_pipeline", Calls(run))
     assert run_words("run", str(recipe_path)) == 0
     assert capsys.readouterr().out == "run folder: runs/tiny\n"
+
+
+def test_figure_hands_runs_and_choice_to_its_stage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = Calls(("b/2", "a 1"))
+    monkeypatch.setattr("tagseg.stages.figure.write_figure", calls)
+    words = ["figure", "runs/x/plain", "runs/x", "--out", "docs/fig.png", "--image", "b/2", "--image", "a 1"]
+    assert run_words(*words, "--columns", "image, seed", "--background-score", "0.3") == 0
+    assert run_words("figure", "runs/x", "--count", "6", "--out", "fig.png") == 0
+    ((roots, out), options), ((other_roots, _), other_options) = calls
+    assert (roots, out, other_roots) == ([Path("runs/x/plain"), Path("runs/x")], Path("docs/fig.png"), [Path("runs/x")])
+    assert options["choice"] == FigureChoice(("b/2", "a 1"), columns=("image", "seed"), background_score=0.3)
+    assert other_options["choice"] == FigureChoice(count=6)
+    assert capsys.readouterr().out == "figure: docs/fig.png (2 images)\nfigure: fig.png (2 images)\n"
+
+
+def test_the_help_of_figure_says_which_images_it_shows() -> None:
+    result = CliRunner().invoke(main.app, ["figure", "--help"])
+    shown = " ".join(result.output.split())
+    assert "Without --image, N images evenly spaced over those with masks" in shown
+    assert "the same call shows the same images" in shown
+    assert "Example: tagseg figure runs/demo/plain runs/demo --count 6 --out before_after.png" in shown
+
+
+@pytest.mark.parametrize(
+    "words", [["runs/x"], ["--out", "fig.png"], ["runs/x", "--out", "fig.png", "--background-score", "1.5"]]
+)
+def test_figure_needs_a_run_a_file_and_a_score_in_range(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = Calls(())
+    monkeypatch.setattr("tagseg.stages.figure.write_figure", calls)
+    assert run_words("figure", *words) == 2
+    assert calls == []
 
 
 def test_an_unexpected_error_is_not_swallowed(recipe_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

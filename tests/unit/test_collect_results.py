@@ -15,20 +15,25 @@ def write_run(folder: Path, *, name: str, seed: int, mean_iou: float | None) -> 
     if mean_iou is None:
         scores = {"seeds": None, "reason": "no masks"}
     (folder / "scores.json").write_text(json.dumps(scores))
-    manifest = {"recipe": {"name": name}, "seed": seed, "environment": {"commit": "0123456789abcdef"}}
+    manifest = {
+        "recipe": {"name": name},
+        "seed": seed,
+        "environment": {"commit": "0123456789abcdef", "platform": "Linux"},
+        "stages": {"train_classifier": {"details": {"time_s": 90.0, "threads": 1}}, "evaluate": {"details": {}}},
+    }
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
 def test_runs_that_differ_in_their_seed_are_one_row(tmp_path: Path) -> None:
-    write_run(tmp_path / "a", name="demo", seed=1, mean_iou=0.5)
-    write_run(tmp_path / "b" / "c", name="demo", seed=0, mean_iou=0.54)
-    write_run(tmp_path / "d", name="plain", seed=0, mean_iou=0.4)
+    write_run(tmp_path / "a", name="toy", seed=1, mean_iou=0.5)
+    write_run(tmp_path / "b" / "c", name="toy", seed=0, mean_iou=0.54)
+    write_run(tmp_path / "d", name="simple", seed=0, mean_iou=0.4)
     write_run(tmp_path / "e", name="unscored", seed=0, mean_iou=None)
     script = runpy.run_path(str(SCRIPT))
     rows = script["result_rows"](script["finished_runs"](tmp_path))
     assert rows == [
-        ["demo", "train (10)", "network", "0, 1", "0.30", "52.0 ± 2.8", "50.0", "25.0", "0123456789"],
-        ["plain", "train (10)", "network", "0", "0.30", "40.0", "50.0", "25.0", "0123456789"],
+        ["simple", "train (10)", "network", "0", "0.30", "40.0", "50.0", "25.0", "2", "0123456789"],
+        ["toy", "train (10)", "network", "0, 1", "0.30", "52.0 ± 2.8", "50.0", "25.0", "2", "0123456789"],
     ]
 
 
@@ -37,6 +42,28 @@ def test_the_page_is_written_and_an_empty_folder_is_refused(tmp_path: Path) -> N
     command = [sys.executable, str(SCRIPT), str(tmp_path / "runs"), "--out", str(page)]
     refused = subprocess.run(command, capture_output=True, text=True)
     assert refused.returncode == 2 and "no scored run below" in refused.stderr and not page.exists()
-    write_run(tmp_path / "runs" / "a", name="demo", seed=1, mean_iou=0.5)
+    write_run(tmp_path / "runs" / "a", name="toy", seed=1, mean_iou=0.5)
     subprocess.run(command, check=True, capture_output=True)
-    assert page.read_text().endswith("| demo | train (10) | network | 1 | 0.30 | 50.0 | 50.0 | 25.0 | 0123456789 |\n")
+    text = page.read_text()
+    assert "| toy | train (10) | network | 1 | 0.30 | 50.0 | 50.0 | 25.0 | 2 | 0123456789 |\n" in text
+    assert "Linux, 1 CPU thread(s)" in text
+
+
+def test_a_record_gives_the_same_page_as_the_run_folders(tmp_path: Path) -> None:
+    write_run(tmp_path / "runs" / "a", name="own", seed=1, mean_iou=0.5)
+    pages = tmp_path / "one.md", tmp_path / "two.md"
+    record = tmp_path / "record.json"
+    base = [sys.executable, str(SCRIPT)]
+    subprocess.run([*base, str(tmp_path / "runs"), "--out", str(pages[0]), "--record", str(record)], check=True)
+    subprocess.run([*base, str(record), "--out", str(pages[1])], check=True)
+    assert pages[0].read_text() == pages[1].read_text()
+    assert str(tmp_path) not in record.read_text()
+
+
+def test_the_command_names_the_shipped_recipe_and_what_differs() -> None:
+    from tagseg.recipe import load_recipe
+
+    script = runpy.run_path(str(SCRIPT))
+    recipe = load_recipe(SCRIPT.parents[1] / "recipes" / "demo.toml", ["training.lr=0.5", "seed=3"])
+    values = {**recipe.model_dump(mode="json"), "name": "demo-hot"}
+    assert script["command"](values) == "tagseg run recipes/demo.toml --set seed=SEED --set training.lr=0.5"

@@ -60,8 +60,8 @@ class Sitting:
     weight: torch.Tensor
 
 
-def train(folder, *, log_every=10, checkpoint_every=100, breaks_after=None) -> Sitting:
-    """Train, or go on training, from what is in ``folder``."""
+def train(folder, *, log_every=10, checkpoint_every=100, breaks_after=None, until_epochs=(EPOCHS,)) -> Sitting:
+    """Train, or go on training, from what is in ``folder``, in one part or several."""
     torch.manual_seed(0)
     fabric = Fabric(accelerator="cpu", devices=1)
     classifier = nn.Conv2d(3, 2, 1, bias=False)
@@ -75,11 +75,14 @@ def train(folder, *, log_every=10, checkpoint_every=100, breaks_after=None) -> S
         validated.append(epoch)
         return {"val_weight": classifier.weight.sum().item()}
 
-    session = Session(folder, start_step, watcher, validate)
     settings = LoopSettings(EPOCHS, 0.9, None, checkpoint_every_steps=checkpoint_every, log_every_steps=log_every)
     figures = {}
     try:
-        figures = train_classifier(fabric, learner, Objective(), loader, settings=settings, session=session)
+        step = start_step
+        for until_epoch in until_epochs:
+            session = Session(folder, step, until_epoch, watcher, validate)
+            figures = train_classifier(fabric, learner, Objective(), loader, settings=settings, session=session)
+            step = until_epoch * STEPS
     except Killed:
         assert breaks_after is not None
     weight = classifier.weight.detach().clone()
@@ -131,6 +134,18 @@ def test_a_killed_run_resumes_in_the_middle_of_an_epoch_as_if_nothing_had_happen
     assert again.figures == uninterrupted.figures
     assert sum(again.counts) == (EPOCHS * STEPS - resumed) * BATCH
     assert read_curves(parts / "curves.csv") == read_curves(whole / "curves.csv")
+
+
+def test_training_in_two_parts_equals_training_in_one(tmp_path):
+    # The stage stops after the warm-up to measure the target of self-modulation.
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    whole, parts = train(one, log_every=5), train(two, log_every=5, until_epochs=(2, EPOCHS))
+    assert torch.equal(parts.weight, whole.weight)
+    assert parts.counts == whole.counts
+    assert parts.validated == whole.validated
+    assert read_curves(two / "curves.csv") == read_curves(one / "curves.csv")
 
 
 def test_a_finished_run_takes_no_further_step(tmp_path):

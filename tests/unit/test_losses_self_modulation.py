@@ -7,10 +7,12 @@ import torch
 
 from tagseg.losses.self_modulation import (
     SelfModulationSettings,
+    contrast_step,
     modulation_target,
     region_consistent_map,
     reliable_activation,
     self_modulation_loss,
+    warmup_target,
 )
 
 NO_EROSION = SelfModulationSettings(erosion_px=1)
@@ -102,6 +104,41 @@ def test_without_contrast_the_midpoint_is_of_no_account():
         settings = SelfModulationSettings(erosion_px=1, contrast=0.0, midpoint=midpoint)
         target = modulation_target(maps, regions, num_regions=2, settings=settings)
         assert torch.equal(target, as_map(1.0, 0.5, 0.125, 0.125))
+
+
+def test_contrast_step_known_answers():
+    maps = torch.tensor([-1.0, 0.0, 0.1, 0.3, 1.0])
+    step = contrast_step(maps, settings=SelfModulationSettings(contrast=10.0, midpoint=0.3))
+    torch.testing.assert_close(step, torch.tensor([-1.0, 0.0, 1 / (1 + exp(2)), 0.5, 1 / (1 + exp(-7))]))
+    assert torch.equal(contrast_step(maps, settings=SelfModulationSettings(midpoint=0.9)), maps)
+
+
+def test_the_warm_up_gives_each_region_to_its_strongest_class():
+    scores = torch.tensor([[[0.75, 0.25, 0.5], [0.5, 0.5, 0.0]]])
+    target = warmup_target(scores, as_regions(0, 1, 2, -1), settings=SelfModulationSettings())
+    assert target[0, :, 0].tolist() == [[0.75, 0.0, 0.5, 0.0], [0.0, 0.5, 0.0, 0.0]]
+
+
+def test_the_warm_ups_target_goes_through_the_step():
+    settings = SelfModulationSettings(contrast=10.0, midpoint=0.25)
+    target = warmup_target(torch.tensor([[[0.75, 0.25, 0.0]]]), as_regions(0, 1, 2), settings=settings)
+    torch.testing.assert_close(target, as_map(1 / (1 + exp(-5)), 0.5, 0.0))
+
+
+def test_loss_against_the_warm_ups_target_known_answer():
+    maps, regions = as_map(8.0, 0.0, 2.0, 5.0), as_regions(0, 0, 1, -1)
+    scores = torch.tensor([[[0.5, 0.75]]])
+    loss = self_modulation_loss(maps, torch.ones(1, 1), regions, settings=NO_EROSION, region_scores=scores)
+    # A = 1, 0, 1/4 against T = 1/2, 1/2, 3/4; the last pixel is padding.
+    assert loss.item() == pytest.approx((0.5**2 + 0.5**2 + 0.5**2) / 3)
+
+
+def test_under_the_warm_ups_target_a_map_without_its_object_sinks_as_a_whole():
+    maps, regions = as_map(8.0, 4.0).requires_grad_(), as_regions(0, 0)
+    scores = torch.zeros(1, 1, 1)
+    self_modulation_loss(maps, torch.ones(1, 1), regions, settings=NO_EROSION, region_scores=scores).backward()
+    # The peak is a constant: d/dx of (x / 8)^2 / 2 pixels, at 8 and 4.
+    torch.testing.assert_close(maps.grad, as_map(1 / 8, 1 / 16))
 
 
 def test_loss_known_answer():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from matplotlib import colormaps
 from PIL import Image
+
 from tagseg.classes import ClassTable
 from tagseg.report.figures import (
     COLORMAP,

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
 from tagseg.artifacts.cam_file import read_cam, write_cam
 from tagseg.classes import VOID
 from tagseg.data.folder import read_folder

@@ -24,7 +24,8 @@ from skimage.color import rgb2lab
 from skimage.measure import label
 from skimage.segmentation import felzenszwalb, slic
 
-Image = NDArray[np.uint8]
+from tagseg.types import Image
+
 Regions = NDArray[np.int32]
 Method = Literal["felzenszwalb", "slic"]
 
@@ -247,7 +248,7 @@ def _in_scan_order(labels: NDArray[np.integer]) -> Regions:
 
 def _split_connected(labels: NDArray[np.integer]) -> Regions:
     """Give each 4-connected piece of a label its own label."""
-    return (label(labels, connectivity=1, background=-1) - 1).astype(np.int32)
+    return (np.asarray(label(labels, connectivity=1, background=-1)) - 1).astype(np.int32)
 
 
 def _one_region_a_pixel(image: Image) -> Regions:

@@ -20,12 +20,12 @@ class Curves:
 
     Args:
         folder: the stage's folder.
-        start_step: rows of this step and later are dropped: the steps are taken again.
+        start_step: steps taken already; rows of later ones are dropped, since those steps are taken again.
     """
 
     def __init__(self, folder: Path, *, start_step: int) -> None:
         self.path = folder / CSV_NAME
-        rows = [row for row in read_curves(self.path) if row[0] < start_step] if self.path.exists() else []
+        rows = [row for row in read_curves(self.path) if row[0] <= start_step] if self.path.exists() else []
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         writer.writerow(("step", "name", "value"))
@@ -33,7 +33,7 @@ class Curves:
         atomic_write(self.path, buffer.getvalue().encode())
         self._file = self.path.open("a", newline="", encoding="utf-8")
         self._writer = csv.writer(self._file, lineterminator="\n")
-        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=start_step)
+        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=start_step + 1)
 
     def add(self, step: int, figures: Mapping[str, float]) -> None:
         """Add one point to each named curve."""
