@@ -1,6 +1,7 @@
 """What a recipe's errors say, word for word."""
 
 import pytest
+
 from tagseg.errors import RecipeError
 from tagseg.recipe import load_recipe, make_recipe
 

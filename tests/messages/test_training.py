@@ -3,14 +3,15 @@
 import pytest
 import torch
 from lightning_fabric import Fabric
+from torch import nn, optim
+from torch.multiprocessing.spawn import ProcessExitedException
+
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.errors import ArtifactError, DeviceError, TrainingError
 from tagseg.progress import SilentTask
 from tagseg.training.engine import EngineSettings, choose_accelerator, launch
 from tagseg.training.loop import Learner, LoopSettings, Session, resume, save, train_classifier
 from tagseg.training.objective import Objective
-from torch import nn, optim
-from torch.multiprocessing.spawn import ProcessExitedException
 
 
 class Grey(TrainingSet):

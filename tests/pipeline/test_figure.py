@@ -3,12 +3,9 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from tagseg.artifacts.cam_file import read_cam
-from tagseg.classes import VOID, voc_color
 from tagseg.cli.main import app_main
 from tagseg.data.synthetic import write_dataset
 from tagseg.progress import SilentProgress
@@ -58,25 +55,3 @@ def test_plain_cam_beside_ssc(run: Path, tmp_path: Path, capsys: pytest.CaptureF
     with Image.open(out) as picture:
         assert picture.format == "PNG" and picture.width == 900
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before  # a run folder is only read
-
-
-def test_the_seeds_of_a_figure_are_those_of_the_maps(run: Path, tmp_path: Path) -> None:
-    """At full size, one image and one column: the share of coloured pixels is that of the seeds."""
-    path = sorted((run / "plain" / "2_cams").glob("*.npz"))[0]
-    labels = read_cam(path).labels(0.5)
-    share = np.count_nonzero((labels != 0) & (labels != VOID)) / labels.size
-    words = ["figure", str(run / "plain"), "--image", path.stem, "--background-score", "0.5", "--out"]
-    cells = []
-    for column in ("image", "seed"):
-        out = tmp_path / f"{column}.png"
-        with pytest.raises(SystemExit):
-            app_main([*words, str(out), "--columns", column])
-        with Image.open(out) as picture:
-            cells.append(np.asarray(picture)[50 : 42 + 884, 8 : 8 + 884].astype(int))
-    photo, seeds = (cell[: min(len(cell) for cell in cells)] for cell in cells)
-    changed = (np.abs(photo - seeds).max(axis=-1) > 0).mean()
-    assert 0 < share < 1 and abs(changed - share) < 0.05
-    label = np.bincount(labels[labels != 0]).argmax()
-    tint = (seeds - 0.4 * photo)[(np.abs(photo - seeds).max(axis=-1) > 0)] / 0.6
-    near = (np.abs(tint - np.array(voc_color(int(label)))).max(axis=-1) < 3).mean()
-    assert near > 0.3  # the commonest class alone; edges are blended

@@ -1,4 +1,4 @@
-"""The whole run on a small drawn data set: same bits twice, resume after kill -9, two processes, bad files, one image."""
+"""The whole run on a small drawn data set: same bits twice, kill -9 and resume, two processes, bad files, one image."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
 from tagseg.artifacts.cam_file import read_cam
 from tagseg.artifacts.checkpoint import load_checkpoint
 from tagseg.data.synthetic import write_dataset
@@ -184,6 +185,7 @@ def kill_when(ready, photos: Path, cache: Path, out: Path) -> None:
     [
         ("superpixels", "cache/**/*.png", 3),
         ("training", "run/1_classifier/checkpoint.safetensors", 1),
+        ("target", "run/1_classifier/region_scores.npz", 1),
         ("late training", "run/1_classifier/checkpoint.previous.safetensors", 1),
         ("extraction", "run/2_cams/*.npz", 2),
     ],
@@ -223,10 +225,13 @@ def test_an_unreadable_image_is_left_out_and_listed(photos, tmp_path):
     root = tmp_path / "photos"
     write_dataset(root, num_images=6, size=(64, 64), seed=3)
     (root / "images" / "000002.png").write_bytes(b"no image")
+    (root / "masks" / "000003.png").write_bytes(b"no mask")
     recipe = small_recipe(root, tmp_path / "cache", "training.epochs=2")
     run(recipe, tmp_path / "run")
-    bad = json.loads((tmp_path / "run" / "manifest.json").read_text())["data"]["bad_files"]
-    assert [Path(item["path"]).name for item in bad] == ["000002.png"]
+    data = json.loads((tmp_path / "run" / "manifest.json").read_text())["data"]
+    assert [Path(item["path"]).name for item in data["bad_files"]] == ["000002.png"]
+    assert [Path(item["path"]).name for item in data["bad_masks"]] == ["000003.png"]
+    assert json.loads((tmp_path / "run" / "scores.json").read_text())["images"] == 4
     assert len(list((tmp_path / "run" / "2_cams").glob("*.npz"))) == 5
 
 

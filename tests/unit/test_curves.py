@@ -1,8 +1,9 @@
 """Curves: what was logged comes back, and a resumed run continues one curve."""
 
 import pytest
-from tagseg.training.curves import Curves, read_curves
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tagseg.training.curves import Curves, read_curves
 
 
 def write(folder, *, start_step, points):

@@ -4,9 +4,10 @@ import os
 
 import pytest
 import torch
+from torch.multiprocessing.spawn import ProcessExitedException
+
 from tagseg.errors import DataError, DeviceError
 from tagseg.training.engine import EngineSettings, choose_accelerator, launch, started_by_launcher, thread_count
-from torch.multiprocessing.spawn import ProcessExitedException
 
 TWO_PROCESSES = EngineSettings(accelerator="cpu", devices=2, threads=1)
 

@@ -1,15 +1,16 @@
-"""The training loop's accounts: every image is reported once, and a resumed run continues as if nothing had happened."""
+"""The accounts of the training loop: every image is reported once; a resumed run equals one that was not killed."""
 
 from dataclasses import dataclass, field
 
 import pytest
 import torch
 from lightning_fabric import Fabric
+from torch import nn, optim
+
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.training.curves import read_curves
 from tagseg.training.loop import Learner, LoopSettings, Session, resume, train_classifier
 from tagseg.training.objective import Objective
-from torch import nn, optim
 
 NUM_IMAGES, BATCH, EPOCHS = 15, 2, 3
 STEPS = NUM_IMAGES // BATCH  # 7 an epoch; the 15th image waits for another epoch's order
@@ -27,14 +28,14 @@ class Noise(TrainingSet):
     def __getitem__(self, address):
         if self.left is not None:
             if self.left == 0:
-                raise Killed
+                raise KilledError
             self.left -= 1
         epoch, index = address
         image = torch.randn(3, 4, 4, generator=torch.Generator().manual_seed(1000 * epoch + index))
         return {"image": image, "tags": (image.mean(dim=(1, 2))[:2] > 0).float(), "index": torch.tensor(index)}
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands in for kill -9: nothing of the loop's own clean-up writes a checkpoint."""
 
 
@@ -83,7 +84,7 @@ def train(folder, *, log_every=10, checkpoint_every=100, breaks_after=None, unti
             session = Session(folder, step, until_epoch, watcher, validate)
             figures = train_classifier(fabric, learner, Objective(), loader, settings=settings, session=session)
             step = until_epoch * STEPS
-    except Killed:
+    except KilledError:
         assert breaks_after is not None
     weight = classifier.weight.detach().clone()
     return Sitting(start_step, watcher.counts, watcher.fields, validated, figures, weight)

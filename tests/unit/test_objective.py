@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+
 from tagseg.losses.classification import classification_loss
 from tagseg.losses.self_modulation import SelfModulationSettings, self_modulation_loss
 from tagseg.models.classifier import tag_logits

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from torch import nn
+
 from tagseg.training.optimizer import (
     OptimizerSettings,
     build_decoder_optimizer,
@@ -10,7 +12,6 @@ from tagseg.training.optimizer import (
     poly,
     set_rates,
 )
-from torch import nn
 
 CORRECTED = OptimizerSettings("sgd", lr=0.1, head_lr_factor=10.0, momentum=0.9, weight_decay=1e-4)
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from tagseg.errors import RecipeError
 from tagseg.recipe import load_recipe, make_recipe, to_toml
 

@@ -107,7 +107,7 @@ class SelfModulation(Section):
     beta: float = Field(default=10.0, ge=0)
     balance: bool = False
     warmup_epochs: int = Field(default=2, ge=0)
-    threshold: float = Field(default=0.3, ge=0, le=1)
+    threshold: float = Field(default=0.3, ge=0, lt=1)
     erosion_px: int = Field(default=8, ge=1)
     normalizer: Literal["pixel", "region"] = "pixel"
     contrast: float = Field(default=10.0, ge=0)
@@ -209,6 +209,14 @@ class Recipe(Section):
             raise ValueError(
                 f"self_modulation.warmup_epochs ({self.self_modulation.warmup_epochs}) leaves none of "
                 f"training.epochs ({self.training.epochs}) for the term; lower it or set self_modulation.enabled=false"
+            )
+        if (
+            self.self_modulation.enabled
+            and self.self_modulation.target == "warmup"
+            and not self.self_modulation.warmup_epochs
+        ):
+            raise ValueError(
+                "self_modulation.target 'warmup' needs a warm-up; set self_modulation.warmup_epochs to at least 1"
             )
         if self.training.batch_size % (self.engine.devices * self.engine.nodes):
             raise ValueError(

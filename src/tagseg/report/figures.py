@@ -122,7 +122,7 @@ def encode_png(image: UInt8[ndarray, "h w 3"]) -> bytes:
     b'PNG'
     """
     encoded = BytesIO()
-    PillowImage.fromarray(image).save(encoded, format="PNG", optimize=True)
+    PillowImage.fromarray(image).save(encoded, format="PNG")
     return encoded.getvalue()
 
 

@@ -76,30 +76,47 @@ def load_splits(recipe: Recipe, folder: RunFolder, *, progress: Progress) -> tup
         known = {"listing": listing, **_screen(list(records.values()), progress=progress)}
         folder.update_manifest(data=known)
     bad = {item["path"] for item in known["bad_files"]}
+    maskless = {item["path"] for item in known["bad_masks"]}
     if bad:
         progress.warn(f"{len(bad)} of {len(records)} images cannot be read and are left out; see manifest.json")
-    return _without(train, bad), _without(evaluation, bad) if evaluation else None, known["fingerprint"]
+    if maskless:
+        progress.warn(f"{len(maskless)} masks cannot be used and their images are not scored; see manifest.json")
+    kept = _without(evaluation, bad, maskless) if evaluation else None
+    return _without(train, bad, maskless), kept, known["fingerprint"]
 
 
 def _screen(records: list[ImageRecord], *, progress: Progress) -> dict[str, object]:
-    """Decode every image once; return the files that fail, and one name for contents and tags of the others."""
-    digest, bad = hashlib.sha256(), []
+    """Decode every image and mask once; return those that fail, and one name for contents and tags of the others."""
+    digest, bad, bad_masks = hashlib.sha256(), [], []
     with ThreadPoolExecutor(os.cpu_count()) as pool, progress.task("Reading images", total=len(records)) as task:
-        for record, found in zip(records, pool.map(_probe, records), strict=True):
+        for record, (found, mask_problem) in zip(records, pool.map(_probe, records), strict=True):
             task.advance()
             if isinstance(found, DataError):
                 bad.append({"path": str(record.image_path), "reason": str(found)})
-            else:
-                digest.update(repr((record.image_id, record.tags, found)).encode())
-    return {"images": len(records), "fingerprint": digest.hexdigest()[:16], "bad_files": bad}
+                continue
+            digest.update(repr((record.image_id, record.tags, found)).encode())
+            if mask_problem:
+                bad_masks.append({"path": str(record.image_path), "reason": mask_problem})
+    return {
+        "images": len(records),
+        "fingerprint": digest.hexdigest()[:16],
+        "bad_files": bad,
+        "bad_masks": bad_masks,
+    }
 
 
-def _probe(record: ImageRecord) -> str | DataError:
+def _probe(record: ImageRecord) -> tuple[str | DataError, str]:
+    """Return the image's fingerprint or what is wrong with it, and what is wrong with its mask or an empty string."""
     try:
-        read_image(record.image_path)
-        return content_fingerprint(record.image_path)
+        size = read_image(record.image_path).shape[:2]
+        found = content_fingerprint(record.image_path)
     except DataError as error:
-        return error
+        return error, ""
+    try:
+        mask_size = record.mask.read().shape if record.mask else size
+    except DataError as error:
+        return found, str(error)
+    return found, "" if mask_size == size else f"the mask has {mask_size} pixels and the upright image {size}"
 
 
 def _listing(records: Iterable[ImageRecord]) -> str:
@@ -112,8 +129,13 @@ def _listing(records: Iterable[ImageRecord]) -> str:
     return fingerprint(sorted(rows))
 
 
-def _without(split: Split, bad: set[str]) -> Split:
-    kept = tuple(record for record in split.records if str(record.image_path) not in bad)
+def _without(split: Split, bad: set[str], maskless: set[str]) -> Split:
+    """Return the split without its bad images, and without the masks of the maskless ones."""
+    kept = tuple(
+        replace(record, mask=None) if str(record.image_path) in maskless else record
+        for record in split.records
+        if str(record.image_path) not in bad
+    )
     if not kept:
         raise DataError(
             f"split '{split.name}' holds at least one readable image, got none of {len(split)}",

@@ -11,6 +11,7 @@ from tagseg.cams.extract import extract_cams, shape_batches
 from tagseg.data.augment import normalize_image
 from tagseg.data.datasets import tag_vector
 from tagseg.data.images import image_size, read_image
+from tagseg.errors import ArtifactError
 from tagseg.models.classifier import TagClassifier
 from tagseg.ops.regions import region_mean
 from tagseg.stages.build import superpixel_cache
@@ -19,7 +20,7 @@ from tagseg.stages.context import RunContext
 FILE_NAME = "region_scores.npz"
 
 
-def measure_region_scores(context: RunContext, classifier: TagClassifier) -> RegionScores:
+def measure_region_scores(context: RunContext, classifier: TagClassifier, *, may_measure: bool) -> RegionScores:
     """Return the mean of every tagged class's map over every superpixel of every training image.
 
     The maps are CAMs of whole images, at ``self_modulation.target_scales`` and their flips; so a crop that misses an
@@ -28,9 +29,18 @@ def measure_region_scores(context: RunContext, classifier: TagClassifier) -> Reg
     Args:
         context: the run.
         classifier: as it is at the end of the warm-up.
+        may_measure: False when training is past that point, where only the file can say what the target was.
+
+    Raises:
+        ArtifactError: when the file is damaged, or missing and it is too late to measure.
     """
     path = context.folder.output("train_classifier") / FILE_NAME
     if context.fabric.is_global_zero and not path.exists():
+        if not may_measure:
+            raise ArtifactError(
+                f"{path} must exist once the warm-up is over, got no such file",
+                help="delete the folder of the stage to train again",
+            )
         write_region_scores(path, _measure(context, classifier))
     context.fabric.barrier()
     return read_region_scores(path)

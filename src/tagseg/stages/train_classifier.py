@@ -6,6 +6,7 @@ import torch
 from lightning_fabric import Fabric
 
 from tagseg.artifacts.checkpoint import save_checkpoint
+from tagseg.artifacts.region_scores import RegionScores
 from tagseg.data.augment import TrainTransform
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.models.classifier import TagClassifier
@@ -55,7 +56,8 @@ def run(context: RunContext) -> dict[str, Any]:
         end = until_epoch * sampler.steps_per_epoch
         if step >= end:
             continue
-        loader = _loader(context, classifier, sampler, last_part=until_epoch == epochs)
+        targets = _targets(context, classifier, sampler, step=step) if until_epoch == epochs else None
+        loader = _loader(context, classifier, sampler, targets)
         title = "Training the classifier" if until_epoch == epochs else "Warming up the classifier"
         batch = sampler.batch_size
         with context.progress.task(title, total=end * batch, done=step * batch) as task:
@@ -71,6 +73,16 @@ def run(context: RunContext) -> dict[str, Any]:
         save_checkpoint(folder / WEIGHTS_NAME, tensors={"classifier": classifier.state_dict()}, state=state)
     fabric.barrier()
     return {"images": len(context.train), "accelerator": accelerator, "threads": threads, **figures}
+
+
+def _targets(
+    context: RunContext, classifier: TagClassifier, sampler: EpochSampler, *, step: int
+) -> RegionScores | None:
+    """Return what the warm-up sets as target, measured when it has just ended."""
+    if not _target_is_measured(context.recipe):
+        return None
+    warmup_steps = context.recipe.self_modulation.warmup_epochs * sampler.steps_per_epoch
+    return measure_region_scores(context, classifier, may_measure=step == warmup_steps)
 
 
 def _target_is_measured(recipe: Recipe) -> bool:
@@ -119,11 +131,11 @@ def _sampler(context: RunContext) -> EpochSampler:
 
 
 def _loader(
-    context: RunContext, classifier: TagClassifier, sampler: EpochSampler, *, last_part: bool
+    context: RunContext, classifier: TagClassifier, sampler: EpochSampler, region_scores: RegionScores | None
 ) -> TrainingLoader:
     """Return this process's batches; regions and their scores come with them where self-modulation acts."""
     recipe, backbone = context.recipe, classifier.backbone
-    training, measured = recipe.training, _target_is_measured(recipe)
+    training = recipe.training
     transform = TrainTransform(
         crop_size=training.crop_size_px,
         long_side_range=training.long_side_px,
@@ -131,13 +143,13 @@ def _loader(
         std=backbone.std,
         flip=training.flip,
     )
-    needed = recipe.self_modulation.enabled and (last_part or not measured)
+    needed = region_scores is not None or (recipe.self_modulation.enabled and not _target_is_measured(recipe))
     dataset = TrainingSet(
         context.train,
         transform,
         seed=recipe.seed,
         regions=superpixel_cache(recipe) if needed else None,
-        region_scores=measure_region_scores(context, classifier) if needed and measured else None,
+        region_scores=region_scores,
     )
     on_gpu = context.fabric.device.type == "cuda"
     return TrainingLoader(dataset, sampler, workers=recipe.engine.workers, pin_memory=on_gpu)
