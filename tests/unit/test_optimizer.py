@@ -45,7 +45,8 @@ def test_rates_follow_the_factor_from_where_they_started():
     rates = initial_rates(optimizer)
     for factor in (0.5, 0.25):
         set_rates(optimizer, rates, factor=factor)
-        assert initial_rates(optimizer) == pytest.approx([0.1 * factor, factor])
+        assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.1 * factor, factor])
+        assert initial_rates(optimizer) == [0.1, 1.0]
 
 
 def test_decoder_has_adam_with_the_papers_betas():

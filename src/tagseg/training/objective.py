@@ -108,7 +108,7 @@ def evaluate_objective(
     Args:
         objective: the terms.
         class_maps: the classifier's output ``F``; its graph is not touched.
-        batch: ``tags`` (N, C), ``image`` (N, 3, S, S), and when self-modulation is on ``regions`` (N, s, s) and, for the
+        batch: ``tags`` (N, C), ``image`` (N, 3, S, S); for self-modulation ``regions`` (N, s, s) and, for the
             target of the warm-up, ``region_scores`` (N, C, R).
         epoch: the current epoch, from 0.
         backward: called on ``L_p``; Fabric's, when there are several processes.
@@ -153,9 +153,10 @@ def _weights(objective: Objective, norms: dict[str, Tensor]) -> dict[str, Tensor
     terms = {"reconstruction": objective.reconstruction, "self_modulation": objective.self_modulation}
     for name, term in terms.items():
         if term is not None and name in norms:
+            one = torch.ones_like(reference)
             # A term without gradient, such as self-modulation of images without tags, stays without.
-            ratio = reference / norms[name].clamp_min(torch.finfo(reference.dtype).tiny) if term.balance else 1.0
-            weights[name] = torch.nan_to_num(term.beta * ratio * torch.ones_like(reference), posinf=0.0)
+            balanced = torch.where(norms[name] > 0, reference / norms[name], 0.0)
+            weights[name] = term.beta * (balanced if term.balance else one)
     return weights
 
 

@@ -73,8 +73,11 @@ def build_decoder_optimizer(decoder: nn.Module, *, lr: float) -> optim.Optimizer
 
 
 def initial_rates(optimizer: optim.Optimizer) -> list[float]:
-    """Return the learning rate of each group as built."""
-    return [float(group["lr"]) for group in optimizer.param_groups]
+    """Return the learning rate with which each group was built, however far the schedule has come since.
+
+    It is kept in the group, and so in a checkpoint: a resumed training must not start its schedule from a decayed rate.
+    """
+    return [float(group.setdefault("initial_lr", group["lr"])) for group in optimizer.param_groups]
 
 
 def set_rates(optimizer: optim.Optimizer, rates: Sequence[float], *, factor: float) -> None:
