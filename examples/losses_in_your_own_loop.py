@@ -31,7 +31,7 @@ for step in range(5):
     class_maps = classifier(images)
     loss = classification_loss(tag_logits(class_maps), tags)
     rebuilt = pyramid(decoder(class_maps, size=(24, 24)))
-    loss = loss + 0.1 * perceptual_loss(rebuilt, target, weights=(0.5, 1), normalize=True)
+    loss = loss + 0.1 * perceptual_loss(rebuilt, target, weights=(0.5, 1.0), normalize=True)
     loss = loss + self_modulation_loss(class_maps, tags, regions, settings=SelfModulationSettings())
     optimizer.zero_grad()
     loss.backward()

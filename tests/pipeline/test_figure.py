@@ -26,7 +26,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "classifier": {"backbone": "test_resnet", "weights": "random", "frozen_stages": 0},
             "suppression": {"positions": ["last_stage"]},
             "reconstruction": {"enabled": False},
-            "self_modulation": {"warmup_epochs": 0},
+            "self_modulation": {"target": "self", "warmup_epochs": 0},
             "training": {"epochs": 1, "batch_size": 3, "crop_size_px": 64, "long_side_px": [64, 64]},
             "cams": {"scales": [1.0], "average_over_regions": True},
             "engine": {"accelerator": "cpu", "threads": 1},

@@ -242,7 +242,10 @@ def test_feature_layer_chooses_before_or_after_the_last_1x1_convolution():
     last_stage = build_backbone("mobilenetv2_100", weights=WEIGHTS, feature_layer="last_stage").eval()
     features = last_stage(images)
     assert (features.shape, head(images).shape) == ((1, 320, 4, 5), (1, 1280, 4, 5))
-    torch.testing.assert_close(head.network.bn2(head.network.conv_head(features)), head(images), rtol=1e-4, atol=1e-5)
+    last_stage.network.bn2 = torch.nn.Identity()  # what comes before the ReLU is what the 1x1 convolution gets
+    blocks = last_stage(images)
+    torch.testing.assert_close(blocks.relu(), features)
+    torch.testing.assert_close(head.network.bn2(head.network.conv_head(blocks)), head(images), rtol=1e-4, atol=1e-5)
     assert not any(key.startswith(("network.conv_head", "network.bn2")) for key in last_stage.state_dict())
 
 

@@ -85,10 +85,15 @@ def run_pipeline(recipe: Recipe, out: Path, *, progress: Progress, only: str | N
     Raises:
         TagsegError: for anything that a user can correct.
     """
-    return launch(engine_settings(recipe), _run_in_process, recipe, out, progress, only, redo)
+    launch(engine_settings(recipe), _run_in_process, recipe, out, progress, only, redo)
+    scores_path = RunFolder(out).scores_path
+    scores = json.loads(scores_path.read_text(encoding="utf-8")) if scores_path.exists() else {}
+    return Run(folder=out, scores=scores)
 
 
-def _run_in_process(fabric: Fabric, recipe: Recipe, out: Path, progress: Progress, only: str | None, redo: bool) -> Run:
+def _run_in_process(
+    fabric: Fabric, recipe: Recipe, out: Path, progress: Progress, only: str | None, redo: bool
+) -> None:
     """Go through the stages in one process of the run; the first one looks after the folder."""
     folder, first = RunFolder(out), fabric.is_global_zero
     heard = progress if first else SilentProgress()
@@ -103,8 +108,6 @@ def _run_in_process(fabric: Fabric, recipe: Recipe, out: Path, progress: Progres
             _describe(context)
         for stage in PIPELINE:
             _step(context, stage, only=only)
-    scores = json.loads(folder.scores_path.read_text(encoding="utf-8")) if folder.scores_path.exists() else {}
-    return Run(folder=out, scores=scores)
 
 
 def _step(context: RunContext, stage: Stage, *, only: str | None) -> None:
