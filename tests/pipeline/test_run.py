@@ -197,12 +197,18 @@ def test_kill_and_run_again_equals_a_run_that_was_not_killed(reference, photos, 
     assert_same_run(reference, tmp_path / "run")
 
 
-def test_two_processes_equal_one(reference, photos, tmp_path):
-    run(small_recipe(photos, tmp_path / "cache", "engine.devices=2"), tmp_path / "run")
-    for name, array in weights(reference).items():
-        np.testing.assert_allclose(array, weights(tmp_path / "run")[name], atol=2e-5, err_msg=name)
-    for path in (reference / "2_cams").glob("*.npz"):
-        np.testing.assert_allclose(read_cam(path).cam, read_cam(tmp_path / "run" / "2_cams" / path.name).cam, atol=0.02)
+def test_two_processes_equal_one(photos, tmp_path):
+    # SGD: Adam divides by the gradient's size and so turns rounding of tiny gradients into steps.
+    sgd = ("training.optimizer=sgd", "training.lr=0.02")
+    one, two = tmp_path / "one", tmp_path / "two"
+    run(small_recipe(photos, tmp_path / "cache", *sgd), one)
+    run(small_recipe(photos, tmp_path / "cache", *sgd, "engine.devices=2"), two)
+    for name, array in weights(one).items():
+        np.testing.assert_allclose(array, weights(two)[name], atol=2e-5, err_msg=name)
+    cams = sorted((one / "2_cams").glob("*.npz"))
+    assert len(cams) == NUM_IMAGES
+    for path in cams:
+        np.testing.assert_allclose(read_cam(path).cam, read_cam(two / "2_cams" / path.name).cam, atol=0.02)
 
 
 def test_a_changed_recipe_is_refused_word_for_word(reference, photos, tmp_path):
