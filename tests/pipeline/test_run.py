@@ -199,12 +199,12 @@ def test_kill_and_run_again_equals_a_run_that_was_not_killed(reference, photos, 
 
 def test_two_processes_equal_one(photos, tmp_path):
     # SGD: Adam divides by the gradient's size and so turns rounding of tiny gradients into steps.
-    sgd = ("training.optimizer=sgd", "training.lr=0.02")
+    sgd = ("training.optimizer=sgd", "training.lr=0.01", "training.head_lr_factor=1.0")
     one, two = tmp_path / "one", tmp_path / "two"
     run(small_recipe(photos, tmp_path / "cache", *sgd), one)
     run(small_recipe(photos, tmp_path / "cache", *sgd, "engine.devices=2"), two)
     for name, array in weights(one).items():
-        np.testing.assert_allclose(array, weights(two)[name], atol=2e-5, err_msg=name)
+        np.testing.assert_allclose(array, weights(two)[name], rtol=1e-3, atol=2e-5, err_msg=name)
     cams = sorted((one / "2_cams").glob("*.npz"))
     assert len(cams) == NUM_IMAGES
     for path in cams:
