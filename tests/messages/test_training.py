@@ -29,6 +29,9 @@ class Grey(TrainingSet):
 
 def make_learner(*, num_classes: int = 2, decoder: bool = False) -> Learner:
     classifier, rebuilder = nn.Conv2d(3, num_classes, 1, bias=False), nn.Conv2d(num_classes, 3, 1)
+    # Signs differ inside every class: what an infinite image gives must not hang on the draw.
+    nn.init.constant_(classifier.weight, 0.5)
+    classifier.weight.data[:, 1] = -0.25
     optimizer = optim.SGD(classifier.parameters(), lr=0.1, momentum=0.9)
     if not decoder:
         return Learner(classifier, optimizer, None, None)
@@ -70,15 +73,8 @@ def test_a_process_that_died(monkeypatch):
     )
 
 
-@pytest.mark.parametrize(
-    ("value", "broken"),
-    [
-        (float("nan"), {"loss, loss_classification, grad_classification"}),
-        # An infinite map saturates the loss; its gradient may stay finite.
-        (float("inf"), {"loss, loss_classification, grad_classification", "loss, loss_classification"}),
-    ],
-)
-def test_a_loss_that_is_not_finite(tmp_path, value, broken):
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite(tmp_path, value):
     learner = make_learner()
     loader = TrainingLoader(Grey(value), EpochSampler(4, batch_size=2, seed=0))
     settings = LoopSettings(epochs=1, poly_power=0.9, clip_norm=None, checkpoint_every_steps=100)
@@ -86,11 +82,10 @@ def test_a_loss_that_is_not_finite(tmp_path, value, broken):
     fabric = Fabric(accelerator="cpu", devices=1)
     with pytest.raises(TrainingError) as caught:
         train_classifier(fabric, learner, Objective(), loader, settings=settings, session=session)
-    assert str(caught.value) in {
-        f"the loss is a finite number, got {names} = nan or inf at step 2; "
+    assert str(caught.value) == (
+        "the loss is a finite number, got loss, loss_classification, grad_classification = nan or inf at step 2; "
         "lower training.lr, or set training.clip_norm=1"
-        for names in broken
-    }
+    )
 
 
 @pytest.mark.parametrize(
