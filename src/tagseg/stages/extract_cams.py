@@ -30,7 +30,8 @@ LOOKAHEAD = 2
 def run(context: RunContext) -> dict[str, Any]:
     """Extract the maps of the recipe's splits, or those that are still missing; each process takes its share."""
     compute_superpixels(context)
-    fabric, recipe, records = context.fabric, context.recipe, cam_records(context)
+    fabric, recipe = context.fabric, context.recipe
+    records = cam_records(recipe, context.train, context.evaluation)
     folder = context.folder.output("extract_cams")
     weights = context.folder.output("train_classifier") / WEIGHTS_NAME
     classifier = load_classifier(recipe, weights, context.train).to(fabric.device)
@@ -51,10 +52,10 @@ def run(context: RunContext) -> dict[str, Any]:
     return {"images": len(records)}
 
 
-def cam_records(context: RunContext) -> tuple[ImageRecord, ...]:
+def cam_records(recipe: Recipe, train: Split, evaluation: Split | None) -> tuple[ImageRecord, ...]:
     """Return the images whose maps the recipe asks for, each once, by id."""
-    splits = {"train": context.train, "eval": context.evaluation}
-    chosen = [splits[name] for name in context.recipe.cams.splits]
+    splits = {"train": train, "eval": evaluation}
+    chosen = [splits[name] for name in recipe.cams.splits]
     records = {record.image_id: record for split in chosen if split for record in split.records}
     return tuple(records[image_id] for image_id in sorted(records))
 

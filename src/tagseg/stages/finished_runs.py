@@ -13,8 +13,8 @@ from tagseg.errors import ArtifactError
 from tagseg.progress import Progress
 from tagseg.recipe import Recipe, load_recipe
 from tagseg.stages.evaluate import AVERAGED, NETWORK
-from tagseg.stages.extract_cams import cam_path, read_seed_maps
-from tagseg.stages.load_data import read_splits
+from tagseg.stages.extract_cams import cam_path, cam_records, read_seed_maps
+from tagseg.stages.load_data import read_splits, without_bad_files
 from tagseg.types import ImageRecord
 
 
@@ -138,11 +138,11 @@ def _best_background_score(folder: RunFolder, recipe: Recipe) -> tuple[float, st
 def _records(folder: RunFolder, recipe: Recipe) -> tuple[ClassTable, dict[str, ImageRecord]]:
     """Return the class table and the readable images that the run extracts maps of, by id."""
     train, evaluation = read_splits(recipe.data, run_root=folder.root)
-    splits = {"train": train, "eval": evaluation}
-    bad = {item["path"] for item in folder.read_manifest().get("data", {}).get("bad_files", [])}
-    chosen = [split for split in (splits[name] for name in recipe.cams.splits) if split is not None]
-    records = {record.image_id: record for split in chosen for record in split.records}
-    return train.classes, {key: records[key] for key in sorted(records) if str(records[key].image_path) not in bad}
+    known = folder.read_manifest().get("data")
+    if known:
+        train = without_bad_files(train, known)
+        evaluation = without_bad_files(evaluation, known) if evaluation else None
+    return train.classes, {record.image_id: record for record in cam_records(recipe, train, evaluation)}
 
 
 def _text(size: tuple[int, ...]) -> str:

@@ -2,10 +2,12 @@
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tagseg.artifacts.run_folder import RunFolder, fingerprint
 from tagseg.data.coco import read_coco
@@ -22,28 +24,32 @@ from tagseg.types import ImageRecord, Split
 SYNTHETIC_FOLDER = "0_data"
 
 
-def read_splits(data: Data, *, run_root: Path) -> tuple[Split, Split | None]:
-    """Read the training split and, where the recipe names one, the split to score.
+SplitReader = Callable[..., Split]
+"""Reads one split; with ``problems=[]`` it goes on past bad rows and files and collects them there."""
+
+
+def split_readers(data: Data, *, run_root: Path) -> list[SplitReader]:
+    """Return what reads the split to train on and, where the recipe names another, the split to score.
 
     Args:
         data: the recipe's data section.
-        run_root: the run folder, where a synthetic data set is drawn.
-
-    Raises:
-        DataError: when the data set cannot be read; `tagseg check` lists everything wrong with it.
+        run_root: the folder where a synthetic data set without a root of its own is drawn.
     """
     if data.format == "voc":
         assert data.root is not None
-        train = read_voc(data.root, split=data.train_split, classes=data.classes, tags_file=data.tags)
-        if data.eval_split is None:
-            return train, None
-        return train, read_voc(data.root, split=data.eval_split, classes=data.classes, tags_file=data.tags)
+        names = [data.train_split, *([data.eval_split] if data.eval_split is not None else [])]
+        common = {"classes": data.classes, "tags_file": data.tags}
+        return [partial(read_voc, data.root, split=name, **common) for name in dict.fromkeys(names)]
     if data.format == "coco":
-        assert data.train_images is not None and data.train_annotations is not None
-        train = read_coco(data.train_images, data.train_annotations, classes=data.classes, split_name="train")
-        if data.eval_images is None or data.eval_annotations is None:
-            return train, None
-        return train, read_coco(data.eval_images, data.eval_annotations, classes=data.classes, split_name="eval")
+        sources = {
+            "train": (data.train_images, data.train_annotations),
+            "eval": (data.eval_images, data.eval_annotations),
+        }
+        return [
+            partial(read_coco, images, annotations, classes=data.classes, split_name=name)
+            for name, (images, annotations) in sources.items()
+            if images is not None and annotations is not None
+        ]
     root = data.root or run_root / SYNTHETIC_FOLDER
     masks = data.masks
     if data.format == "synthetic":
@@ -52,8 +58,26 @@ def read_splits(data: Data, *, run_root: Path) -> tuple[Split, Split | None]:
             size = (data.image_size_px, data.image_size_px)
             write_dataset(root, num_images=data.num_images, size=size, seed=data.synthetic_seed)
         masks = root / "masks"
-    split = read_folder(root, tags=data.tags, masks=masks, classes=data.classes)
-    return split, split if split.has_masks else None
+    return [partial(read_folder, root, tags=data.tags, masks=masks, classes=data.classes)]
+
+
+def read_splits(data: Data, *, run_root: Path) -> tuple[Split, Split | None]:
+    """Read the training split and, where the recipe names one, the split to score.
+
+    A folder and a synthetic data set are scored on themselves when they have masks.
+
+    Args:
+        data: the recipe's data section.
+        run_root: the run folder, where a synthetic data set is drawn.
+
+    Raises:
+        DataError: when the data set cannot be read; `tagseg check` lists everything wrong with it.
+    """
+    train, *others = (reader() for reader in split_readers(data, run_root=run_root))
+    if others:
+        return train, others[0]
+    is_scored = {"voc": data.eval_split is not None, "coco": False}.get(data.format, train.has_masks)
+    return train, train if is_scored else None
 
 
 def load_splits(recipe: Recipe, folder: RunFolder, *, progress: Progress) -> tuple[Split, Split | None, str]:
@@ -75,14 +99,13 @@ def load_splits(recipe: Recipe, folder: RunFolder, *, progress: Progress) -> tup
     if known.get("listing") != listing:
         known = {"listing": listing, **_screen(list(records.values()), progress=progress)}
         folder.update_manifest(data=known)
-    bad = {item["path"] for item in known["bad_files"]}
-    maskless = {item["path"] for item in known["bad_masks"]}
+    bad, maskless = len(known["bad_files"]), len(known.get("bad_masks", []))
     if bad:
-        progress.warn(f"{len(bad)} of {len(records)} images cannot be read and are left out; see manifest.json")
+        progress.warn(f"{bad} of {len(records)} images cannot be read and are left out; see manifest.json")
     if maskless:
-        progress.warn(f"{len(maskless)} masks cannot be used and their images are not scored; see manifest.json")
-    kept = _without(evaluation, bad, maskless) if evaluation else None
-    return _without(train, bad, maskless), kept, known["fingerprint"]
+        progress.warn(f"{maskless} masks cannot be used and their images are not scored; see manifest.json")
+    kept = without_bad_files(evaluation, known) if evaluation else None
+    return without_bad_files(train, known), kept, known["fingerprint"]
 
 
 def _screen(records: list[ImageRecord], *, progress: Progress) -> dict[str, object]:
@@ -129,8 +152,18 @@ def _listing(records: Iterable[ImageRecord]) -> str:
     return fingerprint(sorted(rows))
 
 
-def _without(split: Split, bad: set[str], maskless: set[str]) -> Split:
-    """Return the split without its bad images, and without the masks of the maskless ones."""
+def without_bad_files(split: Split, known: Mapping[str, Any]) -> Split:
+    """Return the split without its bad images, and without the masks that cannot be used.
+
+    Args:
+        split: as it was read.
+        known: the manifest's ``data`` section.
+
+    Raises:
+        DataError: when no image is left.
+    """
+    bad = {item["path"] for item in known["bad_files"]}
+    maskless = {item["path"] for item in known.get("bad_masks", [])}
     kept = tuple(
         replace(record, mask=None) if str(record.image_path) in maskless else record
         for record in split.records

@@ -98,10 +98,9 @@ def _run_in_process(
     folder, first = RunFolder(out), fabric.is_global_zero
     heard = progress if first else SilentProgress()
     with folder.lock() if first else nullcontext():
-        if first:
-            load_splits(recipe, folder, progress=heard)
+        loaded = load_splits(recipe, folder, progress=heard) if first else None
         fabric.barrier()  # the others find the images looked through
-        train, evaluation, data_fingerprint = load_splits(recipe, folder, progress=SilentProgress())
+        train, evaluation, data_fingerprint = loaded or load_splits(recipe, folder, progress=heard)
         context = RunContext(fabric, recipe, folder, train, evaluation, data_fingerprint, heard)
         if first:
             _check_inputs(context, redo=redo)
