@@ -7,14 +7,11 @@ from numpy import ndarray
 from torch import Tensor
 
 from tagseg.artifacts.region_scores import RegionScores, read_region_scores, write_region_scores
-from tagseg.cams.extract import extract_cams, shape_batches
-from tagseg.data.augment import normalize_image
-from tagseg.data.datasets import tag_vector
-from tagseg.data.images import image_size, read_image
 from tagseg.errors import ArtifactError
 from tagseg.models.classifier import TagClassifier
 from tagseg.ops.regions import region_mean
 from tagseg.stages.build import superpixel_cache
+from tagseg.stages.cam_batches import batch_cams, batches_by_shape, read_ahead
 from tagseg.stages.context import RunContext
 
 FILE_NAME = "region_scores.npz"
@@ -46,24 +43,16 @@ def measure_region_scores(context: RunContext, classifier: TagClassifier, *, may
     return read_region_scores(path)
 
 
-@torch.no_grad()
 def _measure(context: RunContext, classifier: TagClassifier) -> RegionScores:
     recipe, records = context.recipe, context.train.records
-    cache, backbone, device = superpixel_cache(recipe), classifier.backbone, context.fabric.device
-    sizes = [image_size(record.image_path) for record in records]
+    cache, scales = superpixel_cache(recipe), recipe.self_modulation.target_scales
     scores: RegionScores = {}
     with context.progress.task("Measuring the target of self-modulation", total=len(records)) as task:
-        for batch in shape_batches(sizes, batch_size=recipe.cams.batch_size):
-            group = [records[position] for position in batch]
-            images = [
-                normalize_image(read_image(record.image_path), mean=backbone.mean, std=backbone.std) for record in group
-            ]
-            tags = torch.stack([tag_vector(record.tags, num_classes=classifier.head.out_channels) for record in group])
+        for batch, images in read_ahead(batches_by_shape(records, batch_size=recipe.cams.batch_size)):
             with context.fabric.autocast():
-                pixels = torch.stack(images).to(device)
-                cams = extract_cams(classifier, pixels, tags, scales=recipe.self_modulation.target_scales)
-            for record, cam in zip(group, cams, strict=True):
-                scores[record.image_id] = mean_by_region(cam.cpu(), cache.read(record.image_path))
+                cams = batch_cams(classifier, batch, images, scales=scales, flip=True)
+            for record, cam in zip(batch, cams, strict=True):
+                scores[record.image_id] = mean_by_region(torch.from_numpy(cam), cache.read(record.image_path))
             task.advance(len(batch))
     return scores
 

@@ -4,13 +4,14 @@ import numpy as np
 import torch
 
 from tagseg.artifacts.cam_file import CamFile
-from tagseg.cams.extract import extract_cams
 from tagseg.data.augment import normalize_image
 from tagseg.data.datasets import tag_vector
 from tagseg.data.images import read_image
 from tagseg.evaluation.tags import mean_average_precision, tag_average_precision
 from tagseg.evaluation.threshold import BackgroundSweep, best
 from tagseg.models.classifier import TagClassifier, tag_logits
+from tagseg.ops.activation import max_normalize
+from tagseg.ops.resize import resize_maps
 from tagseg.recipe import Recipe
 from tagseg.types import ImageRecord, Split
 
@@ -35,10 +36,12 @@ def validate_classifier(
         pixels = read_image(record.image_path)
         image = normalize_image(pixels, mean=classifier.backbone.mean, std=classifier.backbone.std)[None].to(device)
         tags = tag_vector(record.tags, num_classes=split.classes.num_classes)
-        scores.append(tag_logits(classifier(image))[0].float().cpu().numpy())
+        class_maps = classifier(image)
+        scores.append(tag_logits(class_maps)[0].float().cpu().numpy())
         truth.append(tags.numpy())
         if record.mask is not None:
-            cam = extract_cams(classifier, image, tags[None], scales=(1.0,), flip=False)[0]
+            tagged = class_maps[0, tags.to(device) > 0][:, None].float().relu()
+            cam = max_normalize(resize_maps(tagged, pixels.shape[:2]))[:, 0]
             sweep.update(CamFile(cam.cpu().numpy(), record.tags), record.mask.read(), name=record.image_id)
     figures = {"val_tag_map": mean_average_precision(tag_average_precision(np.stack(scores), np.stack(truth)))}
     if split.has_masks:
