@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Shaped, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
@@ -200,15 +200,6 @@ def normalize_image(
     (3, 2, 5)
     """
     return normalize(_to_tensor(image).permute(2, 0, 1), mean=mean, std=std)
-
-
-def subsample_labels(labels: Int[Tensor, "S S"], *, size: int) -> Int[Tensor, "s s"]:
-    """Return square ``labels`` at ``size`` px a side, each output pixel from the nearest pixel centre.
-
-    >>> subsample_labels(torch.arange(16).reshape(4, 4), size=2).tolist()
-    [[5, 7], [13, 15]]
-    """
-    return tv.resize_image(labels[None], [size, size], interpolation=InterpolationMode.NEAREST_EXACT)[0]
 
 
 def _to_tensor(array: Image | Regions) -> Tensor:

@@ -16,9 +16,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from tagseg.data.augment import Regions, TrainTransform, subsample_labels
+from tagseg.data.augment import Regions, TrainTransform
 from tagseg.data.images import read_image
 from tagseg.errors import DataError, DeviceError, TagsegError
+from tagseg.ops.resize import resize_labels
 from tagseg.types import ImageRecord, Split
 
 Address = tuple[int, int]
@@ -94,7 +95,7 @@ class TrainingSet(Dataset[dict[str, Tensor]]):
         )
         if "regions" in sample:
             side = max(1, self.transform.crop_size // REGIONS_STRIDE)
-            sample["regions"] = subsample_labels(sample["regions"], size=side)
+            sample["regions"] = resize_labels(sample["regions"][None], (side, side))[0]
         sample["tags"] = tag_vector(record.tags, num_classes=self.split.classes.num_classes)
         sample["index"] = torch.tensor(index)
         if self.region_scores is not None:
