@@ -14,6 +14,7 @@ from tagseg.data.augment import (
     place,
     scaled_size,
 )
+from tagseg.ops.resize import resize_labels
 
 MEAN, STD = (0.5, 0.25, 0.0), (0.5, 0.25, 1.0)
 
