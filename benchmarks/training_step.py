@@ -72,17 +72,18 @@ class Step:
     def __init__(self, recipe: Recipe, *, num_classes: int) -> None:
         torch.manual_seed(0)
         learner = build_learner(recipe, num_classes=num_classes)
-        assert isinstance(learner.classifier, TagClassifier)
-        pyramid = build_pyramid(recipe, learner.classifier.backbone)
-        self.recipe, self.learner = recipe, learner
-        self.objective = build_objective(recipe, learner.decoder, pyramid)
-        self.optimizers = [one for one in (learner.optimizer, learner.decoder_optimizer) if one is not None]
+        classifier, decoder = learner.networks["classifier"], learner.networks.get("decoder")
+        assert isinstance(classifier, TagClassifier)
+        pyramid = build_pyramid(recipe, classifier.backbone)
+        self.recipe, self.classifier = recipe, classifier
+        self.objective = build_objective(recipe, decoder, pyramid)
+        self.optimizers = list(learner.optimizers.values())
         self.watch = Stopwatch()
-        if learner.decoder is not None and pyramid is not None:
-            learner.decoder.register_forward_pre_hook(lambda *_: self.watch.lap("L_cls and L_a"))
-            learner.decoder.register_forward_hook(self._decoded)
+        if decoder is not None and pyramid is not None:
+            decoder.register_forward_pre_hook(lambda *_: self.watch.lap("L_cls and L_a"))
+            decoder.register_forward_hook(self._decoded)
             pyramid.register_forward_hook(lambda *_: self.watch.lap("pyramid forward"))
-        learner.classifier.train()
+        classifier.train()
 
     def _decoded(self, module: object, inputs: object, rebuilt: Tensor) -> None:
         self.watch.lap("decoder forward")
@@ -99,7 +100,7 @@ class Step:
         self.watch = Stopwatch()
         for optimizer in self.optimizers:
             optimizer.zero_grad()
-        class_maps = self.learner.classifier(batch["image"])
+        class_maps = self.classifier(batch["image"])
         self.watch.lap("backbone forward")
         epoch = self.recipe.self_modulation.warmup_epochs
         result = evaluate_objective(self.objective, class_maps, batch, epoch=epoch, backward=self._backward)

@@ -10,8 +10,8 @@ from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.errors import ArtifactError, DeviceError, TrainingError
 from tagseg.progress import SilentTask
 from tagseg.training.engine import EngineSettings, choose_accelerator, launch
-from tagseg.training.loop import Learner, LoopSettings, Session, resume, save, train_classifier
-from tagseg.training.objective import Objective
+from tagseg.training.loop import Learner, LoopSettings, Session, resume, save, train
+from tagseg.training.objective import Objective, classifier_gradients
 
 
 class Grey(TrainingSet):
@@ -34,8 +34,9 @@ def make_learner(*, num_classes: int = 2, decoder: bool = False) -> Learner:
     classifier.weight.data[:, 1] = -0.25
     optimizer = optim.SGD(classifier.parameters(), lr=0.1, momentum=0.9)
     if not decoder:
-        return Learner(classifier, optimizer, None, None)
-    return Learner(classifier, optimizer, rebuilder, optim.Adam(rebuilder.parameters()))
+        return Learner({"classifier": classifier}, {"classifier": optimizer})
+    optimizers = {"classifier": optimizer, "decoder": optim.Adam(rebuilder.parameters())}
+    return Learner({"classifier": classifier, "decoder": rebuilder}, optimizers)
 
 
 @pytest.mark.parametrize("accelerator", ["cuda", "mps"])
@@ -80,11 +81,12 @@ def test_a_loss_that_is_not_finite(tmp_path, value):
     settings = LoopSettings(epochs=1, poly_power=0.9, clip_norm=None, checkpoint_every_steps=100)
     session = Session(tmp_path, 0, 1, SilentTask(), lambda epoch: {})
     fabric = Fabric(accelerator="cpu", devices=1)
+    take_gradients = classifier_gradients(fabric, learner.networks["classifier"], Objective())
     with pytest.raises(TrainingError) as caught:
-        train_classifier(fabric, learner, Objective(), loader, settings=settings, session=session)
+        train(fabric, learner, take_gradients, loader, settings=settings, session=session)
     assert str(caught.value) == (
         "the loss is a finite number, got loss, loss_classification, grad_classification = nan or inf at step 2; "
-        "lower training.lr, or set training.clip_norm=1"
+        "lower the learning rate of this stage, or set its clip_norm=1"
     )
 
 

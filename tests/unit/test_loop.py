@@ -9,8 +9,9 @@ from torch import nn, optim
 
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.training.curves import read_curves
-from tagseg.training.loop import Learner, LoopSettings, Session, resume, train_classifier
-from tagseg.training.objective import Objective
+from tagseg.training.loop import Learner, LoopSettings, Session, resume
+from tagseg.training.loop import train as train_on
+from tagseg.training.objective import Objective, classifier_gradients
 
 NUM_IMAGES, BATCH, EPOCHS = 15, 2, 3
 STEPS = NUM_IMAGES // BATCH  # 7 an epoch; the 15th image waits for another epoch's order
@@ -66,9 +67,11 @@ def train(folder, *, log_every=10, checkpoint_every=100, breaks_after=None, unti
     torch.manual_seed(0)
     fabric = Fabric(accelerator="cpu", devices=1)
     classifier = nn.Conv2d(3, 2, 1, bias=False)
-    learner = Learner(classifier, optim.SGD(classifier.parameters(), lr=0.5, momentum=0.9), None, None)
+    optimizer = optim.SGD(classifier.parameters(), lr=0.5, momentum=0.9)
+    learner = Learner({"classifier": classifier}, {"classifier": optimizer})
     start_step, _ = resume(learner, folder)
-    learner = Learner(*fabric.setup(classifier, learner.optimizer), None, None)
+    learner = learner.set_up(fabric)
+    take_gradients = classifier_gradients(fabric, learner.networks["classifier"], Objective())
     loader = TrainingLoader(Noise(breaks_after=breaks_after), EpochSampler(NUM_IMAGES, batch_size=BATCH, seed=0))
     watcher, validated = Watcher(), []
 
@@ -82,7 +85,7 @@ def train(folder, *, log_every=10, checkpoint_every=100, breaks_after=None, unti
         step = start_step
         for until_epoch in until_epochs:
             session = Session(folder, step, until_epoch, watcher, validate)
-            figures = train_classifier(fabric, learner, Objective(), loader, settings=settings, session=session)
+            figures = train_on(fabric, learner, take_gradients, loader, settings=settings, session=session)
             step = until_epoch * STEPS
     except KilledError:
         assert breaks_after is not None

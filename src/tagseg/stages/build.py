@@ -78,7 +78,7 @@ def build_learner(recipe: Recipe, *, num_classes: int) -> Learner:
     )
     optimizer = build_optimizer(classifier.backbone, classifier.head, settings=settings)
     if not recipe.reconstruction.enabled:
-        return Learner(classifier, optimizer, None, None)
+        return Learner({"classifier": classifier}, {"classifier": optimizer})
     decoder = Reconstructor(
         num_classes,
         width=recipe.reconstruction.width,
@@ -86,7 +86,9 @@ def build_learner(recipe: Recipe, *, num_classes: int) -> Learner:
         output_stride=recipe.classifier.output_stride,
     )
     decoder_optimizer = build_decoder_optimizer(decoder, lr=recipe.reconstruction.lr)
-    return Learner(classifier, optimizer, decoder, decoder_optimizer)
+    return Learner(
+        {"classifier": classifier, "decoder": decoder}, {"classifier": optimizer, "decoder": decoder_optimizer}
+    )
 
 
 def build_objective(recipe: Recipe, decoder: nn.Module | None, pyramid: FeaturePyramid | None) -> Objective:

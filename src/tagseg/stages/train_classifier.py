@@ -3,7 +3,6 @@
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 
 from tagseg.artifacts.checkpoint import save_checkpoint
 from tagseg.artifacts.region_scores import RegionScores
@@ -23,7 +22,8 @@ from tagseg.stages.context import RunContext
 from tagseg.stages.region_scores import measure_region_scores
 from tagseg.stages.validate import validate_classifier
 from tagseg.training.engine import choose_accelerator
-from tagseg.training.loop import Learner, Session, resume, train_classifier
+from tagseg.training.loop import Session, resume, train
+from tagseg.training.objective import classifier_gradients
 from tagseg.training.seed import seed_everything
 
 WEIGHTS_NAME = "classifier.safetensors"
@@ -42,14 +42,15 @@ def run(context: RunContext) -> dict[str, Any]:
     context.progress.note(f"training on {accelerator} ({reason}), {threads} thread(s) a process")
     seed_everything(recipe.seed)
     learner = build_learner(recipe, num_classes=classes.num_classes)
-    classifier = learner.classifier
+    classifier = learner.networks["classifier"]
     assert isinstance(classifier, TagClassifier)
     pyramid = build_pyramid(recipe, classifier.backbone)
     step, warning = resume(learner, folder)
     if warning:
         context.progress.warn(warning)
-    learner = _set_up(fabric, learner)
-    objective = build_objective(recipe, learner.decoder, pyramid.to(fabric.device) if pyramid else None)
+    learner = learner.set_up(fabric)
+    objective = build_objective(recipe, learner.networks.get("decoder"), pyramid.to(fabric.device) if pyramid else None)
+    take_gradients = classifier_gradients(fabric, learner.networks["classifier"], objective)
     sampler, epochs = _sampler(context), recipe.training.epochs
     figures: dict[str, float] = {}
     for until_epoch in (recipe.self_modulation.warmup_epochs, epochs) if _target_is_measured(recipe) else (epochs,):
@@ -64,9 +65,7 @@ def run(context: RunContext) -> dict[str, Any]:
             session = Session(
                 folder, step, until_epoch, task, validate=lambda epoch: _validate(context, classifier, epoch=epoch)
             )
-            figures = train_classifier(
-                fabric, learner, objective, loader, settings=loop_settings(recipe), session=session
-            )
+            figures = train(fabric, learner, take_gradients, loader, settings=loop_settings(recipe), session=session)
         step = end
     if fabric.is_global_zero:
         state = {"classes": list(classes.names), "steps": step}
@@ -108,15 +107,6 @@ def _validate(context: RunContext, classifier: TagClassifier, *, epoch: int) -> 
     shown = ", ".join(f"{name.removeprefix('val_')} {100 * value:.1f} %" for name, value in figures.items())
     context.progress.note(f"epoch {epoch} of {context.recipe.training.epochs}: {shown}")
     return figures
-
-
-def _set_up(fabric: Fabric, learner: Learner) -> Learner:
-    """Hand networks and optimizers to Fabric, which moves and wraps them."""
-    classifier, optimizer = fabric.setup(learner.classifier, learner.optimizer)
-    if learner.decoder is None or learner.decoder_optimizer is None:
-        return Learner(classifier, optimizer, None, None)
-    decoder, decoder_optimizer = fabric.setup(learner.decoder, learner.decoder_optimizer)
-    return Learner(classifier, optimizer, decoder, decoder_optimizer)
 
 
 def _sampler(context: RunContext) -> EpochSampler:

@@ -1,6 +1,6 @@
-"""The training loop of the tag classifier: fetch, forward, loss terms, backward, step, log, save."""
+"""The training loop of every network: fetch, forward and backward of the loss terms, step, log, save."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ from tagseg.data.datasets import EpochSampler, TrainingLoader
 from tagseg.errors import ArtifactError, TrainingError
 from tagseg.progress import Task
 from tagseg.training.curves import Curves
-from tagseg.training.objective import Objective, evaluate_objective
 from tagseg.training.optimizer import initial_rates, poly, set_rates
+
+TakeGradients = Callable[[Mapping[str, Tensor], int], dict[str, Tensor]]
+"""Given a batch and its epoch (from 0): adds to the gradients of what learns, returns the figures to log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class LoopSettings:
     Args:
         epochs: passes over the images, at least 1.
         poly_power: power of the poly schedule, 0 or more.
-        clip_norm: upper bound of the gradient's norm over the classifier, or None.
+        clip_norm: upper bound of the gradient's norm over the learner's first network, or None.
         checkpoint_every_steps: steps between checkpoints, at least 1; one more follows every epoch.
         log_every_steps: steps between points of the curves, at least 1.
     """
@@ -39,12 +41,18 @@ class LoopSettings:
 
 @dataclass(frozen=True, slots=True)
 class Learner:
-    """What learns: networks and their optimizers, set up by Fabric; the decoder's are None without reconstruction."""
+    """What learns: networks by name, and under the same names the optimizers that move them.
 
-    classifier: nn.Module
-    optimizer: optim.Optimizer
-    decoder: nn.Module | None
-    decoder_optimizer: optim.Optimizer | None
+    The first network is the one whose gradient is clipped and whose learning rate is logged.
+    """
+
+    networks: dict[str, nn.Module]
+    optimizers: dict[str, optim.Optimizer]
+
+    def set_up(self, fabric: Fabric) -> "Learner":
+        """Return the same learner handed to Fabric, which moves and wraps networks and optimizers."""
+        pairs = {name: fabric.setup(network, self.optimizers[name]) for name, network in self.networks.items()}
+        return Learner({name: pair[0] for name, pair in pairs.items()}, {name: pair[1] for name, pair in pairs.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +74,10 @@ class Session:
     validate: Callable[[int], dict[str, float]]
 
 
-def train_classifier(
+def train(
     fabric: Fabric,
     learner: Learner,
-    objective: Objective,
+    take_gradients: TakeGradients,
     loader: TrainingLoader,
     *,
     settings: LoopSettings,
@@ -82,8 +90,8 @@ def train_classifier(
 
     Args:
         fabric: device, precision, processes.
-        learner: networks and optimizers.
-        objective: the terms of the loss; its decoder is the learner's.
+        learner: networks and optimizers, set up by Fabric.
+        take_gradients: forward and backward of the loss terms of one batch.
         loader: batches of this process; its sampler is an :class:`EpochSampler`.
         settings: constants of the loop.
         session: where it starts, where it writes, who is told.
@@ -98,38 +106,32 @@ def train_classifier(
     assert isinstance(sampler, EpochSampler)
     per_epoch, step = sampler.steps_per_epoch, session.start_step
     total_steps = per_epoch * settings.epochs
-    rates = initial_rates(learner.optimizer)
-    decoder_rates = initial_rates(learner.decoder_optimizer) if learner.decoder_optimizer else []
+    main, *_ = learner.networks
+    rates = {name: initial_rates(optimizer) for name, optimizer in learner.optimizers.items()}
     figures: dict[str, float] = {}
     with Curves(session.folder, start_step=step) if fabric.is_global_zero else _NoCurves() as curves:
         for epoch in range(step // per_epoch, session.until_epoch):
             sampler.set_position(epoch=epoch, step=step - epoch * per_epoch)
-            learner.classifier.train()
+            for network in learner.networks.values():
+                network.train()
             for batch in loader:
                 batch = fabric.to_device(batch)
                 factor = poly(step, total_steps=total_steps, power=settings.poly_power)
-                set_rates(learner.optimizer, rates, factor=factor)
-                learner.optimizer.zero_grad()
-                if learner.decoder_optimizer:
-                    set_rates(learner.decoder_optimizer, decoder_rates, factor=factor)
-                    learner.decoder_optimizer.zero_grad()
+                for name, optimizer in learner.optimizers.items():
+                    set_rates(optimizer, rates[name], factor=factor)
+                    optimizer.zero_grad()
 
-                class_maps = learner.classifier(batch["image"])
-                result = evaluate_objective(
-                    objective, class_maps, batch, epoch=epoch, backward=fabric.backward, sum_over_processes=_sum(fabric)
-                )
-                fabric.backward(class_maps, gradient=result.gradient.to(class_maps.dtype))
+                shown = take_gradients(batch, epoch)
                 if settings.clip_norm is not None:
-                    fabric.clip_gradients(learner.classifier, learner.optimizer, max_norm=settings.clip_norm)
-                learner.optimizer.step()
-                if learner.decoder_optimizer:
-                    learner.decoder_optimizer.step()
+                    fabric.clip_gradients(learner.networks[main], learner.optimizers[main], max_norm=settings.clip_norm)
+                for optimizer in learner.optimizers.values():
+                    optimizer.step()
 
                 step += 1
                 epoch_ends = step == (epoch + 1) * per_epoch
                 if epoch_ends or step % settings.log_every_steps == 0:
-                    terms = _averaged(fabric, result.figures, step=step)
-                    curves.add(step, {**terms, "lr": rates[0] * factor})
+                    terms = _averaged(fabric, shown, step=step)
+                    curves.add(step, {**terms, "lr": rates[main][0] * factor})
                     unseen = step - max(session.start_step, _last_log(step, settings, per_epoch))
                     session.task.advance(unseen * sampler.batch_size, **terms)
                 if step % settings.checkpoint_every_steps == 0 and not epoch_ends:
@@ -180,14 +182,7 @@ def checkpoint_path(folder: Path) -> Path:
 
 
 def _parts(learner: Learner) -> list[tuple[str, Any]]:
-    parts = [("classifier", learner.classifier), ("optimizer", learner.optimizer)]
-    if learner.decoder is not None:
-        parts += [("decoder", learner.decoder), ("decoder_optimizer", learner.decoder_optimizer)]
-    return parts
-
-
-def _sum(fabric: Fabric) -> Callable[[Tensor], Tensor]:
-    return lambda values: torch.as_tensor(fabric.all_reduce(values, reduce_op="sum"))
+    return [*learner.networks.items(), *((f"{name}_optimizer", one) for name, one in learner.optimizers.items())]
 
 
 def _averaged(fabric: Fabric, figures: dict[str, Tensor], *, step: int) -> dict[str, float]:
@@ -199,7 +194,7 @@ def _averaged(fabric: Fabric, figures: dict[str, Tensor], *, step: int) -> dict[
         broken = ", ".join(name for name, value in numbers.items() if not abs(value) < float("inf"))
         raise TrainingError(
             f"the loss is a finite number, got {broken} = nan or inf at step {step}",
-            help="lower training.lr, or set training.clip_norm=1",
+            help="lower the learning rate of this stage, or set its clip_norm=1",
         )
     return numbers
 

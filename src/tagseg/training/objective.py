@@ -1,4 +1,4 @@
-"""The objective of Spatial Structure Constraints and the gradient of each of its terms on the class maps.
+"""The objective of Spatial Structure Constraints, and the gradient of each of its terms on the class maps.
 
 Axis legend: N images, C classes, h w class-map cells, S crop side, s = S // 2.
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from tagseg.losses.classification import classification_loss
@@ -19,6 +20,7 @@ from tagseg.losses.reconstruction import perceptual_loss
 from tagseg.losses.self_modulation import SelfModulationSettings, self_modulation_loss
 from tagseg.models.classifier import tag_logits
 from tagseg.models.reconstructor import reconstruction_target
+from tagseg.training.loop import TakeGradients
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,23 @@ class Evaluated:
 
     gradient: Float[Tensor, "N C h w"]
     figures: dict[str, Tensor] = field(default_factory=dict)
+
+
+def classifier_gradients(fabric: Fabric, classifier: nn.Module, objective: Objective) -> TakeGradients:
+    """Return what the loop does with a batch of the tag classifier: evaluate all terms, then one backward pass."""
+
+    def take(batch: Mapping[str, Tensor], epoch: int) -> dict[str, Tensor]:
+        class_maps = classifier(batch["image"])
+        result = evaluate_objective(
+            objective, class_maps, batch, epoch=epoch, backward=fabric.backward, sum_over_processes=total
+        )
+        fabric.backward(class_maps, gradient=result.gradient.to(class_maps.dtype))
+        return result.figures
+
+    def total(values: Tensor) -> Tensor:
+        return torch.as_tensor(fabric.all_reduce(values, reduce_op="sum"))
+
+    return take
 
 
 def evaluate_objective(
