@@ -4,6 +4,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Bool
 from PIL import Image
 
 from tagseg.artifacts.atomic import atomic_write
@@ -37,9 +38,22 @@ def write_mask(path: Path, labels: LabelMap, classes: ClassTable) -> None:
         )
     image = Image.fromarray(np.ascontiguousarray(labels))
     image.putpalette(classes.palette())
-    encoded = BytesIO()
-    image.save(encoded, format="PNG")
-    atomic_write(path, encoded.getvalue())
+    _write_png(path, image)
+
+
+def write_confidence(path: Path, trusted: Bool[np.ndarray, "H W"]) -> None:
+    """Write which pixels of a pseudo mask are to be trusted as a one-bit PNG, white for True, atomically.
+
+    Raises:
+        ArtifactError: when the file cannot be written.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "photo.png"
+    >>> write_confidence(path, np.array([[True, False, False]]))
+    >>> read_confidence(path).tolist()
+    [[True, False, False]]
+    """
+    _write_png(path, Image.fromarray(np.ascontiguousarray(trusted)))
 
 
 def read_mask(path: Path) -> LabelMap:
@@ -48,19 +62,45 @@ def read_mask(path: Path) -> LabelMap:
     Raises:
         ArtifactError: when the file is missing, damaged, or not 8-bit palette or grey.
     """
-    if not path.is_file():
-        raise ArtifactError(f"mask {path} must exist, got no such file", help="run the stage that writes it first")
-    try:
-        with Image.open(path) as image:
-            mode, labels = image.mode, np.array(image)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise ArtifactError(
-            f"mask {path} must be a whole PNG file, got a file that cannot be read as one",
-            help="delete it and run the stage that writes it again",
-        ) from error
+    mode, labels = _read_png(path)
     if mode not in ("P", "L"):
         raise ArtifactError(
             f"mask {path} must hold one label id per pixel (PNG mode P or L), got mode {mode}",
             help="save it as a palette PNG without converting it to colours",
         )
     return labels
+
+
+def read_confidence(path: Path) -> Bool[np.ndarray, "H W"]:
+    """Read what :func:`write_confidence` wrote.
+
+    Raises:
+        ArtifactError: when the file is missing, damaged, or not of one bit a pixel.
+    """
+    mode, trusted = _read_png(path)
+    if mode != "1":
+        raise ArtifactError(
+            f"confidence mask {path} must hold one bit per pixel (PNG mode 1), got mode {mode}",
+            help="delete it and run the stage make-masks again",
+        )
+    return trusted
+
+
+def _write_png(path: Path, image: Image.Image) -> None:
+    encoded = BytesIO()
+    image.save(encoded, format="PNG")
+    atomic_write(path, encoded.getvalue())
+
+
+def _read_png(path: Path) -> tuple[str, np.ndarray]:
+    """Return the mode and the values of a PNG file."""
+    if not path.is_file():
+        raise ArtifactError(f"mask {path} must exist, got no such file", help="run the stage that writes it first")
+    try:
+        with Image.open(path) as image:
+            return image.mode, np.array(image)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ArtifactError(
+            f"mask {path} must be a whole PNG file, got a file that cannot be read as one",
+            help="delete it and run the stage that writes it again",
+        ) from error

@@ -15,9 +15,9 @@ import typer.main
 
 from tagseg.cli import tables
 from tagseg.cli.console import ConsoleProgress, open_console, print_error, print_table
-from tagseg.data.preflight import CheckReport
+from tagseg.cli.running import open_recipe, print_compared, print_report, print_scores, run_stages
 from tagseg.errors import TagsegError
-from tagseg.recipe import Recipe, load_recipe
+from tagseg.recipe import load_recipe
 
 EXIT_PROBLEMS = 1  # `check` found errors in a data set
 EXIT_ERROR = 2
@@ -104,7 +104,7 @@ def run(
     """
     loaded, folder = open_recipe(recipe, out=out, settings=settings, devices=devices, precision=precision)
     if not baseline:
-        print_seeds(run_stages(loaded, folder, redo=redo))
+        print_scores(run_stages(loaded, folder, redo=redo))
     else:
         from tagseg.stages import run_with_baseline
 
@@ -150,19 +150,57 @@ def extract_cams(
     run_stages(loaded, folder, only="extract_cams", redo=redo)
 
 
+@app.command(epilog="Example: tagseg train-affinity recipes/demo.toml --out runs/demo")
+def train_affinity(
+    recipe: RecipeArgument,
+    *,
+    out: OutOption = None,
+    settings: SetOption = None,
+    devices: DevicesOption = None,
+    precision: PrecisionOption = None,
+    redo: RedoOption = False,
+) -> None:
+    """Make seeds and train the affinity network.
+
+    On the pixels of the training images whose label the maps are sure of; an interrupted training goes on. Leaves
+    FOLDER/3_affinity.
+    """
+    loaded, folder = open_recipe(recipe, out=out, settings=settings, devices=devices, precision=precision)
+    run_stages(loaded, folder, only="train_affinity", redo=redo)
+
+
+@app.command(epilog="Example: tagseg make-masks recipes/demo.toml --out runs/demo --set 'masks.refine=[\"crf\"]'")
+def make_masks(
+    recipe: RecipeArgument,
+    *,
+    out: OutOption = None,
+    settings: SetOption = None,
+    devices: DevicesOption = None,
+    precision: PrecisionOption = None,
+    redo: RedoOption = False,
+) -> None:
+    """Write pseudo masks.
+
+    From the maps by the steps of masks.refine, with a mask of the pixels to trust; those still missing only. Leaves
+    FOLDER/4_masks.
+    """
+    loaded, folder = open_recipe(recipe, out=out, settings=settings, devices=devices, precision=precision)
+    run_stages(loaded, folder, only="make_masks", redo=redo)
+
+
 @app.command(epilog="Example: tagseg evaluate recipes/demo.toml --out runs/demo")
 def evaluate(
     recipe: RecipeArgument, *, out: OutOption = None, settings: SetOption = None, redo: RedoOption = False
 ) -> None:
-    """Score the seeds against ground truth.
+    """Score seeds and pseudo masks against ground truth.
 
-    Over a sweep of background scores, from one confusion matrix. Leaves FOLDER/scores.json and scores.csv.
+    Seeds over a sweep of background scores, pseudo masks as they are. Leaves FOLDER/scores.json and scores.csv.
     """
     loaded, folder = open_recipe(recipe, out=out, settings=settings)
     scores = run_stages(loaded, folder, only="evaluate", redo=redo)
     if scores.get("seeds"):
         print_table("IoU of each label", tables.class_columns(scores), tables.class_rows(scores))
-    print_seeds(scores)
+    print_scores(scores)
 
 
 @app.command(epilog="Example: tagseg figure runs/demo/plain runs/demo --count 6 --out before_after.png")
@@ -194,56 +232,6 @@ def figure(
     choice = FigureChoice(tuple(images or ()), count=count, columns=names, background_score=background_score)
     shown = write_figure(runs, out, choice=choice, progress=ConsoleProgress())
     open_console().print(f"figure: {out} ({len(shown)} images)")
-
-
-def open_recipe(
-    path: Path,
-    *,
-    out: Path | None,
-    settings: list[str] | None,
-    devices: int | None = None,
-    precision: str | None = None,
-) -> tuple[Recipe, Path]:
-    """Load a recipe with all that the command line sets.
-
-    Returns:
-        The recipe, and the run folder.
-    """
-    overrides = list(settings or [])
-    overrides += [f"engine.devices={devices}"] if devices is not None else []
-    overrides += [f"engine.precision={precision}"] if precision is not None else []
-    recipe = load_recipe(path, overrides)
-    return recipe, out or Path("runs") / recipe.name
-
-
-def run_stages(recipe: Recipe, folder: Path, *, only: str | None = None, redo: bool = False) -> tables.Scores:
-    """Run all stages, or one, and return the content of ``scores.json``, empty when nothing is scored yet."""
-    from tagseg.stages import run_pipeline
-
-    return run_pipeline(recipe, folder, progress=ConsoleProgress(), only=only, redo=redo).scores
-
-
-def print_report(report: CheckReport, *, show: int) -> None:
-    """Print what was found in a split: images of each class, then every kind of problem with its first ``show``."""
-    rows = [(name, str(count)) for name, count in report.images_by_class.items()]
-    print_table(f"Split '{report.split_name}', {report.num_images} images", ("class", "images"), rows)
-    for line in tables.problem_lines(report, show=show):
-        open_console().print(line)
-
-
-def print_seeds(scores: tables.Scores) -> None:
-    """Print the seed scores of a run, if it has any."""
-    if scores.get("seeds"):
-        rows = tables.seed_rows("this run", scores)
-        print_table(tables.seed_title(scores), tables.SEED_COLUMNS, rows, num_text_columns=2)
-
-
-def print_compared(scores: tables.Scores, plain: tables.Scores) -> None:
-    """Print the seed scores of SSC beside those of plain CAM, and the difference, if there are any."""
-    if scores.get("seeds"):
-        columns = (*tables.SEED_COLUMNS, tables.DIFFERENCE_COLUMN)
-        print_table(tables.seed_title(scores), columns, tables.compared_rows(scores, plain), num_text_columns=2)
-        open_console().print(tables.comparison_sentence(scores, plain))
 
 
 def app_main(arguments: Sequence[str] | None = None) -> None:

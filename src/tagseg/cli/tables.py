@@ -1,6 +1,6 @@
 """Scores and problems as rows and lines of text, for a person."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from tagseg.data.preflight import CheckReport
@@ -8,10 +8,10 @@ from tagseg.data.preflight import CheckReport
 Scores = Mapping[str, Any]
 """The content of ``scores.json``."""
 
-SEED_COLUMNS = ("run", "maps", "background score", "mIoU %", "precision %", "recall %")
+SCORE_COLUMNS = ("run", "what", "background score", "mIoU %", "precision %", "recall %")
 DIFFERENCE_COLUMN = "mIoU against plain"
 
-_MAPS = {"network": "from the network", "averaged": "averaged over regions"}
+_KINDS = {"network": "seeds from the network", "averaged": "seeds averaged over regions", "masks": "pseudo masks"}
 
 
 def percent(value: float | None) -> str:
@@ -32,57 +32,67 @@ def points(value: float) -> str:
     return f"{100 * value:+.1f}"
 
 
-def seed_title(scores: Scores) -> str:
-    """Return the title of a table of seed scores: the split that they belong to, and how the threshold was chosen."""
-    return f"Seeds on split '{scores['split']}', {scores['images']} images, best background score of the sweep"
+def score_title(scores: Scores) -> str:
+    """Return the title of a table of scores: the split that they belong to, and how the thresholds were chosen."""
+    title = f"Scores on split '{scores['split']}', {scores['images']} images; seeds at the best background score"
+    return f"{title}, pseudo masks as made" if scores.get("pseudo_masks") else title
 
 
-def seed_rows(name: str, scores: Scores) -> list[tuple[str, ...]]:
-    """Return one row per kind of maps: the run's name, the maps, and the best point of the sweep."""
+def score_rows(name: str, scores: Scores) -> list[tuple[str, ...]]:
+    """Return one row a kind of maps or masks: the run's name, what is scored, and its scores."""
     return [
         (
             name,
-            _MAPS[kind],
-            f"{best['background_score']:.2f}",
-            percent(best["mean_iou"]),
-            percent(best["precision"]),
-            percent(best["recall"]),
+            _KINDS[kind],
+            f"{point['background_score']:.2f}",
+            percent(point["mean_iou"]),
+            percent(point["precision"]),
+            percent(point["recall"]),
         )
-        for kind, best in _best_points(scores)
+        for kind, point in scored_points(scores).items()
     ]
 
 
 def compared_rows(scores: Scores, plain: Scores) -> list[tuple[str, ...]]:
-    """Return the rows of plain CAM and of SSC, each with its difference to plain CAM in points of mIoU."""
-    reference = _best_points(plain)[0][1]["mean_iou"]
-    differences = ["", *(points(best["mean_iou"] - reference) for _, best in _best_points(scores))]
-    rows = [*seed_rows("plain CAM", plain)[:1], *seed_rows("SSC", scores)]
-    return [(*row, difference) for row, difference in zip(rows, differences, strict=True)]
+    """Return the rows of plain CAM and of SSC, with the difference to plain CAM's of the same kind in points of mIoU.
+
+    Averaged seeds, which plain CAM is not given here, are compared with its network's.
+    """
+    reference = scored_points(plain)
+    rows = [(*row, "") for row in score_rows("plain CAM", plain)]
+    for row, (kind, point) in zip(score_rows("SSC", scores), scored_points(scores).items(), strict=True):
+        base = reference.get(kind, reference["network"])
+        rows.append((*row, points(point["mean_iou"] - base["mean_iou"])))
+    return rows
 
 
-def comparison_sentence(scores: Scores, plain: Scores) -> str:
-    """Return one sentence: how far the seeds that the next stage gets are from those of plain CAM.
+def comparison_sentences(scores: Scores, plain: Scores) -> list[str]:
+    """Return one sentence on the seeds that the next stage gets, and one on the pseudo masks, against plain CAM.
 
     >>> best = lambda value: {"seeds": {"network": {"best": {"mean_iou": value}}}}
-    >>> comparison_sentence(best(0.53), best(0.48))
-    'SSC 53.0 % against plain CAM 48.0 %: +5.0 points of mIoU on the same seed and budget'
+    >>> comparison_sentences(best(0.53), best(0.48))
+    ['seeds: SSC 53.0 % against plain CAM 48.0 %: +5.0 points of mIoU on the same seed and budget']
     """
-    ours, reference = _best_points(scores)[-1][1]["mean_iou"], _best_points(plain)[0][1]["mean_iou"]
-    return (
-        f"SSC {percent(ours)} % against plain CAM {percent(reference)} %: "
-        f"{points(ours - reference)} points of mIoU on the same seed and budget"
-    )
+    ours, base = scored_points(scores), scored_points(plain)
+    pairs = [("seeds", ours.get("averaged", ours["network"]), base["network"])]
+    if "masks" in ours and "masks" in base:
+        pairs.append(("pseudo masks", ours["masks"], base["masks"]))
+    return [
+        f"{what}: SSC {percent(mine['mean_iou'])} % against plain CAM {percent(reference['mean_iou'])} %: "
+        f"{points(mine['mean_iou'] - reference['mean_iou'])} points of mIoU on the same seed and budget"
+        for what, mine, reference in pairs
+    ]
 
 
 def class_columns(scores: Scores) -> tuple[str, ...]:
-    """Return the columns of the table of classes: the label, and the IoU of each kind of maps."""
-    return ("label", *(f"IoU % {_MAPS[kind]}" for kind, _ in _best_points(scores)))
+    """Return the columns of the table of classes: the label, and the IoU of each kind of maps and of the masks."""
+    return ("label", *(f"IoU % {_KINDS[kind]}" for kind in scored_points(scores)))
 
 
 def class_rows(scores: Scores) -> list[tuple[str, ...]]:
     """Return one row per label, background first."""
-    best_points: Sequence[Mapping[str, Any]] = [best for _, best in _best_points(scores)]
-    return [(label, *(percent(best["iou"][label]) for best in best_points)) for label in best_points[0]["iou"]]
+    shown = list(scored_points(scores).values())
+    return [(label, *(percent(point["iou"][label]) for point in shown)) for label in shown[0]["iou"]]
 
 
 def problem_lines(report: CheckReport, *, show: int) -> list[str]:
@@ -99,5 +109,8 @@ def problem_lines(report: CheckReport, *, show: int) -> list[str]:
     return [*lines, f"split '{report.split_name}': {errors} errors, {warnings} warnings, {verdict}"]
 
 
-def _best_points(scores: Scores) -> list[tuple[str, Mapping[str, Any]]]:
-    return [(kind, swept["best"]) for kind, swept in scores["seeds"].items()]
+def scored_points(scores: Scores) -> dict[str, Mapping[str, Any]]:
+    """Return what is scored by kind: the best point of each sweep of seeds, then the pseudo masks as they were made."""
+    shown = {kind: swept["best"] for kind, swept in scores["seeds"].items()}
+    made = scores.get("pseudo_masks")
+    return {**shown, "masks": {**made["masks"], "background_score": made["background_score"]}} if made else shown

@@ -20,7 +20,7 @@ from tagseg.data.augment import Regions, TrainTransform
 from tagseg.data.images import read_image
 from tagseg.errors import DataError, DeviceError, TagsegError
 from tagseg.ops.resize import resize_labels
-from tagseg.types import ImageRecord, Split
+from tagseg.types import ImageRecord, LabelMap, Split
 
 Address = tuple[int, int]
 """(epoch, index): which pass over the data, and which record of the split."""
@@ -42,6 +42,15 @@ class RegionSource(Protocol):
         ...
 
 
+@runtime_checkable
+class LabelSource(Protocol):
+    """Where the labels to learn from come from, such as seeds or pseudo masks; never ground truth."""
+
+    def read(self, record: ImageRecord) -> LabelMap:
+        """Return the (H, W) label ids of an image, 255 where nothing is known."""
+        ...
+
+
 class TrainingSet(Dataset[dict[str, Tensor]]):
     """Map an address (epoch, index) to one augmented sample.
 
@@ -54,6 +63,7 @@ class TrainingSet(Dataset[dict[str, Tensor]]):
         seed: at least 0; with the address it decides the augmentation.
         regions: source of superpixels, or None when no loss term needs them.
         region_scores: per image id the (C_t, R) scores of its tagged classes and regions, or None.
+        labels: source of the label maps to learn from, or None.
     """
 
     def __init__(
@@ -64,12 +74,14 @@ class TrainingSet(Dataset[dict[str, Tensor]]):
         seed: int,
         regions: RegionSource | None = None,
         region_scores: Mapping[str, np.ndarray] | None = None,
+        labels: LabelSource | None = None,
     ) -> None:
         self.split = split
         self.transform = transform
         self.seed = seed
         self.regions = regions
         self.region_scores = region_scores
+        self.labels = labels
         self._most_regions = max((scores.shape[1] for scores in (region_scores or {}).values()), default=0)
 
     def __len__(self) -> int:
@@ -81,7 +93,8 @@ class TrainingSet(Dataset[dict[str, Tensor]]):
         Returns:
             ``image`` float32 (3, S, S), normalised; ``tags`` float32 (C,) in {0, 1}; ``index`` int64 (); with a
             region source, ``regions`` int64 (s, s), -1 = padding; and with region scores, ``region_scores`` float32
-            (C, R), 0 for classes without tag, R the most regions of any image.
+            (C, R), 0 for classes without tag, R the most regions of any image; with a label source, ``mask`` int64
+            (S, S), 255 = unknown or padding.
 
         Raises:
             DataError: when the image cannot be read, or its superpixels have another size.
@@ -91,7 +104,10 @@ class TrainingSet(Dataset[dict[str, Tensor]]):
         image = read_image(record.image_path)
         regions = self._read_regions(record, image.shape[:2])
         sample = self.transform(
-            image, rng=np.random.default_rng((_AUGMENTATION, self.seed, epoch, index)), regions=regions
+            image,
+            rng=np.random.default_rng((_AUGMENTATION, self.seed, epoch, index)),
+            regions=regions,
+            mask=self.labels.read(record) if self.labels else None,
         )
         if "regions" in sample:
             side = max(1, self.transform.crop_size // REGIONS_STRIDE)
@@ -213,7 +229,7 @@ class TrainingLoader(DataLoader[dict[str, Tensor]]):
         )
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Yield batches: ``image`` (N, 3, S, S), ``tags`` (N, C), ``index`` (N), ``regions`` (N, s, s) if any."""
+        """Yield batches: ``image`` (N, 3, S, S), ``tags`` (N, C), ``index`` (N) and what the data set adds."""
         for batch in super().__iter__():
             if isinstance(batch, TagsegError):
                 raise batch

@@ -4,6 +4,7 @@ Axes: N images, D feature channels, H W image rows and columns in pixels, h w fe
 L tokens (prefix tokens first, then h * w patches).
 """
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
@@ -103,6 +104,52 @@ class Backbone(nn.Module):
             grid = tuple(side // self.output_stride for side in images.shape[-2:])
             features = features[:, self.network.num_prefix_tokens :].movedim(-1, 1).unflatten(-1, grid)
         return self.feature_suppression(features)
+
+    def taps(self, images: Float[Tensor, "N 3 H W"]) -> list[Float[Tensor, "N _ _ _"]]:
+        """Return features at five depths: what enters the first block of stage 1, and the output of each stage.
+
+        Source: IRN (Ahn, Cho and Kwak, CVPR 2019, arXiv:1904.05044), network architecture: a ResNet-50 of output stride
+        16 gives 64 channels (after the max pool) and 256 at stride 4, 512 at 8, 1024 and 2048 at 16. Departure: any
+        network of four stages. MobileNetV2 starts with 16 channels at stride 2; a ViT with its embedded patches, and
+        all its taps have one resolution, without prefix tokens.
+
+        What lies above the last stage (``conv_head``, a last norm) is not computed. Suppression inside the network
+        acts as in :meth:`forward`, ``feature_suppression`` does not: it belongs to the output. Each call hooks itself
+        into the network until it returns, so one network serves one thread at a time. Nothing is copied: a stage that
+        starts with an in-place ReLU (Xception's first) leaves it on the tap below.
+
+        Args:
+            images: normalised by ``mean`` and ``std``; fitted as in :meth:`forward`.
+
+        Returns:
+            Maps (N, channels, rows, columns), shallow to deep.
+
+        Raises:
+            ModelError: when the network has not four stages.
+
+        >>> backbone = build_backbone("test_resnet", weights=None, output_stride=16)
+        >>> [tuple(tap.shape[1:]) for tap in backbone.taps(torch.zeros(1, 3, 64, 32))]
+        [(32, 16, 8), (32, 16, 8), (48, 8, 4), (192, 4, 2), (96, 4, 2)]
+        """
+        if len(self._stage_names) != 4:
+            raise ModelError(
+                f"taps of a backbone need four stages, got {len(self._stage_names)} in {self.name}",
+                help="choose a network of four stages, such as resnet50, mobilenetv2_100 or convnext_tiny",
+            )
+        images = self.fit_size(images)
+        taps: list[Tensor] = []
+        with ExitStack() as hooks:
+            first = self.network.get_submodule(self._stage_names[0][0])
+            hooks.enter_context(first.register_forward_pre_hook(lambda *call: taps.append(call[1][0])))
+            for end in self.stage_ends:
+                hooks.enter_context(end.register_forward_hook(lambda *call: taps.append(call[2])))
+            self.network.forward_intermediates(images, indices=1, stop_early=True, intermediates_only=True)
+        if self.layout == "NHWC":
+            return [tap.movedim(-1, 1) for tap in taps]
+        if self.layout == "NLC":
+            grid = tuple(side // self.output_stride for side in images.shape[-2:])
+            return [tap[:, self.network.num_prefix_tokens :].movedim(-1, 1).unflatten(-1, grid) for tap in taps]
+        return taps
 
     def freeze_stages(self, count: int) -> None:
         """Stop the stem and the first ``count`` stages from learning; stages frozen before stay so.

@@ -4,14 +4,17 @@ from pathlib import Path
 
 from torch import nn
 
+from tagseg.artifacts.checkpoint import load_checkpoint
 from tagseg.data.superpixel_cache import SuperpixelCache, SuperpixelSettings
 from tagseg.losses.self_modulation import SelfModulationSettings
+from tagseg.models.affinity import AffinityNetwork
 from tagseg.models.backbone import Backbone, build_backbone
 from tagseg.models.classifier import TagClassifier
 from tagseg.models.perceptual import PAPER_WEIGHTS, FeaturePyramid, timm_pyramid, vgg19_pyramid
 from tagseg.models.reconstructor import Reconstructor
 from tagseg.models.suppression import suppress_backbone
 from tagseg.recipe import Recipe
+from tagseg.refine.dense_crf import CrfSettings
 from tagseg.training.engine import EngineSettings
 from tagseg.training.loop import Learner, LoopSettings
 from tagseg.training.objective import Objective, ReconstructionTerm, SelfModulationTerm
@@ -39,7 +42,8 @@ def superpixel_cache(recipe: Recipe) -> SuperpixelCache:
 
 def needs_regions(recipe: Recipe) -> bool:
     """Return whether any stage of the recipe reads superpixels."""
-    return recipe.self_modulation.enabled or recipe.cams.average_over_regions
+    snaps = "superpixels" in recipe.masks.refine
+    return recipe.self_modulation.enabled or recipe.cams.average_over_regions or snaps
 
 
 def build_classifier(recipe: Recipe, *, num_classes: int, pretrained: bool = True) -> TagClassifier:
@@ -150,6 +154,68 @@ def loop_settings(recipe: Recipe) -> LoopSettings:
         poly_power=training.poly_power,
         clip_norm=training.clip_norm,
         checkpoint_every_steps=training.checkpoint_every_steps,
+    )
+
+
+def crf_settings(recipe: Recipe) -> CrfSettings:
+    """Return the constants of the dense CRF of seeds and pseudo masks."""
+    crf = recipe.crf
+    return CrfSettings(
+        iterations=crf.iterations,
+        gaussian_sigma_px=crf.gaussian_sigma_px,
+        gaussian_weight=crf.gaussian_weight,
+        bilateral_sigma_px=crf.bilateral_sigma_px,
+        bilateral_sigma_rgb=crf.bilateral_sigma_rgb,
+        bilateral_weight=crf.bilateral_weight,
+    )
+
+
+def build_affinity_network(recipe: Recipe, *, trained: Path | None, pretrained: bool = True) -> AffinityNetwork:
+    """Build the affinity network on its frozen backbone.
+
+    Args:
+        recipe: all values.
+        trained: weights file of the finished classifier, read when ``affinity.weights`` is ``trained``.
+        pretrained: load the backbone's weights; False when a checkpoint follows.
+    """
+    values = recipe.affinity
+    named = recipe.classifier.weights if values.weights == "same" else values.weights
+    backbone = build_backbone(
+        recipe.classifier.backbone if values.backbone == "classifier" else values.backbone,
+        weights=_weights(named) if pretrained and named != "trained" else None,
+        output_stride=values.output_stride,
+        feature_layer=recipe.classifier.feature_layer,
+    )
+    if pretrained and named == "trained":
+        assert trained is not None
+        tensors = load_checkpoint(trained).tensors["classifier"]
+        own = {name.removeprefix("backbone."): tensor for name, tensor in tensors.items()}
+        backbone.load_state_dict({name: own[name] for name in backbone.state_dict()})
+    return AffinityNetwork(backbone)
+
+
+def build_affinity_learner(recipe: Recipe, *, trained: Path) -> Learner:
+    """Build the affinity network and the optimizer of its two branches."""
+    network, values = build_affinity_network(recipe, trained=trained), recipe.affinity
+    settings = OptimizerSettings(
+        kind=values.optimizer,
+        lr=values.lr,
+        head_lr_factor=values.displacement_lr_factor,
+        momentum=values.momentum,
+        weight_decay=values.weight_decay,
+    )
+    optimizer = build_optimizer(network.boundary_branch, network.displacement_branch, settings=settings)
+    return Learner({"affinity": network}, {"affinity": optimizer})
+
+
+def affinity_loop_settings(recipe: Recipe) -> LoopSettings:
+    """Return the constants of the affinity network's training loop."""
+    values = recipe.affinity
+    return LoopSettings(
+        epochs=values.epochs,
+        poly_power=values.poly_power,
+        clip_norm=values.clip_norm,
+        checkpoint_every_steps=values.checkpoint_every_steps,
     )
 
 

@@ -46,12 +46,14 @@ class Stage:
         sections: the recipe's sections that its result depends on, besides those of the stages before it.
         run: does or continues the work, in every process of the run; the first one's details go to the manifest.
         costly: whether a finished result is kept from being overwritten when the recipe changes.
+        unneeded: returns why a recipe does without the stage, or an empty string when it needs it.
     """
 
     name: str
     sections: tuple[str, ...]
     run: Callable[[RunContext], dict[str, Any]]
     costly: bool
+    unneeded: Callable[[Recipe], str] = lambda recipe: ""
 
 
 def stage_fingerprint(stages: tuple[Stage, ...], name: str, context: RunContext) -> str:

@@ -8,9 +8,11 @@ from typing import Any
 from tagseg.artifacts.atomic import atomic_write
 from tagseg.evaluation.threshold import BackgroundSweep, best
 from tagseg.stages.context import RunContext
+from tagseg.stages.evaluate_masks import score_pseudo_masks, score_sure_seeds
 from tagseg.stages.extract_cams import read_seed_maps
 
-NETWORK, AVERAGED = "network", "averaged"
+NETWORK, AVERAGED, MASK_MAPS = "network", "averaged", "masks"
+"""Which maps a sweep is of: those of the network, averaged over regions, or those that pseudo masks are cut from."""
 
 
 def run(context: RunContext) -> dict[str, Any]:
@@ -28,16 +30,21 @@ def run(context: RunContext) -> dict[str, Any]:
     kinds = [NETWORK, AVERAGED] if context.recipe.cams.average_over_regions else [NETWORK]
     swept = {kind: sweep_seeds(context, averaged=kind == AVERAGED) for kind in kinds}
     seeds = {kind: _seed_scores(context, sweep) for kind, sweep in swept.items()}
+    settled = context.folder.stage_status("make_masks").details["background_score"]
+    masks = score_pseudo_masks(context, background_score=settled)
     images = sum(record.mask is not None for record in split.records)
-    scores = {"split": split.name, "images": images, "classes": list(split.classes.label_names), "seeds": seeds}
-    rows = [
-        (split.name, kind, point.background_score, name, value)
-        for kind, sweep in swept.items()
-        for point in sweep.points()
-        for name, value in point.scores.csv_rows()[1:]
-    ]
+    scores = {
+        "split": split.name,
+        "images": images,
+        "classes": list(split.classes.label_names),
+        "seeds": seeds,
+        "sure_seeds": score_sure_seeds(context),
+        "pseudo_masks": masks[0] if masks else None,
+    }
+    rows = _rows(split.name, {**swept, MASK_MAPS: masks[1]} if masks else swept)
     _write(context, scores, rows)
-    return {"scored": images, "best": {kind: seeds[kind]["best"]["mean_iou"] for kind in kinds}}
+    found = {kind: seeds[kind]["best"]["mean_iou"] for kind in kinds}
+    return {"scored": images, "best": found, **({"pseudo_masks": masks[0]["masks"]["mean_iou"]} if masks else {})}
 
 
 def sweep_seeds(context: RunContext, *, averaged: bool) -> BackgroundSweep:
@@ -68,11 +75,21 @@ def _seed_scores(context: RunContext, sweep: BackgroundSweep) -> dict[str, Any]:
     }
 
 
+def _rows(split: str, swept: dict[str, BackgroundSweep]) -> list[tuple[str, str, float, str, str]]:
+    """Return every score of every sweep as a row."""
+    return [
+        (split, kind, point.background_score, name, value)
+        for kind, sweep in swept.items()
+        for point in sweep.points()
+        for name, value in point.scores.csv_rows()[1:]
+    ]
+
+
 def _write(context: RunContext, scores: dict[str, Any], rows: list[tuple[str, str, float, str, str]]) -> None:
     text = json.dumps(scores, indent=2, ensure_ascii=False, allow_nan=False)
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("split", "seeds", "background_score", "score", "value"))
+    writer.writerow(("split", "maps", "background_score", "score", "value"))
     writer.writerows(rows)
     atomic_write(context.folder.root / "scores.csv", buffer.getvalue().encode())
     atomic_write(context.folder.scores_path, f"{text}\n".encode())

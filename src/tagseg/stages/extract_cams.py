@@ -14,7 +14,8 @@ from tagseg.recipe import Recipe
 from tagseg.stages.build import build_classifier, superpixel_cache
 from tagseg.stages.cam_batches import batch_cams, batches_by_shape, read_ahead
 from tagseg.stages.context import RunContext
-from tagseg.stages.train_classifier import WEIGHTS_NAME, compute_superpixels
+from tagseg.stages.superpixels import compute_superpixels
+from tagseg.stages.train_classifier import WEIGHTS_NAME
 from tagseg.types import ImageRecord, Split
 
 

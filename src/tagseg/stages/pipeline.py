@@ -17,7 +17,7 @@ from tagseg.artifacts.run_folder import RunFolder, describe_environment
 from tagseg.errors import ArtifactError, RecipeError
 from tagseg.progress import Progress, SilentProgress
 from tagseg.recipe import Recipe, load_recipe, to_toml
-from tagseg.stages import evaluate, extract_cams, train_classifier
+from tagseg.stages import evaluate, extract_cams, make_masks, train_affinity, train_classifier
 from tagseg.stages.build import engine_settings
 from tagseg.stages.context import RunContext, Stage, stage_fingerprint
 from tagseg.stages.load_data import SYNTHETIC_FOLDER, load_splits
@@ -28,6 +28,14 @@ LEARNING = ("data", "classifier", "suppression", "reconstruction", "self_modulat
 PIPELINE = (
     Stage("train_classifier", LEARNING, train_classifier.run, costly=True),
     Stage("extract_cams", ("cams",), extract_cams.run, costly=True),
+    Stage(
+        "train_affinity",
+        ("seeds", "crf", "affinity"),
+        train_affinity.run,
+        costly=True,
+        unneeded=lambda recipe: "" if recipe.needs_affinity else "masks.refine does not walk",
+    ),
+    Stage("make_masks", ("crf", "masks"), make_masks.run, costly=True),
     Stage("evaluate", ("evaluation",), evaluate.run, costly=False),
 )
 """Every stage in the order in which it runs; a stage reads what those before it left."""
@@ -109,10 +117,18 @@ def _run_in_process(
             _step(context, stage, only=only)
 
 
+def needed_stages(recipe: Recipe) -> tuple[Stage, ...]:
+    """Return the stages that the recipe needs, in order."""
+    return tuple(stage for stage in PIPELINE if not stage.unneeded(recipe))
+
+
 def _step(context: RunContext, stage: Stage, *, only: str | None) -> None:
     """Do, continue or skip one stage and say why."""
     folder, progress, fabric = context.folder, context.progress, context.fabric
-    inputs = stage_fingerprint(PIPELINE, stage.name, context)
+    if reason := stage.unneeded(context.recipe):
+        progress.stage(stage.name, "skip", reason)
+        return
+    inputs = stage_fingerprint(needed_stages(context.recipe), stage.name, context)
     # One process decides for all: the others might look at the manifest a moment later.
     done, reason = fabric.broadcast(folder.is_done(stage.name, inputs))
     if done:
@@ -145,16 +161,17 @@ def _require_before(name: str, *, only: str, reason: str) -> None:
 
 def _check_inputs(context: RunContext, *, redo: bool) -> None:
     """Refuse to mix results of different recipes in one folder, or clear what is out of date when asked to."""
-    for position, stage in enumerate(PIPELINE):
+    stages = needed_stages(context.recipe)
+    for position, stage in enumerate(stages):
         status = context.folder.stage_status(stage.name)
-        if status.state == "missing" or status.fingerprint == stage_fingerprint(PIPELINE, stage.name, context):
+        if status.state == "missing" or status.fingerprint == stage_fingerprint(stages, stage.name, context):
             continue
         if stage.costly and not redo:
             raise ArtifactError(
                 f"{context.folder.root} holds '{stage.name}' of the same recipe, got other values: {_changes(context)}",
                 help="choose another --out, or add --redo to do this stage and the later ones again",
             )
-        for outdated in PIPELINE[position:]:
+        for outdated in stages[position:]:
             _remove(context.folder.output(outdated.name))
         return
 

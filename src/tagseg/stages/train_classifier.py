@@ -15,11 +15,11 @@ from tagseg.stages.build import (
     build_objective,
     build_pyramid,
     loop_settings,
-    needs_regions,
     superpixel_cache,
 )
 from tagseg.stages.context import RunContext
 from tagseg.stages.region_scores import measure_region_scores
+from tagseg.stages.superpixels import compute_superpixels
 from tagseg.stages.validate import validate_classifier
 from tagseg.training.engine import choose_accelerator
 from tagseg.training.loop import Session, resume, train
@@ -86,16 +86,6 @@ def _targets(
 
 def _target_is_measured(recipe: Recipe) -> bool:
     return recipe.self_modulation.enabled and recipe.self_modulation.target == "warmup"
-
-
-def compute_superpixels(context: RunContext) -> None:
-    """Fill the superpixel cache for all images of the run, when any stage needs them."""
-    if needs_regions(context.recipe) and context.fabric.is_global_zero:
-        splits = [split for split in (context.train, context.evaluation) if split]
-        records = {record.image_path: record for split in splits for record in split.records}
-        cache = superpixel_cache(context.recipe)
-        cache.compute_missing(list(records.values()), workers=None, progress=context.progress)
-    context.fabric.barrier()
 
 
 def _validate(context: RunContext, classifier: TagClassifier, *, epoch: int) -> dict[str, float]:

@@ -16,7 +16,7 @@ class OptimizerSettings:
 
     Args:
         kind: ``sgd`` or ``adamw``.
-        lr: learning rate of the backbone, above 0.
+        lr: learning rate of the base (the classifier's backbone), above 0.
         head_lr_factor: the head's learning rate is ``head_lr_factor * lr``.
         momentum: 0 to below 1 (SGD only).
         weight_decay: 0 or more.
@@ -48,14 +48,14 @@ def trainable(module: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
 
 
-def build_optimizer(backbone: nn.Module, head: nn.Module, *, settings: OptimizerSettings) -> optim.Optimizer:
-    """Build the classifier's optimizer with two groups: backbone, and head at a higher rate.
+def build_optimizer(base: nn.Module, head: nn.Module, *, settings: OptimizerSettings) -> optim.Optimizer:
+    """Build an optimizer with two groups: ``base``, and ``head`` at ``head_lr_factor`` times its rate.
 
     Departure: the release hands its weight decay to SGD as the momentum (momentum 1e-4); here each goes to its place,
     and the ``release`` preset asks for that momentum by name.
     """
     groups = [
-        {"params": trainable(backbone), "lr": settings.lr},
+        {"params": trainable(base), "lr": settings.lr},
         {"params": trainable(head), "lr": settings.lr * settings.head_lr_factor},
     ]
     groups = [group for group in groups if group["params"]]

@@ -1,0 +1,59 @@
+"""What commands share: opening a recipe, running stages, printing what came out."""
+
+from pathlib import Path
+
+from tagseg.cli import tables
+from tagseg.cli.console import ConsoleProgress, open_console, print_table
+from tagseg.data.preflight import CheckReport
+from tagseg.recipe import Recipe, load_recipe
+
+
+def open_recipe(
+    path: Path,
+    *,
+    out: Path | None,
+    settings: list[str] | None,
+    devices: int | None = None,
+    precision: str | None = None,
+) -> tuple[Recipe, Path]:
+    """Load a recipe with all that the command line sets.
+
+    Returns:
+        The recipe, and the run folder.
+    """
+    overrides = list(settings or [])
+    overrides += [f"engine.devices={devices}"] if devices is not None else []
+    overrides += [f"engine.precision={precision}"] if precision is not None else []
+    recipe = load_recipe(path, overrides)
+    return recipe, out or Path("runs") / recipe.name
+
+
+def run_stages(recipe: Recipe, folder: Path, *, only: str | None = None, redo: bool = False) -> tables.Scores:
+    """Run all stages, or one, and return the content of ``scores.json``, empty when nothing is scored yet."""
+    from tagseg.stages import run_pipeline
+
+    return run_pipeline(recipe, folder, progress=ConsoleProgress(), only=only, redo=redo).scores
+
+
+def print_report(report: CheckReport, *, show: int) -> None:
+    """Print what was found in a split: images of each class, then every kind of problem with its first ``show``."""
+    rows = [(name, str(count)) for name, count in report.images_by_class.items()]
+    print_table(f"Split '{report.split_name}', {report.num_images} images", ("class", "images"), rows)
+    for line in tables.problem_lines(report, show=show):
+        open_console().print(line)
+
+
+def print_scores(scores: tables.Scores) -> None:
+    """Print the scores of a run's seeds and pseudo masks, if it has any."""
+    if scores.get("seeds"):
+        rows = tables.score_rows("this run", scores)
+        print_table(tables.score_title(scores), tables.SCORE_COLUMNS, rows, num_text_columns=2)
+
+
+def print_compared(scores: tables.Scores, plain: tables.Scores) -> None:
+    """Print the scores of SSC beside those of plain CAM, and the difference, if there are any."""
+    if scores.get("seeds"):
+        columns = (*tables.SCORE_COLUMNS, tables.DIFFERENCE_COLUMN)
+        print_table(tables.score_title(scores), columns, tables.compared_rows(scores, plain), num_text_columns=2)
+        for sentence in tables.comparison_sentences(scores, plain):
+            open_console().print(sentence)

@@ -1,0 +1,116 @@
+"""The sections of stages 1 and 2: the tag classifier, the parts of SSC, training, and the class activation maps."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from tagseg.recipe.section import Section
+
+
+class Classifier(Section):
+    """The tag classifier: a timm backbone and a bias-free 1x1 head.
+
+    ``weights`` is ``pretrained`` (timm's hub, needs a network once), ``random``, or the path of a weights file.
+    """
+
+    backbone: str = "resnet50"
+    weights: str = "pretrained"
+    output_stride: Literal[8, 16, 32] = 16
+    feature_layer: Literal["head", "last_stage"] = "head"
+    frozen_stages: int = Field(default=2, ge=0)
+    batch_norm: Literal["frozen", "train"] = "frozen"
+
+
+class Suppression(Section):
+    """Discriminative region suppression: ``min(x, delta * max(x))`` at the named positions."""
+
+    enabled: bool = True
+    delta: float = Field(default=0.55, gt=0, le=1)
+    positions: tuple[Literal["features", "last_stage", "after_stage_2"], ...] = ("last_stage", "after_stage_2")
+
+
+class Reconstruction(Section):
+    """CAM-driven reconstruction: a decoder rebuilds the image from the class maps under a perceptual loss.
+
+    ``pyramid`` judges the rebuilt image: ``backbone`` (a frozen copy of the classifier's own network with its initial
+    weights), ``vgg19``, or a timm name; ``pyramid_weights`` is ``same`` (those of the classifier, with ``backbone``),
+    ``pretrained``, ``random``, or a path.
+    """
+
+    enabled: bool = True
+    beta: float = Field(default=0.1, ge=0)
+    balance: bool = True
+    width: int = Field(default=64, ge=8)
+    target_stride: Literal[1, 2, 4, 8] = 4
+    pyramid: str = "backbone"
+    pyramid_weights: str = "same"
+    pyramid_levels: tuple[int, ...] = Field(default=(0, 1, 2, 3), min_length=1, max_length=5)
+    normalize: bool = True
+    lr: float = Field(default=5e-4, gt=0)
+
+
+class SelfModulation(Section):
+    """Activation self-modulation: the CAM follows region means.
+
+    ``target`` is ``warmup`` (ours: the region means of the network at the end of the warm-up, measured once on whole
+    images at ``target_scales`` and their flips) or ``self`` (the paper's: the map's own, on reliably active pixels).
+    """
+
+    enabled: bool = True
+    target: Literal["warmup", "self"] = "warmup"
+    target_scales: tuple[float, ...] = Field(default=(0.5,), min_length=1)
+    beta: float = Field(default=10.0, ge=0)
+    balance: bool = False
+    warmup_epochs: int = Field(default=2, ge=0)
+    threshold: float = Field(default=0.3, ge=0, lt=1)
+    erosion_px: int = Field(default=8, ge=1)
+    normalizer: Literal["pixel", "region"] = "pixel"
+    contrast: float = Field(default=10.0, ge=0)
+    midpoint: float = Field(default=0.4, ge=0, le=1)
+
+
+class Training(Section):
+    """How the classifier is trained."""
+
+    epochs: int = Field(default=10, ge=1)
+    batch_size: int = Field(default=16, ge=1)
+    crop_size_px: int = Field(default=512, ge=32)
+    long_side_px: tuple[int, int] = (320, 640)
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    lr: float = Field(default=0.1, gt=0)
+    head_lr_factor: float = Field(default=10.0, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    poly_power: float = Field(default=0.9, ge=0)
+    clip_norm: float | None = Field(default=None, gt=0)
+    flip: bool = True
+    checkpoint_every_steps: int = Field(default=100, ge=1)
+    validation_images: int = Field(default=200, ge=0)
+
+    @field_validator("long_side_px")
+    @classmethod
+    def _ordered(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if not 16 <= value[0] <= value[1]:
+            raise ValueError("is [shortest, longest] with 16 <= shortest <= longest")
+        return value
+
+
+class Cams(Section):
+    """How class activation maps are extracted and stored, and of which splits.
+
+    ``average_over_regions`` hands the maps to the next stage with every superpixel at its mean.
+    """
+
+    splits: tuple[Literal["train", "eval"], ...] = ("train", "eval")
+    scales: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0)
+    flip: bool = True
+    batch_size: int = Field(default=8, ge=1)
+    average_over_regions: bool = False
+    dtype: Literal["uint8", "float16"] = "uint8"
+
+    @field_validator("scales")
+    @classmethod
+    def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not value or min(value) <= 0 or max(value) > 8:
+            raise ValueError("holds at least one scale, each above 0 and at most 8")
+        return value

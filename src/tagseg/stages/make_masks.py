@@ -1,0 +1,175 @@
+"""Stage 4: pseudo masks from the maps; leaves ``4_masks/``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tagseg.artifacts.cam_file import CamFile, read_cam, write_cam
+from tagseg.artifacts.mask_file import write_confidence, write_mask
+from tagseg.data.augment import normalize_image
+from tagseg.data.images import read_image
+from tagseg.models.affinity import predict_boundary
+from tagseg.recipe import Recipe
+from tagseg.refine.background import otsu_background
+from tagseg.refine.pseudo_mask import PseudoMask, confidence_mask, label_scores
+from tagseg.refine.random_walk import walk_cam
+from tagseg.refine.refiner import CrfRefiner, PixelAdaptive, Refiner, SuperpixelSnap, refine_in_order
+from tagseg.stages.build import crf_settings, superpixel_cache
+from tagseg.stages.cam_batches import batches_by_shape, read_ahead
+from tagseg.stages.context import RunContext
+from tagseg.stages.extract_cams import cam_path, read_seed_maps
+from tagseg.stages.superpixels import compute_superpixels
+from tagseg.stages.train_affinity import load_affinity_network
+from tagseg.types import ImageRecord, Split
+
+RULE_IMAGES = 500
+"""Most images, evenly spaced, that the automatic background score looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaskFolder:
+    """Where stage 4 keeps what it makes of each image.
+
+    Args:
+        root: the stage's folder.
+    """
+
+    root: Path
+
+    def labels(self, record: ImageRecord) -> Path:
+        """Return the pseudo mask, a palette PNG of label ids."""
+        return self.root / "labels" / f"{record.image_id}.png"
+
+    def confidence(self, record: ImageRecord) -> Path:
+        """Return the confidence mask, a PNG that is white where the pseudo mask is to be trusted."""
+        return self.root / "confidence" / f"{record.image_id}.png"
+
+    def scores(self, record: ImageRecord) -> Path:
+        """Return the soft scores, where the recipe asks for them."""
+        return self.root / "scores" / f"{record.image_id}.npz"
+
+    @property
+    def maps(self) -> Path:
+        """The folder of the maps after the random walk."""
+        return self.root / "maps"
+
+
+def run(context: RunContext) -> dict[str, Any]:
+    """Walk the maps where the recipe says so, settle the background score, then cut and sharpen the masks."""
+    compute_superpixels(context)
+    recipe = context.recipe
+    folder = MaskFolder(context.folder.output("make_masks"))
+    records = mask_records(recipe, context.train, context.evaluation)
+    if recipe.needs_affinity:
+        _walk_maps(context, folder, records)
+    background_score = _settle_background(context, records)
+    _write_masks(context, folder, records, background_score=background_score)
+    return {"images": len(records), "background_score": background_score}
+
+
+def mask_records(recipe: Recipe, train: Split, evaluation: Split | None) -> tuple[ImageRecord, ...]:
+    """Return the images whose pseudo masks the recipe asks for, each once, by id."""
+    splits = {"train": train, "eval": evaluation}
+    chosen = [splits[name] for name in recipe.masks.splits]
+    records = {record.image_id: record for split in chosen if split for record in split.records}
+    return tuple(records[image_id] for image_id in sorted(records))
+
+
+def read_mask_maps(context: RunContext, record: ImageRecord) -> CamFile:
+    """Read the maps that an image's pseudo mask is cut from: walked ones, or the seeds' where nothing walks."""
+    if context.recipe.needs_affinity:
+        return read_cam(cam_path(MaskFolder(context.folder.output("make_masks")).maps, record))
+    averaged = context.recipe.cams.average_over_regions
+    return read_seed_maps(context.folder.output("extract_cams"), record, context.recipe, averaged=averaged)
+
+
+def _walk_maps(context: RunContext, folder: MaskFolder, records: tuple[ImageRecord, ...]) -> None:
+    """Write the walked maps of all images that have none yet; each process takes its share of the batches."""
+    fabric, recipe = context.fabric, context.recipe
+    network = load_affinity_network(context)
+    # Whole batches are taken or left: a processor may round differently in batches of another length.
+    batches = batches_by_shape(records, batch_size=recipe.cams.batch_size)
+    missing = [batch for batch in batches if not all(cam_path(folder.maps, record).exists() for record in batch)]
+    fabric.barrier()  # every process has looked before any of them writes
+    done = len(records) - sum(len(batch) for batch in missing)
+    averaged = recipe.cams.average_over_regions
+    seeds = context.folder.output("extract_cams")
+    with context.progress.task("Walking the maps", total=len(records), done=done) as task:
+        for batch, images in read_ahead(missing[fabric.global_rank :: fabric.world_size]):
+            backbone = network.backbone
+            pixels = torch.stack([normalize_image(image, mean=backbone.mean, std=backbone.std) for image in images])
+            with fabric.autocast():
+                boundaries = predict_boundary(network, pixels.to(fabric.device))
+            for record, boundary in zip(batch, boundaries, strict=True):
+                maps = read_seed_maps(seeds, record, recipe, averaged=averaged)
+                walked = torch.from_numpy(maps.cam)
+                if maps.label_ids:
+                    walked = walk_cam(
+                        walked.to(boundary.device),
+                        boundary,
+                        radius=recipe.masks.walk_radius,
+                        beta=recipe.masks.walk_beta,
+                        doublings=recipe.masks.walk_doublings,
+                    )
+                write_cam(cam_path(folder.maps, record), walked.cpu().numpy(), maps.label_ids, dtype=recipe.cams.dtype)
+            task.advance(len(batch) * fabric.world_size)
+    fabric.barrier()
+
+
+def _settle_background(context: RunContext, records: tuple[ImageRecord, ...]) -> float:
+    """Return the recipe's background score, or the one that the rule finds without masks; the log says which."""
+    values, progress = context.recipe.masks, context.progress
+    if values.background_rule == "fixed":
+        return values.background_score
+    score = values.background_score
+    if context.fabric.is_global_zero:
+        tagged = [record for record in records if record.tags]
+        chosen = tagged[:: max(1, -(-len(tagged) // RULE_IMAGES))]
+        found = otsu_background(read_mask_maps(context, record) for record in chosen)
+        if found is None:
+            progress.warn(f"no map has two different scores: the background score is masks.background_score, {score}")
+        else:
+            score = round(found, 4)
+            progress.note(f"background score {score:.3f} (auto: Otsu's threshold on the maps of {len(chosen)} images)")
+    return context.fabric.broadcast(score)
+
+
+def _write_masks(
+    context: RunContext, folder: MaskFolder, records: tuple[ImageRecord, ...], *, background_score: float
+) -> None:
+    """Write the pseudo masks of all images that have none yet; each process takes its share."""
+    fabric, values, classes = context.fabric, context.recipe.masks, context.train.classes
+    # The confidence comes last: with it everything of the image is there.
+    missing = [record for record in records if not folder.confidence(record).exists()]
+    fabric.barrier()  # every process has looked before any of them writes
+    with context.progress.task("Making pseudo masks", total=len(records), done=len(records) - len(missing)) as task:
+        for record in missing[fabric.global_rank :: fabric.world_size]:
+            maps = read_mask_maps(context, record)
+            scores = label_scores(torch.from_numpy(maps.cam).to(fabric.device), background_score)
+            steps = _refiners(context, record)
+            if steps:
+                scores = refine_in_order(read_image(record.image_path), scores, steps)
+            mask = PseudoMask.from_scores(scores, maps.label_ids)
+            write_mask(folder.labels(record), mask.labels, classes)
+            if values.soft_scores:
+                soft = scores[1:].clamp(0, 1).cpu().numpy()
+                write_cam(folder.scores(record), soft, maps.label_ids, dtype=context.recipe.cams.dtype)
+            trusted = confidence_mask(mask.labels, mask.margin, keep_fraction=values.keep_fraction)
+            write_confidence(folder.confidence(record), trusted)
+            task.advance(fabric.world_size)
+    fabric.barrier()
+
+
+def _refiners(context: RunContext, record: ImageRecord) -> list[Refiner]:
+    """Return what the recipe does to an image's label scores after the walk, in order."""
+    recipe, steps = context.recipe, []
+    for name in recipe.masks.refine:
+        if name == "crf":
+            steps.append(CrfRefiner(crf_settings(recipe), certainty=recipe.crf.certainty))
+        elif name == "superpixels":
+            steps.append(SuperpixelSnap(superpixel_cache(recipe).read(record.image_path)))
+        elif name == "pixel_adaptive":
+            steps.append(PixelAdaptive())
+    return steps
