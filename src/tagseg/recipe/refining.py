@@ -105,3 +105,9 @@ class Masks(Section):
         if len(set(value)) != len(value) or "walk" in value[1:]:
             raise ValueError("names each step at most once, and 'walk' first")
         return value
+
+    @model_validator(mode="after")
+    def _instances_walk(self) -> "Masks":
+        if self.instances and "walk" not in self.refine:
+            raise ValueError("instances need the affinity network; add 'walk' to refine, or set instances=false")
+        return self

@@ -121,7 +121,7 @@ class DenseCrf:
         """Return the marginal probability of each label after mean field.
 
         Args:
-            probabilities: of each label before the CRF, in [0, 1], on the kernels' device. Only ratios inside a pixel
+            probabilities: of each label before the CRF, at least 0, on the kernels' device. Only ratios inside a pixel
                 count, above :data:`PROBABILITY_FLOOR`. Several unaries in one call share the work on the lattice.
 
         Returns:
@@ -141,8 +141,8 @@ class DenseCrf:
                 f"CRF probabilities are finite and at least 0, got {low:.4g} to {high:.4g}",
                 help="pass probabilities, for example the softmax of scores, not logits",
             )
-        unary = probabilities.float().clamp_min(PROBABILITY_FLOOR).log().flatten(-2)
-        unary = unary.reshape(-1, *unary.shape[-2:])
+        unary = probabilities.float().clamp_min(PROBABILITY_FLOOR).log().contiguous()
+        unary = unary.view(-1, unary.shape[-3], self.size[0] * self.size[1])
         return mean_field(unary, self.kernels, iterations=self.settings.iterations).view(probabilities.shape)
 
 

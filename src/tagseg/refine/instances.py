@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int64
-from numpy import ndarray
 from skimage.measure import label
 from skimage.segmentation import expand_labels
 from torch import Tensor
 from torch.nn import functional
 
+from tagseg.artifacts.instance_file import Instance
 from tagseg.errors import RecipeError
 from tagseg.ops.resize import resize_maps
 from tagseg.refine.random_walk import random_walk
@@ -55,21 +55,6 @@ class InstanceSettings:
             raise RecipeError(
                 f"background_score of instances lies in [0, 1), got {self.background_score}", help="take IRN's 0.25"
             )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Instance:
-    """One object of an image.
-
-    Args:
-        label_id: its class, 1..C.
-        mask: its pixels; the masks of one image do not overlap.
-        score: in (0, 1], the largest score inside the mask; the best instance of an image has 1.
-    """
-
-    label_id: int
-    mask: Bool[ndarray, "H W"]
-    score: float
 
 
 def find_instances(

@@ -10,7 +10,8 @@ from tagseg.evaluation.confusion import ConfusionMatrix
 from tagseg.evaluation.scores import compute_scores
 from tagseg.evaluation.threshold import BackgroundSweep, best
 from tagseg.stages.context import RunContext
-from tagseg.stages.make_masks import MaskFolder, mask_records, read_mask_maps
+from tagseg.stages.make_masks import mask_records, read_mask_maps
+from tagseg.stages.mask_folder import MaskFolder
 from tagseg.stages.seeds import seed_folder
 from tagseg.types import ImageRecord, LabelMap
 

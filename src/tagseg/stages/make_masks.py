@@ -1,7 +1,5 @@
 """Stage 4: pseudo masks from the maps; leaves ``4_masks/``."""
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,40 +18,14 @@ from tagseg.stages.build import crf_settings, superpixel_cache
 from tagseg.stages.cam_batches import batches_by_shape, read_ahead
 from tagseg.stages.context import RunContext
 from tagseg.stages.extract_cams import cam_path, read_seed_maps
+from tagseg.stages.instances import make_instances
+from tagseg.stages.mask_folder import MaskFolder
 from tagseg.stages.superpixels import compute_superpixels
 from tagseg.stages.train_affinity import load_affinity_network
 from tagseg.types import ImageRecord, Split
 
 RULE_IMAGES = 500
 """Most images, evenly spaced, that the automatic background score looks at."""
-
-
-@dataclass(frozen=True, slots=True)
-class MaskFolder:
-    """Where stage 4 keeps what it makes of each image.
-
-    Args:
-        root: the stage's folder.
-    """
-
-    root: Path
-
-    def labels(self, record: ImageRecord) -> Path:
-        """Return the pseudo mask, a palette PNG of label ids."""
-        return self.root / "labels" / f"{record.image_id}.png"
-
-    def confidence(self, record: ImageRecord) -> Path:
-        """Return the confidence mask, a PNG that is white where the pseudo mask is to be trusted."""
-        return self.root / "confidence" / f"{record.image_id}.png"
-
-    def scores(self, record: ImageRecord) -> Path:
-        """Return the soft scores, where the recipe asks for them."""
-        return self.root / "scores" / f"{record.image_id}.npz"
-
-    @property
-    def maps(self) -> Path:
-        """The folder of the maps after the random walk."""
-        return self.root / "maps"
 
 
 def run(context: RunContext) -> dict[str, Any]:
@@ -66,6 +38,8 @@ def run(context: RunContext) -> dict[str, Any]:
         _walk_maps(context, folder, records)
     background_score = _settle_background(context, records)
     _write_masks(context, folder, records, background_score=background_score)
+    if recipe.masks.instances:
+        make_instances(context, folder, records, background_score=background_score)
     return {"images": len(records), "background_score": background_score}
 
 

@@ -1,0 +1,83 @@
+"""The object masks of one image as JSON with COCO's run lengths, readable by its tools.
+
+Axes: H W pixels of the upright image.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+from numpy import ndarray
+from pycocotools import mask as coco_mask
+
+from tagseg.artifacts.atomic import atomic_write
+from tagseg.data.quiet import quiet_decoders
+from tagseg.errors import ArtifactError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Instance:
+    """One object.
+
+    Args:
+        label_id: its class, 1..C.
+        mask: its pixels; the masks of one image do not overlap.
+        score: in (0, 1], the largest score inside the mask; the best instance of an image has 1.
+    """
+
+    label_id: int
+    mask: Bool[ndarray, "H W"]
+    score: float
+
+
+def write_instances(path: Path, instances: Sequence[Instance]) -> None:
+    """Write the objects of one image, atomically; the list may be empty.
+
+    Each is ``{"category_id", "score", "segmentation": {"size": [H, W], "counts"}}``, as in a COCO result file but for
+    the image's id, which is the file's name.
+
+    Raises:
+        ArtifactError: when the file cannot be written.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "photo.json"
+    >>> write_instances(path, [Instance(3, np.array([[True, False]]), 0.5)])
+    >>> [(each.label_id, each.mask.tolist(), each.score) for each in read_instances(path)]
+    [(3, [[True, False]], 0.5)]
+    """
+    rows = []
+    for instance in instances:
+        runs: Any = coco_mask.encode(np.asfortranarray(instance.mask.astype(np.uint8)))  # typed with text, gives bytes
+        segmentation = {"size": [int(side) for side in runs["size"]], "counts": runs["counts"].decode("ascii")}
+        rows.append({"category_id": instance.label_id, "score": instance.score, "segmentation": segmentation})
+    atomic_write(path, json.dumps(rows).encode())
+
+
+def read_instances(path: Path) -> list[Instance]:
+    """Read the objects of one image.
+
+    Raises:
+        ArtifactError: when the file is missing or damaged.
+    """
+    if not path.is_file():
+        raise ArtifactError(
+            f"instance file {path} must exist, got no such file", help="run the stage make-masks with masks.instances"
+        )
+    try:
+        return [_instance(row) for row in json.loads(path.read_text(encoding="utf-8"))]
+    except Exception as error:  # pycocotools raises almost anything
+        raise ArtifactError(
+            f"instance file {path} must be a whole file written by tagseg, got a file that cannot be read as one",
+            help="delete it and run the stage make-masks again",
+        ) from error
+
+
+def _instance(row: dict[str, Any]) -> Instance:
+    runs: Any = {"size": row["segmentation"]["size"], "counts": row["segmentation"]["counts"].encode("ascii")}
+    with quiet_decoders:
+        mask = coco_mask.decode(runs).astype(bool)
+    return Instance(int(row["category_id"]), mask, float(row["score"]))

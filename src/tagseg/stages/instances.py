@@ -1,0 +1,54 @@
+"""Last part of stage 4, where the recipe asks for it: one mask for each object that displacement tells apart."""
+
+import torch
+
+from tagseg.artifacts.instance_file import write_instances
+from tagseg.data.augment import normalize_image
+from tagseg.data.images import read_image
+from tagseg.models.affinity import AffinityNetwork, predict_boundary, predict_displacement
+from tagseg.refine.instances import Instance, InstanceSettings, find_instances
+from tagseg.stages.context import RunContext
+from tagseg.stages.extract_cams import read_seed_maps
+from tagseg.stages.mask_folder import MaskFolder
+from tagseg.stages.train_affinity import load_affinity_network
+from tagseg.types import ImageRecord
+
+
+def make_instances(
+    context: RunContext, folder: MaskFolder, records: tuple[ImageRecord, ...], *, background_score: float
+) -> None:
+    """Write the object masks of all images that have none yet; each process takes its share."""
+    fabric, values = context.fabric, context.recipe.masks
+    network = load_affinity_network(context)
+    settings = InstanceSettings(
+        radius=values.walk_radius,
+        beta=values.walk_beta,
+        doublings=values.walk_doublings,
+        background_score=background_score,
+    )
+    missing = [record for record in records if not folder.instances(record).exists()]
+    fabric.barrier()  # every process has looked before any of them writes
+    with context.progress.task("Making object masks", total=len(records), done=len(records) - len(missing)) as task:
+        for record in missing[fabric.global_rank :: fabric.world_size]:
+            found = _instances_of(context, network, record, settings=settings)
+            write_instances(folder.instances(record), found)
+            task.advance(fabric.world_size)
+    fabric.barrier()
+
+
+def _instances_of(
+    context: RunContext, network: AffinityNetwork, record: ImageRecord, *, settings: InstanceSettings
+) -> list[Instance]:
+    averaged = context.recipe.cams.average_over_regions
+    maps = read_seed_maps(context.folder.output("extract_cams"), record, context.recipe, averaged=averaged)
+    if not maps.label_ids:
+        return []
+    backbone, device = network.backbone, context.fabric.device
+    pixels = normalize_image(read_image(record.image_path), mean=backbone.mean, std=backbone.std)[None].to(device)
+    return find_instances(
+        torch.from_numpy(maps.cam).to(device),
+        maps.label_ids,
+        boundary=predict_boundary(network, pixels)[0],
+        displacement=predict_displacement(network, pixels)[0],
+        settings=settings,
+    )
