@@ -15,7 +15,7 @@ PYTHON ?= $(firstword $(foreach python,python3.12 python3.13 python3.11 python3,
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 WORKERS ?= 2
 
-.PHONY: demo test lint types format docs-results clean help
+.PHONY: demo test reference lint types format docs-results clean help
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ demo: $(READY) ## Run the whole pipeline on the embedded data set, SSC beside pl
 
 test: $(READY) ## Run all tests, shapes and types of tensor functions checked at every call
 	$(TEST_ENV) $(VENV)/bin/python -m pytest -n $(WORKERS) --jaxtyping-packages=tagseg,beartype.beartype
+
+reference: $(READY) ## Install the compiled reference of the dense CRF, for its parity tests (needs a C compiler)
+	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --constraint constraints.txt --editable '.[dev,crf]'
 
 lint: $(READY) ## Check style and formatting
 	$(VENV)/bin/ruff check .

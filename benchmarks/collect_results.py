@@ -2,9 +2,11 @@
 
 python benchmarks/collect_results.py runs --out docs/results.md --record benchmarks/results/seeds.json
 python benchmarks/collect_results.py benchmarks/results/seeds.json --out docs/results.md
+python benchmarks/collect_results.py benchmarks/results/seeds.json runs/new --out docs/results.md --record ...
 
-A record holds what the page needs of each run and no path of the machine, so that the page can be made again without
-the run folders.
+Of several sources a later one replaces the runs of the same name and seed in those before it; where the seeds are the
+same to the last digit they keep the receipt of the run that made them first. A record holds what the page needs of each
+run and no path of the machine, so that the page can be made again without the run folders.
 """
 
 import argparse
@@ -19,13 +21,15 @@ from typing import Any
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 SCORES = ("mean_iou", "precision", "recall")
 LOCAL = ("name", "seed", "superpixels.cache", "data.root")
-COLUMNS = ("run", "split (images)", "maps", "seeds", "background", "mIoU", "precision", "recall", "minutes", "commit")
+MAP_STAGES, MASK_STAGES = ("train_classifier", "extract_cams"), ("train_affinity", "make_masks")
+COLUMNS = ("run", "split (images)", "what", "seeds", "background", "mIoU", "precision", "recall", "minutes", "commit")
 HEADER = """# Results
 
 Written by `make docs-results` from run folders; do not edit. Per cent, seeds at the best background score of the sweep;
 the mean over seeds, with the standard deviation of the mIoU where there are several. *network*: the maps as the network
-gives them; *averaged*: every superpixel at its mean, as they are handed to the next stage. Minutes are of wall time,
-training and extraction together. No ground truth was read in training.
+gives them; *averaged*: every superpixel at its mean, as they are handed to the next stage; *pseudo masks*: as made,
+at the background score that the run used. Minutes are of wall time: training and extraction for maps; seeds, affinity
+network and masks of all training images for pseudo masks. No ground truth was read in training.
 """
 
 
@@ -40,22 +44,52 @@ def finished_runs(root: Path) -> list[dict[str, Any]]:
     return found
 
 
+def read_source(source: Path) -> list[dict[str, Any]]:
+    """Return the runs of a record, or those below a folder."""
+    return json.loads(source.read_text(encoding="utf-8")) if source.is_file() else finished_runs(source)
+
+
 def record(scores: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
     """Return what the page says of one run."""
     recipe, environment, stages = manifest["recipe"], manifest["environment"], manifest.get("stages", {})
-    seconds = [entry["details"]["time_s"] for entry in stages.values() if "time_s" in entry.get("details", {})]
+    made = scores.get("pseudo_masks")
     threads = stages.get("train_classifier", {}).get("details", {}).get("threads")
     return {
         "name": recipe["name"],
         "seed": manifest["seed"],
         "commit": (environment["commit"] or "unknown")[:10],
-        "minutes": round(sum(seconds) / 60, 1) if seconds else None,
+        "minutes": minutes(stages, MAP_STAGES),
         "hardware": f"{environment.get('platform', 'unknown')}, {threads or 'unknown'} CPU thread(s)",
         "command": command(recipe),
         "split": scores["split"],
         "images": scores["images"],
         "seeds": {kind: {"best": swept["best"]} for kind, swept in scores["seeds"].items()},
+        "pseudo_masks": {"background_score": made["background_score"], **made["masks"]} if made else None,
+        "mask_minutes": minutes(stages, MASK_STAGES),
     }
+
+
+def minutes(stages: dict[str, Any], names: Sequence[str]) -> float | None:
+    """Return the wall time of some stages, None when none of them ran."""
+    seconds = [
+        stages[name]["details"]["time_s"] for name in names if "time_s" in stages.get(name, {}).get("details", {})
+    ]
+    return round(sum(seconds) / 60, 1) if seconds else None
+
+
+def merged(sources: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Join records; a later run of the same name and seed replaces an earlier one, but for seeds that are the same."""
+    kept: list[dict[str, Any]] = []
+    for runs in sources:
+        for run in runs:
+            same = [old for old in kept if (old["name"], old["seed"]) == (run["name"], run["seed"])]
+            known = any(old["seeds"] and old["seeds"] == run["seeds"] for old in same)
+            if not known:
+                kept = [old for old in kept if old not in same]
+            else:
+                kept = [old for old in kept if old not in same or old["seeds"]]
+            kept.append({**run, "seeds": {}} if known else run)
+    return kept
 
 
 def command(recipe: dict[str, Any]) -> str:
@@ -89,11 +123,14 @@ def flat(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def result_rows(runs: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """Return one row per (run name, split, number of images, kind of maps), the mean over its seeds."""
+    """Return one row per (run name, split, number of images, what is scored), the mean over its seeds."""
     groups: dict[tuple[str, str, int, str], list[tuple[dict[str, Any], dict[str, Any]]]] = defaultdict(list)
     for run in runs:
-        for kind, swept in run["seeds"].items():
-            groups[run["name"], run["split"], run["images"], kind].append((run, swept["best"]))
+        points = {kind: swept["best"] for kind, swept in run["seeds"].items()}
+        if run.get("pseudo_masks"):
+            points["pseudo masks"] = run["pseudo_masks"]
+        for kind, point in points.items():
+            groups[run["name"], run["split"], run["images"], kind].append((run, point))
     rows = []
     for (name, split, images, kind), members in sorted(groups.items()):
         points = [best for _, best in members]
@@ -103,10 +140,11 @@ def result_rows(runs: Sequence[dict[str, Any]]) -> list[list[str]]:
         figures += [f"{mean:.1f}" for mean in means[1:]]
         cuts = sorted({f"{point['background_score']:.2f}" for point in points})
         seeds = ", ".join(str(seed) for seed in sorted(run["seed"] for run, _ in members))
-        times = [run["minutes"] for run, _ in members if run["minutes"] is not None]
-        minutes = f"{statistics.fmean(times):.0f}" if times else "unknown"
+        key = "mask_minutes" if kind == "pseudo masks" else "minutes"
+        times = [run[key] for run, _ in members if run[key] is not None]
+        taken = f"{statistics.fmean(times):.0f}" if times else "unknown"
         commits = ", ".join(sorted({run["commit"] for run, _ in members}))
-        rows.append([name, f"{split} ({images})", kind, seeds, " ".join(cuts), *figures, minutes, commits])
+        rows.append([name, f"{split} ({images})", kind, seeds, " ".join(cuts), *figures, taken, commits])
     return rows
 
 
@@ -123,14 +161,13 @@ def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", type=Path, help="folder with run folders at any depth, or a record")
+    parser.add_argument("source", type=Path, nargs="+", help="folders with run folders at any depth, or records")
     parser.add_argument("--out", type=Path, required=True, help="the Markdown page to write")
     parser.add_argument("--record", type=Path, help="also write what the page is made of to this JSON file")
     asked = parser.parse_args()
-    is_record = asked.source.is_file()
-    runs = json.loads(asked.source.read_text(encoding="utf-8")) if is_record else finished_runs(asked.source)
+    runs = merged([read_source(source) for source in asked.source])
     if not runs:
-        parser.error(f"no scored run below {asked.source}; run 'make demo' first")
+        parser.error(f"no scored run below {', '.join(map(str, asked.source))}; run 'make demo' first")
     if asked.record:
         asked.record.parent.mkdir(parents=True, exist_ok=True)
         asked.record.write_text(json.dumps(runs, indent=1) + "\n", encoding="utf-8")

@@ -67,3 +67,27 @@ def test_the_command_names_the_shipped_recipe_and_what_differs() -> None:
     recipe = load_recipe(SCRIPT.parents[1] / "recipes" / "demo.toml", ["training.lr=0.5", "seed=3"])
     values = {**recipe.model_dump(mode="json"), "name": "demo-hot"}
     assert script["command"](values) == "tagseg run recipes/demo.toml --set seed=SEED --set training.lr=0.5"
+
+
+def masked(runs: list[dict[str, Any]], **changes: Any) -> list[dict[str, Any]]:
+    masks = {"background_score": 0.5, "mean_iou": 0.64, "precision": 0.7, "recall": 0.8}
+    return [{**run, "pseudo_masks": masks, "mask_minutes": 7.0, "commit": "new", **changes} for run in runs]
+
+
+def test_masks_added_later_leave_the_seeds_their_receipt(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", name="toy", seed=0, mean_iou=0.5)
+    script = runpy.run_path(str(SCRIPT))
+    old = script["finished_runs"](tmp_path)
+    rows = script["result_rows"](script["merged"]([old, masked(old), masked(old, commit="newer")]))
+    assert rows == [
+        ["toy", "train (10)", "network", "0", "0.30", "50.0", "50.0", "25.0", "2", "0123456789"],
+        ["toy", "train (10)", "pseudo masks", "0", "0.50", "64.0", "70.0", "80.0", "7", "newer"],
+    ]
+
+
+def test_a_run_with_other_seeds_replaces_the_one_of_its_name_and_seed(tmp_path: Path) -> None:
+    for folder, mean_iou in (("a", 0.5), ("b", 0.6)):
+        write_run(tmp_path / folder / "run", name="toy", seed=0, mean_iou=mean_iou)
+    script = runpy.run_path(str(SCRIPT))
+    old, new = (script["finished_runs"](tmp_path / folder) for folder in ("a", "b"))
+    assert [row[5] for row in script["result_rows"](script["merged"]([old, new]))] == ["60.0"]

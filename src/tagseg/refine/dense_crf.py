@@ -103,6 +103,7 @@ class DenseCrf:
     def __init__(self, image: ndarray, *, settings: CrfSettings, device: torch.device | str = "cpu") -> None:
         _require_rgb(image)
         self.settings = settings
+        self.device = torch.device(device)
         self.size = image.shape[:2]
         pixels = torch.tensor(np.ascontiguousarray(image), device=device)
         colors = pixels.permute(2, 0, 1).flatten(1).float()
@@ -121,11 +122,11 @@ class DenseCrf:
         """Return the marginal probability of each label after mean field.
 
         Args:
-            probabilities: of each label before the CRF, at least 0, on the kernels' device. Only ratios inside a pixel
-                count, above :data:`PROBABILITY_FLOOR`. Several unaries in one call share the work on the lattice.
+            probabilities: of each label before the CRF, at least 0, on any device. Only ratios inside a pixel count,
+                above :data:`PROBABILITY_FLOOR`. Several unaries in one call share the work on the lattice.
 
         Returns:
-            Float32 in [0, 1], sums to 1 over L. No gradient.
+            Float32 in [0, 1], sums to 1 over L, on the kernels' device. No gradient.
 
         Raises:
             DataError: when the size is not the image's, or a value is negative or not finite.
@@ -141,7 +142,7 @@ class DenseCrf:
                 f"CRF probabilities are finite and at least 0, got {low:.4g} to {high:.4g}",
                 help="pass probabilities, for example the softmax of scores, not logits",
             )
-        unary = probabilities.float().clamp_min(PROBABILITY_FLOOR).log().contiguous()
+        unary = probabilities.to(self.device).float().clamp_min(PROBABILITY_FLOOR).log().contiguous()
         unary = unary.view(-1, unary.shape[-3], self.size[0] * self.size[1])
         return mean_field(unary, self.kernels, iterations=self.settings.iterations).view(probabilities.shape)
 

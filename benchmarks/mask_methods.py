@@ -1,0 +1,213 @@
+"""What each refinement makes of the same maps: scores and seconds an image, side by side on one finished run.
+
+    python benchmarks/mask_methods.py runs/animals
+    python benchmarks/mask_methods.py runs/animals --every 4 --set superpixels.cache=...
+
+Every method starts from the maps of stage 2, as the network gave them and averaged over regions. The background score
+of each kind of maps (before the walk, after the walk) is found by the rule that needs no masks, so that no row is tuned
+on the masks that score it; "best" is the best one of a sweep, before the steps that follow. Seconds are wall time for
+one image on one thread without reading it; those of the walk include the boundaries, not the training of the affinity
+network, which the table names apart. Prints one table and writes JSON.
+"""
+
+import argparse
+import json
+import platform
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from tagseg.artifacts.cam_file import CamFile
+from tagseg.artifacts.run_folder import RunFolder
+from tagseg.data.augment import normalize_image
+from tagseg.data.images import read_image
+from tagseg.evaluation.confusion import ConfusionMatrix
+from tagseg.evaluation.scores import compute_scores
+from tagseg.evaluation.threshold import BackgroundSweep, best
+from tagseg.models.affinity import predict_boundary
+from tagseg.progress import SilentProgress
+from tagseg.recipe import load_recipe
+from tagseg.refine.background import otsu_background
+from tagseg.refine.pseudo_mask import PseudoMask, label_scores
+from tagseg.refine.random_walk import walk_cam
+from tagseg.refine.refiner import CrfRefiner, PixelAdaptive, SuperpixelSnap
+from tagseg.stages.build import crf_settings, superpixel_cache
+from tagseg.stages.context import RunContext
+from tagseg.stages.extract_cams import read_seed_maps
+from tagseg.stages.load_data import read_splits
+from tagseg.stages.train_affinity import load_affinity_network
+from tagseg.types import Image, ImageRecord
+
+STEPS = ("none", "superpixels", "pixel_adaptive", "crf")
+
+
+@dataclass
+class Row:
+    """The counts of one method."""
+
+    matrix: ConfusionMatrix
+    seconds: list[float] = field(default_factory=list)
+
+
+class Comparison:
+    """All methods on the images of one run."""
+
+    def __init__(self, context: RunContext, records: list[ImageRecord]) -> None:
+        self.context, self.records = context, records
+        assert context.evaluation is not None
+        self.classes = context.evaluation.classes
+        self.network = load_affinity_network(context)
+        self.rows: dict[tuple[str, str], Row] = {}
+        self.walk_seconds: dict[str, list[float]] = defaultdict(list)
+        self.maps: dict[tuple[str, str], CamFile] = {}
+
+    def starting_maps(self, record: ImageRecord) -> dict[str, CamFile]:
+        """Return each kind of maps of an image, the walked ones among them, and note what the walk took."""
+        recipe, image = self.context.recipe, read_image(record.image_path)
+        kinds = {}
+        for kind in ("network", "averaged"):
+            maps = read_seed_maps(
+                self.context.folder.output("extract_cams"), record, recipe, averaged=kind == "averaged"
+            )
+            started = time.perf_counter()
+            walked = self._walk(image, maps)
+            self.walk_seconds[kind].append(time.perf_counter() - started)
+            kinds |= {kind: maps, f"{kind}, walk": CamFile(walked.numpy(), maps.label_ids)}
+        return kinds
+
+    def _walk(self, image: Image, maps: CamFile) -> Tensor:
+        cam, masks, backbone = torch.from_numpy(maps.cam), self.context.recipe.masks, self.network.backbone
+        if not maps.label_ids:
+            return cam
+        pixels = normalize_image(image, mean=backbone.mean, std=backbone.std)[None]
+        boundary = predict_boundary(self.network, pixels)[0]
+        return walk_cam(cam, boundary, radius=masks.walk_radius, beta=masks.walk_beta, doublings=masks.walk_doublings)
+
+    def measure(self, record: ImageRecord, kinds: dict[str, CamFile], background: dict[str, float]) -> None:
+        """Refine an image's maps by every method and count."""
+        assert record.mask is not None
+        image, truth = read_image(record.image_path), record.mask.read()
+        for kind, maps in kinds.items():
+            scores = label_scores(torch.from_numpy(maps.cam), background[kind])
+            for name in STEPS:
+                row = self.rows.setdefault((kind, name), Row(ConfusionMatrix(self.classes.num_labels)))
+                started = time.perf_counter()
+                refined = self._step(name, record)(image, scores)
+                row.seconds.append(time.perf_counter() - started)
+                row.matrix.update(PseudoMask.from_scores(refined, maps.label_ids).labels, truth, name=record.image_id)
+
+    def _step(self, name: str, record: ImageRecord) -> Callable[[Image, Tensor], Tensor]:
+        recipe = self.context.recipe
+        if name == "superpixels":
+            return SuperpixelSnap(superpixel_cache(recipe).read(record.image_path))
+        if name == "crf":
+            return CrfRefiner(crf_settings(recipe), certainty=recipe.crf.certainty)
+        return PixelAdaptive() if name == "pixel_adaptive" else lambda image, scores: scores
+
+
+def compare(context: RunContext, every: int) -> list[dict[str, Any]]:
+    """Return one row a method."""
+    assert context.evaluation is not None
+    records = [record for record in context.evaluation.records[::every] if record.mask]
+    comparison = Comparison(context, records)
+    maps = [comparison.starting_maps(record) for record in records]
+    background, swept = {}, {}
+    for kind in maps[0]:
+        background[kind] = otsu_background(each[kind] for each in maps) or context.recipe.masks.background_score
+        sweep = BackgroundSweep(comparison.classes.label_names, context.recipe.evaluation.background_scores)
+        for record, each in zip(records, maps, strict=True):
+            assert record.mask is not None
+            sweep.update(each[kind], record.mask.read())
+        swept[kind] = best(sweep.points())
+    for record, each in zip(records, maps, strict=True):
+        comparison.measure(record, each, background)
+    rows = []
+    for (kind, name), row in comparison.rows.items():
+        scores = compute_scores(row.matrix, comparison.classes.label_names)
+        source, _, walk = kind.partition(", ")
+        seconds = sum(row.seconds) + (sum(comparison.walk_seconds[source]) if walk else 0)
+        rows.append(
+            {
+                "maps": source,
+                "steps": [step for step in (walk, name) if step and step != "none"],
+                "background_score": background[kind],
+                "mean_iou": scores.mean_iou,
+                "precision": scores.precision,
+                "recall": scores.recall,
+                "seconds_an_image": seconds / len(records),
+                "best_background_score": swept[kind].background_score if name == "none" else None,
+                "best_mean_iou": swept[kind].scores.mean_iou if name == "none" else None,
+            }
+        )
+    return rows
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Return the rows as a Markdown table."""
+    lines = [
+        "| maps | refined by | background | mIoU | precision | recall | s an image | best of a sweep |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        swept = (
+            ""
+            if row["best_mean_iou"] is None
+            else f"{100 * row['best_mean_iou']:.1f} at {row['best_background_score']:.2f}"
+        )
+        cells = [
+            row["maps"],
+            ", ".join(row["steps"]) or "nothing",
+            f"{row['background_score']:.2f}",
+            *(f"{100 * row[score]:.1f}" for score in ("mean_iou", "precision", "recall")),
+            f"{row['seconds_an_image']:.2f}",
+            swept,
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def open_context(root: Path, settings: list[str]) -> RunContext:
+    recipe = load_recipe(root / "recipe.toml", settings)
+    train, evaluation = read_splits(recipe.data, run_root=root)
+    fabric = Fabric(accelerator="cpu", devices=1)
+    fabric.launch()
+    return RunContext(fabric, recipe, RunFolder(root), train, evaluation, "", SilentProgress())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="a finished run folder with an affinity network and ground truth")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="look at every Nth image")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change the recipe")
+    default = Path(__file__).parent / "results" / "mask_methods.json"
+    parser.add_argument("--out", type=Path, default=default)
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    context = open_context(asked.run, asked.set)
+    rows = compare(context, asked.every)
+    stages = RunFolder(asked.run).read_manifest()["stages"]
+    receipt = {
+        "recipe": context.recipe.name,
+        "seed": context.recipe.seed,
+        "split": context.evaluation.name if context.evaluation else None,
+        "images": len(context.evaluation.records[:: asked.every]) if context.evaluation else 0,
+        "affinity_training_minutes": round(stages["train_affinity"]["details"]["time_s"] / 60, 1),
+        "machine": {"torch": torch.__version__, "machine": platform.machine(), "threads": 1},
+    }
+    asked.out.write_text(json.dumps({**receipt, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    print(
+        f"{receipt['images']} images of '{receipt['split']}', one thread; seeds and affinity network took "
+        f"{receipt['affinity_training_minutes']} min once\n"
+    )
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()
