@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 from tagseg.artifacts.atomic import atomic_write
 from tagseg.artifacts.cam_file import read_cam, write_cam
 from tagseg.artifacts.checkpoint import load_checkpoint, save_checkpoint
-from tagseg.artifacts.mask_file import read_mask, write_mask
+from tagseg.artifacts.instance_file import Instance, read_instances, write_instances
+from tagseg.artifacts.mask_file import read_confidence, read_mask, write_confidence, write_mask
 from tagseg.artifacts.run_folder import RunFolder
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError
@@ -198,6 +199,78 @@ def test_a_mask_in_colours(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"mask {path} must hold one label id per pixel (PNG mode P or L), got mode RGB; "
         "save it as a palette PNG without converting it to colours"
+    )
+
+
+def test_no_confidence_mask(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    with pytest.raises(ArtifactError) as caught:
+        read_confidence(path)
+    assert str(caught.value) == f"mask {path} must exist, got no such file; run the stage that writes it first"
+
+
+def test_a_damaged_confidence_mask(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_text("no PNG")
+    with pytest.raises(ArtifactError) as caught:
+        read_confidence(path)
+    assert str(caught.value) == (
+        f"mask {path} must be a whole PNG file, got a file that cannot be read as one; "
+        "delete it and run the stage that writes it again"
+    )
+
+
+def test_a_confidence_mask_of_label_ids(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    write_mask(path, np.array([[0, 1]], np.uint8), ClassTable(("cat",)))
+    with pytest.raises(ArtifactError) as caught:
+        read_confidence(path)
+    assert str(caught.value) == (
+        f"confidence mask {path} must hold one bit per pixel (PNG mode 1), got mode P; "
+        "delete it and run the stage make-masks again"
+    )
+
+
+def test_a_mask_of_trusted_pixels(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    write_confidence(path, np.array([[True, False]]))
+    with pytest.raises(ArtifactError) as caught:
+        read_mask(path)
+    assert str(caught.value) == (
+        f"mask {path} must hold one label id per pixel (PNG mode P or L), got mode 1; "
+        "save it as a palette PNG without converting it to colours"
+    )
+
+
+def test_no_instance_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    with pytest.raises(ArtifactError) as caught:
+        read_instances(path)
+    assert str(caught.value) == (
+        f"instance file {path} must exist, got no such file; run the stage make-masks with masks.instances"
+    )
+
+
+@pytest.mark.parametrize("content", ["", "[", "[1]", "null", '[{"category_id": 1, "score": 0.5}]', "\xff"])
+def test_a_damaged_instance_file(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(content, encoding="latin-1")
+    with pytest.raises(ArtifactError) as caught:
+        read_instances(path)
+    assert str(caught.value) == (
+        f"instance file {path} must be a whole file written by tagseg, got a file that cannot be read as one; "
+        "delete it and run the stage make-masks again"
+    )
+
+
+def test_an_instance_file_in_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" / "a.json"
+    with pytest.raises(ArtifactError) as caught:
+        write_instances(path, [Instance(1, np.ones((1, 1), bool), 1.0)])
+    assert str(caught.value) == (
+        f"{path} could not be written, got 'File exists'; "
+        "free disk space or correct the folder's permissions, then run the same command again"
     )
 
 

@@ -1,11 +1,15 @@
 import errno
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tagseg.cli import main
+from tagseg.data.synthetic import write_dataset
 from tagseg.errors import DataError
+from tagseg.stages import PIPELINE
+from tagseg.stages.context import RunContext, Stage
 
 RECIPE = 'name = "tiny"\n[data]\nformat = "folder"\nroot = "photos"\n'
 
@@ -107,3 +111,84 @@ def test_a_full_disk(recipe_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
         "error: the disk has no room left for runs/tiny/1_classifier/curves.csv\n"
         "help: free some space, then run the same command again: what is finished stays\n"
     )
+
+
+@pytest.fixture
+def photos_recipe(tmp_path: Path) -> Path:
+    """Return a recipe of two photographs that can really be read."""
+    write_dataset(tmp_path / "photos", num_images=2, size=(32, 32), seed=0)
+    path = tmp_path / "small.toml"
+    path.write_text(f'name = "small"\n[data]\nformat = "folder"\nroot = "{tmp_path / "photos"}"\n')
+    return path
+
+
+def output_of(*words: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str], str]:
+    code = run_words(*words)
+    shown = capsys.readouterr()
+    return code, shown.out.splitlines(), shown.err
+
+
+@pytest.fixture
+def quick_stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let the stages do nothing but leave a folder, and return a list of those that ran."""
+    ran: list[str] = []
+
+    def quick(stage: Stage) -> Stage:
+        def do(context: RunContext) -> dict[str, Any]:
+            context.folder.output(stage.name).mkdir()
+            ran.append(stage.name)
+            return {}
+
+        return replace(stage, run=do, missing=lambda context: 0)
+
+    monkeypatch.setattr("tagseg.stages.pipeline.PIPELINE", tuple(quick(stage) for stage in PIPELINE))
+    return ran
+
+
+@pytest.mark.parametrize("command", ["extract-cams", "train-affinity", "make-masks", "evaluate"])
+def test_a_stage_before_those_that_it_follows(
+    photos_recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    code, _, error = output_of(command, str(photos_recipe), "--out", str(tmp_path / "run"), capsys=capsys)
+    assert code == 2
+    assert error == (
+        f"error: stage '{command.replace('-', '_')}' follows a finished 'train_classifier', "
+        "got one that is not (never started)\n"
+        "help: run 'tagseg train-classifier' or 'tagseg run' first\n"
+    )
+
+
+def test_masks_before_the_affinity_network_that_they_walk_with(
+    photos_recipe: Path, tmp_path: Path, quick_stages: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("train-classifier", "extract-cams"):
+        assert run_words(command, str(photos_recipe), "--out", str(tmp_path / "run")) == 0
+    code, _, error = output_of("make-masks", str(photos_recipe), "--out", str(tmp_path / "run"), capsys=capsys)
+    assert code == 2
+    assert error == (
+        "error: stage 'make_masks' follows a finished 'train_affinity', got one that is not (never started)\n"
+        "help: run 'tagseg train-affinity' or 'tagseg run' first\n"
+    )
+    assert quick_stages == ["train_classifier", "extract_cams"]
+
+
+def test_an_affinity_network_that_nothing_walks_with(
+    photos_recipe: Path, tmp_path: Path, quick_stages: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(photos_recipe), "--out", str(tmp_path / "run"), "--set", "masks.refine=[]"]
+    for command in ("train-classifier", "extract-cams", "train-affinity"):
+        code, lines, _ = output_of(command, *words, capsys=capsys)
+        assert code == 0
+    assert lines == [
+        "train_classifier: skipped (done with the same inputs)",
+        "extract_cams: skipped (done with the same inputs)",
+        "train_affinity: skipped (masks.refine does not walk)",
+    ]
+    code, lines, _ = output_of("make-masks", *words, capsys=capsys)
+    assert code == 0
+    assert lines[2:] == [
+        "train_affinity: skipped (masks.refine does not walk)",
+        "make_masks: starts (never started)",
+        "make_masks: done (0 s)",
+    ]
+    assert quick_stages == ["train_classifier", "extract_cams", "make_masks"]

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from tagseg.artifacts.cam_file import write_cam
+from tagseg.artifacts.mask_file import write_confidence, write_mask
 from tagseg.classes import ClassTable
 from tagseg.errors import TagsegError
 from tagseg.recipe import make_recipe, to_toml
@@ -13,11 +14,11 @@ from tagseg.report.figures import color_mask
 from tagseg.stages.figure import FigureChoice, write_figure
 
 
-def make_run(root: Path, photos: Path, *, masks: Path | None = None) -> Path:
+def make_run(root: Path, photos: Path, *settings: str, masks: Path | None = None) -> Path:
     """Write a run folder over a data set of one class a folder and one image in it, 4 x 6 pixels."""
     data = {"format": "folder", "root": str(photos), **({"masks": str(masks)} if masks else {})}
     root.mkdir(parents=True)
-    (root / "recipe.toml").write_text(to_toml(make_recipe({"name": "small", "data": data})))
+    (root / "recipe.toml").write_text(to_toml(make_recipe({"name": "small", "data": data}, list(settings))))
     write_cam(root / "2_cams" / "cat" / "tom.npz", np.full((1, 4, 6), 0.5, np.float32), (1,))
     return root
 
@@ -66,13 +67,99 @@ def test_a_column_that_does_not_exist(run: Path) -> None:
         "'seeds' is no column of a figure; did you mean 'seed'?"
     )
     assert message(run, choice=FigureChoice(columns=("",))) == (
-        "'' is no column of a figure; use one of: cam, image, seed, truth"
+        "'' is no column of a figure; use one of: cam, confident, image, mask, seed, sure, truth"
     )
 
 
 def test_truth_where_there_is_none(run: Path) -> None:
     assert message(run, choice=FigureChoice(columns=("truth",))) == (
         "column 'truth' shows masks, got images without any; leave it out of --columns"
+    )
+
+
+def mark_done(run: Path, *stages: str) -> None:
+    """Note stages as done, with an output folder each."""
+    for folder in ("3_affinity", "4_masks"):
+        (run / folder).mkdir(exist_ok=True)
+    entries = {stage: {"state": "done", "fingerprint": "x"} for stage in stages}
+    (run / "manifest.json").write_text(json.dumps({"format": 1, "stages": entries}))
+
+
+@pytest.mark.parametrize(
+    ("column", "what", "stage"),
+    [
+        ("sure", "sure seeds", "train-affinity"),
+        ("mask", "pseudo masks", "make-masks"),
+        ("confident", "confidence masks", "make-masks"),
+    ],
+)
+def test_a_column_whose_stage_has_not_run(run: Path, column: str, what: str, stage: str) -> None:
+    wanted = (
+        f"column '{column}' shows {what}, got {run} without any; "
+        f"run the stage {stage} first, or leave it out of --columns"
+    )
+    assert message(run, choice=FigureChoice(columns=("image", column))) == wanted
+    mark_done(run, stage.replace("-", "_"))
+    for folder in ("3_affinity", "4_masks"):
+        (run / folder).rmdir()
+    assert message(run, choice=FigureChoice(columns=("image", column))) == wanted
+
+
+def test_sure_seeds_of_a_recipe_that_does_not_walk(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", "cat/tom.png")
+    run = make_run(tmp_path / "run", photos, 'masks.refine=["crf"]')
+    write_mask(run / "3_affinity" / "seeds" / "cat" / "tom.png", np.zeros((4, 6), np.uint8), ClassTable(("cat",)))
+    assert message(run, choice=FigureChoice(columns=("sure",))) == (
+        f"column 'sure' shows sure seeds, got {run} whose recipe does not walk; "
+        "run it with 'walk' in masks.refine, or leave it out of --columns"
+    )
+
+
+def test_a_column_without_any_of_the_images(run: Path) -> None:
+    mark_done(run, "train_affinity", "make_masks")
+    assert message(run, choice=FigureChoice(("cat/tom",), columns=("sure",))) == (
+        f"column 'sure' shows sure seeds, got {run} with none of these images; "
+        "name training images with --image, or leave it out of --columns"
+    )
+    assert message(run, choice=FigureChoice(("cat/tom",), columns=("mask",))) == (
+        f"column 'mask' shows pseudo masks, got {run} with none of these images; "
+        "name others with --image, or leave it out of --columns"
+    )
+
+
+def test_a_column_that_one_of_the_runs_lacks(run: Path, tmp_path: Path) -> None:
+    other = make_run(tmp_path / "other", tmp_path / "photos")
+    write_mask(run / "4_masks" / "labels" / "cat" / "tom.png", np.zeros((4, 6), np.uint8), ClassTable(("cat",)))
+    assert message(run, other, choice=FigureChoice(columns=("mask",))) == (
+        f"column 'mask' shows pseudo masks, got {other} without any; "
+        "run the stage make-masks first, or leave it out of --columns"
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "path"),
+    [
+        ("sure", "3_affinity/seeds/cat/tom.png"),
+        ("mask", "4_masks/labels/cat/tom.png"),
+        ("confident", "4_masks/confidence/cat/tom.png"),
+    ],
+)
+def test_masks_of_a_run_of_another_size(run: Path, column: str, path: str) -> None:
+    if column == "confident":
+        write_confidence(run / path, np.ones((4, 5), bool))
+    else:
+        write_mask(run / path, np.zeros((4, 5), np.uint8), ClassTable(("cat",)))
+    assert message(run, choice=FigureChoice(columns=(column,))) == (
+        f"mask {run / path} has the image's size 4 x 6, got 4 x 5; "
+        "put the image back that it was made from, or run 'tagseg run' again with --redo"
+    )
+
+
+def test_a_confidence_mask_without_its_pseudo_mask(run: Path) -> None:
+    write_confidence(run / "4_masks" / "confidence" / "cat" / "tom.png", np.ones((4, 6), bool))
+    assert message(run, choice=FigureChoice(columns=("confident",))) == (
+        f"mask {run / '4_masks' / 'labels' / 'cat' / 'tom.png'} must exist, got no such file; "
+        "run the stage that writes it first"
     )
 
 

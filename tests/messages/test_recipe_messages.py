@@ -48,6 +48,104 @@ def test_batch_that_does_not_divide():
     )
 
 
+def test_affinity_batch_that_does_not_divide():
+    assert message(MINIMAL, ["affinity.batch_size=5", "engine.devices=2"]) == (
+        "mine.toml has 1 problem: affinity.batch_size (5) is the batch of all processes together and must be a "
+        "multiple of engine.devices x engine.nodes (2); correct the recipe or the --set that names it"
+    )
+
+
+def test_batch_that_does_not_divide_by_devices_and_nodes():
+    assert message(MINIMAL, ["affinity.batch_size=10", "engine.devices=2", "engine.nodes=2"]) == (
+        "mine.toml has 1 problem: affinity.batch_size (10) is the batch of all processes together and must be a "
+        "multiple of engine.devices x engine.nodes (4); correct the recipe or the --set that names it"
+    )
+
+
+@pytest.mark.parametrize(("cams", "masks", "missing"), [("train", "eval", "eval"), ("eval", "train", "train")])
+def test_masks_of_a_split_without_maps(cams, masks, missing):
+    splits = [f'cams.splits=["{cams}"]', f'masks.splits=["{masks}"]', "masks.refine=[]"]
+    assert message(MINIMAL, splits) == (
+        f"mine.toml has 1 problem: masks.splits names '{missing}', of which cams.splits makes no maps; add it there; "
+        "correct the recipe or the --set that names it"
+    )
+
+
+def test_a_walk_without_maps_of_the_training_images():
+    assert message(MINIMAL, ['cams.splits=["eval"]', 'masks.splits=["eval"]']) == (
+        "mine.toml has 1 problem: masks.refine walks, and the affinity network learns from the maps of the training "
+        "images; add 'train' to cams.splits, or leave 'walk' out of masks.refine; "
+        "correct the recipe or the --set that names it"
+    )
+
+
+@pytest.mark.parametrize("steps", ['["crf", "crf"]', '["crf", "walk"]', '["walk", "walk"]', '["walk", "crf", "walk"]'])
+def test_refinements_that_come_twice_or_before_the_walk(steps):
+    assert message(MINIMAL, [f"masks.refine={steps}"]) == (
+        "mine.toml has 1 problem: masks.refine names each step at most once, and 'walk' first; "
+        "correct the recipe or the --set that names it"
+    )
+
+
+def test_a_refinement_that_does_not_exist():
+    assert message(MINIMAL, ['masks.refine=["sam"]']) == (
+        "mine.toml has 1 problem: masks.refine.0: input should be 'walk', 'crf', 'superpixels' or 'pixel_adaptive', "
+        'got "sam"; correct the recipe or the --set that names it'
+    )
+
+
+@pytest.mark.parametrize("steps", ["[]", '["crf"]'])
+def test_instances_without_a_walk(steps):
+    assert message(MINIMAL, [f"masks.refine={steps}", "masks.instances=true"]) == (
+        "mine.toml has 1 problem: masks instances need the affinity network; add 'walk' to refine, "
+        "or set instances=false; correct the recipe or the --set that names it"
+    )
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.3, 0.3), (0.4, 0.2)])
+def test_seed_scores_out_of_order(low, high):
+    assert message(MINIMAL, [f"seeds.background_score={low}", f"seeds.foreground_score={high}"]) == (
+        f"mine.toml has 1 problem: seeds background_score ({low}) must lie below foreground_score ({high}); "
+        "correct the recipe or the --set that names it"
+    )
+
+
+@pytest.mark.parametrize(("radius", "crop", "least"), [(10, 72, 76), (17, 128, 132)])
+def test_pairs_that_do_not_fit_in_a_crop(radius, crop, least):
+    assert message(MINIMAL, [f"affinity.radius={radius}", f"affinity.crop_size_px={crop}"]) == (
+        f"mine.toml has 1 problem: affinity radius ({radius}) needs crops of at least {least} px, "
+        f"got crop_size_px ({crop}); correct the recipe or the --set that names it"
+    )
+
+
+def test_long_sides_of_the_affinity_network_out_of_order():
+    assert message(MINIMAL, ["affinity.long_side_px=[300, 200]"]) == (
+        "mine.toml has 1 problem: affinity.long_side_px is [shortest, longest] with 16 <= shortest <= longest; "
+        "correct the recipe or the --set that names it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "rule"),
+    [
+        ("crf.iterations=-1", "input should be greater than or equal to 0, got -1"),
+        ("crf.certainty=1.0", "input should be less than 1, got 1.0"),
+        ("crf.bilateral_sigma_rgb=0", "input should be greater than 0, got 0"),
+        ("masks.keep_fraction=50", "input should be less than or equal to 1, got 50"),
+        ("masks.background_score=1.5", "input should be less than or equal to 1, got 1.5"),
+        ("masks.background_rule=otsu", "input should be 'fixed' or 'auto', got \"otsu\""),
+        ("masks.walk_doublings=17", "input should be less than or equal to 16, got 17"),
+        ("affinity.output_stride=4", "input should be 8, 16 or 32, got 4"),
+        ("seeds.foreground_score=1", "input should be less than 1, got 1"),
+    ],
+)
+def test_values_of_stages_3_and_4_out_of_range(setting, rule):
+    key, _, _ = setting.partition("=")
+    assert message(MINIMAL, [setting]) == (
+        f"mine.toml has 1 problem: {key}: {rule}; correct the recipe or the --set that names it"
+    )
+
+
 def test_malformed_override():
     assert message(MINIMAL, ["training.epochs"]) == (
         "--set takes key=value, got 'training.epochs'; write for example --set training.epochs=5"

@@ -55,3 +55,12 @@ def test_plain_cam_beside_ssc(run: Path, tmp_path: Path, capsys: pytest.CaptureF
     with Image.open(out) as picture:
         assert picture.format == "PNG" and picture.width == 900
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before  # a run folder is only read
+
+
+def test_what_stages_3_and_4_leave(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "fig.png"
+    with pytest.raises(SystemExit) as stopped:
+        app_main(["figure", str(run), "--columns", "image,sure,mask,confident", "--count", "2", "--out", str(out)])
+    assert (stopped.value.code, capsys.readouterr().err) == (0, "")
+    with Image.open(out) as picture:
+        assert picture.width == 900 and picture.height > 400

@@ -320,6 +320,24 @@ def test_a_changed_recipe_is_refused_word_for_word(reference, photos, tmp_path):
     )
 
 
+def test_a_deleted_file_of_a_finished_stage_is_made_again(reference, photos, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(reference, out)
+    gone = [out / "2_cams" / "000003.npz", out / "4_masks" / "labels" / "000005.png"]
+    for path in gone:
+        path.unlink()
+    told = []
+
+    class Listener(SilentProgress):
+        def stage(self, name, status, detail):
+            told.append((name, status, detail))
+
+    run_pipeline(small_recipe(photos, tmp_path / "cache"), out, progress=Listener())
+    assert ("extract_cams", "start", "1 of its files are gone") in told
+    assert ("make_masks", "start", "1 of its files are gone") in told
+    assert_same_run(reference, out)
+
+
 def test_a_changed_background_sweep_scores_again_without_asking(reference, photos, tmp_path):
     recipe = small_recipe(photos, tmp_path / "cache", "evaluation.background_scores=[0.1, 0.2, 0.3]")
     scores = run(recipe, reference).scores

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from tagseg.artifacts.mask_file import read_mask, write_mask
+from tagseg.artifacts.mask_file import read_confidence, read_mask, write_confidence, write_mask
 from tagseg.classes import VOC_CLASSES, ClassTable
 from tagseg.errors import ArtifactError
 
@@ -56,3 +56,44 @@ def test_a_cut_file_is_an_artifact_error(tmp_path: Path, cut: int) -> None:
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(ArtifactError, match="must be a whole PNG file"):
         read_mask(path)
+
+
+@settings(max_examples=40, deadline=None)
+@given(trusted=hnp.arrays(bool, st.tuples(st.integers(1, 7), st.integers(1, 19))))
+def test_trusted_pixels_come_back(tmp_path_factory: pytest.TempPathFactory, trusted: np.ndarray) -> None:
+    path = tmp_path_factory.mktemp("confidence") / "photo.png"
+    write_confidence(path, trusted)
+    read = read_confidence(path)
+    assert read.dtype == bool
+    assert np.array_equal(read, trusted)
+
+
+def test_every_viewer_shows_trusted_pixels_white(tmp_path: Path) -> None:
+    write_confidence(tmp_path / "m.png", np.array([[True, False, True]]))
+    with Image.open(tmp_path / "m.png") as image:
+        assert image.mode == "1"
+        assert np.array(image.convert("RGB"))[0].tolist() == [[255] * 3, [0] * 3, [255] * 3]
+
+
+def test_a_mirrored_confidence_mask_is_written_as_it_looks(tmp_path: Path) -> None:
+    trusted = np.arange(12).reshape(3, 4) % 5 == 0
+    for name, view in {"flip": trusted[:, ::-1], "transpose": trusted.T, "part": trusted[1:, ::2]}.items():
+        write_confidence(tmp_path / f"{name}.png", view)
+        assert np.array_equal(read_confidence(tmp_path / f"{name}.png"), view)
+
+
+def test_the_same_confidence_mask_gives_the_same_bytes(tmp_path: Path) -> None:
+    trusted = np.random.default_rng(0).random((30, 40)) < 0.5
+    write_confidence(tmp_path / "a.png", trusted)
+    write_confidence(tmp_path / "b.png", trusted)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert (tmp_path / "a.png").stat().st_size < 30 * 40  # a byte a pixel would be eight times as much
+
+
+@pytest.mark.parametrize("cut", [0, 1, 8, 20, 60, 120])
+def test_a_cut_confidence_mask_is_an_artifact_error(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "m.png"
+    write_confidence(path, np.random.default_rng(0).random((30, 40)) < 0.5)
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(ArtifactError, match="must be a whole PNG file"):
+        read_confidence(path)

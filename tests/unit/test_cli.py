@@ -9,10 +9,12 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from tagseg.cli import main, tables
-from tagseg.cli.console import ConsoleProgress, duration_text, figures_text
+from tagseg.cli import main
+from tagseg.cli.console import ConsoleProgress, duration_text, figures_text, open_console
 from tagseg.stages import Run
 from tagseg.stages.figure import FigureChoice
+
+COMMANDS = ["check", "run", "train-classifier", "extract-cams", "train-affinity", "make-masks", "evaluate"]
 
 RECIPE = """
 name = "tiny"
@@ -70,7 +72,7 @@ def test_the_version_is_that_of_the_package() -> None:
     assert re.fullmatch(r"tagseg \d+\.\d+\.\d+\n", result.output)
 
 
-@pytest.mark.parametrize("command", ["check", "run", "train-classifier", "extract-cams", "evaluate"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_the_help_of_a_command_shows_an_example_that_names_it(command: str) -> None:
     result = CliRunner().invoke(main.app, [command, "--help"])
     assert result.exit_code == 0
@@ -80,7 +82,18 @@ def test_the_help_of_a_command_shows_an_example_that_names_it(command: str) -> N
 
 def test_without_a_command_the_help_is_shown() -> None:
     result = CliRunner().invoke(main.app, [])
-    assert "train-classifier" in result.output and "--debug" in result.output
+    assert all(f" {command} " in result.output for command in COMMANDS)
+    assert "--debug" in result.output
+
+
+@pytest.mark.parametrize(
+    ("command", "leaves"), [("train-affinity", "Leaves FOLDER/3_affinity"), ("make-masks", "Leaves FOLDER/4_masks")]
+)
+def test_the_help_says_what_a_command_leaves(command: str, leaves: str) -> None:
+    result = CliRunner().invoke(main.app, [command, "--help"])
+    shown = " ".join(result.output.split())
+    assert leaves in shown
+    assert all(option in shown for option in ("--out FOLDER", "--devices N", "--precision NAME", "--redo"))
 
 
 def test_run_hands_recipe_folder_and_settings_to_the_pipeline(
@@ -96,9 +109,9 @@ def test_run_hands_recipe_folder_and_settings_to_the_pipeline(
     assert folder == Path("runs/x")
     assert options["redo"] is True
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert "Seeds on split 'train', 437 images, best background score of the sweep" in lines
-    assert "this run from the network 0.30 48.0 62.5 -" in lines
-    assert "this run averaged over regions 0.30 53.0 62.5 -" in lines
+    assert "Scores on split 'train', 437 images; seeds at the best background score" in lines
+    assert "this run seeds from the network 0.30 48.0 62.5 -" in lines
+    assert "this run seeds averaged over regions 0.30 53.0 62.5 -" in lines
     assert "run folder: runs/x" in lines
 
 
@@ -119,13 +132,13 @@ def test_the_baseline_is_printed_beside_the_run(
     monkeypatch.setattr("tagseg.stages.run_with_baseline", Calls((ours, plain)))
     assert run_words("run", str(recipe_path), "--baseline") == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert "plain CAM from the network 0.30 48.0 62.5 -" in lines
-    assert "SSC from the network 0.30 50.0 62.5 - +2.0" in lines
-    assert "SSC averaged over regions 0.30 53.0 62.5 - +5.0" in lines
-    assert "SSC 53.0 % against plain CAM 48.0 %: +5.0 points of mIoU on the same seed and budget" in lines
+    assert "plain CAM seeds from the network 0.30 48.0 62.5 -" in lines
+    assert "SSC seeds from the network 0.30 50.0 62.5 - +2.0" in lines
+    assert "SSC seeds averaged over regions 0.30 53.0 62.5 - +5.0" in lines
+    assert "seeds: SSC 53.0 % against plain CAM 48.0 %: +5.0 points of mIoU on the same seed and budget" in lines
 
 
-@pytest.mark.parametrize("stage", ["train_classifier", "extract_cams", "evaluate"])
+@pytest.mark.parametrize("stage", ["train_classifier", "extract_cams", "train_affinity", "make_masks", "evaluate"])
 def test_a_stage_runs_alone(recipe_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
     calls = Calls(Run(folder=Path("runs/tiny"), scores=seeds(network=0.48)))
     monkeypatch.setattr("tagseg.stages.run_pipeline", calls)
@@ -139,7 +152,7 @@ def test_evaluate_prints_every_label(
     monkeypatch.setattr("tagseg.stages.run_pipeline", Calls(Run(folder=Path("runs/x"), scores=seeds(network=0.48))))
     assert run_words("evaluate", str(recipe_path)) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert "label IoU % from the network" in lines
+    assert "label IoU % seeds from the network" in lines
     assert "background 80.0" in lines and "cat 48.0" in lines
 
 
@@ -192,12 +205,6 @@ def test_an_unexpected_error_is_not_swallowed(recipe_path: Path, monkeypatch: py
     monkeypatch.setattr("tagseg.stages.run_pipeline", fail)
     with pytest.raises(OSError, match="Input/output error"):
         main.app_main(["run", str(recipe_path)])
-
-
-def test_the_difference_is_taken_against_the_network_s_own_plain_maps() -> None:
-    rows = tables.compared_rows(seeds(network=0.4), seeds(network=0.48, averaged=0.6))
-    assert [row[0] for row in rows] == ["plain CAM", "SSC"]
-    assert rows[1][-1] == "-8.0"
 
 
 class Clock:
@@ -279,3 +286,14 @@ def test_durations_round_before_they_are_split() -> None:
 
 def test_gradient_norms_stay_out_of_the_line() -> None:
     assert figures_text({"grad_classification": 1.0}) == ""
+
+
+@pytest.mark.parametrize("variable", ["RANK", "SLURM_PROCID"])
+def test_only_the_first_process_of_a_launcher_prints(monkeypatch, capsys, variable):
+    for rank in ("0", "1"):
+        monkeypatch.setenv(variable, rank)
+        open_console().print(f"from {rank}")
+        open_console(errors=True).print(f"error from {rank}")
+    printed = capsys.readouterr()
+    assert printed.out == "from 0\n"
+    assert printed.err == "error from 0\nerror from 1\n"

@@ -1,11 +1,15 @@
 """Recipes: defaults, presets, overrides, round trip."""
 
+import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from tagseg.errors import RecipeError
+from tagseg.losses.affinity import pair_sums
 from tagseg.recipe import load_recipe, make_recipe, to_toml
+from tagseg.refine.dense_crf import CrfSettings
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 MINIMAL = {"name": "mine", "data": {"format": "folder", "root": "photos"}}
@@ -44,6 +48,62 @@ def test_plain_switches_the_three_parts_off_and_nothing_else():
         recipe.data,
         recipe.seed,
         recipe.classifier,
+    )
+
+
+def test_defaults_of_seeds_crf_affinity_and_walk_are_those_of_irn():
+    recipe = make_recipe(MINIMAL)
+    assert (recipe.seeds.foreground_score, recipe.seeds.background_score, recipe.seeds.crf) == (0.3, 0.1, True)
+    assert CrfSettings(**recipe.crf.model_dump(exclude={"certainty"})) == CrfSettings()
+    assert recipe.crf.certainty == 0.7
+    values = recipe.affinity
+    assert (values.radius, values.epochs, values.batch_size, values.crop_size_px) == (10, 3, 16, 512)
+    assert (values.lr, values.displacement_lr_factor) == (0.1, 10)
+    masks = recipe.masks
+    assert (masks.walk_radius, masks.walk_beta, masks.walk_doublings) == (5, 10, 8)
+    assert (masks.background_rule, masks.background_score, masks.keep_fraction) == ("fixed", 0.25, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("steps", "needed"),
+    [
+        ('["walk"]', True),
+        ('["walk", "crf", "superpixels"]', True),
+        ("[]", False),
+        ('["crf", "superpixels", "pixel_adaptive"]', False),
+    ],
+)
+def test_an_affinity_network_is_needed_by_the_walk_only(steps, needed):
+    recipe = make_recipe(MINIMAL, [f"masks.refine={steps}"])
+    assert recipe.needs_affinity == needed
+    assert list(recipe.masks.refine) == json.loads(steps)
+
+
+def test_without_a_walk_maps_of_the_training_images_are_not_needed():
+    assert make_recipe(MINIMAL, ['cams.splits=["eval"]', 'masks.splits=["eval"]', 'masks.refine=["crf"]'])
+
+
+def test_masks_of_fewer_splits_than_maps_are_fine():
+    recipe = make_recipe(MINIMAL, ['cams.splits=["train", "eval"]', 'masks.splits=["eval"]'])
+    assert recipe.masks.splits == ("eval",)
+
+
+def test_the_smallest_crop_that_holds_a_pair_is_fine():
+    recipe = make_recipe(MINIMAL, ["affinity.radius=10", "affinity.crop_size_px=76"])
+    values = recipe.affinity
+    cells = torch.zeros(1, values.crop_size_px // 4, values.crop_size_px // 4)
+    sums = pair_sums(cells, cells[:, None].expand(-1, 2, -1, -1), cells.long(), radius=values.radius)
+    assert sums.counts[0] > 0
+
+
+def test_plain_cam_is_refined_like_ssc():
+    recipe = make_recipe(MINIMAL, ['masks.refine=["walk", "crf"]', "seeds.foreground_score=0.4", "crf.iterations=3"])
+    plain = recipe.plain()
+    assert (plain.masks, plain.seeds, plain.crf, plain.affinity) == (
+        recipe.masks,
+        recipe.seeds,
+        recipe.crf,
+        recipe.affinity,
     )
 
 

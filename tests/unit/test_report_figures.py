@@ -13,8 +13,10 @@ from tagseg.report.figures import (
     encode_png,
     label_legend,
     overlay_cam,
+    overlay_known,
     overlay_mask,
     shrink,
+    unknown_legend,
 )
 
 ANIMALS = ClassTable(("cat", "dog", "cow"))
@@ -64,6 +66,34 @@ def test_background_of_a_mask_stays_the_photograph_whatever_the_opacity() -> Non
     shown = overlay_mask(photo, np.array([[0, 2, 255, 0]], np.uint8), ANIMALS, opacity=1.0)
     assert shown.tolist() == [[[0, 1, 2], [0, 128, 0], [255, 255, 255], [9, 10, 11]]]
     assert photo.tolist() == np.arange(12).reshape(1, 4, 3).tolist()  # not painted over
+
+
+def test_what_is_unknown_is_striped_and_the_rest_is_the_mask() -> None:
+    photo = np.random.default_rng(0).integers(0, 256, (96, 40, 3), dtype=np.uint8)
+    labels = np.zeros((96, 40), np.uint8)
+    labels[:, 10:20], labels[:, 20:] = 2, 255
+    shown, mask = overlay_known(photo, labels, ANIMALS), overlay_mask(photo, labels, ANIMALS)
+    np.testing.assert_array_equal(shown[:, :20], mask[:, :20])
+    # 96 pixels are 48 stripes: two pixels light, two dark, in every row and in every column.
+    added = shown[:, 20:].astype(float) - 0.3 * photo[:, 20:]
+    light, dark = (np.all(abs(added - 0.7 * tone) < 0.51, axis=-1, keepdims=True)[..., 0] for tone in (244, 120))
+    assert (light ^ dark).all()
+    assert light[0].tolist() == [True, True, False, False] * 5
+    np.testing.assert_array_equal(light[1:, :-1], light[:-1, 1:])
+
+
+@pytest.mark.parametrize(("size", "edges"), [((1, 1), 0), ((3, 2), 1), ((100, 48), 23), ((1440, 2880), 47)])
+def test_large_photographs_have_as_many_stripes_and_small_ones_have_any(size: tuple[int, int], edges: int) -> None:
+    shown = overlay_known(grey(*size), np.full(size, 255, np.uint8), ANIMALS)
+    assert int((np.diff(shown[0, :, 0].astype(int)) != 0).sum()) == edges
+
+
+def test_the_legend_of_stripes_shows_their_colours() -> None:
+    entry = unknown_legend()
+    shown = overlay_known(grey(96, 96, value=0), np.full((96, 96), 255, np.uint8), ANIMALS, opacity=0.1)
+    assert entry.name == "unknown"
+    colors = np.unique(entry.swatch.reshape(-1, 3), axis=0)
+    np.testing.assert_allclose(np.unique(shown.reshape(-1, 3), axis=0), 0.7 * colors, atol=0.51)
 
 
 def test_the_legend_names_each_label_once_in_its_colour() -> None:

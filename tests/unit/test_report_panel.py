@@ -64,6 +64,19 @@ def test_a_second_line_makes_room_for_itself_and_single_lines_stand_at_the_botto
     assert ink(shown[:19, 450:]) > 0 and ink(shown[19:42, 450:]) > 0
 
 
+def test_a_title_too_wide_for_its_column_takes_two_lines_between_words() -> None:
+    row = PanelRow("photo", "", tuple(flat(10, 10, RED) for _ in range(12)))
+    shown = panel(["image"] * 11 + ["ground truth\nSSC"], [row])
+    cut = panel(["image"] * 11 + ["ground\ntruth\nSSC"], [row])
+    assert shown.shape == cut.shape
+    first, second, third = slice(0, 19), slice(19, 38), slice(38, 42)
+    np.testing.assert_array_equal(shown[first], cut[first])  # 'ground' alone, bold
+    assert ink(shown[second]) > ink(cut[second])  # 'truth' is bold too, where a line break makes it lighter
+    np.testing.assert_array_equal(shown[third], cut[third])
+    wide = panel(["ground truth"], [PanelRow("photo", "", (flat(10, 10, RED),))])
+    assert wide.shape == panel(["image"], [PanelRow("photo", "", (flat(10, 10, RED),))]).shape
+
+
 @pytest.mark.parametrize("text", ["w" * 300, "\udcff.jpg " + "w" * 300, "two\nlines " * 40])
 def test_text_that_is_too_long_is_cut_inside_the_margins(text: str) -> None:
     image = flat(10, 20, RED)
@@ -85,7 +98,7 @@ def test_twice_the_width_has_text_of_twice_the_size() -> None:
 def test_many_columns_make_a_panel_wider_rather_than_cells_too_small_to_see() -> None:
     images = tuple(flat(10, 10, RED) for _ in range(20))
     shown = panel(["c"] * 20, [PanelRow("photo", "", images)])
-    assert shown.shape == (TOP + 64 + 8, 2 * 8 + 20 * 64 + 19 * 4, 3)
+    assert shown.shape == (TOP + 72 + 8, 2 * 8 + 20 * 72 + 19 * 4, 3)
 
 
 def test_the_legend_takes_as_many_lines_as_it_needs() -> None:

@@ -8,13 +8,14 @@ import pytest
 from PIL import Image
 
 from tagseg.artifacts.cam_file import read_cam, write_cam
+from tagseg.artifacts.mask_file import write_confidence, write_mask
 from tagseg.classes import VOID
 from tagseg.data.folder import read_folder
 from tagseg.data.images import read_image
 from tagseg.data.synthetic import write_dataset
 from tagseg.progress import SilentProgress
 from tagseg.recipe import make_recipe, to_toml
-from tagseg.report.figures import overlay_cam, overlay_mask
+from tagseg.report.figures import overlay_cam, overlay_known, overlay_mask
 from tagseg.stages import figure
 from tagseg.stages.figure import FigureChoice, write_figure
 
@@ -50,6 +51,31 @@ def make_run(root: Path, photos: Path, *settings: str, best: dict[str, float] | 
         seeds = {kind: {"best": {"background_score": score}} for kind, score in best.items()}
         (root / "scores.json").write_text(json.dumps({"seeds": seeds}))
     return root
+
+
+def add_masks(root: Path, photos: Path, *parts: str, names: tuple[str, ...] = ()) -> Path:
+    """Write what later stages leave: sure seeds (unknown on the left), masks and what is trusted (the right half)."""
+    split = read_folder(photos, masks=photos / "masks")
+    right = np.arange(SIDE)[None].repeat(SIDE, axis=0) >= SIDE // 2
+    for record in split.records:
+        if names and record.image_id not in names:
+            continue
+        assert record.mask is not None
+        truth = record.mask.read()
+        labels = np.where(truth == VOID, 0, np.roll(truth, 5, axis=0)).astype(np.uint8)
+        labels[labels == VOID] = 0
+        if "sure" in parts:
+            sure = np.where(right, labels, np.uint8(VOID))
+            write_mask(root / "3_affinity" / "seeds" / f"{record.image_id}.png", sure, split.classes)
+        if "mask" in parts:
+            write_mask(root / "4_masks" / "labels" / f"{record.image_id}.png", labels, split.classes)
+        if "confident" in parts:
+            write_confidence(root / "4_masks" / "confidence" / f"{record.image_id}.png", right)
+    return root
+
+
+def ids_of(run: Path) -> list[str]:
+    return sorted(path.stem for path in (run / "2_cams").glob("*.npz"))
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +172,7 @@ def test_a_run_without_scores_takes_the_score_of_its_recipe(photos, panels, tmp_
 
 
 def test_images_are_spread_evenly_and_the_same_every_time(plain, panels, tmp_path) -> None:
-    ids = sorted(path.stem for path in (plain / "2_cams").glob("*.npz"))
+    ids = ids_of(plain)
     assert len(ids) == NUM_IMAGES
     for count, positions in ((1, [4]), (2, [2, 6]), (4, [1, 3, 5, 7]), (8, range(8)), (100, range(8))):
         for _ in range(2):
@@ -158,7 +184,7 @@ def test_images_with_masks_come_first(photos, panels, tmp_path) -> None:
     few = tmp_path / "few"
     run = make_run(tmp_path / "run", photos, f"data.masks={json.dumps(str(few))}")
     few.mkdir()
-    ids = sorted(path.stem for path in (run / "2_cams").glob("*.npz"))
+    ids = ids_of(run)
     for name in (ids[0], ids[1]):
         Image.open(photos / "masks" / f"{name}.png").save(few / f"{name}.png")
     assert write_figure([run], tmp_path / "a.png", choice=FigureChoice(count=3)) == (ids[0], ids[1])
@@ -175,8 +201,53 @@ def test_without_any_mask_the_column_of_the_truth_is_left_out(photos, panels, tm
     assert panels[0][0] == ["image", "map", "seeds"]
 
 
+def test_sure_seeds_and_the_trusted_part_of_a_mask_are_striped_where_unknown(photos, panels, tmp_path) -> None:
+    run = add_masks(make_run(tmp_path / "run", photos), photos, "sure", "mask", "confident")
+    choice = FigureChoice(count=1, columns=("sure", "mask", "confident"))
+    (shown,) = write_figure([run], tmp_path / "a.png", choice=choice)
+    ((titles, (row,), legend),) = panels
+    assert titles == ["sure seeds", "pseudo mask", "confident"]
+    split = read_folder(photos)
+    image = read_image(next(record.image_path for record in split.records if record.image_id == shown))
+    mask = np.asarray(Image.open(run / "4_masks" / "labels" / f"{shown}.png"))
+    assert (mask[:, SIDE // 2 :] > 0).any()  # else the halves would say little
+    trusted = mask.copy()
+    trusted[:, : SIDE // 2] = VOID
+    striped = overlay_known(image, trusted, split.classes)
+    for cell, expected in zip(row.images, (striped, overlay_mask(image, mask, split.classes), striped), strict=True):
+        np.testing.assert_array_equal(cell, expected)
+    assert legend[-1] == "unknown" and "void" not in legend
+
+
+def test_pseudo_masks_are_shown_unasked_where_all_runs_have_them(photos, panels, tmp_path) -> None:
+    one, two = (make_run(tmp_path / name, photos) for name in ("one", "two"))
+    choice, out = FigureChoice(count=2), tmp_path / "a.png"
+    add_masks(one, photos, "mask", "confident")
+    write_figure([one], out, choice=choice)
+    write_figure([one, two], out, choice=choice)
+    add_masks(two, photos, "mask", "confident")
+    write_figure([one, two], out, choice=choice)
+    pairs = [f"{kind}\n{name}" for kind in ("map", "seeds", "pseudo mask") for name in ("one", "two")]
+    assert [titles for titles, _, _ in panels] == [
+        ["image", "map", "seeds", "pseudo mask", "ground truth"],
+        ["image", *pairs[:4], "ground truth"],
+        ["image", *pairs, "ground truth"],
+    ]
+
+
+def test_images_with_the_asked_masks_come_first_and_the_others_have_empty_cells(photos, panels, tmp_path) -> None:
+    run = make_run(tmp_path / "run", photos)
+    ids = ids_of(run)
+    add_masks(run, photos, "sure", names=(ids[2], ids[6]))
+    choice = FigureChoice(count=5, columns=("image", "sure"))
+    assert write_figure([run], tmp_path / "a.png", choice=choice) == (ids[2], ids[6])
+    write_figure([run], tmp_path / "a.png", choice=FigureChoice((ids[0], ids[2]), columns=("sure", "image")))
+    (_, (without, with_seeds), _) = panels[-1]
+    assert without.images[0] is None and with_seeds.images[0] is not None
+
+
 def test_images_and_columns_come_in_the_order_asked_for(plain, panels, tmp_path) -> None:
-    ids = sorted(path.stem for path in (plain / "2_cams").glob("*.npz"))
+    ids = ids_of(plain)
     choice = FigureChoice((ids[3], ids[1]), columns=("truth", "image"))
     assert write_figure([plain], tmp_path / "a.png", choice=choice) == (ids[3], ids[1])
     ((titles, rows, legend),) = panels
@@ -187,7 +258,7 @@ def test_images_and_columns_come_in_the_order_asked_for(plain, panels, tmp_path)
 
 def test_images_that_a_run_left_out_are_not_chosen(plain, photos, panels, tmp_path) -> None:
     run = make_run(tmp_path / "run", photos)
-    ids = sorted(path.stem for path in (run / "2_cams").glob("*.npz"))
+    ids = ids_of(run)
     bad = next(record for record in read_folder(photos).records if record.image_id == ids[4])
     (run / "2_cams" / f"{ids[4]}.npz").unlink()
     listed = {"bad_files": [{"path": str(bad.image_path), "reason": "cut short"}]}
@@ -214,7 +285,7 @@ def test_the_file_is_a_png_of_the_asked_width_with_the_same_bytes_every_time(pla
 
 def test_an_image_without_tags_has_empty_seeds(photos, panels, tmp_path) -> None:
     run = make_run(tmp_path / "run", photos)
-    image_id = sorted(path.stem for path in (run / "2_cams").glob("*.npz"))[0]
+    image_id = ids_of(run)[0]
     write_cam(run / "2_cams" / f"{image_id}.npz", np.zeros((0, SIDE, SIDE), np.float32), ())
     write_figure([run], tmp_path / "a.png", choice=FigureChoice((image_id,), columns=("image", "seed")))
     ((_, (row,), _),) = panels

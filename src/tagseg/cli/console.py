@@ -1,6 +1,7 @@
 """What a person sees: stages with their reasons, work under way, tables, errors."""
 
 import io
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,11 +29,13 @@ def open_console(*, errors: bool = False) -> Console:
     """Return a console on standard output, or on standard error.
 
     A file name may hold bytes that are no text; they are shown as escapes, never as a crash in the message about them.
+    Under torchrun or SLURM only the first of the processes is heard on standard output; errors are heard from all.
     """
     stream = sys.stderr if errors else sys.stdout
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
-    console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    quiet = not errors and os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) != "0"
+    console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True, quiet=quiet)
     if not console.is_terminal:
         console.width = _WIDTH_OF_A_FILE
     return console

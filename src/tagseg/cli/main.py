@@ -214,7 +214,12 @@ def figure(
     count: Annotated[int, typer.Option("--count", metavar="N", min=1, help="Images, unless --image names them.")] = 12,
     columns: Annotated[
         str | None,
-        typer.Option("--columns", metavar="NAMES", help="[default: image,cam,seed,truth as far as there are masks]"),
+        typer.Option(
+            "--columns",
+            metavar="NAMES",
+            help="'sure' is what stage 3 learns from, 'mask' the pseudo mask, 'confident' its trusted part. "
+            "[default: image,cam,seed,mask,truth as far as there are masks]",
+        ),
     ] = None,
     background_score: Annotated[
         float | None,

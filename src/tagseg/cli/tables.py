@@ -54,15 +54,15 @@ def score_rows(name: str, scores: Scores) -> list[tuple[str, ...]]:
 
 
 def compared_rows(scores: Scores, plain: Scores) -> list[tuple[str, ...]]:
-    """Return the rows of plain CAM and of SSC, with the difference to plain CAM's of the same kind in points of mIoU.
+    """Return the rows of plain CAM and of SSC, with the difference to plain CAM in points of mIoU.
 
-    Averaged seeds, which plain CAM is not given here, are compared with its network's.
+    Seeds of every kind are compared with those of the plain network, pseudo masks with pseudo masks.
     """
     reference = scored_points(plain)
     rows = [(*row, "") for row in score_rows("plain CAM", plain)]
     for row, (kind, point) in zip(score_rows("SSC", scores), scored_points(scores).items(), strict=True):
-        base = reference.get(kind, reference["network"])
-        rows.append((*row, points(point["mean_iou"] - base["mean_iou"])))
+        base = reference.get("masks", {}) if kind == "masks" else reference["network"]
+        rows.append((*row, points(point["mean_iou"] - base["mean_iou"]) if base else ""))
     return rows
 
 

@@ -23,6 +23,9 @@ COLORMAP = "inferno"
 
 VOID_COLOR = (255, 255, 255)
 
+_STRIPE_COLORS = np.array([(244, 244, 244), (120, 120, 120)], np.uint8)
+_STRIPES = 48  # along the longer side: a photograph that is made smaller keeps them
+
 
 def overlay_cam(
     image: UInt8[ndarray, "H W 3"], cam: Float[ndarray, "H W"], *, opacity: float = 0.65
@@ -88,6 +91,31 @@ def overlay_mask(
     return laid
 
 
+def overlay_known(
+    image: UInt8[ndarray, "H W 3"], labels: UInt8[ndarray, "H W"], classes: ClassTable, *, opacity: float = 0.6
+) -> UInt8[ndarray, "H W 3"]:
+    """Lay labels over their photograph as :func:`overlay_mask` does, and stripes where the label is unknown.
+
+    Args:
+        image: RGB.
+        labels: 0 background, 1..C, 255 unknown.
+        classes: the class table that the ids belong to.
+        opacity: of the classes' colours, in [0, 1].
+
+    Raises:
+        DataError: when an id belongs to no class.
+
+    >>> grey = np.full((1, 3, 3), 100, np.uint8)
+    >>> overlay_known(grey, np.array([[0, 255, 255]], np.uint8), ClassTable(("cat",))).tolist()
+    [[[100, 100, 100], [114, 114, 114], [201, 201, 201]]]
+    """
+    unknown = labels == VOID
+    laid = overlay_mask(image, labels, classes, opacity=opacity)
+    stripes = _stripes(labels.shape, width_px=max(1, round(max(labels.shape) / _STRIPES)))
+    laid[unknown] = _blend(image[unknown], stripes[unknown], 0.7)
+    return laid
+
+
 def label_legend(label_ids: Iterable[int], classes: ClassTable) -> list[LegendEntry]:
     """Return the legend of label ids: each once, ascending, without background; void comes last.
 
@@ -104,6 +132,15 @@ def label_legend(label_ids: Iterable[int], classes: ClassTable) -> list[LegendEn
 def cam_legend() -> LegendEntry:
     """Return the legend of :func:`overlay_cam`: its colours from 0 to 1."""
     return LegendEntry("map, 0 to 1", np.repeat(_colormap()[None], 48, axis=0))
+
+
+def unknown_legend() -> LegendEntry:
+    """Return the legend of the stripes of :func:`overlay_known`.
+
+    >>> unknown_legend().name
+    'unknown'
+    """
+    return LegendEntry("unknown", _stripes((13, 26), width_px=3))
 
 
 def shrink(image: UInt8[ndarray, "h w 3"], *, side_px: int) -> Image:
@@ -129,6 +166,12 @@ def encode_png(image: UInt8[ndarray, "h w 3"]) -> bytes:
 def _blend(image: Image, colors: Image, opacity: float) -> Image:
     share = np.float32(opacity)
     return np.rint(image * (1 - share) + colors * share).astype(np.uint8)
+
+
+def _stripes(size: tuple[int, ...], *, width_px: int) -> Image:
+    """Return light and dark stripes of this width from the lower left to the upper right."""
+    down, right = np.indices(size, sparse=True)
+    return _STRIPE_COLORS[(down + right) // width_px % 2]
 
 
 @cache

@@ -22,7 +22,7 @@ FAINT_INK_COLOR = (96, 96, 96)
 
 # Sizes in pixels of a panel of this width; they grow with it, so that text stays readable when a wide one is shrunk.
 _DESIGN_WIDTH_PX = 900
-_TEXT_PX, _LINE_PX, _MARGIN_PX, _GAP_PX, _MIN_CELL_PX = 13, 19, 8, 4, 64
+_TEXT_PX, _LINE_PX, _MARGIN_PX, _GAP_PX, _MIN_CELL_PX = 13, 19, 8, 4, 72
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,11 @@ def panel(
     Every image is fitted into a square cell in its own proportions; a row is as high as its highest image.
 
     Args:
-        columns: titles; a line break begins a lighter second line. What does not fit is cut.
+        columns: titles, in two lines where one is too narrow; a line break begins a lighter line. What does not fit is
+            cut.
         rows: one image or None for each column.
         legend: what the colours mean.
-        width_px: of the result, at least 1; text grows with it. So many columns that a cell would be narrower than 64
+        width_px: of the result, at least 1; text grows with it. So many columns that a cell would be narrower than 72
             of the 900 pixels of the usual width make the result wider.
 
     Returns:
@@ -104,14 +105,13 @@ class _Layout:
 
     def titles(self, columns: Sequence[str]) -> PillowImage.Image:
         """Draw the titles, each centred above its column; the last lines stand on one level."""
-        lines = [column.split("\n") for column in columns]
+        lines = [self._title_lines(column) for column in columns]
         depth = max(len(parts) for parts in lines)
         strip = self._strip(depth * self.line + self.gap)
         draw = ImageDraw.Draw(strip)
         for index, parts in enumerate(lines):
             centre = self._left(index) + self.cell // 2
-            for position, part in enumerate(parts):
-                font = _font(self.text, bold=position == 0)
+            for position, (part, font) in enumerate(parts):
                 baseline = self.gap + (depth - len(parts) + position) * self.line + self.text
                 draw.text((centre, baseline), _fit(part, font, self.cell), INK_COLOR, font, anchor="ms")
         return strip
@@ -159,6 +159,18 @@ class _Layout:
             draw.text((left + text_left, baseline), name, INK_COLOR, font, anchor="ls")
             left += entry_width + 2 * self.margin
         return lines
+
+    def _title_lines(self, column: str) -> list[tuple[str, ImageFont.FreeTypeFont]]:
+        """Return the lines of a title: the first one bold, and in two where its words do not fit beside each other."""
+        bold, light = _font(self.text, bold=True), _font(self.text)
+        title, *others = column.split("\n")
+        words = title.split()
+        fitting = [n for n in range(1, len(words)) if bold.getlength(" ".join(words[:n])) <= self.cell]
+        if fitting and bold.getlength(title) > self.cell:
+            titles = [" ".join(words[: fitting[-1]]), " ".join(words[fitting[-1] :])]
+        else:
+            titles = [title]
+        return [*((line, bold) for line in titles), *((line, light) for line in others)]
 
     def _left(self, index: int) -> int:
         return self.margin + index * (self.cell + self.gap)

@@ -47,6 +47,7 @@ class Stage:
         run: does or continues the work, in every process of the run; the first one's details go to the manifest.
         costly: whether a finished result is kept from being overwritten when the recipe changes.
         unneeded: returns why a recipe does without the stage, or an empty string when it needs it.
+        missing: counts the files of a finished stage that are gone, so that whoever deletes a damaged one gets it back.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Stage:
     run: Callable[[RunContext], dict[str, Any]]
     costly: bool
     unneeded: Callable[[Recipe], str] = lambda recipe: ""
+    missing: Callable[[RunContext], int] = lambda context: 0
 
 
 def stage_fingerprint(stages: tuple[Stage, ...], name: str, context: RunContext) -> str:

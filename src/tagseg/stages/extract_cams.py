@@ -43,6 +43,13 @@ def run(context: RunContext) -> dict[str, Any]:
     return {"images": len(records)}
 
 
+def count_missing(context: RunContext) -> int:
+    """Count the images whose maps are not there."""
+    folder = context.folder.output("extract_cams")
+    records = cam_records(context.recipe, context.train, context.evaluation)
+    return sum(not cam_path(folder, record).exists() for record in records)
+
+
 def cam_records(recipe: Recipe, train: Split, evaluation: Split | None) -> tuple[ImageRecord, ...]:
     """Return the images whose maps the recipe asks for, each once, by id."""
     splits = {"train": train, "eval": evaluation}

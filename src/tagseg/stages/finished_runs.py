@@ -1,4 +1,4 @@
-"""Finished run folders, opened to be looked at: recipe, images, maps, and the score that cuts the seeds."""
+"""Finished run folders, opened to be looked at: recipe, images, maps, masks, and the score that cuts the seeds."""
 
 import json
 from collections import Counter
@@ -6,16 +6,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from tagseg.artifacts.cam_file import CamFile
+from tagseg.artifacts.mask_file import read_confidence, read_mask
 from tagseg.artifacts.run_folder import RunFolder
-from tagseg.classes import ClassTable
+from tagseg.classes import VOID, ClassTable
 from tagseg.errors import ArtifactError
 from tagseg.progress import Progress
 from tagseg.recipe import Recipe, load_recipe
 from tagseg.stages.evaluate import AVERAGED, NETWORK
 from tagseg.stages.extract_cams import cam_path, cam_records, read_seed_maps
 from tagseg.stages.load_data import read_splits, without_bad_files
-from tagseg.types import ImageRecord
+from tagseg.stages.mask_folder import MaskFolder
+from tagseg.stages.seeds import FOLDER_NAME, SeedFolder
+from tagseg.types import ImageRecord, LabelMap
+
+MADE = {
+    "sure": ("sure seeds", "train_affinity"),
+    "mask": ("pseudo masks", "make_masks"),
+    "confident": ("confidence masks", "make_masks"),
+}
+"""Label maps that not every run has, nor of every image: what they are, and the stage that leaves them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +72,65 @@ class FinishedRun:
         if as_seeds and self.recipe.cams.average_over_regions:
             return read_seed_maps(folder, record, self.recipe, averaged=True)
         return maps
+
+    def has(self, column: str, image_id: str) -> bool:
+        """Return whether the run made the label map ``column``, one of :data:`MADE`, of an image."""
+        if column == "sure" and not self.recipe.needs_affinity:
+            return False  # a folder may keep those of an older recipe
+        return self._made_path(column, image_id).exists()
+
+    def require(self, column: str, image_ids: Sequence[str]) -> None:
+        """Require the label map ``column``, one of :data:`MADE`, of at least one of the images.
+
+        Raises:
+            ArtifactError: when there is none.
+        """
+        if any(self.has(column, image_id) for image_id in image_ids):
+            return
+        what, stage = MADE[column]
+        found, help = "with none of these images", "name others with --image"
+        if column == "sure" and not self.recipe.needs_affinity:
+            found, help = "whose recipe does not walk", "run it with 'walk' in masks.refine"
+        elif self.folder.stage_status(stage).state != "done" or not self.folder.output(stage).exists():
+            found, help = "without any", f"run the stage {stage.replace('_', '-')} first"
+        elif column == "sure":
+            help = "name training images with --image"
+        raise ArtifactError(
+            f"column '{column}' shows {what}, got {self.folder.root} {found}",
+            help=f"{help}, or leave it out of --columns",
+        )
+
+    def labels(self, column: str, image_id: str, *, size: tuple[int, int]) -> LabelMap | None:
+        """Read or cut a label map of an image, 255 where the label is not known.
+
+        Args:
+            column: ``seed``, all pixels of the maps cut at ``background_score``; ``sure``, the seeds that the affinity
+                network learned from; ``mask``, the pseudo mask; ``confident``, the part of it to be trusted.
+            image_id: one of ``records``.
+            size: (height, width) of the image.
+
+        Returns:
+            The label map, or None when the run made none of this image.
+
+        Raises:
+            ArtifactError: when a file is missing, damaged, or of another size.
+        """
+        if column == "seed":
+            return self.maps(image_id, size=size, as_seeds=True).labels(self.background_score)
+        if not self.has(column, image_id):
+            return None
+        path = self._made_path(column, image_id)
+        if column != "confident":
+            return _of_size(read_mask(path), size, path=path)
+        trusted = _of_size(read_confidence(path), size, path=path)
+        path = self._made_path("mask", image_id)
+        return np.where(trusted, _of_size(read_mask(path), size, path=path), np.uint8(VOID))
+
+    def _made_path(self, column: str, image_id: str) -> Path:
+        record, output = self.records[image_id], self.folder.output(MADE[column][1])
+        if column == "sure":
+            return SeedFolder(output / FOLDER_NAME).path(record)
+        return MaskFolder(output).labels(record) if column == "mask" else MaskFolder(output).confidence(record)
 
 
 def open_runs(roots: Sequence[Path], *, background_score: float | None, progress: Progress) -> list[FinishedRun]:
@@ -143,6 +214,16 @@ def _records(folder: RunFolder, recipe: Recipe) -> tuple[ClassTable, dict[str, I
         train = without_bad_files(train, known)
         evaluation = without_bad_files(evaluation, known) if evaluation else None
     return train.classes, {record.image_id: record for record in cam_records(recipe, train, evaluation)}
+
+
+def _of_size(pixels: np.ndarray, size: tuple[int, int], *, path: Path) -> np.ndarray:
+    """Return the pixels of a mask, or raise when they are not as many as those of its image."""
+    if pixels.shape != size:
+        raise ArtifactError(
+            f"mask {path} has the image's size {_text(size)}, got {_text(pixels.shape)}",
+            help="put the image back that it was made from, or run 'tagseg run' again with --redo",
+        )
+    return pixels
 
 
 def _text(size: tuple[int, ...]) -> str:

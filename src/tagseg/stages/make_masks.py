@@ -1,5 +1,6 @@
 """Stage 4: pseudo masks from the maps; leaves ``4_masks/``."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -41,6 +42,20 @@ def run(context: RunContext) -> dict[str, Any]:
     if recipe.masks.instances:
         make_instances(context, folder, records, background_score=background_score)
     return {"images": len(records), "background_score": background_score}
+
+
+def count_missing(context: RunContext) -> int:
+    """Count the files of the stage that are not there."""
+    folder = MaskFolder(context.folder.output("make_masks"))
+    records = mask_records(context.recipe, context.train, context.evaluation)
+    return sum(not path.exists() for record in records for path in _outputs(context.recipe, folder, record))
+
+
+def _outputs(recipe: Recipe, folder: MaskFolder, record: ImageRecord) -> list[Path]:
+    """Return the files that the recipe asks for, of one image."""
+    asked = [(recipe.needs_affinity, cam_path(folder.maps, record)), (recipe.masks.soft_scores, folder.scores(record))]
+    asked.append((recipe.masks.instances, folder.instances(record)))
+    return [folder.labels(record), folder.confidence(record), *(path for wanted, path in asked if wanted)]
 
 
 def mask_records(recipe: Recipe, train: Split, evaluation: Split | None) -> tuple[ImageRecord, ...]:
@@ -115,8 +130,8 @@ def _write_masks(
 ) -> None:
     """Write the pseudo masks of all images that have none yet; each process takes its share."""
     fabric, values, classes = context.fabric, context.recipe.masks, context.train.classes
-    # The confidence comes last: with it everything of the image is there.
-    missing = [record for record in records if not folder.confidence(record).exists()]
+    kinds = [folder.labels, folder.confidence, *([folder.scores] if values.soft_scores else [])]
+    missing = [record for record in records if not all(path(record).exists() for path in kinds)]
     fabric.barrier()  # every process has looked before any of them writes
     with context.progress.task("Making pseudo masks", total=len(records), done=len(records) - len(missing)) as task:
         for record in missing[fabric.global_rank :: fabric.world_size]:

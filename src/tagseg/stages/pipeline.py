@@ -27,7 +27,7 @@ LEARNING = ("data", "classifier", "suppression", "reconstruction", "self_modulat
 
 PIPELINE = (
     Stage("train_classifier", LEARNING, train_classifier.run, costly=True),
-    Stage("extract_cams", ("cams",), extract_cams.run, costly=True),
+    Stage("extract_cams", ("cams",), extract_cams.run, costly=True, missing=extract_cams.count_missing),
     Stage(
         "train_affinity",
         ("seeds", "crf", "affinity"),
@@ -35,7 +35,7 @@ PIPELINE = (
         costly=True,
         unneeded=lambda recipe: "" if recipe.needs_affinity else "masks.refine does not walk",
     ),
-    Stage("make_masks", ("crf", "masks"), make_masks.run, costly=True),
+    Stage("make_masks", ("crf", "masks"), make_masks.run, costly=True, missing=make_masks.count_missing),
     Stage("evaluate", ("evaluation",), evaluate.run, costly=False),
 )
 """Every stage in the order in which it runs; a stage reads what those before it left."""
@@ -60,6 +60,13 @@ class Run:
         if not seeds:
             return None
         return seeds.get(evaluate.AVERAGED, seeds[evaluate.NETWORK])["best"]["mean_iou"]
+
+
+    @property
+    def pseudo_mask_mean_iou(self) -> float | None:
+        """The mIoU (0..1) of the pseudo masks as they were made, or None without ground truth."""
+        made = self.scores.get("pseudo_masks")
+        return made["masks"]["mean_iou"] if made else None
 
 
 def run(recipe: str | Path, out: str | Path, *, overrides: Sequence[str] = (), progress: Progress | None = None) -> Run:
@@ -130,7 +137,7 @@ def _step(context: RunContext, stage: Stage, *, only: str | None) -> None:
         return
     inputs = stage_fingerprint(needed_stages(context.recipe), stage.name, context)
     # One process decides for all: the others might look at the manifest a moment later.
-    done, reason = fabric.broadcast(folder.is_done(stage.name, inputs))
+    done, reason = fabric.broadcast(_is_done(context, stage, inputs))
     if done:
         progress.stage(stage.name, "skip", reason)
         return
@@ -147,6 +154,13 @@ def _step(context: RunContext, stage: Stage, *, only: str | None) -> None:
         folder.mark_done(stage.name, inputs, {**details, "time_s": seconds})
         progress.stage(stage.name, "done", f"{seconds:.0f} s")
     fabric.barrier()
+
+
+def _is_done(context: RunContext, stage: Stage, inputs: str) -> tuple[bool, str]:
+    """Return whether the stage finished with these inputs and its files are still there, and the reason for people."""
+    done, reason = context.folder.is_done(stage.name, inputs)
+    gone = stage.missing(context) if done else 0
+    return (False, f"{gone} of its files are gone") if gone else (done, reason)
 
 
 def _require_before(name: str, *, only: str, reason: str) -> None:

@@ -1,0 +1,199 @@
+"""Stage 4 with object masks, and with a background score that it finds by itself, on a small drawn data set."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lightning_fabric import Fabric
+from test_run import small_recipe
+
+from tagseg.artifacts.cam_file import read_cam, write_cam
+from tagseg.artifacts.instance_file import read_instances
+from tagseg.artifacts.mask_file import read_confidence, read_mask
+from tagseg.artifacts.run_folder import RunFolder
+from tagseg.data.folder import read_folder
+from tagseg.data.synthetic import write_dataset
+from tagseg.progress import SilentProgress
+from tagseg.stages import make_masks, run_pipeline
+from tagseg.stages.context import RunContext
+from tagseg.stages.extract_cams import cam_path
+
+NUM_IMAGES, SIDE = 8, 64
+PLAIN = [f"{part}.enabled=false" for part in ("suppression", "reconstruction", "self_modulation")]
+QUICK = [*PLAIN, "cams.average_over_regions=false", "cams.scales=[1.0]", "training.validation_images=0"]
+QUICK += ["crf.iterations=1", "affinity.epochs=1"]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("photos")
+    write_dataset(root, num_images=NUM_IMAGES, size=(SIDE, SIDE), seed=3)
+    return root
+
+
+class Listener(SilentProgress):
+    """Keeps what a stage says."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+        self.stages: list[tuple[str, str, str]] = []
+        self.tasks: dict[str, tuple[int, int]] = {}
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+    def stage(self, name: str, status: str, detail: str) -> None:
+        self.stages.append((name, status, detail))
+
+    def task(self, title: str, *, total: int, done: int = 0, unit: str = "images"):
+        self.tasks[title] = (total, done)
+        return super().task(title, total=total, done=done, unit=unit)
+
+
+@pytest.fixture(scope="module")
+def finished(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a finished run with object masks."""
+    out = tmp_path_factory.mktemp("instances") / "run"
+    recipe = small_recipe(photos, out.parent / "cache", *QUICK, "masks.instances=true")
+    run_pipeline(recipe, out, progress=SilentProgress())
+    return out
+
+
+def instance_files(run: Path) -> list[Path]:
+    return sorted((run / "4_masks" / "instances").iterdir())
+
+
+def test_every_image_has_a_file_of_objects(finished: Path) -> None:
+    labels = sorted((finished / "4_masks" / "labels").iterdir())
+    assert [path.stem for path in instance_files(finished)] == [path.stem for path in labels]
+    assert len(labels) == NUM_IMAGES
+    # Else the other tests would say nothing.
+    assert sum(len(read_instances(path)) for path in instance_files(finished)) > NUM_IMAGES / 2
+
+
+def test_objects_are_of_tagged_classes_and_share_no_pixel(finished: Path) -> None:
+    for path in instance_files(finished):
+        tags, objects = read_cam(finished / "2_cams" / f"{path.stem}.npz").label_ids, read_instances(path)
+        assert {each.label_id for each in objects} <= {*tags}
+        assert all(each.mask.shape == (SIDE, SIDE) and each.mask.any() for each in objects)
+        assert all(0 < each.score <= 1 for each in objects)
+        if objects:
+            assert max(each.score for each in objects) == pytest.approx(1)
+            assert np.sum([each.mask for each in objects], axis=0).max() == 1
+
+
+def test_objects_beat_the_background_score_of_the_masks(finished: Path) -> None:
+    manifest = json.loads((finished / "manifest.json").read_text())
+    settled = manifest["stages"]["make_masks"]["details"]["background_score"]
+    assert 0 < settled < 1
+    assert all(each.score > settled for path in instance_files(finished) for each in read_instances(path))
+
+
+@pytest.mark.parametrize(
+    ("interrupted", "told"), [(True, ("resume", "it was interrupted")), (False, ("start", "1 of its files are gone"))]
+)
+def test_only_object_masks_that_are_not_there_are_made(
+    finished: Path, photos: Path, tmp_path: Path, interrupted: bool, told: tuple[str, str]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    lost, *kept = instance_files(run)
+    content, times = lost.read_bytes(), [path.stat().st_mtime_ns for path in kept]
+    lost.unlink()
+    folder, listener = RunFolder(run), Listener()
+    if interrupted:
+        folder.mark_started("make_masks", folder.stage_status("make_masks").fingerprint)
+    recipe = small_recipe(photos, tmp_path / "cache", *QUICK, "masks.instances=true")
+    run_pipeline(recipe, run, progress=listener)
+    assert ("make_masks", *told) in listener.stages
+    assert listener.tasks["Making object masks"] == (NUM_IMAGES, NUM_IMAGES - 1)
+    assert lost.read_bytes() == content
+    assert [path.stat().st_mtime_ns for path in kept] == times
+
+
+def test_without_the_switch_no_object_is_looked_for(finished: Path, photos: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    told = Listener()
+    run_pipeline(small_recipe(photos, tmp_path / "cache", *QUICK), run, progress=told, redo=True)
+    assert "Making object masks" not in told.tasks
+    assert not (run / "4_masks" / "instances").exists()
+    for path in sorted((finished / "4_masks" / "labels").iterdir()):
+        np.testing.assert_array_equal(read_mask(run / "4_masks" / "labels" / path.name), read_mask(path))
+
+
+def made_by_hand(photos: Path, root: Path, steps: list[int], *settings: str) -> tuple[RunContext, Listener]:
+    """Return a run before stage 4, without walk: maps are a row of scores in 1/255; the first image has no tag."""
+    recipe = small_recipe(photos, root / "cache", *QUICK, "masks.refine=[]", *settings)
+    split = read_folder(photos, masks=photos / "masks")
+    split = replace(split, records=(replace(split.records[0], tags=()), *split.records[1:]))
+    told = Listener()
+    fabric = Fabric(accelerator="cpu", devices=1)
+    context = RunContext(fabric, recipe, RunFolder(root / "run"), split, split, "", told)
+    for record in split.records:
+        cam = np.tile(np.asarray(steps, np.float32) / np.float32(255), (len(record.tags), 1, 1))
+        write_cam(cam_path(context.folder.output("extract_cams"), record), cam, record.tags)
+    return context, told
+
+
+def made_labels(context: RunContext, record) -> np.ndarray:
+    return read_mask(context.folder.output("make_masks") / "labels" / f"{record.image_id}.png")
+
+
+@pytest.mark.parametrize("step", [0, 200])
+def test_maps_without_two_scores_fall_back_on_the_recipe_and_say_so(photos: Path, tmp_path: Path, step: int) -> None:
+    context, told = made_by_hand(photos, tmp_path, [0, step], "masks.background_score=0.35")
+    details = make_masks.run(context)
+    assert details == {"images": NUM_IMAGES, "background_score": 0.35}
+    assert told.warnings == [
+        "no map has two different scores: the background score is masks.background_score, 0.35",
+    ]
+    assert told.notes == []
+    for record in context.train.records:
+        tags = record.tags[:1] if step else ()
+        assert made_labels(context, record).tolist() == [[0, *(tags or (0,))]]
+
+
+def test_the_automatic_background_score_is_told_with_its_reason(photos: Path, tmp_path: Path) -> None:
+    context, told = made_by_hand(photos, tmp_path, [0, 51, 51, 204])
+    assert make_masks.run(context)["background_score"] == pytest.approx(0.2, abs=0.003)
+    # One of the images has no tag.
+    assert told.notes == [
+        f"background score 0.200 (auto: Otsu's threshold on the maps of {NUM_IMAGES - 1} images)",
+    ]
+    assert told.warnings == []
+    for record in context.train.records:
+        assert made_labels(context, record).tolist() == [[0, 0, 0, *(record.tags[:1] or (0,))]]
+
+
+def test_a_fixed_background_score_looks_at_no_map(photos: Path, tmp_path: Path) -> None:
+    context, told = made_by_hand(photos, tmp_path, [0, 51, 204], "masks.background_rule=fixed")
+    assert make_masks.run(context)["background_score"] == 0.25
+    assert (told.notes, told.warnings) == ([], [])
+
+
+def test_an_image_without_tags_is_background_that_is_trusted(photos: Path, tmp_path: Path) -> None:
+    context, _ = made_by_hand(photos, tmp_path, [0, 51, 204])
+    make_masks.run(context)
+    untagged = context.train.records[0]
+    (labels,) = made_labels(context, untagged).tolist()
+    assert untagged.tags == () and set(labels) <= {0}
+    trusted = read_confidence(context.folder.output("make_masks") / "confidence" / f"{untagged.image_id}.png")
+    assert trusted.all()
+
+
+def test_soft_scores_are_the_maps_behind_the_masks(photos: Path, tmp_path: Path) -> None:
+    context, _ = made_by_hand(photos, tmp_path, [0, 51, 204], "masks.soft_scores=true")
+    make_masks.run(context)
+    for record in context.train.records:
+        soft = read_cam(context.folder.output("make_masks") / "scores" / f"{record.image_id}.npz")
+        maps = read_cam(cam_path(context.folder.output("extract_cams"), record))
+        assert soft.label_ids == record.tags
+        np.testing.assert_array_equal(soft.cam, maps.cam)

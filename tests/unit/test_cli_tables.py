@@ -1,0 +1,129 @@
+"""Tables of scores: what stands in which row, against what it is compared, and what is not defined."""
+
+from typing import Any
+
+import pytest
+
+from tagseg.cli import tables
+
+
+def point(mean_iou: float, *, background_score: float = 0.3, recall: float | None = 0.5) -> dict[str, Any]:
+    return {
+        "background_score": background_score,
+        "mean_iou": mean_iou,
+        "precision": 0.625,
+        "recall": recall,
+        "iou": {"background": 0.8, "cat": mean_iou, "owl": None},
+    }
+
+
+def scores_of(*, masks: float | None = None, **seeds: float) -> dict[str, Any]:
+    """Return what scores.json holds: the best mIoU of each kind of maps, and that of pseudo masks cut at 0.25."""
+    made = {key: value for key, value in point(masks or 0).items() if key != "background_score"}
+    pseudo_masks = {
+        "background_score": 0.25,
+        "masks": {**made, "coverage": 1.0},
+        "confident": {**made, "mean_iou": 0.99},
+        "best": point(0.98),
+    }
+    return {
+        "split": "val",
+        "images": 437,
+        "seeds": {kind: {"best": point(value), "at_recipe": point(0.01)} for kind, value in seeds.items()},
+        "sure_seeds": None,
+        "pseudo_masks": None if masks is None else pseudo_masks,
+    }
+
+
+def test_seeds_and_masks_each_have_a_row() -> None:
+    assert tables.score_rows("this run", scores_of(network=0.48, averaged=0.53, masks=0.551)) == [
+        ("this run", "seeds from the network", "0.30", "48.0", "62.5", "50.0"),
+        ("this run", "seeds averaged over regions", "0.30", "53.0", "62.5", "50.0"),
+        ("this run", "pseudo masks", "0.25", "55.1", "62.5", "50.0"),
+    ]
+
+
+def test_a_row_has_a_cell_for_every_column() -> None:
+    (row,) = tables.score_rows("this run", scores_of(network=0.48))
+    assert len(row) == len(tables.SCORE_COLUMNS)
+    compared = tables.compared_rows(scores_of(network=0.48), scores_of(network=0.4))
+    assert {len(row) for row in compared} == {len(tables.SCORE_COLUMNS) + 1}
+
+
+def test_without_masks_there_is_no_row_of_them() -> None:
+    assert [row[1] for row in tables.score_rows("this run", scores_of(network=0.48))] == ["seeds from the network"]
+    older = {key: value for key, value in scores_of(network=0.48).items() if key != "pseudo_masks"}
+    assert tables.score_rows("this run", older) == tables.score_rows("this run", scores_of(network=0.48))
+
+
+def test_a_score_that_is_not_defined_is_a_dash() -> None:
+    scores = scores_of(network=0.48)
+    scores["seeds"]["network"]["best"]["recall"] = None
+    assert tables.score_rows("this run", scores)[0][-1] == "-"
+
+
+def test_masks_are_not_moved_to_their_best_background_score() -> None:
+    made = tables.scored_points(scores_of(network=0.48, masks=0.55))["masks"]
+    assert (made["mean_iou"], made["background_score"]) == (0.55, 0.25)
+
+
+def test_the_title_names_the_split_and_how_each_kind_was_cut() -> None:
+    seeds_only = "Scores on split 'val', 437 images; seeds at the best background score"
+    assert tables.score_title(scores_of(network=0.48)) == seeds_only
+    assert tables.score_title(scores_of(network=0.48, masks=0.55)) == f"{seeds_only}, pseudo masks as made"
+
+
+def test_seeds_are_compared_with_the_plain_network_s_and_masks_with_masks() -> None:
+    rows = tables.compared_rows(scores_of(network=0.5, averaged=0.53, masks=0.6), scores_of(network=0.48, masks=0.57))
+    assert [(row[0], row[1], row[-1]) for row in rows] == [
+        ("plain CAM", "seeds from the network", ""),
+        ("plain CAM", "pseudo masks", ""),
+        ("SSC", "seeds from the network", "+2.0"),
+        ("SSC", "seeds averaged over regions", "+5.0"),  # plain CAM averages nothing
+        ("SSC", "pseudo masks", "+3.0"),
+    ]
+
+
+def test_the_difference_is_taken_against_the_network_s_own_plain_maps() -> None:
+    rows = tables.compared_rows(scores_of(network=0.4, averaged=0.5), scores_of(network=0.48, averaged=0.6))
+    assert [(row[0], row[-1]) for row in rows] == [
+        ("plain CAM", ""),
+        ("plain CAM", ""),
+        ("SSC", "-8.0"),
+        ("SSC", "+2.0"),
+    ]
+
+
+def test_masks_that_plain_cam_lacks_are_compared_with_nothing() -> None:
+    rows = tables.compared_rows(scores_of(network=0.5, masks=0.6), scores_of(network=0.48))
+    assert [(row[1], row[-1]) for row in rows[1:]] == [("seeds from the network", "+2.0"), ("pseudo masks", "")]
+
+
+def test_sentences_speak_of_what_the_next_stage_gets() -> None:
+    ours, plain = scores_of(network=0.5, averaged=0.53, masks=0.55), scores_of(network=0.48, masks=0.57)
+    ending = "points of mIoU on the same seed and budget"
+    assert tables.comparison_sentences(ours, plain) == [
+        f"seeds: SSC 53.0 % against plain CAM 48.0 %: +5.0 {ending}",
+        f"pseudo masks: SSC 55.0 % against plain CAM 57.0 %: -2.0 {ending}",
+    ]
+
+
+@pytest.mark.parametrize(("ours", "plain"), [(None, 0.5), (0.5, None), (None, None)])
+def test_no_sentence_on_masks_that_one_of_them_lacks(ours: float | None, plain: float | None) -> None:
+    sentences = tables.comparison_sentences(scores_of(network=0.5, masks=ours), scores_of(network=0.4, masks=plain))
+    assert [sentence.partition(":")[0] for sentence in sentences] == ["seeds"]
+
+
+def test_classes_have_a_column_for_each_kind() -> None:
+    scores = scores_of(network=0.48, averaged=0.53, masks=0.551)
+    assert tables.class_columns(scores) == (
+        "label",
+        "IoU % seeds from the network",
+        "IoU % seeds averaged over regions",
+        "IoU % pseudo masks",
+    )
+    assert tables.class_rows(scores) == [
+        ("background", "80.0", "80.0", "80.0"),
+        ("cat", "48.0", "53.0", "55.1"),
+        ("owl", "-", "-", "-"),
+    ]
