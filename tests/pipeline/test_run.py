@@ -383,3 +383,17 @@ def test_the_baseline_has_the_same_data_and_budget(photos, tmp_path):
     assert manifests[0]["recipe"]["training"] == manifests[1]["recipe"]["training"]
     assert not manifests[1]["recipe"]["self_modulation"]["enabled"]
     assert set(plain.scores["seeds"]) == {"network"}
+
+
+def test_masks_may_start_from_the_maps_of_the_network(reference, photos, tmp_path):
+    # The seeds are averaged over regions; without a step between, the masks are the cut of the maps they start from.
+    made = {}
+    for maps in ("seeds", "network"):
+        out = tmp_path / maps
+        shutil.copytree(reference, out)
+        recipe = small_recipe(photos, tmp_path / "cache", f"masks.maps={maps}", "masks.refine=[]")
+        made[maps] = run_pipeline(recipe, out, progress=SilentProgress(), redo=True).scores
+    kinds = {"seeds": "averaged", "network": "network"}
+    for maps, kind in kinds.items():
+        assert made[maps]["pseudo_masks"]["sweep"] == made[maps]["seeds"][kind]["sweep"]
+    assert made["seeds"]["pseudo_masks"]["sweep"] != made["network"]["pseudo_masks"]["sweep"]

@@ -119,3 +119,19 @@ def test_a_row_of_something_else_is_an_artifact_error(tmp_path, row):
     path.write_text(json.dumps([row]), encoding="utf-8")
     with pytest.raises(ArtifactError, match="must be a whole file written by tagseg"):
         read_instances(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{}",
+        '""',
+        '[{"category_id": 1, "score": 1.0, "segmentation": {"size": [2, 2], "counts": "02"}}]',
+        '[{"category_id": 1, "score": 1.0, "segmentation": {"size": [2, 2], "counts": ""}}]',
+    ],
+)
+def test_what_is_no_list_of_whole_objects_is_refused(tmp_path, content):
+    path = tmp_path / "photo.json"
+    path.write_text(content)
+    with pytest.raises(ArtifactError, match="must be a whole file written by tagseg"):
+        read_instances(path)

@@ -256,13 +256,14 @@ def test_masks_that_are_trusted_nowhere_have_no_scores(tmp_path, images):
 
 def test_sure_seeds_are_scored_where_they_are_labelled(tmp_path, images):
     context = make_context(tmp_path, images, train="abcd", without_truth="c")
+    write_mask(seed_folder(context).path(records(images, "e")[0]), images["e"][1].seeds, CLASSES)
     found = score_sure_seeds(context)
     assert found is not None
 
     def labelled(made):
         return made.seeds != VOID
 
-    # Of the training images, a is not to be scored and c has no ground truth.
+    # Of the training images, a is not to be scored and c has no ground truth; nothing learned from the seeds of e.
     assert found["images"] == 2
     pairs = pixel_pairs(images, "bd", lambda made, tags: made.seeds, where=labelled)
     assert_scores(found, slow_scores(pairs))

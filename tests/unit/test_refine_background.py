@@ -64,7 +64,7 @@ def test_what_is_one_image_and_in_which_order_does_not_matter():
 
 
 def test_a_pixel_counts_once_with_its_strongest_class():
-    strongest, weaker = [51] * 3 + [204] * 5, [50, 3, 9, 130, 130, 130, 130, 130]
+    strongest, weaker = [100] * 20 + [200] * 20, [10] * 40  # counted, the weaker ones would be the lower group
     two = maps_of(weaker, strongest, label_ids=(2, 7))
     assert otsu_background([two]) == otsu_background([maps_of(strongest)])
     np.testing.assert_array_equal(score_histogram(two.strongest()[1]), score_histogram(maps_of(strongest).cam[0]))

@@ -7,9 +7,10 @@ from torch import nn
 
 from tagseg.classes import VOID
 from tagseg.losses.affinity import affinity_loss, pair_sums
-from tagseg.training.affinity import GROUPS, affinity_gradients
+from tagseg.training.affinity import affinity_gradients
 
 RADIUS, SIDE = 3, 64
+GROUPS = ("same_background", "same_foreground", "different", "displacement_foreground", "displacement_background")
 FIGURES = {"loss", *(f"loss_{name}" for name in GROUPS)}
 
 
@@ -57,9 +58,12 @@ def alone() -> Fabric:
 
 
 def blocks(*rows: str) -> torch.Tensor:
-    """Return labels (64, 64) from a 4 x 4 grid of digits; a dot is unknown."""
+    """Return labels (64, 64) from a 4 x 4 grid of digits; a dot is unknown.
+
+    All is moved by 2 px, so that labels change in the middle of cells and not between them.
+    """
     grid = torch.tensor([[VOID if digit == "." else int(digit) for digit in row] for row in rows])
-    return grid.repeat_interleave(SIDE // 4, 0).repeat_interleave(SIDE // 4, 1)
+    return grid.repeat_interleave(SIDE // 4, 0).repeat_interleave(SIDE // 4, 1).roll((2, 2), dims=(0, 1))
 
 
 def make_batch(*labels: torch.Tensor, seed: int = 0) -> dict[str, torch.Tensor]:

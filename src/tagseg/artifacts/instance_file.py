@@ -68,7 +68,10 @@ def read_instances(path: Path) -> list[Instance]:
             f"instance file {path} must exist, got no such file", help="run the stage make-masks with masks.instances"
         )
     try:
-        return [_instance(row) for row in json.loads(path.read_text(encoding="utf-8"))]
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(rows, list):
+            raise ValueError("no list")
+        return [_instance(row) for row in rows]
     except Exception as error:  # pycocotools raises almost anything
         raise ArtifactError(
             f"instance file {path} must be a whole file written by tagseg, got a file that cannot be read as one",
@@ -79,5 +82,8 @@ def read_instances(path: Path) -> list[Instance]:
 def _instance(row: dict[str, Any]) -> Instance:
     runs: Any = {"size": row["segmentation"]["size"], "counts": row["segmentation"]["counts"].encode("ascii")}
     with quiet_decoders:
-        mask = coco_mask.decode(runs).astype(bool)
-    return Instance(int(row["category_id"]), mask, float(row["score"]))
+        mask = coco_mask.decode(runs)
+        # Run lengths that end early decode to whatever lay in memory.
+        if coco_mask.encode(mask)["counts"] != runs["counts"]:
+            raise ValueError("run lengths do not fill the image")
+    return Instance(int(row["category_id"]), mask.astype(bool), float(row["score"]))

@@ -84,11 +84,15 @@ class Affinity(Section):
 class Masks(Section):
     """How maps become pseudo masks, and of which splits.
 
+    ``maps`` are those of the ``seeds``, averaged over regions where ``cams.average_over_regions`` says so, or the
+    ``network``'s own.
+
     ``refine`` names what is done to the maps, in order: ``walk`` (random walk of the affinity network), ``crf``,
     ``superpixels`` (majority by region), ``pixel_adaptive``; none of them leaves the maps as they are.
     """
 
     splits: tuple[Literal["train", "eval"], ...] = ("train", "eval")
+    maps: Literal["seeds", "network"] = "seeds"
     refine: tuple[Literal["walk", "crf", "superpixels", "pixel_adaptive"], ...] = ("walk",)
     background_rule: Literal["fixed", "auto"] = "fixed"
     background_score: float = Field(default=0.25, ge=0, le=1)
@@ -110,4 +114,6 @@ class Masks(Section):
     def _instances_walk(self) -> "Masks":
         if self.instances and "walk" not in self.refine:
             raise ValueError("instances need the affinity network; add 'walk' to refine, or set instances=false")
+        if self.instances and self.background_score == 1:
+            raise ValueError("background_score lies below 1 with instances, got 1.0")
         return self

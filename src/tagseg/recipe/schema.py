@@ -112,7 +112,9 @@ class Recipe(Section):
                 "self_modulation.target 'warmup' needs a warm-up; set self_modulation.warmup_epochs to at least 1"
             )
         processes = self.engine.devices * self.engine.nodes
-        for section, size in (("training", self.training.batch_size), ("affinity", self.affinity.batch_size)):
+        batches = {"training": self.training.batch_size}
+        batches |= {"affinity": self.affinity.batch_size} if self.needs_affinity else {}
+        for section, size in batches.items():
             if size % processes:
                 raise ValueError(
                     f"{section}.batch_size ({size}) is the batch of all processes together and must be a multiple of "
@@ -132,6 +134,11 @@ class Recipe(Section):
     def needs_affinity(self) -> bool:
         """Whether the pseudo masks walk, so that an affinity network has to be trained."""
         return "walk" in self.masks.refine
+
+    @property
+    def masks_average(self) -> bool:
+        """Whether pseudo masks start from maps averaged over regions."""
+        return self.cams.average_over_regions and self.masks.maps == "seeds"
 
     def plain(self) -> "Recipe":
         """Return the plain-CAM baseline of this recipe: same seed, data and budget, none of the three SSC parts."""

@@ -9,7 +9,8 @@ from tagseg.artifacts.atomic import atomic_write
 from tagseg.evaluation.threshold import BackgroundSweep, best
 from tagseg.stages.context import RunContext
 from tagseg.stages.evaluate_masks import score_pseudo_masks, score_sure_seeds
-from tagseg.stages.extract_cams import read_seed_maps
+from tagseg.stages.extract_cams import cam_records, read_seed_maps
+from tagseg.types import ImageRecord
 
 NETWORK, AVERAGED, MASK_MAPS = "network", "averaged", "masks"
 """Which maps a sweep is of: those of the network, averaged over regions, or those that pseudo masks are cut from."""
@@ -24,15 +25,16 @@ def run(context: RunContext) -> dict[str, Any]:
     if not context.fabric.is_global_zero:
         return {}
     if split is None or not split.has_masks:
-        _write(context, {"seeds": None, "reason": "the data set has no masks to compare with"}, [])
-        context.progress.note("no masks to compare with: nothing is scored")
-        return {"scored": 0}
+        return _nothing(context, "the data set has no masks to compare with")
+    records = scored_records(context)
+    if not records:
+        return _nothing(context, f"cams.splits made no maps of the images with masks of split '{split.name}'")
     kinds = [NETWORK, AVERAGED] if context.recipe.cams.average_over_regions else [NETWORK]
     swept = {kind: sweep_seeds(context, averaged=kind == AVERAGED) for kind in kinds}
     seeds = {kind: _seed_scores(context, sweep) for kind, sweep in swept.items()}
     settled = context.folder.stage_status("make_masks").details["background_score"]
     masks = score_pseudo_masks(context, background_score=settled)
-    images = sum(record.mask is not None for record in split.records)
+    images = len(records)
     scores = {
         "split": split.name,
         "images": images,
@@ -47,6 +49,20 @@ def run(context: RunContext) -> dict[str, Any]:
     return {"scored": images, "best": found, **({"pseudo_masks": masks[0]["masks"]["mean_iou"]} if masks else {})}
 
 
+def scored_records(context: RunContext) -> list[ImageRecord]:
+    """Return the images of the split to score that have ground truth and maps."""
+    split = context.evaluation
+    made = {record.image_id for record in cam_records(context.recipe, context.train, split)}
+    return [record for record in split.records if record.mask and record.image_id in made] if split else []
+
+
+def _nothing(context: RunContext, reason: str) -> dict[str, Any]:
+    """Write that there is nothing to score, and why."""
+    _write(context, {"seeds": None, "reason": reason}, [])
+    context.progress.note(f"nothing is scored: {reason}")
+    return {"scored": 0}
+
+
 def sweep_seeds(context: RunContext, *, averaged: bool) -> BackgroundSweep:
     """Count the confusion of the seeds at every background score of the recipe, in one pass over the images."""
     split = context.evaluation
@@ -54,12 +70,13 @@ def sweep_seeds(context: RunContext, *, averaged: bool) -> BackgroundSweep:
     folder = context.folder.output("extract_cams")
     sweep = BackgroundSweep(split.classes.label_names, context.recipe.evaluation.background_scores)
     title = "Scoring averaged seeds" if averaged else "Scoring seeds"
-    with context.progress.task(title, total=len(split)) as task:
-        for record in split.records:
+    records = scored_records(context)
+    with context.progress.task(title, total=len(records)) as task:
+        for record in records:
+            assert record.mask is not None
+            maps = read_seed_maps(folder, record, context.recipe, averaged=averaged)
+            sweep.update(maps, record.mask.read(), name=record.image_id)
             task.advance()
-            if record.mask is not None:
-                maps = read_seed_maps(folder, record, context.recipe, averaged=averaged)
-                sweep.update(maps, record.mask.read(), name=record.image_id)
     return sweep
 
 

@@ -39,7 +39,7 @@ def make_instances(
 def _instances_of(
     context: RunContext, network: AffinityNetwork, record: ImageRecord, *, settings: InstanceSettings
 ) -> list[Instance]:
-    averaged = context.recipe.cams.average_over_regions
+    averaged = context.recipe.masks_average
     maps = read_seed_maps(context.folder.output("extract_cams"), record, context.recipe, averaged=averaged)
     if not maps.label_ids:
         return []

@@ -70,7 +70,7 @@ def read_mask_maps(context: RunContext, record: ImageRecord) -> CamFile:
     """Read the maps that an image's pseudo mask is cut from: walked ones, or the seeds' where nothing walks."""
     if context.recipe.needs_affinity:
         return read_cam(cam_path(MaskFolder(context.folder.output("make_masks")).maps, record))
-    averaged = context.recipe.cams.average_over_regions
+    averaged = context.recipe.masks_average
     return read_seed_maps(context.folder.output("extract_cams"), record, context.recipe, averaged=averaged)
 
 
@@ -83,7 +83,7 @@ def _walk_maps(context: RunContext, folder: MaskFolder, records: tuple[ImageReco
     missing = [batch for batch in batches if not all(cam_path(folder.maps, record).exists() for record in batch)]
     fabric.barrier()  # every process has looked before any of them writes
     done = len(records) - sum(len(batch) for batch in missing)
-    averaged = recipe.cams.average_over_regions
+    averaged = recipe.masks_average
     seeds = context.folder.output("extract_cams")
     with context.progress.task("Walking the maps", total=len(records), done=done) as task:
         for batch, images in read_ahead(missing[fabric.global_rank :: fabric.world_size]):
@@ -120,7 +120,7 @@ def _settle_background(context: RunContext, records: tuple[ImageRecord, ...]) ->
         if found is None:
             progress.warn(f"no map has two different scores: the background score is masks.background_score, {score}")
         else:
-            score = round(found, 4)
+            score = found  # to the last digit: rounded, it could fall below the step of the stored maps that it names
             progress.note(f"background score {score:.3f} (auto: Otsu's threshold on the maps of {len(chosen)} images)")
     return context.fabric.broadcast(score)
 

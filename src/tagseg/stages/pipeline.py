@@ -61,7 +61,6 @@ class Run:
             return None
         return seeds.get(evaluate.AVERAGED, seeds[evaluate.NETWORK])["best"]["mean_iou"]
 
-
     @property
     def pseudo_mask_mean_iou(self) -> float | None:
         """The mIoU (0..1) of the pseudo masks as they were made, or None without ground truth."""
