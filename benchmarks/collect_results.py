@@ -83,7 +83,7 @@ def merged(sources: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     for runs in sources:
         for run in runs:
             same = [old for old in kept if (old["name"], old["seed"]) == (run["name"], run["seed"])]
-            known = any(old["seeds"] and old["seeds"] == run["seeds"] for old in same)
+            known = any(old["seeds"] and run["seeds"] in ({}, old["seeds"]) for old in same)
             if not known:
                 kept = [old for old in kept if old not in same]
             else:

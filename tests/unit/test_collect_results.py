@@ -78,7 +78,9 @@ def test_masks_added_later_leave_the_seeds_their_receipt(tmp_path: Path) -> None
     write_run(tmp_path / "a", name="toy", seed=0, mean_iou=0.5)
     script = runpy.run_path(str(SCRIPT))
     old = script["finished_runs"](tmp_path)
-    rows = script["result_rows"](script["merged"]([old, masked(old), masked(old, commit="newer")]))
+    once = script["merged"]([old, masked(old)])
+    rows = script["result_rows"](script["merged"]([once, masked(old, commit="newer")]))
+    assert script["merged"]([once]) == once
     assert rows == [
         ["toy", "train (10)", "network", "0", "0.30", "50.0", "50.0", "25.0", "2", "0123456789"],
         ["toy", "train (10)", "pseudo masks", "0", "0.50", "64.0", "70.0", "80.0", "7", "newer"],
