@@ -3,8 +3,7 @@
 Axes: N images, C classes (C_t those tagged in one image), H W pixels, h w cells of the class maps, R regions.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -12,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from tagseg.models.mode import evaluation_mode
 from tagseg.ops.activation import max_normalize
 from tagseg.ops.regions import paint_regions, region_mean
 from tagseg.ops.resize import resize_maps
@@ -56,7 +56,7 @@ def extract_cams(
     image_of, class_of = torch.nonzero(tags.to(images.device), as_tuple=True)
     total = images.new_zeros(len(image_of), 1, *size, dtype=torch.float32)
     if len(image_of):
-        with torch.no_grad(), _evaluation_mode(classifier):
+        with torch.no_grad(), evaluation_mode(classifier):
             for scale in scales:
                 scaled = _resize_images(images, scaled_size(size, scale, size_multiple=size_multiple))
                 class_maps = _positive_maps(classifier, scaled, flip=flip)
@@ -149,13 +149,3 @@ def _resize_images(images: Float[Tensor, "N 3 H W"], size: tuple[int, int]) -> F
     if images.shape[2:] == size:
         return images
     return interpolate(images, size=size, mode="bicubic", align_corners=False, antialias=True)
-
-
-@contextmanager
-def _evaluation_mode(module: nn.Module) -> Iterator[None]:
-    was_training = module.training
-    module.eval()
-    try:
-        yield
-    finally:
-        module.train(was_training)

@@ -3,8 +3,7 @@
 Axes: N images, D channels, H W image rows and columns in pixels, h w cells at stride 4: ceil(H / 4) and ceil(W / 4).
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from tagseg.errors import ModelError
 from tagseg.models.backbone import Backbone
+from tagseg.models.mode import evaluation_mode
 from tagseg.models.timm_network import PROBE_SIDE
 from tagseg.ops.resize import resize_maps
 
@@ -188,7 +188,7 @@ def predict_boundary(network: AffinityNetwork, images: Float[Tensor, "N 3 H W"])
     >>> predict_boundary(AffinityNetwork(build_backbone("test_resnet", weights=None)), torch.zeros(2, 3, 30, 40)).shape
     torch.Size([2, 8, 10])
     """
-    with torch.no_grad(), _evaluation_mode(network):
+    with torch.no_grad(), evaluation_mode(network):
         both = torch.cat([images, images.flip(-1)])
         logits, mirrored = network.boundary_branch(network.taps(both), size=cells(images)).chunk(2)
     return ((logits + mirrored.flip(-1)) / 2).float().sigmoid()
@@ -211,7 +211,7 @@ def predict_displacement(network: AffinityNetwork, images: Float[Tensor, "N 3 H 
     >>> predict_displacement(network, torch.zeros(2, 3, 30, 40)).shape
     torch.Size([2, 2, 8, 10])
     """
-    with torch.no_grad(), _evaluation_mode(network):
+    with torch.no_grad(), evaluation_mode(network):
         field = network.displacement_branch(network.taps(images), size=cells(images))
         return field.float() - network.mean_displacement[:, None, None]
 
@@ -223,16 +223,6 @@ def cells(images: Float[Tensor, "N 3 H W"]) -> tuple[int, int]:
     (94, 125)
     """
     return -(-images.shape[-2] // STRIDE), -(-images.shape[-1] // STRIDE)
-
-
-@contextmanager
-def _evaluation_mode(network: nn.Module) -> Iterator[None]:
-    training = network.training
-    network.eval()
-    try:
-        yield
-    finally:
-        network.train(training)
 
 
 @torch.no_grad()

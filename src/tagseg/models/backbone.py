@@ -98,12 +98,16 @@ class Backbone(nn.Module):
         """
         images = self.fit_size(images)
         features = self.network.forward_features(images)
+        return self.feature_suppression(self._as_map(features, images))
+
+    def _as_map(self, features: Tensor, images: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N D h w"]:
+        """Bring what a block puts out for fitted images to channels in front of rows and columns."""
         if self.layout == "NHWC":
-            features = features.movedim(-1, 1)
-        elif self.layout == "NLC":
+            return features.movedim(-1, 1)
+        if self.layout == "NLC":
             grid = tuple(side // self.output_stride for side in images.shape[-2:])
-            features = features[:, self.network.num_prefix_tokens :].movedim(-1, 1).unflatten(-1, grid)
-        return self.feature_suppression(features)
+            return features[:, self.network.num_prefix_tokens :].movedim(-1, 1).unflatten(-1, grid)
+        return features
 
     def taps(self, images: Float[Tensor, "N 3 H W"]) -> list[Float[Tensor, "N _ _ _"]]:
         """Return features at five depths: what enters the first block of stage 1, and the output of each stage.
@@ -144,12 +148,7 @@ class Backbone(nn.Module):
             for end in self.stage_ends:
                 hooks.enter_context(end.register_forward_hook(lambda *call: taps.append(call[2])))
             self.network.forward_intermediates(images, indices=1, stop_early=True, intermediates_only=True)
-        if self.layout == "NHWC":
-            return [tap.movedim(-1, 1) for tap in taps]
-        if self.layout == "NLC":
-            grid = tuple(side // self.output_stride for side in images.shape[-2:])
-            return [tap[:, self.network.num_prefix_tokens :].movedim(-1, 1).unflatten(-1, grid) for tap in taps]
-        return taps
+        return [self._as_map(tap, images) for tap in taps]
 
     def freeze_stages(self, count: int) -> None:
         """Stop the stem and the first ``count`` stages from learning; stages frozen before stay so.

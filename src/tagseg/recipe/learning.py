@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from tagseg.recipe.section import Section
+from tagseg.recipe.section import LongSide, Section
 
 
 class Classifier(Section):
@@ -75,7 +75,7 @@ class Training(Section):
     epochs: int = Field(default=10, ge=1)
     batch_size: int = Field(default=16, ge=1)
     crop_size_px: int = Field(default=512, ge=32)
-    long_side_px: tuple[int, int] = (320, 640)
+    long_side_px: LongSide = (320, 640)
     optimizer: Literal["sgd", "adamw"] = "sgd"
     lr: float = Field(default=0.1, gt=0)
     head_lr_factor: float = Field(default=10.0, gt=0)
@@ -86,13 +86,6 @@ class Training(Section):
     flip: bool = True
     checkpoint_every_steps: int = Field(default=100, ge=1)
     validation_images: int = Field(default=200, ge=0)
-
-    @field_validator("long_side_px")
-    @classmethod
-    def _ordered(cls, value: tuple[int, int]) -> tuple[int, int]:
-        if not 16 <= value[0] <= value[1]:
-            raise ValueError("is [shortest, longest] with 16 <= shortest <= longest")
-        return value
 
 
 class Cams(Section):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from tagseg.recipe.section import Section
+from tagseg.recipe.section import LongSide, Section
 
 
 class Crf(Section):
@@ -53,7 +53,7 @@ class Affinity(Section):
     epochs: int = Field(default=3, ge=1)
     batch_size: int = Field(default=16, ge=1)
     crop_size_px: int = Field(default=512, ge=64)
-    long_side_px: tuple[int, int] = (250, 750)
+    long_side_px: LongSide = (250, 750)
     optimizer: Literal["sgd", "adamw"] = "sgd"
     lr: float = Field(default=0.1, gt=0)
     displacement_lr_factor: float = Field(default=10.0, gt=0)
@@ -63,13 +63,6 @@ class Affinity(Section):
     clip_norm: float | None = Field(default=None, gt=0)
     flip: bool = True
     checkpoint_every_steps: int = Field(default=100, ge=1)
-
-    @field_validator("long_side_px")
-    @classmethod
-    def _ordered(cls, value: tuple[int, int]) -> tuple[int, int]:
-        if not 16 <= value[0] <= value[1]:
-            raise ValueError("is [shortest, longest] with 16 <= shortest <= longest")
-        return value
 
     @model_validator(mode="after")
     def _pairs_fit(self) -> "Affinity":

@@ -1,9 +1,21 @@
 """What every section of a recipe shares."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 
 class Section(BaseModel):
     """A group of recipe values: types are strict and unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def _ascending(value: tuple[int, int]) -> tuple[int, int]:
+    if not 16 <= value[0] <= value[1]:
+        raise ValueError("is [shortest, longest] with 16 <= shortest <= longest")
+    return value
+
+
+LongSide = Annotated[tuple[int, int], AfterValidator(_ascending)]
+"""Shortest and longest long side of an image after the random scaling, px."""

@@ -5,7 +5,9 @@ from pathlib import Path
 from torch import nn
 
 from tagseg.artifacts.checkpoint import load_checkpoint
+from tagseg.data.augment import TrainTransform
 from tagseg.data.superpixel_cache import SuperpixelCache, SuperpixelSettings
+from tagseg.errors import ArtifactError
 from tagseg.losses.self_modulation import SelfModulationSettings
 from tagseg.models.affinity import AffinityNetwork
 from tagseg.models.backbone import Backbone, build_backbone
@@ -14,6 +16,8 @@ from tagseg.models.perceptual import PAPER_WEIGHTS, FeaturePyramid, timm_pyramid
 from tagseg.models.reconstructor import Reconstructor
 from tagseg.models.suppression import suppress_backbone
 from tagseg.recipe import Recipe
+from tagseg.recipe.learning import Training
+from tagseg.recipe.refining import Affinity
 from tagseg.refine.dense_crf import CrfSettings
 from tagseg.training.engine import EngineSettings
 from tagseg.training.loop import Learner, LoopSettings
@@ -146,15 +150,47 @@ def level_weights(recipe: Recipe) -> tuple[float, ...]:
     return PAPER_WEIGHTS[-len(recipe.reconstruction.pyramid_levels) :]
 
 
-def loop_settings(recipe: Recipe) -> LoopSettings:
-    """Return the constants of the training loop."""
-    training = recipe.training
+def loop_settings(values: Training | Affinity) -> LoopSettings:
+    """Return the constants of the training loop of a network from its section."""
     return LoopSettings(
-        epochs=training.epochs,
-        poly_power=training.poly_power,
-        clip_norm=training.clip_norm,
-        checkpoint_every_steps=training.checkpoint_every_steps,
+        epochs=values.epochs,
+        poly_power=values.poly_power,
+        clip_norm=values.clip_norm,
+        checkpoint_every_steps=values.checkpoint_every_steps,
     )
+
+
+def build_transform(values: Training | Affinity, backbone: Backbone) -> TrainTransform:
+    """Return the joint augmentation of a network's training from its section."""
+    return TrainTransform(
+        crop_size=values.crop_size_px,
+        long_side_range=values.long_side_px,
+        mean=backbone.mean,
+        std=backbone.std,
+        flip=values.flip,
+    )
+
+
+def load_weights(network: nn.Module, path: Path, *, group: str, title: str) -> None:
+    """Load the trained weights of a stage's network.
+
+    Args:
+        network: as the recipe builds it.
+        path: the weights file that the stage left.
+        group: of the tensors in it.
+        title: what the network is, for the error.
+
+    Raises:
+        ArtifactError: when the file is missing, corrupt or of another network.
+    """
+    checkpoint = load_checkpoint(path)
+    try:
+        network.load_state_dict(checkpoint.tensors[group])
+    except (KeyError, RuntimeError) as error:
+        raise ArtifactError(
+            f"{path} fits the recipe's {title}, got another network",
+            help="choose another --out, or train again",
+        ) from error
 
 
 def crf_settings(recipe: Recipe) -> CrfSettings:
@@ -206,17 +242,6 @@ def build_affinity_learner(recipe: Recipe, *, trained: Path) -> Learner:
     )
     optimizer = build_optimizer(network.boundary_branch, network.displacement_branch, settings=settings)
     return Learner({"affinity": network}, {"affinity": optimizer})
-
-
-def affinity_loop_settings(recipe: Recipe) -> LoopSettings:
-    """Return the constants of the affinity network's training loop."""
-    values = recipe.affinity
-    return LoopSettings(
-        epochs=values.epochs,
-        poly_power=values.poly_power,
-        clip_norm=values.clip_norm,
-        checkpoint_every_steps=values.checkpoint_every_steps,
-    )
 
 
 def _weights(named: str) -> str | None:

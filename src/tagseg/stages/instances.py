@@ -10,6 +10,7 @@ from tagseg.refine.instances import Instance, InstanceSettings, find_instances
 from tagseg.stages.context import RunContext
 from tagseg.stages.extract_cams import read_seed_maps
 from tagseg.stages.mask_folder import MaskFolder
+from tagseg.stages.shares import do_missing
 from tagseg.stages.train_affinity import load_affinity_network
 from tagseg.types import ImageRecord
 
@@ -18,7 +19,7 @@ def make_instances(
     context: RunContext, folder: MaskFolder, records: tuple[ImageRecord, ...], *, background_score: float
 ) -> None:
     """Write the object masks of all images that have none yet; each process takes its share."""
-    fabric, values = context.fabric, context.recipe.masks
+    values = context.recipe.masks
     network = load_affinity_network(context)
     settings = InstanceSettings(
         radius=values.walk_radius,
@@ -26,14 +27,17 @@ def make_instances(
         doublings=values.walk_doublings,
         background_score=background_score,
     )
-    missing = [record for record in records if not folder.instances(record).exists()]
-    fabric.barrier()  # every process has looked before any of them writes
-    with context.progress.task("Making object masks", total=len(records), done=len(records) - len(missing)) as task:
-        for record in missing[fabric.global_rank :: fabric.world_size]:
-            found = _instances_of(context, network, record, settings=settings)
-            write_instances(folder.instances(record), found)
-            task.advance(fabric.world_size)
-    fabric.barrier()
+
+    def work(record: ImageRecord) -> None:
+        write_instances(folder.instances(record), _instances_of(context, network, record, settings=settings))
+
+    do_missing(
+        context,
+        "Making object masks",
+        records=records,
+        outputs=lambda record: [folder.instances(record)],
+        work=work,
+    )
 
 
 def _instances_of(

@@ -16,14 +16,15 @@ from tagseg.refine.pseudo_mask import PseudoMask, confidence_mask, label_scores
 from tagseg.refine.random_walk import walk_cam
 from tagseg.refine.refiner import CrfRefiner, PixelAdaptive, Refiner, SuperpixelSnap, refine_in_order
 from tagseg.stages.build import crf_settings, superpixel_cache
-from tagseg.stages.cam_batches import batches_by_shape, read_ahead
+from tagseg.stages.cam_batches import Batch
 from tagseg.stages.context import RunContext
 from tagseg.stages.extract_cams import cam_path, read_seed_maps
 from tagseg.stages.instances import make_instances
 from tagseg.stages.mask_folder import MaskFolder
+from tagseg.stages.shares import chosen_records, do_missing, do_missing_batches
 from tagseg.stages.superpixels import compute_superpixels
 from tagseg.stages.train_affinity import load_affinity_network
-from tagseg.types import ImageRecord, Split
+from tagseg.types import Image, ImageRecord, Split
 
 RULE_IMAGES = 500
 """Most images, evenly spaced, that the automatic background score looks at."""
@@ -60,10 +61,7 @@ def _outputs(recipe: Recipe, folder: MaskFolder, record: ImageRecord) -> list[Pa
 
 def mask_records(recipe: Recipe, train: Split, evaluation: Split | None) -> tuple[ImageRecord, ...]:
     """Return the images whose pseudo masks the recipe asks for, each once, by id."""
-    splits = {"train": train, "eval": evaluation}
-    chosen = [splits[name] for name in recipe.masks.splits]
-    records = {record.image_id: record for split in chosen if split for record in split.records}
-    return tuple(records[image_id] for image_id in sorted(records))
+    return chosen_records(recipe.masks.splits, train, evaluation)
 
 
 def read_mask_maps(context: RunContext, record: ImageRecord) -> CamFile:
@@ -78,33 +76,28 @@ def _walk_maps(context: RunContext, folder: MaskFolder, records: tuple[ImageReco
     """Write the walked maps of all images that have none yet; each process takes its share of the batches."""
     fabric, recipe = context.fabric, context.recipe
     network = load_affinity_network(context)
-    # Whole batches are taken or left: a processor may round differently in batches of another length.
-    batches = batches_by_shape(records, batch_size=recipe.cams.batch_size)
-    missing = [batch for batch in batches if not all(cam_path(folder.maps, record).exists() for record in batch)]
-    fabric.barrier()  # every process has looked before any of them writes
-    done = len(records) - sum(len(batch) for batch in missing)
-    averaged = recipe.masks_average
-    seeds = context.folder.output("extract_cams")
-    with context.progress.task("Walking the maps", total=len(records), done=done) as task:
-        for batch, images in read_ahead(missing[fabric.global_rank :: fabric.world_size]):
-            backbone = network.backbone
-            pixels = torch.stack([normalize_image(image, mean=backbone.mean, std=backbone.std) for image in images])
-            with fabric.autocast():
-                boundaries = predict_boundary(network, pixels.to(fabric.device))
-            for record, boundary in zip(batch, boundaries, strict=True):
-                maps = read_seed_maps(seeds, record, recipe, averaged=averaged)
-                walked = torch.from_numpy(maps.cam)
-                if maps.label_ids:
-                    walked = walk_cam(
-                        walked.to(boundary.device),
-                        boundary,
-                        radius=recipe.masks.walk_radius,
-                        beta=recipe.masks.walk_beta,
-                        doublings=recipe.masks.walk_doublings,
-                    )
-                write_cam(cam_path(folder.maps, record), walked.cpu().numpy(), maps.label_ids, dtype=recipe.cams.dtype)
-            task.advance(len(batch) * fabric.world_size)
-    fabric.barrier()
+    seeds, backbone = context.folder.output("extract_cams"), network.backbone
+
+    def work(batch: Batch, images: list[Image]) -> None:
+        pixels = torch.stack([normalize_image(image, mean=backbone.mean, std=backbone.std) for image in images])
+        with fabric.autocast():
+            boundaries = predict_boundary(network, pixels.to(fabric.device))
+        for record, boundary in zip(batch, boundaries, strict=True):
+            maps = read_seed_maps(seeds, record, recipe, averaged=recipe.masks_average)
+            walked = torch.from_numpy(maps.cam)
+            if maps.label_ids:
+                walked = walk_cam(
+                    walked.to(boundary.device),
+                    boundary,
+                    radius=recipe.masks.walk_radius,
+                    beta=recipe.masks.walk_beta,
+                    doublings=recipe.masks.walk_doublings,
+                )
+            write_cam(cam_path(folder.maps, record), walked.cpu().numpy(), maps.label_ids, dtype=recipe.cams.dtype)
+
+    do_missing_batches(
+        context, "Walking the maps", records=records, output=lambda record: cam_path(folder.maps, record), work=work
+    )
 
 
 def _settle_background(context: RunContext, records: tuple[ImageRecord, ...]) -> float:
@@ -129,26 +122,30 @@ def _write_masks(
     context: RunContext, folder: MaskFolder, records: tuple[ImageRecord, ...], *, background_score: float
 ) -> None:
     """Write the pseudo masks of all images that have none yet; each process takes its share."""
-    fabric, values, classes = context.fabric, context.recipe.masks, context.train.classes
+    values, classes = context.recipe.masks, context.train.classes
+
+    def work(record: ImageRecord) -> None:
+        maps = read_mask_maps(context, record)
+        scores = label_scores(torch.from_numpy(maps.cam).to(context.fabric.device), background_score)
+        steps = _refiners(context, record)
+        if steps:
+            scores = refine_in_order(read_image(record.image_path), scores, steps)
+        mask = PseudoMask.from_scores(scores, maps.label_ids)
+        write_mask(folder.labels(record), mask.labels, classes)
+        if values.soft_scores:
+            soft = scores[1:].clamp(0, 1).cpu().numpy()
+            write_cam(folder.scores(record), soft, maps.label_ids, dtype=context.recipe.cams.dtype)
+        trusted = confidence_mask(mask.labels, mask.margin, keep_fraction=values.keep_fraction)
+        write_confidence(folder.confidence(record), trusted)
+
     kinds = [folder.labels, folder.confidence, *([folder.scores] if values.soft_scores else [])]
-    missing = [record for record in records if not all(path(record).exists() for path in kinds)]
-    fabric.barrier()  # every process has looked before any of them writes
-    with context.progress.task("Making pseudo masks", total=len(records), done=len(records) - len(missing)) as task:
-        for record in missing[fabric.global_rank :: fabric.world_size]:
-            maps = read_mask_maps(context, record)
-            scores = label_scores(torch.from_numpy(maps.cam).to(fabric.device), background_score)
-            steps = _refiners(context, record)
-            if steps:
-                scores = refine_in_order(read_image(record.image_path), scores, steps)
-            mask = PseudoMask.from_scores(scores, maps.label_ids)
-            write_mask(folder.labels(record), mask.labels, classes)
-            if values.soft_scores:
-                soft = scores[1:].clamp(0, 1).cpu().numpy()
-                write_cam(folder.scores(record), soft, maps.label_ids, dtype=context.recipe.cams.dtype)
-            trusted = confidence_mask(mask.labels, mask.margin, keep_fraction=values.keep_fraction)
-            write_confidence(folder.confidence(record), trusted)
-            task.advance(fabric.world_size)
-    fabric.barrier()
+    do_missing(
+        context,
+        "Making pseudo masks",
+        records=records,
+        outputs=lambda record: [path(record) for path in kinds],
+        work=work,
+    )
 
 
 def _refiners(context: RunContext, record: ImageRecord) -> list[Refiner]:

@@ -11,6 +11,7 @@ from tagseg.refine.seeds import seed_labels
 from tagseg.stages.build import crf_settings
 from tagseg.stages.context import RunContext
 from tagseg.stages.extract_cams import read_seed_maps
+from tagseg.stages.shares import do_missing
 from tagseg.types import ImageRecord, LabelMap
 
 FOLDER_NAME = "seeds"
@@ -46,15 +47,13 @@ def seed_folder(context: RunContext) -> SeedFolder:
 
 def write_seeds(context: RunContext) -> SeedFolder:
     """Write the seeds of all training images that have none yet; each process takes its share."""
-    fabric, seeds = context.fabric, seed_folder(context)
-    missing = [record for record in context.train.records if not seeds.path(record).exists()]
-    fabric.barrier()  # every process has looked before any of them writes
-    total = len(context.train)
-    with context.progress.task("Making seeds", total=total, done=total - len(missing)) as task:
-        for record in missing[fabric.global_rank :: fabric.world_size]:
-            write_mask(seeds.path(record), make_seeds(context, record), context.train.classes)
-            task.advance(fabric.world_size)
-    fabric.barrier()
+    seeds = seed_folder(context)
+
+    def work(record: ImageRecord) -> None:
+        write_mask(seeds.path(record), make_seeds(context, record), context.train.classes)
+
+    records = context.train.records
+    do_missing(context, "Making seeds", records=records, outputs=lambda record: [seeds.path(record)], work=work)
     return seeds
 
 

@@ -5,13 +5,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tagseg.artifacts.checkpoint import load_checkpoint, save_checkpoint
-from tagseg.data.augment import TrainTransform, normalize_image
+from tagseg.artifacts.checkpoint import save_checkpoint
+from tagseg.data.augment import normalize_image
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.data.images import read_image
-from tagseg.errors import ArtifactError
 from tagseg.models.affinity import AffinityNetwork, predict_displacement
-from tagseg.stages.build import affinity_loop_settings, build_affinity_learner, build_affinity_network
+from tagseg.stages.build import (
+    build_affinity_learner,
+    build_affinity_network,
+    build_transform,
+    load_weights,
+    loop_settings,
+)
 from tagseg.stages.context import RunContext
 from tagseg.stages.seeds import SeedFolder, write_seeds
 from tagseg.stages.superpixels import compute_superpixels
@@ -43,7 +48,7 @@ def run(context: RunContext) -> dict[str, Any]:
     loader = _loader(context, network, seeds)
     sampler = loader.batch_sampler
     assert isinstance(sampler, EpochSampler)
-    settings = affinity_loop_settings(recipe)
+    settings = loop_settings(recipe.affinity)
     images = settings.epochs * sampler.steps_per_epoch * sampler.batch_size
     with context.progress.task("Training the affinity network", total=images, done=step * sampler.batch_size) as task:
         session = Session(folder, step, settings.epochs, task, validate=lambda epoch: {})
@@ -64,28 +69,15 @@ def load_affinity_network(context: RunContext) -> AffinityNetwork:
         ArtifactError: when the file is missing, corrupt or of another network.
     """
     path = context.folder.output("train_affinity") / WEIGHTS_NAME
-    checkpoint = load_checkpoint(path)
     network = build_affinity_network(context.recipe, trained=None, pretrained=False)
-    try:
-        network.load_state_dict(checkpoint.tensors["affinity"])
-    except (KeyError, RuntimeError) as error:
-        raise ArtifactError(
-            f"{path} fits the recipe's affinity network, got another network",
-            help="choose another --out, or train again",
-        ) from error
+    load_weights(network, path, group="affinity", title="affinity network")
     return network.to(context.fabric.device).eval()
 
 
 def _loader(context: RunContext, network: AffinityNetwork, seeds: SeedFolder) -> TrainingLoader:
     """Return this process's batches of crops and their seeds."""
-    recipe, values, backbone = context.recipe, context.recipe.affinity, network.backbone
-    transform = TrainTransform(
-        crop_size=values.crop_size_px,
-        long_side_range=values.long_side_px,
-        mean=backbone.mean,
-        std=backbone.std,
-        flip=values.flip,
-    )
+    recipe, values = context.recipe, context.recipe.affinity
+    transform = build_transform(values, network.backbone)
     sampler = EpochSampler(
         len(context.train),
         batch_size=values.batch_size,

@@ -6,7 +6,6 @@ import torch
 
 from tagseg.artifacts.checkpoint import save_checkpoint
 from tagseg.artifacts.region_scores import RegionScores
-from tagseg.data.augment import TrainTransform
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.models.classifier import TagClassifier
 from tagseg.recipe import Recipe
@@ -14,6 +13,7 @@ from tagseg.stages.build import (
     build_learner,
     build_objective,
     build_pyramid,
+    build_transform,
     loop_settings,
     superpixel_cache,
 )
@@ -65,7 +65,9 @@ def run(context: RunContext) -> dict[str, Any]:
             session = Session(
                 folder, step, until_epoch, task, validate=lambda epoch: _validate(context, classifier, epoch=epoch)
             )
-            figures = train(fabric, learner, take_gradients, loader, settings=loop_settings(recipe), session=session)
+            figures = train(
+                fabric, learner, take_gradients, loader, settings=loop_settings(recipe.training), session=session
+            )
         step = end
     if fabric.is_global_zero:
         state = {"classes": list(classes.names), "steps": step}
@@ -114,15 +116,8 @@ def _loader(
     context: RunContext, classifier: TagClassifier, sampler: EpochSampler, region_scores: RegionScores | None
 ) -> TrainingLoader:
     """Return this process's batches; regions and their scores come with them where self-modulation acts."""
-    recipe, backbone = context.recipe, classifier.backbone
-    training = recipe.training
-    transform = TrainTransform(
-        crop_size=training.crop_size_px,
-        long_side_range=training.long_side_px,
-        mean=backbone.mean,
-        std=backbone.std,
-        flip=training.flip,
-    )
+    recipe = context.recipe
+    transform = build_transform(recipe.training, classifier.backbone)
     needed = region_scores is not None or (recipe.self_modulation.enabled and not _target_is_measured(recipe))
     dataset = TrainingSet(
         context.train,
