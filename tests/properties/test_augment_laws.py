@@ -48,12 +48,16 @@ def test_regions_follow_their_image(height: int, width: int, crop_size: int, lea
 
 @given(SIDES, SIDES, st.integers(1, 30), st.integers(1, 60), SEEDS)
 @settings(max_examples=100, deadline=None)
-def test_the_mask_lies_where_the_regions_lie(height: int, width: int, crop_size: int, side: int, seed: int) -> None:
+def test_mask_and_confidence_lie_where_the_regions_lie(
+    height: int, width: int, crop_size: int, side: int, seed: int
+) -> None:
     image, regions = coded(height, width)
-    mask = (regions % 7).astype(np.uint8)
-    sample = make(crop_size, side, 5)(image, rng=np.random.default_rng(seed), regions=regions, mask=mask)
+    drawn = {"mask": (regions % 7).astype(np.uint8), "confidence": regions % 3 == 0}
+    sample = make(crop_size, side, 5)(image, rng=np.random.default_rng(seed), regions=regions, **drawn)
     expected = torch.where(sample["regions"] >= 0, sample["regions"] % 7, 255)
     torch.testing.assert_close(sample["mask"], expected)
+    trusted = (sample["regions"] >= 0) & (sample["regions"] % 3 == 0)
+    torch.testing.assert_close(sample["confidence"], trusted)
 
 
 @given(SIDES, SIDES, st.integers(1, 60), SEEDS)

@@ -133,3 +133,54 @@ def test_color_jitter_changes_the_image_but_not_its_place() -> None:
 def test_subsampling_takes_every_second_pixel() -> None:
     labels = torch.arange(36).reshape(6, 6)
     torch.testing.assert_close(resize_labels(labels[None], (3, 3))[0], labels[1::2, 1::2])
+
+
+def test_confidence_is_cut_like_the_mask_and_padding_is_not_trusted() -> None:
+    image = np.full((2, 6, 3), 255, np.uint8)
+    trusted = np.array([[True, False, True, True, False, True], [False] * 6])
+    sample = transform()(image, rng=rng(), mask=trusted.astype(np.uint8), confidence=trusted)
+    assert sample["confidence"].dtype == torch.bool
+    assert torch.equal(sample["confidence"], sample["mask"] == 1)
+    assert int(sample["confidence"].sum()) == 4
+
+
+def test_the_strong_view_shows_the_same_crop_in_other_colors() -> None:
+    image = rng().integers(60, 120, (4, 6, 3), dtype=np.uint8)
+    image[:, :3] //= 4
+    for seed in range(20):
+        sample = transform(strong=True, crop_size=8, long_side_range=(6, 12), flip=True)(image, rng=rng(seed))
+        weak, strong = sample["image"], sample["strong"]
+        assert strong.dtype == torch.float32
+        assert strong.shape == weak.shape
+        outside = (weak == 0).all(dim=0)
+        assert (strong[:, outside] == 0).all()
+        assert not torch.equal(strong, weak)
+        # Blue is not centred: its darker half stays where it is.
+        blues = torch.stack([weak[2][~outside], strong[2][~outside]])
+        if blues[0].std() > 0.05:  # the crop holds both halves
+            assert torch.corrcoef(blues)[0, 1] > 0.5
+
+
+def test_switching_the_strong_view_on_changes_nothing_else() -> None:
+    image = rng().integers(0, 256, (5, 9, 3), dtype=np.uint8)
+    drawn = {
+        "regions": np.arange(45).reshape(5, 9),
+        "mask": np.zeros((5, 9), np.uint8),
+        "confidence": image[..., 0] > 99,
+    }
+    for seed in range(10):
+        ways = [
+            transform(flip=True, long_side_range=(5, 15), color_jitter=0.4, strong=strong) for strong in (False, True)
+        ]
+        plain, both = (way(image, rng=rng(seed), **drawn) for way in ways)
+        assert set(both) - set(plain) == {"strong"}
+        assert all(torch.equal(plain[name], both[name]) for name in plain)
+
+
+def test_the_strong_view_starts_from_the_image_not_from_its_jitter() -> None:
+    image = np.full((6, 6, 3), 100, np.uint8)
+    levels = [
+        transform(strong=True, color_jitter=0.9, mean=(0.0,) * 3, std=(1.0,) * 3)(image, rng=rng(seed))["strong"].mean()
+        for seed in range(100)
+    ]
+    assert 49 / 256 < min(levels) < max(levels) < 151 / 255

@@ -11,7 +11,7 @@ from PIL import Image
 from tagseg.artifacts.mask_file import write_mask
 from tagseg.classes import VOID, ClassTable
 from tagseg.data.augment import TrainTransform
-from tagseg.data.datasets import EpochSampler, LabelSource, TrainingLoader, TrainingSet
+from tagseg.data.datasets import ConfidenceSource, EpochSampler, LabelSource, TrainingLoader, TrainingSet
 from tagseg.errors import ArtifactError
 from tagseg.stages.seeds import SeedFolder
 from tagseg.types import ImageRecord, Split
@@ -36,6 +36,13 @@ class LabelsByPixel:
     def read(self, record: ImageRecord) -> np.ndarray:
         self.asked.append(record.image_id)
         return np.array(Image.open(record.image_path))[..., 0]
+
+
+class OddPixels:
+    """Trust in the pixels whose label by :class:`LabelsByPixel` is odd."""
+
+    def read(self, record: ImageRecord) -> np.ndarray:
+        return LabelsByPixel().read(record) % 2 == 1
 
 
 @pytest.fixture
@@ -147,3 +154,24 @@ def test_missing_seeds_end_the_training_with_their_own_error(split: Split, tmp_p
     dataset = TrainingSet(split, transform(), seed=5, labels=SeedFolder(tmp_path / "seeds"))
     with pytest.raises(ArtifactError, match=r"mask .*/seeds/\d\.png must exist, got no such file"):
         list(TrainingLoader(dataset, EpochSampler(3, batch_size=3, seed=0)))
+
+
+def test_confidence_goes_the_way_of_its_labels(split: Split) -> None:
+    assert isinstance(OddPixels(), ConfidenceSource)
+    way = transform(long_side_range=(6, 20))
+    dataset = TrainingSet(split, way, seed=5, labels=LabelsByPixel(), confidence=OddPixels())
+    for epoch in range(12):
+        sample = dataset[epoch, epoch % 3]
+        known = sample["mask"] != VOID
+        assert torch.equal(sample["confidence"], known & (sample["mask"] % 2 == 1))
+    assert "confidence" not in TrainingSet(split, way, seed=5, labels=LabelsByPixel())[0, 0]
+
+
+def test_a_batch_stacks_confidence_and_strong_views(split: Split) -> None:
+    dataset = TrainingSet(split, transform(strong=True), seed=5, labels=LabelsByPixel(), confidence=OddPixels())
+    (batch,) = TrainingLoader(dataset, EpochSampler(3, batch_size=3, seed=0))
+    assert batch["confidence"].shape == (3, CROP, CROP)
+    assert batch["confidence"].dtype == torch.bool
+    assert batch["strong"].shape == batch["image"].shape == (3, 3, CROP, CROP)
+    again = TrainingSet(split, transform(strong=True), seed=5)[0, int(batch["index"][0])]
+    torch.testing.assert_close(again["strong"], batch["strong"][0])

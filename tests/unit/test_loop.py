@@ -7,11 +7,14 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn, optim
 
+from tagseg.artifacts.checkpoint import load_checkpoint
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
+from tagseg.errors import ArtifactError
 from tagseg.training.curves import read_curves
-from tagseg.training.loop import Learner, LoopSettings, Session, resume
+from tagseg.training.loop import Learner, LoopSettings, Session, checkpoint_path, resume
 from tagseg.training.loop import train as train_on
 from tagseg.training.objective import Objective, classifier_gradients
+from tagseg.training.weight_average import WeightAverage
 
 NUM_IMAGES, BATCH, EPOCHS = 15, 2, 3
 STEPS = NUM_IMAGES // BATCH  # 7 an epoch; the 15th image waits for another epoch's order
@@ -60,15 +63,19 @@ class Sitting:
     validated: list[int]
     figures: dict[str, float]
     weight: torch.Tensor
+    average: WeightAverage | None
 
 
-def train(folder, *, log_every=10, checkpoint_every=100, breaks_after=None, until_epochs=(EPOCHS,)) -> Sitting:
+def train(
+    folder, *, log_every=10, checkpoint_every=100, breaks_after=None, until_epochs=(EPOCHS,), averaged=False
+) -> Sitting:
     """Train, or go on training, from what is in ``folder``, in one part or several."""
     torch.manual_seed(0)
     fabric = Fabric(accelerator="cpu", devices=1)
     classifier = nn.Conv2d(3, 2, 1, bias=False)
     optimizer = optim.SGD(classifier.parameters(), lr=0.5, momentum=0.9)
-    learner = Learner({"classifier": classifier}, {"classifier": optimizer})
+    averages = {"classifier": WeightAverage(classifier, decay=0.9)} if averaged else {}
+    learner = Learner({"classifier": classifier}, {"classifier": optimizer}, averages)
     start_step, _ = resume(learner, folder)
     learner = learner.set_up(fabric)
     take_gradients = classifier_gradients(fabric, learner.networks["classifier"], Objective())
@@ -90,7 +97,8 @@ def train(folder, *, log_every=10, checkpoint_every=100, breaks_after=None, unti
     except KilledError:
         assert breaks_after is not None
     weight = classifier.weight.detach().clone()
-    return Sitting(start_step, watcher.counts, watcher.fields, validated, figures, weight)
+    average = learner.averages.get("classifier")
+    return Sitting(start_step, watcher.counts, watcher.fields, validated, figures, weight, average)
 
 
 @pytest.mark.parametrize("log_every", [1, 2, 3, 7, 10, 100])
@@ -158,3 +166,51 @@ def test_a_finished_run_takes_no_further_step(tmp_path):
     assert again.start_step == EPOCHS * STEPS
     assert again.counts == []
     assert torch.equal(again.weight, first.weight)
+
+
+def test_the_average_takes_in_the_weights_of_every_step(tmp_path):
+    torch.manual_seed(0)
+    mean = nn.Conv2d(3, 2, 1, bias=False).weight.detach()
+    sitting = train(tmp_path, checkpoint_every=1, averaged=True)
+    assert sitting.average.num_updates.item() == EPOCHS * STEPS
+    # The same training stopped after each step shows the weights that were averaged.
+    for step in range(EPOCHS * STEPS):
+        part = tmp_path / str(step)
+        part.mkdir()
+        weight = train(part, breaks_after=(step + 1) * BATCH).weight if step + 1 < EPOCHS * STEPS else sitting.weight
+        keep = min(0.9, (1 + step) / (10 + step))
+        mean = keep * mean + (1 - keep) * weight
+    torch.testing.assert_close(sitting.average.network.weight, mean)
+
+
+def test_the_average_changes_nothing_in_the_training(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    assert torch.equal(train(one, averaged=True).weight, train(two).weight)
+
+
+@pytest.mark.parametrize("dies", [1, 5, 11])
+def test_a_killed_run_resumes_with_its_average(tmp_path, dies):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    whole.mkdir()
+    parts.mkdir()
+    uninterrupted = train(whole, checkpoint_every=3, averaged=True)
+    train(parts, checkpoint_every=3, breaks_after=dies * BATCH, averaged=True)
+    again = train(parts, checkpoint_every=3, averaged=True)
+    assert torch.equal(again.weight, uninterrupted.weight)
+    for name, value in uninterrupted.average.state_dict().items():
+        assert torch.equal(again.average.state_dict()[name], value)
+
+
+def test_the_checkpoint_holds_the_average_beside_its_network(tmp_path):
+    sitting = train(tmp_path, averaged=True)
+    tensors = load_checkpoint(checkpoint_path(tmp_path)).tensors
+    assert set(tensors) == {"classifier", "classifier_optimizer", "classifier_average"}
+    assert torch.equal(tensors["classifier_average"]["network.weight"], sitting.average.network.weight)
+
+
+def test_a_checkpoint_without_average_is_none_of_a_learner_that_has_one(tmp_path):
+    train(tmp_path)
+    with pytest.raises(ArtifactError, match=r"fits the recipe's networks, got another 'classifier_average'"):
+        train(tmp_path, averaged=True)

@@ -1,4 +1,4 @@
-"""The one joint transform of training: image, regions and mask move together.
+"""The one joint transform of training: image, regions, mask and confidence move together.
 
 Axis legend: H W source pixels, h w pixels after scaling, S side of the square crop.
 """
@@ -17,6 +17,7 @@ from torchvision.tv_tensors import Image as ImageTensor
 from torchvision.tv_tensors import Mask as LabelTensor
 
 from tagseg.classes import VOID
+from tagseg.data.color import jitter, strong_view
 from tagseg.errors import RecipeError
 from tagseg.types import Image, LabelMap
 
@@ -25,6 +26,9 @@ NO_REGION = -1
 
 Regions = NDArray[np.integer]
 """(H, W) region ids, 0..R-1."""
+
+Confidence = NDArray[np.bool_]
+"""(H, W), True where the mask is to be trusted."""
 
 Canvas = TypeVar("Canvas", ImageTensor, LabelTensor)
 """What a placement moves, (channels, H, W): its type says how it is scaled."""
@@ -55,7 +59,7 @@ class TrainTransform:
 
     The long side becomes a uniform whole number of pixels in ``long_side_range``; the crop's place is uniform. Where
     the crop is larger than the image, the image keeps its size and the rest is padding: 0 after normalisation (the
-    mean colour) in the image, -1 in the regions, void in the mask.
+    mean colour) in the image, -1 in the regions, void in the mask, False in the confidence.
     Source: SSC, section IV (experiments), the augmentation of the tag classifier. Departure: labels are scaled by the
     nearest pixel *centre*, so that they commute with mirroring; torchvision's mask kernel rounds towards the top left.
 
@@ -67,6 +71,8 @@ class TrainTransform:
         flip: whether half of the images are mirrored left to right.
         color_jitter: brightness, contrast and saturation are multiplied by uniform factors in
             [1 - color_jitter, 1 + color_jitter]; in [0, 1), 0 leaves colours alone.
+        strong: whether the sample also holds the crop as :func:`strong_view` sees it. It is drawn last, so that the
+            rest of the sample is the same with it and without.
 
     Raises:
         RecipeError: when a size or the jitter is out of its range.
@@ -83,6 +89,7 @@ class TrainTransform:
     std: tuple[float, float, float]
     flip: bool = True
     color_jitter: float = 0.0
+    strong: bool = False
 
     def __post_init__(self) -> None:
         least, greatest = self.long_side_range
@@ -118,28 +125,38 @@ class TrainTransform:
         rng: np.random.Generator,
         regions: Regions | None = None,
         mask: LabelMap | None = None,
+        confidence: Confidence | None = None,
     ) -> dict[str, Tensor]:
-        """Return the normalised crop of ``image`` and the same crop of ``regions`` and ``mask`` where they are given.
+        """Return the normalised crop of ``image`` and the same crop of everything drawn on it that is given.
 
         Args:
             image: (H, W, 3) RGB, 0..255.
             rng: the only source of chance.
             regions: (H, W) region ids, at least 0.
             mask: (H, W) label ids.
+            confidence: (H, W), True where the mask is to be trusted.
 
         Returns:
-            ``image`` float32 (3, S, S); ``regions`` and ``mask`` int64 (S, S), padded with -1 and void.
+            ``image`` float32 (3, S, S); ``regions`` and ``mask`` int64 (S, S), padded with -1 and void; ``confidence``
+            bool (S, S), padded with False; and with ``strong``, ``strong`` like ``image``.
         """
         placement = self.draw(image.shape[:2], rng=rng)
-        pixels = place(ImageTensor(_to_tensor(image).permute(2, 0, 1)), placement)
-        if self.color_jitter:
-            pixels = _jitter(pixels, 1 + self.color_jitter * rng.uniform(-1, 1, size=3))
-        sample = {"image": pad(normalize(pixels, mean=self.mean, std=self.std), placement, fill=0)}
-        for name, labels, fill in (("regions", regions, NO_REGION), ("mask", mask, VOID)):
+        pixels = place(ImageTensor(_to_tensor(image).permute(2, 0, 1)), placement).as_subclass(Tensor)
+        weak = jitter(pixels, 1 + self.color_jitter * rng.uniform(-1, 1, size=3)) if self.color_jitter else pixels
+        sample = {"image": self._finish(weak, placement)}
+        drawn = (("regions", regions, NO_REGION), ("mask", mask, VOID), ("confidence", confidence, False))
+        for name, labels, fill in drawn:
             if labels is not None:
                 moved = place(LabelTensor(_to_tensor(labels).to(torch.int64)[None]), placement)
                 sample[name] = pad(moved.as_subclass(Tensor), placement, fill=fill)[0]
+        if "confidence" in sample:
+            sample["confidence"] = sample["confidence"].bool()
+        if self.strong:
+            sample["strong"] = self._finish(strong_view(pixels, rng=rng), placement)
         return sample
+
+    def _finish(self, pixels: UInt8[Tensor, "3 h w"], placement: Placement) -> Float[Tensor, "3 S S"]:
+        return pad(normalize(pixels, mean=self.mean, std=self.std), placement, fill=0)
 
 
 def scaled_size(size: tuple[int, int], *, long_side: int) -> tuple[int, int]:
@@ -202,7 +219,7 @@ def normalize_image(
     return normalize(_to_tensor(image).permute(2, 0, 1), mean=mean, std=std)
 
 
-def _to_tensor(array: Image | Regions) -> Tensor:
+def _to_tensor(array: Image | Regions | Confidence) -> Tensor:
     """Copy the array, for torch takes neither read-only arrays nor mirrored views."""
     return torch.from_numpy(np.array(array, order="C"))
 
@@ -211,10 +228,3 @@ def _start(slack: int, fraction: float) -> int:
     """Return a whole number between 0 and ``slack`` inclusive (which may be negative), uniform in ``fraction``."""
     steps = int(fraction * (abs(slack) + 1))
     return steps if slack >= 0 else -steps
-
-
-def _jitter(image: ImageTensor, factors: Float[np.ndarray, "3"]) -> ImageTensor:
-    brightness, contrast, saturation = (float(factor) for factor in factors)
-    jittered = tv.adjust_brightness_image(image, brightness)
-    jittered = tv.adjust_contrast_image(jittered, contrast)
-    return ImageTensor(tv.adjust_saturation_image(jittered, saturation))

@@ -7,6 +7,7 @@ the number of workers, nor the number of processes, nor an interruption changes 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -16,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from tagseg.data.augment import Regions, TrainTransform
+from tagseg.data.augment import Confidence, Regions, TrainTransform
 from tagseg.data.images import read_image
 from tagseg.errors import DataError, DeviceError, TagsegError
 from tagseg.ops.resize import resize_labels
@@ -51,6 +52,16 @@ class LabelSource(Protocol):
         ...
 
 
+@runtime_checkable
+class ConfidenceSource(Protocol):
+    """Which of these labels to trust."""
+
+    def read(self, record: ImageRecord) -> Confidence:
+        """Return (H, W) for an image, True where its label is to be trusted."""
+        ...
+
+
+@dataclass(eq=False, repr=False)
 class TrainingSet(Dataset[dict[str, Tensor]]):
     """Map an address (epoch, index) to one augmented sample.
 
@@ -64,25 +75,20 @@ class TrainingSet(Dataset[dict[str, Tensor]]):
         regions: source of superpixels, or None when no loss term needs them.
         region_scores: per image id the (C_t, R) scores of its tagged classes and regions, or None.
         labels: source of the label maps to learn from, or None.
+        confidence: source of what to trust of them, or None.
     """
 
-    def __init__(
-        self,
-        split: Split,
-        transform: TrainTransform,
-        *,
-        seed: int,
-        regions: RegionSource | None = None,
-        region_scores: Mapping[str, np.ndarray] | None = None,
-        labels: LabelSource | None = None,
-    ) -> None:
-        self.split = split
-        self.transform = transform
-        self.seed = seed
-        self.regions = regions
-        self.region_scores = region_scores
-        self.labels = labels
-        self._most_regions = max((scores.shape[1] for scores in (region_scores or {}).values()), default=0)
+    split: Split
+    transform: TrainTransform
+    _: KW_ONLY
+    seed: int
+    regions: RegionSource | None = None
+    region_scores: Mapping[str, np.ndarray] | None = None
+    labels: LabelSource | None = None
+    confidence: ConfidenceSource | None = None
+
+    def __post_init__(self) -> None:
+        self._most_regions = max((scores.shape[1] for scores in (self.region_scores or {}).values()), default=0)
 
     def __len__(self) -> int:
         return len(self.split)
@@ -94,7 +100,8 @@ class TrainingSet(Dataset[dict[str, Tensor]]):
             ``image`` float32 (3, S, S), normalised; ``tags`` float32 (C,) in {0, 1}; ``index`` int64 (); with a
             region source, ``regions`` int64 (s, s), -1 = padding; and with region scores, ``region_scores`` float32
             (C, R), 0 for classes without tag, R the most regions of any image; with a label source, ``mask`` int64
-            (S, S), 255 = unknown or padding.
+            (S, S), 255 = unknown or padding; with a confidence source, ``confidence`` bool (S, S), False = padding;
+            with a strong transform, ``strong`` like ``image``.
 
         Raises:
             DataError: when the image cannot be read, or its superpixels have another size.
@@ -108,6 +115,7 @@ class TrainingSet(Dataset[dict[str, Tensor]]):
             rng=np.random.default_rng((_AUGMENTATION, self.seed, epoch, index)),
             regions=regions,
             mask=self.labels.read(record) if self.labels else None,
+            confidence=self.confidence.read(record) if self.confidence else None,
         )
         if "regions" in sample:
             side = max(1, self.transform.crop_size // REGIONS_STRIDE)

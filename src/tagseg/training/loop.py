@@ -1,7 +1,7 @@
 """The training loop of every network: fetch, forward and backward of the loss terms, step, log, save."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from tagseg.errors import ArtifactError, TrainingError
 from tagseg.progress import Task
 from tagseg.training.curves import Curves
 from tagseg.training.optimizer import initial_rates, poly, set_rates
+from tagseg.training.weight_average import WeightAverage
 
 TakeGradients = Callable[[Mapping[str, Tensor], int], dict[str, Tensor]]
 """Given a batch and its epoch (from 0): adds to the gradients of what learns, returns the figures to log."""
@@ -41,18 +42,23 @@ class LoopSettings:
 
 @dataclass(frozen=True, slots=True)
 class Learner:
-    """What learns: networks by name, and under the same names the optimizers that move them.
+    """What learns: networks by name, under the same names the optimizers that move them, and averages of some of them.
 
     The first network is the one whose gradient is clipped and whose learning rate is logged.
     """
 
     networks: dict[str, nn.Module]
     optimizers: dict[str, optim.Optimizer]
+    averages: dict[str, WeightAverage] = field(default_factory=dict)
 
     def set_up(self, fabric: Fabric) -> "Learner":
         """Return the same learner handed to Fabric, which moves and wraps networks and optimizers."""
         pairs = {name: fabric.setup(network, self.optimizers[name]) for name, network in self.networks.items()}
-        return Learner({name: pair[0] for name, pair in pairs.items()}, {name: pair[1] for name, pair in pairs.items()})
+        return Learner(
+            {name: network for name, (network, _) in pairs.items()},
+            {name: optimizer for name, (_, optimizer) in pairs.items()},
+            {name: average.to(fabric.device) for name, average in self.averages.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +132,8 @@ def train(
                     fabric.clip_gradients(learner.networks[main], learner.optimizers[main], max_norm=settings.clip_norm)
                 for optimizer in learner.optimizers.values():
                     optimizer.step()
+                for name, average in learner.averages.items():
+                    average.update(learner.networks[name])
 
                 step += 1
                 epoch_ends = step == (epoch + 1) * per_epoch
@@ -182,7 +190,9 @@ def checkpoint_path(folder: Path) -> Path:
 
 
 def _parts(learner: Learner) -> list[tuple[str, Any]]:
-    return [*learner.networks.items(), *((f"{name}_optimizer", one) for name, one in learner.optimizers.items())]
+    optimizers = ((f"{name}_optimizer", one) for name, one in learner.optimizers.items())
+    averages = ((f"{name}_average", one) for name, one in learner.averages.items())
+    return [*learner.networks.items(), *optimizers, *averages]
 
 
 def _averaged(fabric: Fabric, figures: dict[str, Tensor], *, step: int) -> dict[str, float]:
