@@ -12,11 +12,18 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from numpy import ndarray
 
-from tagseg.artifacts.atomic import atomic_write
+from tagseg.artifacts.array_file import ArrayFile, from_steps, require_unit_range, to_steps
 from tagseg.classes import BACKGROUND, MAX_CLASSES
 from tagseg.errors import ArtifactError
 
 CamType = Literal["uint8", "float16"]
+
+_FILE = ArrayFile(
+    kind="CAM file",
+    names=("cam", "label_ids"),
+    make="run the stage extract-cams first",
+    make_again="delete it and run the stage extract-cams again",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +102,12 @@ def write_cam(
             f"maps for {path} must have one ascending label id in 1..{MAX_CLASSES} each, got {ids} for {len(cam)}",
             help="pass the label ids of the image's tags, in the order of the maps",
         )
-    # A comparison with NaN is false, so this also refuses maps that are not finite.
-    if cam.size and not (cam.min() >= 0 and cam.max() <= 1):
-        raise ArtifactError(
-            f"maps for {path} must lie in [0, 1], got {cam.min():.4g} to {cam.max():.4g}",
-            help="check that the classifier's training did not diverge, and train it again with a lower learning rate",
-        )
-    stored = np.rint(cam * 255).astype(np.uint8) if dtype == "uint8" else cam.astype(np.float16)
-    content = {"cam": stored, "label_ids": np.asarray(ids, np.uint8)}
-    atomic_write(path, lambda file: np.savez_compressed(file, allow_pickle=False, **content))
+    require_unit_range(
+        cam,
+        what=f"maps for {path}",
+        help="check that the classifier's training did not diverge, and train it again with a lower learning rate",
+    )
+    _FILE.write(path, to_steps(cam) if dtype == "uint8" else cam.astype(np.float16), np.asarray(ids, np.uint8))
 
 
 def read_cam(path: Path) -> CamFile:
@@ -112,21 +116,9 @@ def read_cam(path: Path) -> CamFile:
     Raises:
         ArtifactError: when the file is missing, damaged, or holds no maps.
     """
-    if not path.is_file():
-        raise ArtifactError(f"CAM file {path} must exist, got no such file", help="run the stage extract-cams first")
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
-            stored, label_ids = content["cam"], tuple(content["label_ids"].tolist())
-    except Exception as error:  # a damaged archive trips zipfile, zlib and numpy in ways that nobody lists
-        raise _damaged(path, "a file that cannot be read as one") from error
+    stored, ids = _FILE.read(path)
+    label_ids = tuple(ids.ravel().tolist())
     if stored.dtype not in (np.uint8, np.float16) or stored.ndim != 3 or len(stored) != len(label_ids):
-        raise _damaged(path, f"maps of type {stored.dtype} and shape {stored.shape} for {len(label_ids)} classes")
-    cam = stored.astype(np.float32)
-    return CamFile(cam / np.float32(255) if stored.dtype == np.uint8 else cam, label_ids)
-
-
-def _damaged(path: Path, found: str) -> ArtifactError:
-    return ArtifactError(
-        f"CAM file {path} must be a whole file written by tagseg, got {found}",
-        help="delete it and run the stage extract-cams again",
-    )
+        found = f"maps of type {stored.dtype} and shape {stored.shape} for {len(label_ids)} classes"
+        raise _FILE.damaged(path, found)
+    return CamFile(from_steps(stored) if stored.dtype == np.uint8 else stored.astype(np.float32), label_ids)

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
-from numpy import ndarray
 from pycocotools import mask as coco_mask
 
 from tagseg.artifacts.atomic import atomic_write
+from tagseg.artifacts.run_lengths import run_lengths
 from tagseg.data.quiet import quiet_decoders
 from tagseg.errors import ArtifactError
 
@@ -30,7 +30,7 @@ class Instance:
     """
 
     label_id: int
-    mask: Bool[ndarray, "H W"]
+    mask: Bool[np.ndarray, "H W"]
     score: float
 
 
@@ -51,8 +51,7 @@ def write_instances(path: Path, instances: Sequence[Instance]) -> None:
     """
     rows = []
     for instance in instances:
-        runs: Any = coco_mask.encode(np.asfortranarray(instance.mask.astype(np.uint8)))  # typed with text, gives bytes
-        segmentation = {"size": [int(side) for side in runs["size"]], "counts": runs["counts"].decode("ascii")}
+        segmentation = run_lengths(instance.mask)
         rows.append({"category_id": instance.label_id, "score": instance.score, "segmentation": segmentation})
     atomic_write(path, json.dumps(rows).encode())
 

@@ -15,6 +15,7 @@ from PIL import Image as PillowImage
 
 from tagseg.classes import BACKGROUND, VOID, ClassTable, voc_color
 from tagseg.errors import DataError
+from tagseg.ops.overlay import overlay_labels
 from tagseg.report.panel import LegendEntry, resize_to
 from tagseg.types import Image
 
@@ -57,12 +58,7 @@ def color_mask(labels: UInt8[ndarray, "H W"], classes: ClassTable) -> UInt8[ndar
     >>> color_mask(np.array([[0, 1, 255]], np.uint8), ClassTable(("cat",))).tolist()
     [[[0, 0, 0], [128, 0, 0], [255, 255, 255]]]
     """
-    strange = [label for label in np.unique(labels).tolist() if label >= classes.num_labels and label != VOID]
-    if strange:
-        raise DataError(
-            f"a mask to paint holds label ids 0..{classes.num_classes} and {VOID}, got {strange[0]}",
-            help="paint it with the class table that made it",
-        )
+    _require_known(labels, classes)
     return _label_colors()[labels]
 
 
@@ -84,11 +80,8 @@ def overlay_mask(
     >>> overlay_mask(grey, np.array([[0, 1, 255]], np.uint8), ClassTable(("cat",)), opacity=0.5).tolist()
     [[[100, 100, 100], [114, 50, 50], [255, 255, 255]]]
     """
-    colors = color_mask(labels, classes)
-    laid = _blend(image, colors, opacity)
-    laid[labels == BACKGROUND] = image[labels == BACKGROUND]
-    laid[labels == VOID] = VOID_COLOR
-    return laid
+    _require_known(labels, classes)
+    return overlay_labels(image, labels, _label_colors(), opacity=opacity)
 
 
 def overlay_known(
@@ -161,6 +154,15 @@ def encode_png(image: UInt8[ndarray, "h w 3"]) -> bytes:
     encoded = BytesIO()
     PillowImage.fromarray(image).save(encoded, format="PNG")
     return encoded.getvalue()
+
+
+def _require_known(labels: UInt8[ndarray, "H W"], classes: ClassTable) -> None:
+    strange = [label for label in np.unique(labels).tolist() if label >= classes.num_labels and label != VOID]
+    if strange:
+        raise DataError(
+            f"a mask to paint holds label ids 0..{classes.num_classes} and {VOID}, got {strange[0]}",
+            help="paint it with the class table that made it",
+        )
 
 
 def _blend(image: Image, colors: Image, opacity: float) -> Image:

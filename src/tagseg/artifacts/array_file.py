@@ -1,0 +1,96 @@
+"""Arrays of one image as a compressed ``.npz``: no pickle, a stated error, whole or absent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Float32, UInt8
+from numpy import ndarray
+
+from tagseg.artifacts.atomic import atomic_write
+from tagseg.errors import ArtifactError
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayFile:
+    """One kind of file, with the words of its errors.
+
+    Args:
+        kind: what such a file is called, such as ``CAM file``.
+        names: of the arrays that it holds.
+        make: the help when it is missing, such as ``run the stage extract-cams first``.
+        make_again: the help when it is damaged.
+
+    >>> import tempfile
+    >>> counts = ArrayFile("count file", ("counts",), "count first", "count again")
+    >>> path = Path(tempfile.mkdtemp()) / "a.npz"
+    >>> counts.write(path, np.array([3, 4]))
+    >>> [array.tolist() for array in counts.read(path)]
+    [[3, 4]]
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    make: str
+    make_again: str
+
+    def write(self, path: Path, *arrays: ndarray) -> None:
+        """Write one array for each name, atomically; the same arrays give the same bytes.
+
+        Raises:
+            ArtifactError: when the file cannot be written.
+        """
+        content = dict(zip(self.names, arrays, strict=True))
+        atomic_write(path, lambda file: np.savez_compressed(file, allow_pickle=False, **content))
+
+    def read(self, path: Path) -> Sequence[ndarray]:
+        """Return the arrays in the order of the names.
+
+        Raises:
+            ArtifactError: when the file is missing, damaged, or has no array of a name.
+        """
+        if not path.is_file():
+            raise ArtifactError(f"{self.kind} {path} must exist, got no such file", help=self.make)
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
+                return [content[name] for name in self.names]
+        except Exception as error:  # a damaged archive trips zipfile, zlib and numpy in ways that nobody lists
+            raise self.damaged(path, "a file that cannot be read as one") from error
+
+    def damaged(self, path: Path, found: str) -> ArtifactError:
+        """Return the error for a file whose arrays do not fit each other."""
+        message = f"{self.kind} {path} must be a whole file written by tagseg, got {found}"
+        return ArtifactError(message, help=self.make_again)
+
+
+def require_unit_range(values: Float[ndarray, "..."], *, what: str, help: str) -> None:
+    """Check that values are finite and lie in [0, 1].
+
+    Raises:
+        ArtifactError: when they do not.
+
+    >>> require_unit_range(np.array([0.0, 1.0]), what="maps", help="clip them")
+    """
+    # A comparison with NaN is false, so this also refuses values that are not finite.
+    if values.size and not (values.min() >= 0 and values.max() <= 1):
+        found = f"{values.min():.4g} to {values.max():.4g}"
+        raise ArtifactError(f"{what} must lie in [0, 1], got {found}", help=help)
+
+
+def to_steps(values: Float[ndarray, "*shape"]) -> UInt8[ndarray, "*shape"]:
+    """Return values in [0, 1] as the nearest of 256 even steps: ``round(255 * value)``.
+
+    >>> to_steps(np.array([0.0, 0.5, 1.0])).tolist()
+    [0, 128, 255]
+    """
+    return np.rint(values * 255).astype(np.uint8)
+
+
+def from_steps(steps: UInt8[ndarray, "*shape"]) -> Float32[ndarray, "*shape"]:
+    """Return the values of :func:`to_steps`, each off by at most 1/510 and float32 rounding.
+
+    >>> from_steps(np.array([0, 51, 255], np.uint8)).tolist()
+    [0.0, 0.20000000298023224, 1.0]
+    """
+    return steps.astype(np.float32) / np.float32(255)
