@@ -1,0 +1,157 @@
+"""Predicting many photographs against the network's bare forward pass over the same batches, in turns.
+
+The pipeline reads JPEG files, runs the network, finds labels and scores, and writes palette PNGs; the bare pass has its
+normalised batches in memory and ends with the logits at full size. DeepLabV3+ on MobileNetV2 with 21 labels, 200
+photographs of 375 x 500 in rounds of 40: each round times both on the same images, in changing order.
+
+    python benchmarks/predict.py --data ../shared/data/voc2012_animals
+
+Without ``--data`` the images are noise, whose JPEG and PNG files are larger than those of photographs.
+The exit code is 1 when the bar is missed: 90 % of the bare pass's images per second.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image as PillowImage
+from torch import Tensor
+
+from tagseg.classes import VOC_CLASSES, ClassTable
+from tagseg.data.images import image_size, read_image
+from tagseg.models.segmenter import SegmentationNetwork, SegmenterDesign, build_segmenter
+from tagseg.prediction.pipeline import Item, predict_many
+from tagseg.prediction.segment import normalize_images
+from tagseg.prediction.segmenter import Prediction, PredictionSettings, Segmenter
+from tagseg.types import Image
+
+SIZE, BAR = (375, 500), 0.9
+
+
+def make_files(folder: Path, *, data: Path | None, count: int) -> list[Item]:
+    """Write ``count`` JPEG files of one size: photographs of the data set, or noise."""
+    photographs = sorted((data / "JPEGImages").glob("*.jpg")) if data else []
+    native = [path for path in photographs if image_size(path) == SIZE] or photographs
+    random, items = np.random.default_rng(0), []
+    for index in range(count):
+        path = folder / f"{index:04}.jpg"
+        if native:
+            image = PillowImage.fromarray(read_image(native[index % len(native)])).resize((SIZE[1], SIZE[0]))
+        else:
+            coarse = random.integers(0, 256, (24, 32, 3), np.uint8)
+            image = PillowImage.fromarray(coarse).resize((SIZE[1], SIZE[0]), PillowImage.Resampling.BICUBIC)
+        image.save(path, quality=90)
+        items.append((path.stem, path))
+    return items
+
+
+def bare_pass(network: SegmentationNetwork, batches: list[Tensor]) -> None:
+    """Run the network alone."""
+    with torch.no_grad():
+        for batch in batches:
+            network(batch)
+
+
+def whole_pipeline(segmenter: Segmenter, items: list[Item], folder: Path) -> None:
+    """Read, predict and write."""
+
+    def write(name: str, image: Image, prediction: Prediction) -> None:
+        prediction.save(folder / f"{name}.png")
+
+    def fail(name: str, error: Exception) -> None:
+        raise error
+
+    predict_many(segmenter, items, handle=write, failed=fail)
+
+
+def measure(segmenter: Segmenter, items: list[Item], folder: Path, *, round_size: int) -> list[dict]:
+    """Time both on every round of images."""
+    network, rounds, size = segmenter.network, [], segmenter.settings.batch_size
+    for number, start in enumerate(range(0, len(items), round_size)):
+        chosen = items[start : start + round_size]
+        images = [read_image(path) for _, path in chosen]
+        batches = [
+            normalize_images(images[first : first + size], mean=network.mean, std=network.std, device=segmenter.device)
+            for first in range(0, len(images), size)
+        ]
+        del images
+        programs = {
+            "bare": lambda batches=batches: bare_pass(network, batches),
+            "pipeline": lambda chosen=chosen: whole_pipeline(segmenter, chosen, folder),
+        }
+        row: dict[str, float] = {"images": len(chosen)}
+        for name in sorted(programs, reverse=bool(number % 2)):
+            wall, processor = time.perf_counter(), time.process_time()
+            programs[name]()
+            row[name] = time.perf_counter() - wall
+            row[f"{name}_cpu"] = time.process_time() - processor
+        rounds.append(row)
+    return rounds
+
+
+def summarize(rounds: list[dict]) -> dict:
+    """Return images per second over all rounds, and how the two compare."""
+    images = sum(row["images"] for row in rounds)
+    rates = {name: images / sum(row[name] for row in rounds) for name in ("bare", "pipeline")}
+    processor = {name: sum(row[f"{name}_cpu"] for row in rounds) / images for name in rates}
+    ratio = rates["pipeline"] / rates["bare"]
+    per_round = [row["bare"] / row["pipeline"] for row in rounds]
+    return {
+        "images": images,
+        "images_per_s": rates,
+        "cpu_s_per_image": processor,
+        "ratio": ratio,
+        "ratio_of_each_round": per_round,
+        "bar": "met" if ratio >= BAR else "missed",
+    }
+
+
+def print_table(result: dict) -> None:
+    """Print one line for each program, and how they compare."""
+    line = "{:40}{:>14}{:>20}".format
+    print(line("DeepLabV3+ MobileNetV2, 375 x 500", "images/s", "CPU s per image"))
+    for name, title in (("bare", "forward pass alone"), ("pipeline", "JPEG in, palette PNG out")):
+        print(line(title, f"{result['images_per_s'][name]:.2f}", f"{result['cpu_s_per_image'][name]:.3f}"))
+    rounds = ", ".join(f"{ratio:.3f}" for ratio in result["ratio_of_each_round"])
+    print(f"pipeline / forward pass: {result['ratio']:.3f} (rounds: {rounds}), bar {BAR}: {result['bar']}")
+
+
+def main() -> int:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description="Prediction: the whole pipeline against the bare forward pass.")
+    parser.add_argument("--data", type=Path, help="data set in VOC layout, for its photographs")
+    parser.add_argument("--images", type=int, default=200)
+    parser.add_argument("--round-size", type=int, default=40, help="images that each program takes in its turn")
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "predict.json")
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    torch.manual_seed(0)
+    design = SegmenterDesign("deeplabv3plus", "mobilenetv2_100", num_labels=len(VOC_CLASSES) + 1, decoder_channels=256)
+    settings = PredictionSettings(batch_size=asked.batch_size)
+    segmenter = Segmenter(build_segmenter(design, weights=None), ClassTable(VOC_CLASSES), settings=settings)
+    with tempfile.TemporaryDirectory() as folder:
+        items = make_files(Path(folder), data=asked.data, count=asked.images)
+        whole_pipeline(segmenter, items[: asked.batch_size], Path(folder))  # the first pass allocates and chooses
+        rounds = measure(segmenter, items, Path(folder), round_size=asked.round_size)
+    result = summarize(rounds) | {"threads": asked.threads, "batch_size": asked.batch_size}
+    print_table(result)
+    machine = {"torch": torch.__version__, "machine": platform.machine(), "python": platform.python_version()}
+    machine["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "not set")
+    inputs = "photographs" if asked.data else "noise"
+    report = {"machine": machine, "inputs": inputs, "prediction": result, "rounds": rounds}
+    asked.out.parent.mkdir(parents=True, exist_ok=True)
+    asked.out.write_text(json.dumps(report, indent=2) + "\n")
+    return int(result["bar"] == "missed")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""From a trained segmentation network and photographs to label maps."""

@@ -1,0 +1,232 @@
+"""A trained network with the names of its labels: any picture in, labels, scores and names out.
+
+Axes: N images, K labels with background, H W image pixels, h w pixels of a shrunk image.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image as PillowImage
+from torch import Tensor
+
+from tagseg.classes import ClassTable
+from tagseg.errors import DataError, ModelError, RecipeError
+from tagseg.models.segmenter import SegmentationNetwork
+from tagseg.prediction.inputs import Picture, to_image
+from tagseg.prediction.result import Prediction
+from tagseg.prediction.sampling import enlarged_places, sample_maps
+from tagseg.prediction.segment import best_labels, label_images, normalize_images, segment, views_of
+from tagseg.prediction.tiles import OVERLAP_PX, TILE_PX, Block, Tiling, tiled_blocks
+from tagseg.types import Image
+
+__all__ = ["Prediction", "PredictionSettings", "Segmenter"]
+
+_STRIP_PIXELS = 2**18  # brought to full size at once: 22 MB for 21 labels
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionSettings:
+    """How images are looked at.
+
+    Args:
+        scales: factors of the image's height and width, whose probabilities are averaged.
+        flip: also look at the mirrored image.
+        max_side_px: images with a longer side are shrunk to it, and their probabilities brought back to full size.
+            None: every image at its own size, cut into tiles when a side exceeds ``tile_px``.
+        tile_px: longest side of a tile, a multiple of 128, at least 256.
+        overlap_px: that neighbouring tiles share, a multiple of 128 up to half a tile.
+        batch_size: images of one size that go through the network together, at least 1.
+
+    Raises:
+        RecipeError: when a value is out of range.
+
+    >>> PredictionSettings(scales=(0.5, 1.0, 1.5), flip=True).max_side_px
+    1024
+    """
+
+    scales: tuple[float, ...] = (1.0,)
+    flip: bool = False
+    max_side_px: int | None = 1024
+    tile_px: int = TILE_PX
+    overlap_px: int = OVERLAP_PX
+    batch_size: int = 8
+
+    def __post_init__(self) -> None:
+        if not self.scales or not all(0 < scale < float("inf") for scale in self.scales):
+            raise RecipeError(
+                f"scales of a prediction are one or more numbers above 0, got {list(self.scales)}", help="take [1.0]"
+            )
+        if self.max_side_px is not None and self.max_side_px < 1:
+            raise RecipeError(
+                f"max_side_px is at least 1, or none for native size, got {self.max_side_px}", help="take 1024"
+            )
+        if self.batch_size < 1:
+            raise RecipeError(f"batch_size of a prediction is at least 1, got {self.batch_size}", help="take 8")
+        self.tiling  # noqa: B018 - checks both values
+
+    @property
+    def tiling(self) -> Tiling:
+        """How an image larger than a tile is cut."""
+        return Tiling(self.tile_px, self.overlap_px)
+
+
+class Segmenter:
+    """Segments photographs without any tags.
+
+    Args:
+        network: trained; used in evaluation mode, on the device that it is on.
+        classes: the class of each label.
+        settings: how images are looked at.
+
+    Raises:
+        ModelError: when the network has another number of labels than the classes.
+
+    >>> from tagseg.models.segmenter import SegmenterDesign, build_segmenter
+    >>> design = SegmenterDesign(architecture="deeplabv2", backbone="test_resnet", num_labels=3)
+    >>> segmenter = Segmenter(build_segmenter(design, weights=None), ClassTable(("cat", "dog")))
+    >>> prediction = segmenter.predict(np.zeros((30, 40, 3), np.uint8))
+    >>> prediction.labels.shape, prediction.names
+    ((30, 40), ('background', 'cat', 'dog'))
+    """
+
+    def __init__(
+        self, network: SegmentationNetwork, classes: ClassTable, *, settings: PredictionSettings | None = None
+    ) -> None:
+        if network.design.num_labels != classes.num_labels:
+            raise ModelError(
+                f"network of a segmenter has one label a class and background, {classes.num_labels}, "
+                f"got {network.design.num_labels}",
+                help="pass the class table that it was trained with",
+            )
+        self.network = network.eval()
+        self.classes = classes
+        self.settings = settings or PredictionSettings()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name of each label id, background first."""
+        return self.classes.label_names
+
+    @property
+    def palette(self) -> list[int]:
+        """768 values: red, green, blue of each label id."""
+        return self.classes.palette()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.network.parameters()).device
+
+    def to(self, device: str | torch.device) -> "Segmenter":
+        """Move the network, and return this segmenter."""
+        self.network.to(device)
+        return self
+
+    def predict(self, picture: Picture, *, probabilities: bool = False) -> Prediction:
+        """Return the labels of one picture.
+
+        Args:
+            picture: a path, a Pillow image, a uint8 array (H, W), (H, W, 3) or (H, W, 4), or a tensor (3, H, W), uint8
+                or float in [0, 1].
+            probabilities: also return those of every label: 4 bytes a label and pixel.
+
+        Returns:
+            Labels and scores in the size of the upright picture.
+
+        Raises:
+            DataError: when the picture cannot be read or is of another kind.
+        """
+        return self.predict_batch([to_image(picture)], probabilities=probabilities)[0]
+
+    def predict_batch(self, images: Sequence[Image], *, probabilities: bool = False) -> list[Prediction]:
+        """Return the labels of several images of one size, which go through the network together.
+
+        Images that are shrunk or cut into tiles go one by one, and so do all when probabilities are asked for.
+
+        Args:
+            images: (H, W, 3) RGB each.
+            probabilities: also return those of every label.
+
+        Raises:
+            DataError: when the sizes differ.
+        """
+        sizes = sorted({image.shape[:2] for image in images})
+        if len(sizes) > 1:
+            raise DataError(
+                f"images of a batch have one size, got {' and '.join(f'{h} x {w}' for h, w in sizes)}",
+                help="predict them one by one",
+            )
+        if probabilities or not images or not self._is_shown_whole(images[0]):
+            return [self._assemble(image, probabilities=probabilities) for image in images]
+        labels, scores = label_images(
+            self.network, self._normalize(images), scales=self.settings.scales, flip=self.settings.flip
+        )
+        found = zip(labels.cpu().numpy(), scores.cpu().numpy(), images, strict=True)
+        return [Prediction(label_map, score, self.classes, image) for label_map, score, image in found]
+
+    def _assemble(self, image: Image, *, probabilities: bool) -> Prediction:
+        """Put the parts of an image together, on the CPU."""
+        size = image.shape[:2]
+        labels, scores = np.empty(size, np.uint8), np.empty(size, np.float32)
+        every = torch.empty(self.classes.num_labels, *size) if probabilities else None
+        for block in self._blocks(image):
+            label_map, score = best_labels(block.probabilities[None], logits=False)
+            labels[block.rows, block.columns] = label_map[0].cpu().numpy()
+            scores[block.rows, block.columns] = score[0].cpu().numpy()
+            if every is not None:
+                every[:, block.rows, block.columns] = block.probabilities.cpu()
+        return Prediction(labels, scores, self.classes, image, every)
+
+    def _blocks(self, image: Image) -> Iterator[Block]:
+        """Yield the probabilities of an image, whole or part by part."""
+        settings, network = self.settings, self.network
+        if self._is_shown_whole(image):
+            yield Block(slice(None), slice(None), self._segment(image))
+        elif settings.max_side_px is not None:
+            yield from enlarged_blocks(self._segment(shrink(image, settings.max_side_px)), image.shape[:2])
+        else:
+            views = views_of(settings.scales, flip=settings.flip)
+            yield from tiled_blocks(
+                network, image, mean=network.mean, std=network.std, tiling=settings.tiling, views=views
+            )
+
+    def _is_shown_whole(self, image: Image) -> bool:
+        limit = self.settings.max_side_px
+        return max(image.shape[:2]) <= (self.settings.tile_px if limit is None else limit)
+
+    def _segment(self, image: Image) -> Float[Tensor, "K H W"]:
+        settings = self.settings
+        return segment(self.network, self._normalize([image]), scales=settings.scales, flip=settings.flip)[0]
+
+    def _normalize(self, images: Sequence[Image]) -> Float[Tensor, "N 3 H W"]:
+        return normalize_images(images, mean=self.network.mean, std=self.network.std, device=self.device)
+
+
+def shrink(image: Image, max_side_px: int) -> Image:
+    """Return the image with its longer side at ``max_side_px``, in its proportions, each side at least 1 px.
+
+    >>> shrink(np.zeros((300, 4000, 3), np.uint8), 1000).shape
+    (75, 1000, 3)
+    """
+    height, width = image.shape[:2]
+    scale = max_side_px / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(PillowImage.fromarray(image).resize(size, PillowImage.Resampling.BICUBIC))
+
+
+def enlarged_blocks(probabilities: Float[Tensor, "K h w"], size: tuple[int, int]) -> Iterator[Block]:
+    """Yield the probabilities of a shrunk image at full size, strip by strip; together they are ``resize_maps``.
+
+    Args:
+        probabilities: of the shrunk image.
+        size: (height, width) of the image.
+    """
+    height, width = size
+    rows, columns = (enlarged_places(*pair) for pair in zip(probabilities.shape[1:], size, strict=True))
+    step = max(1, _STRIP_PIXELS // width)
+    for start in range(0, height, step):
+        strip = sample_maps(probabilities[None], rows[start : start + step], columns)[0]
+        yield Block(slice(start, start + strip.shape[1]), slice(None), strip)
