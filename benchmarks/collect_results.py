@@ -22,14 +22,18 @@ RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 SCORES = ("mean_iou", "precision", "recall")
 LOCAL = ("name", "seed", "superpixels.cache", "data.root")
 MAP_STAGES, MASK_STAGES = ("train_classifier", "extract_cams"), ("train_affinity", "make_masks")
+SEGMENTER_STAGES = ("train_segmenter", "predict")
+SEGMENTER = "segmenter"
 COLUMNS = ("run", "split (images)", "what", "seeds", "background", "mIoU", "precision", "recall", "minutes", "commit")
 HEADER = """# Results
 
 Written by `make docs-results` from run folders; do not edit. Per cent, seeds at the best background score of the sweep;
 the mean over seeds, with the standard deviation of the mIoU where there are several. *network*: the maps as the network
 gives them; *averaged*: every superpixel at its mean, as they are handed to the next stage; *pseudo masks*: as made,
-at the background score that the run used. Minutes are of wall time: training and extraction for maps; seeds, affinity
-network and masks of all training images for pseudo masks. No ground truth was read in training.
+at the background score that the run used; *segmenter*: the segmentation network, without tags, taught by the named
+labels and strategy. Minutes are of wall time: training and extraction for maps; seeds, affinity network and masks of all
+training images for pseudo masks; training and prediction for the segmenter. No ground truth was read in training, but
+for the runs that end in `-full`: the same segmentation network taught by ground truth, the upper bound.
 """
 
 
@@ -38,7 +42,7 @@ def finished_runs(root: Path) -> list[dict[str, Any]]:
     found = []
     for path in sorted(root.rglob("scores.json")):
         scores = json.loads(path.read_text(encoding="utf-8"))
-        if scores["seeds"]:
+        if scores["seeds"] or scores.get(SEGMENTER):
             manifest = json.loads((path.parent / "manifest.json").read_text(encoding="utf-8"))
             found.append(record(scores, manifest))
     return found
@@ -52,8 +56,10 @@ def read_source(source: Path) -> list[dict[str, Any]]:
 def record(scores: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
     """Return what the page says of one run."""
     recipe, environment, stages = manifest["recipe"], manifest["environment"], manifest.get("stages", {})
-    made = scores.get("pseudo_masks")
-    threads = stages.get("train_classifier", {}).get("details", {}).get("threads")
+    made, tested = scores.get("pseudo_masks"), scores.get(SEGMENTER)
+    details = [stages.get(name, {}).get("details", {}) for name in ("train_classifier", "train_segmenter")]
+    threads = next((found["threads"] for found in details if "threads" in found), None)
+    about = scores if scores["seeds"] else tested
     return {
         "name": recipe["name"],
         "seed": manifest["seed"],
@@ -61,11 +67,13 @@ def record(scores: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
         "minutes": minutes(stages, MAP_STAGES),
         "hardware": f"{environment.get('platform', 'unknown')}, {threads or 'unknown'} CPU thread(s)",
         "command": command(recipe),
-        "split": scores["split"],
-        "images": scores["images"],
-        "seeds": {kind: {"best": swept["best"]} for kind, swept in scores["seeds"].items()},
+        "split": about["split"],
+        "images": about["images"],
+        "seeds": {kind: {"best": swept["best"]} for kind, swept in (scores["seeds"] or {}).items()},
         "pseudo_masks": {"background_score": made["background_score"], **made["masks"]} if made else None,
         "mask_minutes": minutes(stages, MASK_STAGES),
+        SEGMENTER: {key: value for key, value in tested.items() if key != "confusion"} if tested else None,
+        "segmenter_minutes": minutes(stages, SEGMENTER_STAGES),
     }
 
 
@@ -131,6 +139,9 @@ def result_rows(runs: Sequence[dict[str, Any]]) -> list[list[str]]:
             points["pseudo masks"] = run["pseudo_masks"]
         for kind, point in points.items():
             groups[run["name"], run["split"], run["images"], kind].append((run, point))
+        if tested := run.get(SEGMENTER):
+            what = f"{SEGMENTER} ({tested['labels']}, {tested['strategy']})"
+            groups[run["name"], tested["split"], tested["images"], what].append((run, tested))
     rows = []
     for (name, split, images, kind), members in sorted(groups.items()):
         points = [best for _, best in members]
@@ -138,9 +149,9 @@ def result_rows(runs: Sequence[dict[str, Any]]) -> list[list[str]]:
         spread = statistics.stdev(100 * point["mean_iou"] for point in points) if len(points) > 1 else None
         figures = [f"{means[0]:.1f}" + (f" ± {spread:.1f}" if spread is not None else "")]
         figures += [f"{mean:.1f}" for mean in means[1:]]
-        cuts = sorted({f"{point['background_score']:.2f}" for point in points})
+        cuts = sorted({f"{point['background_score']:.2f}" if "background_score" in point else "-" for point in points})
         seeds = ", ".join(str(seed) for seed in sorted(run["seed"] for run, _ in members))
-        key = "mask_minutes" if kind == "pseudo masks" else "minutes"
+        key = {"pseudo masks": "mask_minutes", SEGMENTER: "segmenter_minutes"}.get(kind.partition(" (")[0], "minutes")
         times = [run[key] for run, _ in members if run[key] is not None]
         taken = f"{statistics.fmean(times):.0f}" if times else "unknown"
         commits = ", ".join(sorted({run["commit"] for run, _ in members}))

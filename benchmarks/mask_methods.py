@@ -175,10 +175,10 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 def open_context(root: Path, settings: list[str]) -> RunContext:
     recipe = load_recipe(root / "recipe.toml", settings)
-    train, evaluation = read_splits(recipe.data, run_root=root)
+    splits = read_splits(recipe.data, run_root=root)
     fabric = Fabric(accelerator="cpu", devices=1)
     fabric.launch()
-    return RunContext(fabric, recipe, RunFolder(root), train, evaluation, "", SilentProgress())
+    return RunContext(fabric, recipe, RunFolder(root), splits.train, splits.evaluation, "", SilentProgress())
 
 
 def main() -> None:

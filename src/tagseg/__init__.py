@@ -3,15 +3,17 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tagseg.stages import Run, run
+    from tagseg.prediction.segmenter import Prediction, Segmenter
+    from tagseg.stages import Run, load, run
 
-__all__ = ["Run", "run"]
+__all__ = ["Prediction", "Run", "Segmenter", "load", "run"]
 
 
 def __getattr__(name: str) -> object:
     """Import the pipeline, and torch with it, when it is first asked for: worker processes often do without."""
     if name in __all__:
         from tagseg import stages
+        from tagseg.prediction import segmenter
 
-        return getattr(stages, name)
+        return getattr(segmenter if name in ("Prediction", "Segmenter") else stages, name)
     raise AttributeError(f"module 'tagseg' has no attribute '{name}'")

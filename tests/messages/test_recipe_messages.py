@@ -167,3 +167,35 @@ def test_broken_toml(tmp_path):
     assert str(caught.value) == (
         f"recipe {path} is a TOML file, got: Invalid value (at line 1, column 8); correct that line"
     )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "problem"),
+    [
+        (
+            ['masks.splits=["eval"]'],
+            "the segmenter learns from the pseudo masks of the training images; add 'train' to masks.splits, or set "
+            "segmenter.enabled=false",
+        ),
+        (
+            ["segmenter.labels=truth", "segmenter.strategy=cotrain"],
+            "segmenter labels 'truth' leave no pixel unsure; set strategy='all' instead of 'cotrain'",
+        ),
+        (
+            ["segmenter.strategy=consistency", "segmenter.epochs=2", "segmenter.warmup_epochs=2"],
+            "segmenter warmup_epochs (2) leaves none of epochs (2) for strategy 'consistency'; lower it",
+        ),
+        (
+            ["segmenter.batch_size=6", "engine.devices=4"],
+            "segmenter.batch_size (6) is the batch of all processes together and must be a multiple of "
+            "engine.devices x engine.nodes (4)",
+        ),
+        (["data.test_split=val"], "data test_split belongs to format 'voc', got format 'folder'"),
+        (["data.test_num_images=3"], "data test_num_images belongs to format 'synthetic', got format 'folder'"),
+        (["prediction.scales=[1.0, 9.0]"], "prediction.scales holds at least one scale, each above 0 and at most 8"),
+    ],
+)
+def test_the_segmentation_network(overrides, problem):
+    assert message(MINIMAL, overrides) == (
+        f"mine.toml has 1 problem: {problem}; correct the recipe or the --set that names it"
+    )

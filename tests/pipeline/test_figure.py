@@ -10,7 +10,7 @@ from tagseg.cli.main import app_main
 from tagseg.data.synthetic import write_dataset
 from tagseg.progress import SilentProgress
 from tagseg.recipe import make_recipe
-from tagseg.stages import run_with_baseline
+from tagseg.stages import run_compared
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +29,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "self_modulation": {"target": "self", "warmup_epochs": 0},
             "training": {"epochs": 1, "batch_size": 3, "crop_size_px": 64, "long_side_px": [64, 64]},
             "cams": {"scales": [1.0], "average_over_regions": True},
+            "segmenter": {"enabled": False},
             "engine": {"accelerator": "cpu", "threads": 1},
         }
     )
-    run_with_baseline(recipe, root / "run", progress=SilentProgress())
+    run_compared(recipe, root / "run", baseline=True, upper_bound=False, progress=SilentProgress())
     return root / "run"
 
 

@@ -21,7 +21,7 @@ from tagseg.data.synthetic import write_dataset
 from tagseg.errors import ArtifactError
 from tagseg.progress import SilentProgress
 from tagseg.recipe import Recipe, make_recipe
-from tagseg.stages import run_pipeline, run_with_baseline
+from tagseg.stages import run_compared, run_pipeline
 
 NUM_IMAGES = 12
 
@@ -66,6 +66,7 @@ def small_recipe(root: Path, cache: Path, *overrides: str) -> Recipe:
                 "checkpoint_every_steps": 2,
             },
             "masks": {"background_rule": "auto"},
+            "segmenter": {"enabled": False},  # test_segmenter_run.py is about it
             "engine": {"accelerator": "cpu", "threads": 1},
         },
         list(overrides),
@@ -176,7 +177,9 @@ def test_a_second_call_skips_every_stage_with_the_reason(reference, photos, tmp_
     run_pipeline(small_recipe(photos, tmp_path / "cache"), reference, progress=Listener())
     reason = "done with the same inputs"
     names = ("train_classifier", "extract_cams", "train_affinity", "make_masks", "evaluate")
-    assert told == [(name, "skip", reason) for name in names]
+    off = [(name, "skip", "segmenter.enabled is false") for name in ("train_segmenter", "predict")]
+    done = [(name, "skip", reason) for name in names]
+    assert told == [*done[:-1], *off, done[-1]]
     assert (reference / "1_classifier" / "classifier.safetensors").stat().st_mtime_ns == before
 
 
@@ -377,7 +380,10 @@ def test_one_image_without_masks_runs_through(tmp_path):
 
 def test_the_baseline_has_the_same_data_and_budget(photos, tmp_path):
     recipe = small_recipe(photos, tmp_path / "cache", "training.epochs=2")
-    ours, plain = run_with_baseline(recipe, tmp_path / "run", progress=SilentProgress())
+    runs = run_compared(recipe, tmp_path / "run", baseline=True, upper_bound=False, progress=SilentProgress())
+    ours, plain = runs.main, runs.plain
+    assert plain is not None
+    assert runs.full is None
     manifests = [json.loads((result.folder / "manifest.json").read_text()) for result in (ours, plain)]
     assert manifests[0]["data"]["fingerprint"] == manifests[1]["data"]["fingerprint"]
     assert manifests[0]["recipe"]["training"] == manifests[1]["recipe"]["training"]

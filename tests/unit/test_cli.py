@@ -11,10 +11,19 @@ from typer.testing import CliRunner
 
 from tagseg.cli import main
 from tagseg.cli.console import ConsoleProgress, duration_text, figures_text, open_console
-from tagseg.stages import Run
+from tagseg.stages import ComparedRuns, Run
 from tagseg.stages.figure import FigureChoice
 
-COMMANDS = ["check", "run", "train-classifier", "extract-cams", "train-affinity", "make-masks", "evaluate"]
+COMMANDS = [
+    "check",
+    "run",
+    "train-classifier",
+    "extract-cams",
+    "train-affinity",
+    "make-masks",
+    "train-segmenter",
+    "evaluate",
+]
 
 RECIPE = """
 name = "tiny"
@@ -87,7 +96,12 @@ def test_without_a_command_the_help_is_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "leaves"), [("train-affinity", "Leaves FOLDER/3_affinity"), ("make-masks", "Leaves FOLDER/4_masks")]
+    ("command", "leaves"),
+    [
+        ("train-affinity", "Leaves FOLDER/3_affinity"),
+        ("make-masks", "Leaves FOLDER/4_masks"),
+        ("train-segmenter", "Leaves FOLDER/5_segmenter"),
+    ],
 )
 def test_the_help_says_what_a_command_leaves(command: str, leaves: str) -> None:
     result = CliRunner().invoke(main.app, [command, "--help"])
@@ -129,8 +143,10 @@ def test_the_baseline_is_printed_beside_the_run(
 ) -> None:
     ours = Run(folder=Path("runs/x"), scores=seeds(network=0.5, averaged=0.53))
     plain = Run(folder=Path("runs/x/plain"), scores=seeds(network=0.48))
-    monkeypatch.setattr("tagseg.stages.run_with_baseline", Calls((ours, plain)))
+    calls = Calls(ComparedRuns(ours, plain))
+    monkeypatch.setattr("tagseg.stages.run_compared", calls)
     assert run_words("run", str(recipe_path), "--baseline") == 0
+    assert (calls[0][1]["baseline"], calls[0][1]["upper_bound"]) == (True, False)
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "plain CAM seeds from the network 0.30 48.0 62.5 -" in lines
     assert "SSC seeds from the network 0.30 50.0 62.5 - +2.0" in lines

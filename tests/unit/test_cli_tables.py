@@ -127,3 +127,45 @@ def test_classes_have_a_column_for_each_kind() -> None:
         ("cat", "48.0", "53.0", "55.1"),
         ("owl", "-", "-", "-"),
     ]
+
+
+def segmenter_of(mean_iou: float) -> dict[str, Any]:
+    found = {key: value for key, value in point(mean_iou).items() if key != "background_score"}
+    return {"split": "test", "images": 223, **found}
+
+
+def test_the_segmenter_has_a_row_without_a_background_score_and_its_split_is_named() -> None:
+    scores = {**scores_of(network=0.48, masks=0.551), "segmenter": segmenter_of(0.6)}
+    assert tables.score_rows("this run", scores)[-1] == ("this run", "segmenter", "-", "60.0", "62.5", "50.0")
+    assert tables.score_title(scores).endswith("pseudo masks as made; segmenter on split 'test', 223 images")
+
+
+def test_an_upper_bound_has_a_row_and_a_share() -> None:
+    ours = {**scores_of(network=0.5, masks=0.6), "segmenter": segmenter_of(0.57)}
+    plain = {**scores_of(network=0.4, masks=0.5), "segmenter": segmenter_of(0.45)}
+    full = {"seeds": None, "segmenter": segmenter_of(0.6)}
+    rows = tables.compared_rows(ours, plain, full)
+    assert [(row[0], row[1], row[-1]) for row in rows if row[1] == "segmenter"] == [
+        ("plain CAM", "segmenter", ""),
+        ("SSC", "segmenter", "+12.0"),
+        ("ground truth", "segmenter", "+15.0"),
+    ]
+    assert tables.comparison_sentences(ours, plain, full)[2:] == [
+        "segmenter: SSC 57.0 % against plain CAM 45.0 %: +12.0 points of mIoU on the same seed and budget",
+        "segmenter: tags alone reach 95.0 % of the same network taught by ground truth (57.0 % of 60.0 %)",
+    ]
+
+
+def test_an_upper_bound_alone_is_compared_without_plain_cam() -> None:
+    ours = {**scores_of(network=0.5), "segmenter": segmenter_of(0.3)}
+    full = {"seeds": None, "segmenter": segmenter_of(0.6)}
+    (sentence,) = tables.comparison_sentences(ours, None, full)
+    assert sentence.startswith("segmenter: tags alone reach 50.0 %")
+    assert {row[-1] for row in tables.compared_rows(ours, None, full)} == {""}
+
+
+def test_scores_of_folders_are_shown_by_label() -> None:
+    scores = {"images": 3, "mean_iou": 0.5, "precision": None, "recall": 0.25, "pixel_accuracy": 1.0}
+    scores["iou"] = {"background": 0.75, "cat": None}
+    assert tables.folder_title(scores) == "3 images: mIoU 50.0 %, precision - %, recall 25.0 %, pixel accuracy 100.0 %"
+    assert tables.folder_rows(scores) == [("background", "75.0"), ("cat", "-")]

@@ -80,11 +80,13 @@ def test_an_affinity_network_is_needed_by_the_walk_only(steps, needed):
 
 
 def test_without_a_walk_maps_of_the_training_images_are_not_needed():
-    assert make_recipe(MINIMAL, ['cams.splits=["eval"]', 'masks.splits=["eval"]', 'masks.refine=["crf"]'])
+    only_eval = ['cams.splits=["eval"]', 'masks.splits=["eval"]', "segmenter.enabled=false"]
+    assert make_recipe(MINIMAL, [*only_eval, 'masks.refine=["crf"]'])
 
 
 def test_masks_of_fewer_splits_than_maps_are_fine():
-    recipe = make_recipe(MINIMAL, ['cams.splits=["train", "eval"]', 'masks.splits=["eval"]'])
+    splits = ['cams.splits=["train", "eval"]', 'masks.splits=["eval"]']
+    recipe = make_recipe(MINIMAL, [*splits, "segmenter.enabled=false"])
     assert recipe.masks.splits == ("eval",)
 
 
@@ -122,3 +124,18 @@ def test_several_mistakes_are_named_at_once():
     assert str(caught.value).startswith("mine.toml has 4 problems: ")
     for part in ("needs data.root", "did you mean 'epochs'?", "training.lr", "did you mean 'cams'?"):
         assert part in str(caught.value)
+
+
+def test_the_upper_bound_has_the_same_network_and_budget_and_needs_no_maps():
+    recipe = make_recipe(MINIMAL, ["segmenter.strategy=cotrain", "segmenter.epochs=7", "segmenter.backbone=resnet18"])
+    full = recipe.supervised()
+    assert (recipe.needs_masks, recipe.needs_affinity) == (True, True)
+    assert (full.needs_masks, full.needs_affinity) == (False, False)
+    changed = {"labels": "truth", "strategy": "all"}
+    assert full.segmenter.model_dump() == {**recipe.segmenter.model_dump(), **changed}
+    assert full.name == "mine-full"
+    assert make_recipe(full.model_dump(mode="json", exclude_none=True)) == full
+
+
+def test_without_a_segmenter_maps_and_masks_are_needed_whatever_its_labels():
+    assert make_recipe(MINIMAL, ["segmenter.enabled=false", "segmenter.labels=truth"]).needs_masks

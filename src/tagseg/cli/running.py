@@ -44,16 +44,17 @@ def print_report(report: CheckReport, *, show: int) -> None:
 
 
 def print_scores(scores: tables.Scores) -> None:
-    """Print the scores of a run's seeds and pseudo masks, if it has any."""
-    if scores.get("seeds"):
+    """Print the scores of a run's seeds, pseudo masks and segmentation network, if it has any."""
+    if tables.scored_points(scores):
         rows = tables.score_rows("this run", scores)
         print_table(tables.score_title(scores), tables.SCORE_COLUMNS, rows, num_text_columns=2)
 
 
-def print_compared(scores: tables.Scores, plain: tables.Scores) -> None:
-    """Print the scores of SSC beside those of plain CAM, and the difference, if there are any."""
-    if scores.get("seeds"):
+def print_compared(scores: tables.Scores, plain: tables.Scores | None, full: tables.Scores | None) -> None:
+    """Print the scores of SSC beside those of plain CAM and of the upper bound, if there are any."""
+    if tables.scored_points(scores):
         columns = (*tables.SCORE_COLUMNS, tables.DIFFERENCE_COLUMN)
-        print_table(tables.score_title(scores), columns, tables.compared_rows(scores, plain), num_text_columns=2)
-        for sentence in tables.comparison_sentences(scores, plain):
+        rows = tables.compared_rows(scores, plain, full)
+        print_table(tables.score_title(scores), columns, rows, num_text_columns=2)
+        for sentence in tables.comparison_sentences(scores, plain, full):
             open_console().print(sentence)

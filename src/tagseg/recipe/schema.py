@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from tagseg.recipe.learning import Cams, Classifier, Reconstruction, SelfModulation, Suppression, Training
 from tagseg.recipe.refining import Affinity, Crf, Masks, Seeds
 from tagseg.recipe.section import Section
+from tagseg.recipe.segmenting import Prediction, Segmenter
 
 
 class Data(Section):
@@ -16,6 +17,10 @@ class Data(Section):
     ``voc`` reads ``root`` with ``train_split`` and ``eval_split``; ``coco`` reads ``train_images`` with
     ``train_annotations`` and ``eval_images`` with ``eval_annotations``; ``folder`` reads ``root``; ``synthetic`` draws
     ``num_images`` pictures of ``image_size_px`` from ``synthetic_seed`` into the run folder.
+
+    Seeds and pseudo masks are scored on the ``eval`` images, the segmentation network on images apart, where they are
+    named: ``test_split`` (voc), ``test_root`` with ``test_masks`` (folder), ``test_num_images`` more pictures
+    (synthetic). Without them it is scored on the ``eval`` images too.
     """
 
     format: Literal["voc", "coco", "folder", "synthetic"]
@@ -32,6 +37,10 @@ class Data(Section):
     num_images: int = Field(default=240, ge=1)
     image_size_px: int = Field(default=128, ge=32)
     synthetic_seed: int = 0
+    test_split: str | None = None
+    test_root: Path | None = None
+    test_masks: Path | None = None
+    test_num_images: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _needs_paths(self) -> "Data":
@@ -39,6 +48,10 @@ class Data(Section):
         missing = [key for key in needed[self.format] if getattr(self, key) is None]
         if missing:
             raise ValueError(f"format '{self.format}' needs {' and '.join('data.' + key for key in missing)}")
+        formats = {"test_split": "voc", "test_root": "folder", "test_masks": "folder", "test_num_images": "synthetic"}
+        for key, format in formats.items():
+            if getattr(self, key) and self.format != format:
+                raise ValueError(f"{key} belongs to format '{format}', got format '{self.format}'")
         return self
 
 
@@ -93,6 +106,8 @@ class Recipe(Section):
     crf: Crf = Crf()
     affinity: Affinity = Affinity()
     masks: Masks = Masks()
+    segmenter: Segmenter = Segmenter()
+    prediction: Prediction = Prediction()
     evaluation: Evaluation = Evaluation()
     engine: Engine = Engine()
 
@@ -114,6 +129,7 @@ class Recipe(Section):
         processes = self.engine.devices * self.engine.nodes
         batches = {"training": self.training.batch_size}
         batches |= {"affinity": self.affinity.batch_size} if self.needs_affinity else {}
+        batches |= {"segmenter": self.segmenter.batch_size} if self.segmenter.enabled else {}
         for section, size in batches.items():
             if size % processes:
                 raise ValueError(
@@ -128,12 +144,22 @@ class Recipe(Section):
                 "masks.refine walks, and the affinity network learns from the maps of the training images; "
                 "add 'train' to cams.splits, or leave 'walk' out of masks.refine"
             )
+        if self.segmenter.enabled and self.needs_masks and "train" not in self.masks.splits:
+            raise ValueError(
+                "the segmenter learns from the pseudo masks of the training images; add 'train' to masks.splits, "
+                "or set segmenter.enabled=false"
+            )
         return self
 
     @property
     def needs_affinity(self) -> bool:
         """Whether the pseudo masks walk, so that an affinity network has to be trained."""
-        return "walk" in self.masks.refine
+        return self.needs_masks and "walk" in self.masks.refine
+
+    @property
+    def needs_masks(self) -> bool:
+        """Whether maps and pseudo masks are made: the fully supervised upper bound does without."""
+        return not (self.segmenter.enabled and self.segmenter.labels == "truth")
 
     @property
     def masks_average(self) -> bool:
@@ -152,3 +178,8 @@ class Recipe(Section):
                 "cams": self.cams.model_copy(update={"average_over_regions": False}),
             }
         )
+
+    def supervised(self) -> "Recipe":
+        """Return the upper bound of this recipe: the same segmentation network and budget, taught by ground truth."""
+        truth = self.segmenter.model_copy(update={"enabled": True, "labels": "truth", "strategy": "all"})
+        return self.model_copy(update={"name": f"{self.name}-full", "segmenter": truth})

@@ -1,5 +1,8 @@
 """The pipeline: its stages in order, and how a run goes through them."""
 
-from tagseg.stages.pipeline import PIPELINE, Run, run, run_pipeline, run_with_baseline
+from tagseg.stages.companions import ComparedRuns, run_compared
+from tagseg.stages.load_segmenter import load
+from tagseg.stages.order import PIPELINE
+from tagseg.stages.pipeline import Run, run, run_pipeline
 
-__all__ = ["PIPELINE", "Run", "run", "run_pipeline", "run_with_baseline"]
+__all__ = ["PIPELINE", "ComparedRuns", "Run", "load", "run", "run_compared", "run_pipeline"]

@@ -18,6 +18,7 @@ from tagseg.models.suppression import suppress_backbone
 from tagseg.recipe import Recipe
 from tagseg.recipe.learning import Training
 from tagseg.recipe.refining import Affinity
+from tagseg.recipe.segmenting import Segmenter
 from tagseg.refine.dense_crf import CrfSettings
 from tagseg.training.engine import EngineSettings
 from tagseg.training.loop import Learner, LoopSettings
@@ -150,7 +151,7 @@ def level_weights(recipe: Recipe) -> tuple[float, ...]:
     return PAPER_WEIGHTS[-len(recipe.reconstruction.pyramid_levels) :]
 
 
-def loop_settings(values: Training | Affinity) -> LoopSettings:
+def loop_settings(values: Training | Affinity | Segmenter) -> LoopSettings:
     """Return the constants of the training loop of a network from its section."""
     return LoopSettings(
         epochs=values.epochs,

@@ -18,14 +18,14 @@ def check_data(data: Data, *, progress: Progress) -> list[CheckReport]:
         progress: told what is looked at.
 
     Returns:
-        One report a split: the one to train on, and the one to score when it is another.
+        One report a split: the one to train on, and those to score and to test on when they are others.
 
     Raises:
         DataError: when there is nothing to look at, such as a root folder that does not exist.
     """
     reports = []
     with tempfile.TemporaryDirectory(prefix="tagseg-check-") as scratch:
-        for reader in split_readers(data, run_root=Path(scratch)):
+        for reader in split_readers(data, run_root=Path(scratch)).values():
             problems: list[Problem] = []
             split = reader(problems=problems)
             progress.note(f"split '{split.name}': {len(split)} images, {split.classes.num_classes} classes")

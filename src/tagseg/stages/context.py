@@ -26,6 +26,8 @@ class RunContext:
         evaluation: images to score, or None.
         data_fingerprint: name of the images' content and tags.
         progress: told what happens.
+        test: images on which the segmentation network is scored, or None.
+        test_fingerprint: name of their content.
     """
 
     fabric: Fabric
@@ -35,6 +37,8 @@ class RunContext:
     evaluation: Split | None
     data_fingerprint: str
     progress: Progress
+    test: Split | None = None
+    test_fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Stage:
         costly: whether a finished result is kept from being overwritten when the recipe changes.
         unneeded: returns why a recipe does without the stage, or an empty string when it needs it.
         missing: counts the files of a finished stage that are gone, so that whoever deletes a damaged one gets it back.
+        tests: whether it looks at the images to test on.
     """
 
     name: str
@@ -56,13 +61,17 @@ class Stage:
     costly: bool
     unneeded: Callable[[Recipe], str] = lambda recipe: ""
     missing: Callable[[RunContext], int] = lambda context: 0
+    tests: bool = False
 
 
 def stage_fingerprint(stages: tuple[Stage, ...], name: str, context: RunContext) -> str:
     """Name the inputs of a stage: data, seed, precision, and all recipe sections of it and of the stages before it."""
     values = context.recipe.model_dump(mode="json")
-    names = [stage.name for stage in stages]
-    sections = sorted({section for stage in stages[: names.index(name) + 1] for section in stage.sections})
-    cache_free = {key: value for key, value in values["superpixels"].items() if key != "cache"}
-    inputs = {**{section: values[section] for section in sections}, "superpixels": cache_free}
-    return fingerprint(inputs, context.recipe.seed, context.recipe.engine.precision, context.data_fingerprint)
+    before = stages[: [stage.name for stage in stages].index(name) + 1]
+    sections = sorted({section for stage in before for section in stage.sections})
+    # Neither where regions are kept nor the images to test on change what the earlier stages make.
+    values["superpixels"].pop("cache")
+    tested = {key: values["data"].pop(key) for key in list(values["data"]) if key.startswith("test_")}
+    inputs = {section: values[section] for section in (*sections, "superpixels")}
+    tested = (tested, context.test_fingerprint) if any(stage.tests for stage in before) else ()
+    return fingerprint(inputs, context.recipe.seed, context.recipe.engine.precision, context.data_fingerprint, *tested)

@@ -9,32 +9,60 @@ from tagseg.artifacts.atomic import atomic_write
 from tagseg.evaluation.threshold import BackgroundSweep, best
 from tagseg.stages.context import RunContext
 from tagseg.stages.evaluate_masks import score_pseudo_masks, score_sure_seeds
+from tagseg.stages.evaluate_segmenter import score_segmenter
 from tagseg.stages.extract_cams import cam_records, read_seed_maps
 from tagseg.types import ImageRecord
 
 NETWORK, AVERAGED, MASK_MAPS = "network", "averaged", "masks"
 """Which maps a sweep is of: those of the network, averaged over regions, or those that pseudo masks are cut from."""
 
+Row = tuple[str, str, float | str, str, str]
+"""Split, maps, background score (empty for the segmentation network), name of a score, value."""
+
 
 def run(context: RunContext) -> dict[str, Any]:
-    """Sweep the background score over the maps of the evaluation split and write every score.
+    """Score seeds and pseudo masks on the evaluation split and the segmentation network on the images to test on.
 
     Without ground truth there is nothing to score, and ``scores.json`` says so.
     """
-    split = context.evaluation
     if not context.fabric.is_global_zero:
         return {}
+    reason = _why_unscored(context)
+    scores, rows, found = ({"seeds": None, "reason": reason}, [], {"scored": 0}) if reason else _score_weak(context)
+    tested = score_segmenter(context)
+    if tested is not None:
+        matrix_scores, tested_rows = tested
+        rows += tested_rows
+        found |= {"segmenter": matrix_scores["mean_iou"]}
+    scores["segmenter"] = tested[0] if tested else None
+    _write(context, scores, rows)
+    if reason and not tested:
+        context.progress.note(f"nothing is scored: {reason}")
+    return found
+
+
+def _why_unscored(context: RunContext) -> str:
+    """Return why there are no seeds to score, or an empty string."""
+    split = context.evaluation
+    if not context.recipe.needs_masks:
+        return "the segmenter learns from ground truth: there are no seeds"
     if split is None or not split.has_masks:
-        return _nothing(context, "the data set has no masks to compare with")
-    records = scored_records(context)
-    if not records:
-        return _nothing(context, f"cams.splits made no maps of the images with masks of split '{split.name}'")
+        return "the data set has no masks to compare with"
+    if not scored_records(context):
+        return f"cams.splits made no maps of the images with masks of split '{split.name}'"
+    return ""
+
+
+def _score_weak(context: RunContext) -> tuple[dict[str, Any], list[Row], dict[str, Any]]:
+    """Score seeds and pseudo masks; return ``scores.json``, the rows of ``scores.csv``, and a few figures."""
+    split = context.evaluation
+    assert split is not None
     kinds = [NETWORK, AVERAGED] if context.recipe.cams.average_over_regions else [NETWORK]
     swept = {kind: sweep_seeds(context, averaged=kind == AVERAGED) for kind in kinds}
     seeds = {kind: _seed_scores(context, sweep) for kind, sweep in swept.items()}
     settled = context.folder.stage_status("make_masks").details["background_score"]
     masks = score_pseudo_masks(context, background_score=settled)
-    images = len(records)
+    images = len(scored_records(context))
     scores = {
         "split": split.name,
         "images": images,
@@ -44,9 +72,9 @@ def run(context: RunContext) -> dict[str, Any]:
         "pseudo_masks": masks[0] if masks else None,
     }
     rows = _rows(split.name, {**swept, MASK_MAPS: masks[1]} if masks else swept)
-    _write(context, scores, rows)
     found = {kind: seeds[kind]["best"]["mean_iou"] for kind in kinds}
-    return {"scored": images, "best": found, **({"pseudo_masks": masks[0]["masks"]["mean_iou"]} if masks else {})}
+    pseudo = {"pseudo_masks": masks[0]["masks"]["mean_iou"]} if masks else {}
+    return scores, rows, {"scored": images, "best": found, **pseudo}
 
 
 def scored_records(context: RunContext) -> list[ImageRecord]:
@@ -54,13 +82,6 @@ def scored_records(context: RunContext) -> list[ImageRecord]:
     split = context.evaluation
     made = {record.image_id for record in cam_records(context.recipe, context.train, split)}
     return [record for record in split.records if record.mask and record.image_id in made] if split else []
-
-
-def _nothing(context: RunContext, reason: str) -> dict[str, Any]:
-    """Write that there is nothing to score, and why."""
-    _write(context, {"seeds": None, "reason": reason}, [])
-    context.progress.note(f"nothing is scored: {reason}")
-    return {"scored": 0}
 
 
 def sweep_seeds(context: RunContext, *, averaged: bool) -> BackgroundSweep:
@@ -92,7 +113,7 @@ def _seed_scores(context: RunContext, sweep: BackgroundSweep) -> dict[str, Any]:
     }
 
 
-def _rows(split: str, swept: dict[str, BackgroundSweep]) -> list[tuple[str, str, float, str, str]]:
+def _rows(split: str, swept: dict[str, BackgroundSweep]) -> list[Row]:
     """Return every score of every sweep as a row."""
     return [
         (split, kind, point.background_score, name, value)
@@ -102,7 +123,7 @@ def _rows(split: str, swept: dict[str, BackgroundSweep]) -> list[tuple[str, str,
     ]
 
 
-def _write(context: RunContext, scores: dict[str, Any], rows: list[tuple[str, str, float, str, str]]) -> None:
+def _write(context: RunContext, scores: dict[str, Any], rows: list[Row]) -> None:
     text = json.dumps(scores, indent=2, ensure_ascii=False, allow_nan=False)
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")

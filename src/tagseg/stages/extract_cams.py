@@ -34,7 +34,12 @@ def run(context: RunContext) -> dict[str, Any]:
             write_cam(cam_path(folder, record), cam, record.tags, dtype=recipe.cams.dtype)
 
     do_missing_batches(
-        context, "Extracting CAMs", records=records, output=lambda record: cam_path(folder, record), work=work
+        context,
+        "Extracting CAMs",
+        records=records,
+        batch_size=recipe.cams.batch_size,
+        output=lambda record: cam_path(folder, record),
+        work=work,
     )
     return {"images": len(records)}
 

@@ -208,7 +208,8 @@ def _best_background_score(folder: RunFolder, recipe: Recipe) -> tuple[float, st
 
 def _records(folder: RunFolder, recipe: Recipe) -> tuple[ClassTable, dict[str, ImageRecord]]:
     """Return the class table and the readable images that the run extracts maps of, by id."""
-    train, evaluation = read_splits(recipe.data, run_root=folder.root)
+    splits = read_splits(recipe.data, run_root=folder.root)
+    train, evaluation = splits.train, splits.evaluation
     known = folder.read_manifest().get("data")
     if known:
         train = without_bad_files(train, known)

@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from tagseg.artifacts.run_folder import RunFolder, fingerprint
 from tagseg.data.coco import read_coco
 from tagseg.data.folder import read_folder
 from tagseg.data.images import content_fingerprint, read_image
+from tagseg.data.problems import Problem
 from tagseg.data.synthetic import write_dataset
 from tagseg.data.voc import read_voc
 from tagseg.errors import DataError
@@ -28,8 +29,43 @@ SplitReader = Callable[..., Split]
 """Reads one split; with ``problems=[]`` it goes on past bad rows and files and collects them there."""
 
 
-def split_readers(data: Data, *, run_root: Path) -> list[SplitReader]:
-    """Return what reads the split to train on and, where the recipe names another, the split to score.
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """The images of a run.
+
+    Args:
+        train: images to learn from, by their tags.
+        evaluation: images with ground truth on which seeds and pseudo masks are scored, often the same, or None.
+        test: images that no stage learns from, on which the segmentation network is scored, or None.
+    """
+
+    train: Split
+    evaluation: Split | None
+    test: Split | None = None
+
+    @property
+    def segmenter_test(self) -> Split | None:
+        """The images on which the segmentation network is scored: those apart, else those of the evaluation."""
+        return self.test or self.evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedData:
+    """Splits of readable images.
+
+    Args:
+        splits: the images.
+        fingerprint: name of content and tags of the images to train on and to evaluate.
+        test_fingerprint: the same of the images to test on.
+    """
+
+    splits: Splits
+    fingerprint: str
+    test_fingerprint: str
+
+
+def split_readers(data: Data, *, run_root: Path) -> dict[str, SplitReader]:
+    """Return what reads the splits ``train`` and, where the recipe names others, ``eval`` and ``test``.
 
     Args:
         data: the recipe's data section.
@@ -37,32 +73,57 @@ def split_readers(data: Data, *, run_root: Path) -> list[SplitReader]:
     """
     if data.format == "voc":
         assert data.root is not None
-        names = [data.train_split, *([data.eval_split] if data.eval_split is not None else [])]
+        named = {"train": data.train_split, "eval": data.eval_split, "test": data.test_split}
         common = {"classes": data.classes, "tags_file": data.tags}
-        return [partial(read_voc, data.root, split=name, **common) for name in dict.fromkeys(names)]
+        readers = {key: partial(read_voc, data.root, split=name, **common) for key, name in named.items() if name}
+        if data.eval_split == data.train_split:
+            del readers["eval"]
+        return readers
     if data.format == "coco":
         sources = {
             "train": (data.train_images, data.train_annotations),
             "eval": (data.eval_images, data.eval_annotations),
         }
-        return [
-            partial(read_coco, images, annotations, classes=data.classes, split_name=name)
+        return {
+            name: partial(read_coco, images, annotations, classes=data.classes, split_name=name)
             for name, (images, annotations) in sources.items()
             if images is not None and annotations is not None
-        ]
-    root = data.root or run_root / SYNTHETIC_FOLDER
-    masks = data.masks
+        }
     if data.format == "synthetic":
-        root = root / f"seed{data.synthetic_seed}-{data.num_images}x{data.image_size_px}px"
-        if not (root / "tags.csv").exists():  # the tags come last: with them the data set is whole
-            size = (data.image_size_px, data.image_size_px)
-            write_dataset(root, num_images=data.num_images, size=size, seed=data.synthetic_seed)
-        masks = root / "masks"
-    return [partial(read_folder, root, tags=data.tags, masks=masks, classes=data.classes)]
+        return _synthetic_readers(data, data.root or run_root / SYNTHETIC_FOLDER)
+    assert data.root is not None
+    readers = {"train": partial(read_folder, data.root, tags=data.tags, masks=data.masks, classes=data.classes)}
+    if data.test_root is not None:
+        readers["test"] = partial(read_test_folder, data, readers["train"])
+    return readers
 
 
-def read_splits(data: Data, *, run_root: Path) -> tuple[Split, Split | None]:
-    """Read the training split and, where the recipe names one, the split to score.
+def _synthetic_readers(data: Data, root: Path) -> dict[str, SplitReader]:
+    """Draw the data set where it is missing, and return what reads it; the test pictures follow those to train on."""
+    size = (data.image_size_px, data.image_size_px)
+    named = f"seed{data.synthetic_seed}-{data.num_images}x{data.image_size_px}px"
+    ranges = {"train": (named, 0, data.num_images)}
+    if data.test_num_images:
+        ranges["test"] = (f"{named}-test{data.test_num_images}", data.num_images, data.test_num_images)
+    readers = {}
+    for split, (name, first, count) in ranges.items():
+        if not (root / name / "tags.csv").exists():  # the tags come last: with them the data set is whole
+            write_dataset(root / name, num_images=count, size=size, seed=data.synthetic_seed, first_index=first)
+        split_name = {"split_name": split} if split == "test" else {}
+        common = {"tags": data.tags, "masks": root / name / "masks", "classes": data.classes}
+        readers[split] = partial(read_folder, root / name, **common, **split_name)
+    return readers
+
+
+def read_test_folder(data: Data, read_train: SplitReader, *, problems: list[Problem] | None = None) -> Split:
+    """Return the images to test on, with the class table of those to train on: the tags there may name fewer."""
+    assert data.test_root is not None
+    names = read_train(problems=[]).classes.names
+    return read_folder(data.test_root, masks=data.test_masks, classes=names, split_name="test", problems=problems)
+
+
+def read_splits(data: Data, *, run_root: Path) -> Splits:
+    """Read the training split and, where the recipe names others, those to score.
 
     A folder and a synthetic data set are scored on themselves when they have masks.
 
@@ -73,39 +134,47 @@ def read_splits(data: Data, *, run_root: Path) -> tuple[Split, Split | None]:
     Raises:
         DataError: when the data set cannot be read; `tagseg check` lists everything wrong with it.
     """
-    train, *others = (reader() for reader in split_readers(data, run_root=run_root))
-    if others:
-        return train, others[0]
-    is_scored = {"voc": data.eval_split is not None, "coco": False}.get(data.format, train.has_masks)
-    return train, train if is_scored else None
+    read = {name: reader() for name, reader in split_readers(data, run_root=run_root).items()}
+    train, evaluation = read["train"], read.get("eval")
+    if evaluation is None:
+        is_scored = {"voc": data.eval_split is not None, "coco": False}.get(data.format, train.has_masks)
+        evaluation = train if is_scored else None
+    return Splits(train, evaluation, read.get("test"))
 
 
-def load_splits(recipe: Recipe, folder: RunFolder, *, progress: Progress) -> tuple[Split, Split | None, str]:
+def load_splits(recipe: Recipe, folder: RunFolder, *, progress: Progress) -> LoadedData:
     """Read the splits, leave out the images that cannot be read, and name the content of the rest.
 
     Every image is decoded once, before any training: a bad file in the last batch of the tenth epoch must not end a
     run. What was found is kept in the manifest, with the files' sizes and times, and trusted while those stay.
 
-    Returns:
-        The training split, the split to score or None, and the fingerprint of contents and tags.
-
     Raises:
         DataError: when no image of the training split can be read.
     """
-    train, evaluation = read_splits(recipe.data, run_root=folder.root)
-    records = {record.image_path: record for split in (train, evaluation) if split for record in split.records}
+    splits = read_splits(recipe.data, run_root=folder.root)
+    known = _look_through([splits.train, splits.evaluation], folder, key="data", progress=progress)
+    test, test_name = splits.test, known["fingerprint"]
+    if test is not None:
+        test_known = _look_through([test], folder, key="test_data", progress=progress)
+        test, test_name = without_bad_files(test, test_known), test_known["fingerprint"]
+    evaluation = without_bad_files(splits.evaluation, known) if splits.evaluation else None
+    return LoadedData(Splits(without_bad_files(splits.train, known), evaluation, test), known["fingerprint"], test_name)
+
+
+def _look_through(splits: list[Split | None], folder: RunFolder, *, key: str, progress: Progress) -> dict[str, Any]:
+    """Return what is known of the files of some splits: from the manifest's section ``key``, or by decoding them."""
+    records = {record.image_path: record for split in splits if split for record in split.records}
     listing = _listing(records.values())
-    known = folder.read_manifest().get("data", {})
+    known = folder.read_manifest().get(key, {})
     if known.get("listing") != listing:
         known = {"listing": listing, **_screen(list(records.values()), progress=progress)}
-        folder.update_manifest(data=known)
+        folder.update_manifest(**{key: known})
     bad, maskless = len(known["bad_files"]), len(known.get("bad_masks", []))
     if bad:
         progress.warn(f"{bad} of {len(records)} images cannot be read and are left out; see manifest.json")
     if maskless:
         progress.warn(f"{maskless} masks cannot be used and their images are not scored; see manifest.json")
-    kept = without_bad_files(evaluation, known) if evaluation else None
-    return without_bad_files(train, known), kept, known["fingerprint"]
+    return known
 
 
 def _screen(records: list[ImageRecord], *, progress: Progress) -> dict[str, object]:

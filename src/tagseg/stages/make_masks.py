@@ -96,7 +96,12 @@ def _walk_maps(context: RunContext, folder: MaskFolder, records: tuple[ImageReco
             write_cam(cam_path(folder.maps, record), walked.cpu().numpy(), maps.label_ids, dtype=recipe.cams.dtype)
 
     do_missing_batches(
-        context, "Walking the maps", records=records, output=lambda record: cam_path(folder.maps, record), work=work
+        context,
+        "Walking the maps",
+        records=records,
+        batch_size=recipe.cams.batch_size,
+        output=lambda record: cam_path(folder.maps, record),
+        work=work,
     )
 
 

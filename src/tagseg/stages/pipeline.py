@@ -1,4 +1,4 @@
-"""The ordered stages, and how a run goes through them: skip what is done, continue what is half done."""
+"""How a run goes through the stages: skip what is done, continue what is half done."""
 
 import json
 import shutil
@@ -14,31 +14,15 @@ from lightning_fabric import Fabric
 
 from tagseg.artifacts.atomic import atomic_write
 from tagseg.artifacts.run_folder import RunFolder, describe_environment
-from tagseg.errors import ArtifactError, RecipeError
+from tagseg.errors import ArtifactError
 from tagseg.progress import Progress, SilentProgress
 from tagseg.recipe import Recipe, load_recipe, to_toml
-from tagseg.stages import evaluate, extract_cams, make_masks, train_affinity, train_classifier
+from tagseg.stages import evaluate
 from tagseg.stages.build import engine_settings
 from tagseg.stages.context import RunContext, Stage, stage_fingerprint
-from tagseg.stages.load_data import SYNTHETIC_FOLDER, load_splits
+from tagseg.stages.load_data import load_splits
+from tagseg.stages.order import PIPELINE, needed_stages
 from tagseg.training.engine import launch
-
-LEARNING = ("data", "classifier", "suppression", "reconstruction", "self_modulation", "training")
-
-PIPELINE = (
-    Stage("train_classifier", LEARNING, train_classifier.run, costly=True),
-    Stage("extract_cams", ("cams",), extract_cams.run, costly=True, missing=extract_cams.count_missing),
-    Stage(
-        "train_affinity",
-        ("seeds", "crf", "affinity"),
-        train_affinity.run,
-        costly=True,
-        unneeded=lambda recipe: "" if recipe.needs_affinity else "masks.refine does not walk",
-    ),
-    Stage("make_masks", ("crf", "masks"), make_masks.run, costly=True, missing=make_masks.count_missing),
-    Stage("evaluate", ("evaluation",), evaluate.run, costly=False),
-)
-"""Every stage in the order in which it runs; a stage reads what those before it left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +50,12 @@ class Run:
         """The mIoU (0..1) of the pseudo masks as they were made, or None without ground truth."""
         made = self.scores.get("pseudo_masks")
         return made["masks"]["mean_iou"] if made else None
+
+    @property
+    def segmenter_mean_iou(self) -> float | None:
+        """The mIoU (0..1) of the segmentation network on the images to test on, or None without ground truth."""
+        made = self.scores.get("segmenter")
+        return made["mean_iou"] if made else None
 
 
 def run(recipe: str | Path, out: str | Path, *, overrides: Sequence[str] = (), progress: Progress | None = None) -> Run:
@@ -114,18 +104,23 @@ def _run_in_process(
     with folder.lock() if first else nullcontext():
         loaded = load_splits(recipe, folder, progress=heard) if first else None
         fabric.barrier()  # the others find the images looked through
-        train, evaluation, data_fingerprint = loaded or load_splits(recipe, folder, progress=heard)
-        context = RunContext(fabric, recipe, folder, train, evaluation, data_fingerprint, heard)
+        data = loaded or load_splits(recipe, folder, progress=heard)
+        context = RunContext(
+            fabric,
+            recipe,
+            folder,
+            data.splits.train,
+            data.splits.evaluation,
+            data.fingerprint,
+            heard,
+            test=data.splits.segmenter_test,
+            test_fingerprint=data.test_fingerprint,
+        )
         if first:
             _check_inputs(context, redo=redo)
             _describe(context)
         for stage in PIPELINE:
             _step(context, stage, only=only)
-
-
-def needed_stages(recipe: Recipe) -> tuple[Stage, ...]:
-    """Return the stages that the recipe needs, in order."""
-    return tuple(stage for stage in PIPELINE if not stage.unneeded(recipe))
 
 
 def _step(context: RunContext, stage: Stage, *, only: str | None) -> None:
@@ -166,9 +161,10 @@ def _require_before(name: str, *, only: str, reason: str) -> None:
     """Refuse to run stage ``only`` when the unfinished stage ``name`` comes before it."""
     names = [entry.name for entry in PIPELINE]
     if names.index(name) < names.index(only):
+        alone = "" if name == "predict" else f"'tagseg {name.replace('_', '-')}' or "  # that command takes any images
         raise ArtifactError(
             f"stage '{only}' follows a finished '{name}', got one that is not ({reason})",
-            help=f"run 'tagseg {name.replace('_', '-')}' or 'tagseg run' first",
+            help=f"run {alone}'tagseg run' first",
         )
 
 
@@ -179,6 +175,8 @@ def _check_inputs(context: RunContext, *, redo: bool) -> None:
         status = context.folder.stage_status(stage.name)
         if status.state == "missing" or status.fingerprint == stage_fingerprint(stages, stage.name, context):
             continue
+        if not context.folder.output(stage.name).exists():
+            continue  # deleted by a --redo that was stopped before it came here: there is nothing to lose
         if stage.costly and not redo:
             raise ArtifactError(
                 f"{context.folder.root} holds '{stage.name}' of the same recipe, got other values: {_changes(context)}",
@@ -230,26 +228,3 @@ def _describe(context: RunContext) -> None:
             "classes": context.train.classes.num_classes,
         },
     )
-
-
-def run_with_baseline(recipe: Recipe, out: Path, *, progress: Progress, redo: bool = False) -> tuple[Run, Run]:
-    """Run a recipe, and beside it, in ``<out>/plain``, plain CAM with the same seed, data and budget.
-
-    Returns:
-        The run of the recipe and the run of the baseline.
-
-    Raises:
-        RecipeError: when the recipe itself is plain CAM.
-        TagsegError: for anything else that a user can correct.
-    """
-    if not (recipe.suppression.enabled or recipe.reconstruction.enabled or recipe.self_modulation.enabled):
-        raise RecipeError(
-            "--baseline compares SSC with plain CAM, got a recipe that is plain CAM itself", help="leave out --baseline"
-        )
-    main = run_pipeline(recipe, out, progress=progress, redo=redo)
-    progress.note(f"now plain CAM with the same seed, data and budget, in {out / 'plain'}")
-    plain = recipe.plain()
-    if recipe.data.format == "synthetic" and recipe.data.root is None:
-        root = out / SYNTHETIC_FOLDER
-        plain = plain.model_copy(update={"data": recipe.data.model_copy(update={"root": root})})
-    return main, run_pipeline(plain, out / "plain", progress=progress, redo=redo)

@@ -48,6 +48,7 @@ def do_missing_batches(
     title: str,
     *,
     records: Sequence[ImageRecord],
+    batch_size: int,
     output: Callable[[ImageRecord], Path],
     work: Callable[[Batch, list[Image]], None],
 ) -> None:
@@ -56,14 +57,15 @@ def do_missing_batches(
     Whole batches are taken or left: a processor may round differently in batches of another length.
 
     Args:
-        context: the run; its ``cams.batch_size`` is the largest batch.
+        context: the run.
         title: of the progress.
         records: all images.
+        batch_size: of the largest batch.
         output: the file that the work leaves of an image.
         work: given a batch and its images, leaves them.
     """
     fabric = context.fabric
-    batches = batches_by_shape(records, batch_size=context.recipe.cams.batch_size)
+    batches = batches_by_shape(records, batch_size=batch_size)
     missing = [batch for batch in batches if not all(output(record).exists() for record in batch)]
     fabric.barrier()  # every process has looked before any of them writes
     done = len(records) - sum(len(batch) for batch in missing)

@@ -3,7 +3,7 @@
 Source: SSC section IV-A (SGD, poly); DeepLab (Chen et al., TPAMI 2018) for poly.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,12 +43,18 @@ def poly(step: int, *, total_steps: int, power: float) -> float:
     return max(0.0, 1.0 - step / total_steps) ** power
 
 
-def trainable(module: nn.Module) -> list[nn.Parameter]:
-    """Return the parameters of ``module`` that learn, in definition order."""
-    return [parameter for parameter in module.parameters() if parameter.requires_grad]
+def trainable(parameters: nn.Module | Iterable[nn.Parameter]) -> list[nn.Parameter]:
+    """Return the parameters, of a module or given one by one, that learn, in order of definition."""
+    given = parameters.parameters() if isinstance(parameters, nn.Module) else parameters
+    return [parameter for parameter in given if parameter.requires_grad]
 
 
-def build_optimizer(base: nn.Module, head: nn.Module, *, settings: OptimizerSettings) -> optim.Optimizer:
+def build_optimizer(
+    base: nn.Module | Iterable[nn.Parameter],
+    head: nn.Module | Iterable[nn.Parameter],
+    *,
+    settings: OptimizerSettings,
+) -> optim.Optimizer:
     """Build an optimizer with two groups: ``base``, and ``head`` at ``head_lr_factor`` times its rate.
 
     Departure: the release hands its weight decay to SGD as the momentum (momentum 1e-4); here each goes to its place,

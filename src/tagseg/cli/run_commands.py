@@ -1,0 +1,149 @@
+"""Commands that make a run: all stages, or one of them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tagseg.cli.console import ConsoleProgress, open_console
+from tagseg.cli.running import open_recipe, print_compared, print_report, print_scores, run_stages
+from tagseg.recipe import load_recipe
+
+EXIT_PROBLEMS = 1  # `check` found errors in a data set
+
+app = typer.Typer()
+
+RecipeArgument = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe, a TOML file.", show_default=False)]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", metavar="FOLDER", help="The run folder [default: runs/NAME-OF-THE-RECIPE].")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any recipe value, such as training.epochs=5; may be repeated."),
+]
+DevicesOption = Annotated[
+    int | None, typer.Option("--devices", metavar="N", help="Processes on this machine, one device each.")
+]
+PrecisionOption = Annotated[
+    str | None, typer.Option("--precision", metavar="NAME", help="32-true or bf16-mixed; short for --set.")
+]
+RedoOption = Annotated[
+    bool, typer.Option("--redo", help="Do finished stages again when the recipe changed, instead of refusing.")
+]
+BaselineOption = Annotated[
+    bool, typer.Option("--baseline", help="Also run plain CAM, same seed and budget, in FOLDER/plain; print both.")
+]
+UpperBoundOption = Annotated[
+    bool,
+    typer.Option("--upper-bound", help="Also train the segmenter on ground truth, same budget, in FOLDER/full."),
+]
+ShowOption = Annotated[int, typer.Option("--show", metavar="N", min=0, help="Print N problems of each kind.")]
+
+
+@app.command(epilog="Example: tagseg check recipes/voc2012.toml --show 20")
+def check(recipe: RecipeArgument, *, settings: SetOption = None, show: ShowOption = 3) -> None:
+    """List everything wrong with a data set.
+
+    One pass over every list, tag, image and mask, before hours are spent on them. The exit code is 1 when something
+    cannot be used as asked, and 0 when there is nothing worse than warnings.
+    """
+    loaded = load_recipe(recipe, settings or [])
+    from tagseg.stages.check import check_data
+
+    reports = check_data(loaded.data, progress=ConsoleProgress())
+    for report in reports:
+        print_report(report, show=show)
+    if not all(report.is_clean for report in reports):
+        raise typer.Exit(EXIT_PROBLEMS)
+
+
+@app.command(epilog="Example: tagseg run recipes/demo.toml --out runs/demo --set training.epochs=5 --baseline")
+def run(
+    recipe: RecipeArgument,
+    *,
+    out: OutOption = None,
+    settings: SetOption = None,
+    devices: DevicesOption = None,
+    precision: PrecisionOption = None,
+    redo: RedoOption = False,
+    baseline: BaselineOption = False,
+    upper_bound: UpperBoundOption = False,
+) -> None:
+    """Run every stage, or what is missing of it.
+
+    Run it again to resume: finished stages are skipped with the reason, an interrupted one goes on where it was.
+    """
+    loaded, folder = open_recipe(recipe, out=out, settings=settings, devices=devices, precision=precision)
+    if not (baseline or upper_bound):
+        print_scores(run_stages(loaded, folder, redo=redo))
+    else:
+        from tagseg.stages import run_compared
+
+        runs = run_compared(
+            loaded, folder, baseline=baseline, upper_bound=upper_bound, progress=ConsoleProgress(), redo=redo
+        )
+        plain, full = (beside.scores if beside else None for beside in (runs.plain, runs.full))
+        print_compared(runs.main.scores, plain, full)
+    open_console().print(f"run folder: {folder}")
+
+
+def _add_stage(name: str, help: str, *, example: str = "") -> None:
+    """Add the command that runs one stage."""
+
+    def command(
+        recipe: RecipeArgument,
+        *,
+        out: OutOption = None,
+        settings: SetOption = None,
+        devices: DevicesOption = None,
+        precision: PrecisionOption = None,
+        redo: RedoOption = False,
+    ) -> None:
+        loaded, folder = open_recipe(recipe, out=out, settings=settings, devices=devices, precision=precision)
+        run_stages(loaded, folder, only=name.replace("-", "_"), redo=redo)
+
+    epilog = f"Example: tagseg {name} recipes/demo.toml --out runs/demo{example}"
+    app.command(name, help=help, epilog=epilog)(command)
+
+
+_add_stage(
+    "train-classifier",
+    """Train the tag classifier.
+
+    With the terms of Spatial Structure Constraints that the recipe switches on; an interrupted training goes on.
+    Leaves FOLDER/1_classifier.
+    """,
+)
+_add_stage(
+    "extract-cams",
+    """Write class activation maps.
+
+    Of the tagged classes of every image, those still missing only. Leaves FOLDER/2_cams.
+    """,
+    example=" --set 'cams.scales=[1.0]'",
+)
+_add_stage(
+    "train-affinity",
+    """Make seeds and train the affinity network.
+
+    On the pixels of the training images whose label the maps are sure of; an interrupted training goes on. Leaves
+    FOLDER/3_affinity.
+    """,
+)
+_add_stage(
+    "make-masks",
+    """Write pseudo masks.
+
+    From the maps by the steps of masks.refine, with a mask of the pixels to trust; those still missing only. Leaves
+    FOLDER/4_masks.
+    """,
+    example=""" --set 'masks.refine=["crf"]'""",
+)
+_add_stage(
+    "train-segmenter",
+    """Train the segmentation network.
+
+    On the pseudo masks, by the recipe's segmenter.strategy; an interrupted training goes on. Leaves FOLDER/5_segmenter.
+    """,
+    example=" --set segmenter.strategy=cotrain",
+)

@@ -1,0 +1,188 @@
+"""Commands that use what a run left: scores, pictures, labels of new photographs, files for other programs."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tagseg.cli import tables
+from tagseg.cli.console import ConsoleProgress, open_console, print_table
+from tagseg.cli.run_commands import OutOption, RedoOption, SetOption
+from tagseg.cli.running import open_recipe, print_scores, run_stages
+from tagseg.errors import RecipeError
+
+EXIT_FAILED = 1  # `predict` could not use some of the files
+
+app = typer.Typer()
+
+SourceArgument = Annotated[
+    str,
+    typer.Argument(metavar="SOURCE", help="A run folder, an exported folder, or OWNER/NAME on the hub."),
+]
+DeviceOption = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or mps.")]
+
+
+@app.command(epilog="Example: tagseg evaluate recipes/demo.toml --out runs/demo")
+def evaluate(
+    recipe: Annotated[
+        Path | None, typer.Argument(metavar="[RECIPE]", help="The recipe, a TOML file; not with --predictions.")
+    ] = None,
+    *,
+    out: OutOption = None,
+    settings: SetOption = None,
+    redo: RedoOption = False,
+    predictions: Annotated[
+        Path | None, typer.Option("--predictions", metavar="FOLDER", help="Masks to score, from any tool.")
+    ] = None,
+    masks: Annotated[Path | None, typer.Option("--masks", metavar="FOLDER", help="Their ground truth.")] = None,
+    classes: Annotated[
+        str | None, typer.Option("--classes", metavar="NAMES", help="Names of labels 1, 2, ..., with commas between.")
+    ] = None,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Score the images that have a prediction, and say how many.")
+    ] = False,
+) -> None:
+    """Score a run, or any folder of masks against any other.
+
+    With RECIPE: the seeds of its run over a sweep of background scores, its pseudo masks and its segmenter. Leaves
+    FOLDER/scores.json and scores.csv.
+
+    With --predictions and --masks: label PNGs of the same names in two folders, from any tool. With --out FILE.json,
+    the scores are written there too.
+    """
+    if (recipe is None) == (predictions is None) or (predictions is None) != (masks is None):
+        raise RecipeError(
+            "evaluate takes either RECIPE or both --predictions and --masks, got another combination",
+            help="'tagseg evaluate --help' shows both",
+        )
+    if predictions is not None and masks is not None:
+        from tagseg.stages.evaluate_folders import evaluate_folders, write_folder_scores
+
+        names = tuple(name.strip() for name in classes.split(",")) if classes else None
+        scores = evaluate_folders(
+            predictions, masks, classes=names, allow_missing=allow_missing, progress=ConsoleProgress()
+        )
+        if out is not None:
+            write_folder_scores(out, scores)
+        print_table(tables.folder_title(scores), tables.FOLDER_COLUMNS, tables.folder_rows(scores))
+        return
+    assert recipe is not None
+    loaded, folder = open_recipe(recipe, out=out, settings=settings)
+    scores = run_stages(loaded, folder, only="evaluate", redo=redo)
+    if tables.scored_points(scores):
+        print_table("IoU of each label", tables.class_columns(scores), tables.class_rows(scores))
+    print_scores(scores)
+
+
+@app.command(epilog="Example: tagseg predict runs/demo photos/ --out masks/ --format png,overlay,coco")
+def predict(
+    source: SourceArgument,
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT...", help="Files, folders, globs; - reads paths from standard input.")
+    ],
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where masks go.")],
+    formats: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="NAMES",
+            help="png (palette masks, always written), overlay, probability, coco (polygons), coco-rle, csv (areas).",
+        ),
+    ] = "png",
+    scales: Annotated[
+        str | None, typer.Option("--scales", metavar="NUMBERS", help="Such as 0.5,1,1.5 [default: as trained].")
+    ] = None,
+    flip: Annotated[bool | None, typer.Option("--flip/--no-flip", help="Also look at the mirrored image.")] = None,
+    crf: Annotated[bool, typer.Option("--crf", help="Refine with the dense CRF.")] = False,
+    max_side: Annotated[
+        str | None,
+        typer.Option("--max-side", metavar="PX", help="Shrink larger images for the network; 'none': tiles."),
+    ] = None,
+    device: DeviceOption = "auto",
+    redo: RedoOption = False,
+) -> None:
+    """Label photographs.
+
+    Bad files are skipped and named at the end (exit code 1). Give the command again to go on where it stopped.
+    """
+    from tagseg.stages.predict_files import PredictChoice, predict_files
+
+    choice = PredictChoice.parse(formats=formats, scales=scales, flip=flip, crf=crf, max_side=max_side)
+    choice = replace(choice, device=device, redo=redo)
+    summary = predict_files(source, inputs, out, choice=choice, progress=ConsoleProgress())
+    console = open_console()
+    for path, reason in summary.failed:
+        console.print(f"skipped {path}: {reason}")
+    counts = f"{summary.predicted} images labelled, {summary.kept} were there, {len(summary.failed)} skipped"
+    console.print(f"{counts}: {out}")
+    if summary.failed:
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command(epilog="Example: tagseg export runs/demo --format onnx --out exported/")
+def export(
+    source: SourceArgument,
+    *,
+    format: Annotated[str, typer.Option("--format", metavar="NAME", help="onnx or safetensors.")] = "onnx",
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the files go.")],
+    check: Annotated[
+        list[Path] | None,
+        typer.Option("--check", metavar="IMAGE", help="Compare ONNX with torch on this image; may be repeated."),
+    ] = None,
+    push: Annotated[
+        str | None, typer.Option("--push", metavar="OWNER/NAME", help="Upload the safetensors folder to the hub.")
+    ] = None,
+    public: Annotated[bool, typer.Option("--public", help="Let everybody see what is uploaded.")] = False,
+) -> None:
+    """Write the segmentation network for other programs.
+
+    onnx: one file for onnxruntime, any batch and image size, compared with torch before it is kept. safetensors:
+    weights and a JSON file that tagseg.load, plain timm and segmentation_models_pytorch read.
+    """
+    from tagseg.stages.export import export_segmenter
+    from tagseg.stages.hub import push_to_hub
+    from tagseg.stages.load_segmenter import find_segmenter
+
+    exported = export_segmenter(source, out, format=format, check_images=check or [], progress=ConsoleProgress())
+    for path in exported.files:
+        open_console().print(f"written: {path}")
+    if push is not None:
+        open_console().print(f"uploaded: {push_to_hub(find_segmenter(source), push, private=not public)}")
+
+
+@app.command(epilog="Example: tagseg figure runs/demo/plain runs/demo --count 6 --out before_after.png")
+def figure(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders of the same data, left to right.")],
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The PNG file to write.")],
+    images: Annotated[
+        list[str] | None, typer.Option("--image", metavar="ID", help="Show this image; may be repeated.")
+    ] = None,
+    count: Annotated[int, typer.Option("--count", metavar="N", min=1, help="Images, unless --image names them.")] = 12,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns",
+            metavar="NAMES",
+            help="'sure' is what stage 3 learns from, 'mask' the pseudo mask, 'confident' its trusted part. "
+            "[default: image,cam,seed,mask,truth as far as there are masks]",
+        ),
+    ] = None,
+    background_score: Annotated[
+        float | None,
+        typer.Option("--background-score", min=0, max=1, help="[default: each run's best; unscored, its recipe's]"),
+    ] = None,
+) -> None:
+    """Draw images with their maps, seeds and masks; several runs side by side.
+
+    Without --image, N images evenly spaced over those with masks (over all when none has any), sorted by id: the same
+    call shows the same images. 'cam' is the strongest map as the network gave it, 'seed' what the next stage gets.
+    """
+    from tagseg.stages.figure import FigureChoice, write_figure
+
+    names = tuple(name.strip() for name in columns.split(",")) if columns is not None else None
+    choice = FigureChoice(tuple(images or ()), count=count, columns=names, background_score=background_score)
+    shown = write_figure(runs, out, choice=choice, progress=ConsoleProgress())
+    open_console().print(f"figure: {out} ({len(shown)} images)")

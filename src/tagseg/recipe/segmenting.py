@@ -1,0 +1,89 @@
+"""The sections of stages 5 and 6: the segmentation network, and prediction with it."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from tagseg.recipe.section import LongSide, Section
+
+
+class Segmenter(Section):
+    """The segmentation network and how it learns.
+
+    ``labels`` are the ``pseudo`` masks, or the ``truth``: the fully supervised upper bound, for which no other stage
+    runs. ``backbone`` is ``classifier`` (the network of that section) or a timm name. ``weights`` is ``same`` (the
+    initial ones of the classifier section), ``pretrained``, ``random`` or a path.
+
+    ``strategy``: ``confident`` learns the pixels that the pseudo masks trust, ``all`` every pixel; beyond the trusted
+    pixels ``cotrain`` has two networks teach each other, and ``consistency`` has the running mean of the weights teach
+    the network on strongly changed colours. Their term enters with ``unsure_weight`` after ``warmup_epochs``.
+
+    ``keep`` names the weights that stay: their running ``average`` (of decay ``ema_decay``) or the ``last``. Neither
+    looks at a mask.
+    """
+
+    enabled: bool = True
+    labels: Literal["pseudo", "truth"] = "pseudo"
+    architecture: Literal["deeplabv2", "deeplabv3plus", "segformer", "upernet"] = "deeplabv3plus"
+    backbone: str = "classifier"
+    weights: str = "same"
+    output_stride: Literal[8, 16, 32] = 16
+    decoder_channels: int = Field(default=256, ge=8)
+    frozen_stages: int = Field(default=0, ge=0)
+    batch_norm: Literal["frozen", "train"] = "frozen"
+    strategy: Literal["confident", "all", "cotrain", "consistency"] = "confident"
+    unsure_weight: float = Field(default=1.0, ge=0)
+    min_probability: float = Field(default=0.9, ge=0, lt=1)
+    boundary_px: int = Field(default=5, ge=1)
+    boundary_weight: float = Field(default=2.0, ge=1)
+    warmup_epochs: int = Field(default=1, ge=0)
+    mask_untagged: bool = True
+    balance: bool = False
+    epochs: int = Field(default=20, ge=1)
+    batch_size: int = Field(default=16, ge=1)
+    crop_size_px: int = Field(default=512, ge=32)
+    long_side_px: LongSide = (320, 960)
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    lr: float = Field(default=0.01, gt=0)
+    head_lr_factor: float = Field(default=10.0, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=5e-4, ge=0)
+    poly_power: float = Field(default=0.9, ge=0)
+    clip_norm: float | None = Field(default=None, gt=0)
+    flip: bool = True
+    color_jitter: float = Field(default=0.3, ge=0, lt=1)
+    keep: Literal["average", "last"] = "average"
+    ema_decay: float = Field(default=0.99, ge=0, lt=1)
+    checkpoint_every_steps: int = Field(default=100, ge=1)
+    validation_images: int = Field(default=40, ge=0)
+
+    @model_validator(mode="after")
+    def _strategy_has_what_it_needs(self) -> "Segmenter":
+        if self.labels == "truth" and self.strategy not in ("all", "confident"):
+            raise ValueError(f"labels 'truth' leave no pixel unsure; set strategy='all' instead of '{self.strategy}'")
+        if self.strategy in ("cotrain", "consistency") and self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"warmup_epochs ({self.warmup_epochs}) leaves none of epochs ({self.epochs}) for strategy "
+                f"'{self.strategy}'; lower it"
+            )
+        return self
+
+
+class Prediction(Section):
+    """How the segmentation network is used: scales and flip of the test, dense CRF, size of what it looks at.
+
+    Images whose long side exceeds ``max_side_px`` are shrunk to it for the network; their labels have full size again.
+    """
+
+    scales: tuple[float, ...] = (1.0,)
+    flip: bool = False
+    crf: bool = False
+    max_side_px: int = Field(default=1024, ge=32)
+    batch_size: int = Field(default=8, ge=1)
+
+    @field_validator("scales")
+    @classmethod
+    def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not value or min(value) <= 0 or max(value) > 8:
+            raise ValueError("holds at least one scale, each above 0 and at most 8")
+        return value

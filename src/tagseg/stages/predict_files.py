@@ -1,0 +1,290 @@
+"""Labels of any photographs: ``tagseg predict``."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image as PillowImage
+
+from tagseg.artifacts.area_csv import write_areas
+from tagseg.artifacts.atomic import atomic_path, atomic_write, remove_leftovers
+from tagseg.artifacts.coco_file import CocoKind, write_coco
+from tagseg.artifacts.lock import folder_lock
+from tagseg.artifacts.mask_file import read_mask, write_mask
+from tagseg.artifacts.probability_file import write_probabilities
+from tagseg.artifacts.run_folder import fingerprint
+from tagseg.classes import ClassTable, nearest_name_help
+from tagseg.data.inputs import STDIN, InputImage, find_inputs
+from tagseg.errors import ArtifactError, RecipeError, TagsegError
+from tagseg.prediction.pipeline import predict_many
+from tagseg.prediction.segmenter import Prediction, Segmenter
+from tagseg.progress import Progress
+from tagseg.refine.dense_crf import FINAL_CRF
+from tagseg.refine.refiner import CrfRefiner
+from tagseg.stages.load_segmenter import load
+from tagseg.types import Image, LabelMap
+
+FORMATS = ("png", "overlay", "probability", "coco", "coco-rle", "csv")
+RECORD_NAME = "predictions.json"
+COCO_NAMES: dict[str, tuple[str, CocoKind]] = {
+    "coco": ("coco_polygons.json", "polygons"),
+    "coco-rle": ("coco_rle.json", "rle"),
+}
+AREAS_NAME = "areas.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class PredictChoice:
+    """What to make of each photograph, and how.
+
+    Args:
+        formats: names of :data:`FORMATS`; masks are written in any case.
+        settings: what differs from the settings that the segmenter was trained with, by name.
+        crf: whether the dense CRF refines the labels.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        redo: label again what other settings or another segmenter have labelled.
+    """
+
+    formats: tuple[str, ...] = ("png",)
+    settings: tuple[tuple[str, Any], ...] = ()
+    crf: bool = False
+    device: str = "auto"
+    redo: bool = False
+
+    @classmethod
+    def parse(
+        cls, *, formats: str, scales: str | None, flip: bool | None, crf: bool, max_side: str | None
+    ) -> "PredictChoice":
+        """Read what was asked for on the command line.
+
+        Raises:
+            RecipeError: for an unknown format, or a number that is none.
+        """
+        names = tuple(name.strip() for name in formats.split(","))
+        for name in names:
+            if name not in FORMATS:
+                raise RecipeError(f"--format '{name}' is unknown", help=nearest_name_help(name, FORMATS))
+        settings: dict[str, Any] = {} if flip is None else {"flip": flip}
+        try:
+            if scales is not None:
+                settings["scales"] = tuple(float(scale) for scale in scales.split(","))
+            if max_side is not None:
+                settings["max_side_px"] = None if max_side == "none" else int(max_side)
+        except ValueError as error:
+            raise RecipeError(
+                f"--scales takes numbers and --max-side a whole number or 'none', got '{scales or max_side}'",
+                help="write --scales 0.5,1,1.5 and --max-side 1024",
+            ) from error
+        return cls(names, tuple(sorted(settings.items())), crf)
+
+
+@dataclass(frozen=True, slots=True)
+class PredictSummary:
+    """What came of the photographs.
+
+    Args:
+        predicted: labelled by this call.
+        kept: labelled by an earlier call with the same segmenter and settings.
+        failed: files that could not be used, and why.
+    """
+
+    predicted: int
+    kept: int
+    failed: list[tuple[Path, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFolder:
+    """Where the labels of photographs go.
+
+    Args:
+        root: the folder.
+        formats: what is made.
+    """
+
+    root: Path
+    formats: tuple[str, ...]
+
+    def mask(self, name: str) -> Path:
+        """Return the palette mask of a photograph."""
+        return self.root / f"{name}.png"
+
+    def overlay(self, name: str) -> Path:
+        """Return the photograph with its labels laid over it."""
+        return self.root / "overlay" / f"{name}.jpg"
+
+    def probabilities(self, name: str) -> Path:
+        """Return the probabilities of every label."""
+        return self.root / "probability" / f"{name}.npz"
+
+    def files(self, name: str) -> list[Path]:
+        """Return all files that are made of one photograph."""
+        overlay = [self.overlay(name)] if "overlay" in self.formats else []
+        probabilities = [self.probabilities(name)] if "probability" in self.formats else []
+        return [*overlay, *probabilities, self.mask(name)]
+
+    def is_done(self, image: InputImage) -> bool:
+        """Return whether all files of a photograph are there and none is older than it."""
+        try:
+            changed = image.path.stat().st_mtime_ns
+            return all(path.stat().st_mtime_ns >= changed for path in self.files(image.name))
+        except OSError:
+            return False
+
+
+def predict_files(
+    source: str | Path,
+    inputs: Sequence[str],
+    out: Path,
+    *,
+    choice: PredictChoice,
+    progress: Progress,
+) -> PredictSummary:
+    """Label photographs with a trained segmenter; those that an earlier call has labelled are left as they are.
+
+    Leaves ``<name>.png`` of each photograph, what else the formats ask for, and ``predictions.json``, which names the
+    segmenter, its settings and the files that could not be used.
+
+    Args:
+        source: a run folder, an exported folder, or ``owner/name`` on the hub.
+        inputs: files, folders, patterns, or ``-`` for a list on standard input.
+        out: the folder for the results, made when missing.
+        choice: what to make.
+        progress: told what happens.
+
+    Raises:
+        TagsegError: when the segmenter cannot be loaded, no image is named, or the folder holds other results. A single
+            file that cannot be used raises nothing: it is in the summary.
+    """
+    images = find_inputs(inputs, lines=sys.stdin if STDIN in inputs else ())
+    loaded = load(source, device=choice.device)
+    segmenter = Segmenter(loaded.network, loaded.classes, settings=replace(loaded.settings, **dict(choice.settings)))
+    folder = OutputFolder(out, choice.formats)
+    _keep_photographs(images, folder)
+    with folder_lock(out / ".lock"):
+        remove_leftovers(out)
+        record = _open_record(segmenter, folder, choice, images=images)
+        missing = [image for image in images if not folder.is_done(image)]
+        failed = _label(segmenter, missing, folder, choice, kept=len(images) - len(missing), progress=progress)
+        made = [image for image in images if image.path not in dict(failed)]
+        _summarize(folder, made, segmenter.classes)
+        bad = [{"path": str(path), "reason": reason} for path, reason in failed]
+        _write_record(folder, {**record, "images": len(made), "bad_files": bad})
+    return PredictSummary(len(missing) - len(failed), len(images) - len(missing), failed)
+
+
+def _label(
+    segmenter: Segmenter,
+    images: Sequence[InputImage],
+    folder: OutputFolder,
+    choice: PredictChoice,
+    *,
+    kept: int,
+    progress: Progress,
+) -> list[tuple[Path, str]]:
+    """Label the photographs and return those that could not be read."""
+    failed: list[tuple[Path, str]] = []
+    refiner = CrfRefiner(FINAL_CRF) if choice.crf else None
+    paths = {image.name: image.path for image in images}
+
+    def handle(name: str, image: Image, prediction: Prediction) -> None:
+        if refiner is not None:
+            assert prediction.probabilities is not None
+            prediction = prediction.refined(refiner(image, prediction.probabilities))
+        _write(folder, name, image, prediction, classes=segmenter.classes)
+        task.advance()
+
+    def note(name: str, error: TagsegError) -> None:
+        failed.append((paths[name], error.problem))
+        task.advance()
+
+    with progress.task("Predicting", total=len(images) + kept, done=kept) as task:
+        items = list(paths.items())
+        wanted = refiner is not None or "probability" in choice.formats
+        predict_many(segmenter, items, handle=handle, failed=note, probabilities=wanted)
+    return failed
+
+
+def _write(folder: OutputFolder, name: str, image: Image, prediction: Prediction, *, classes: ClassTable) -> None:
+    """Write what the formats ask for of one photograph, its mask last: with it all is there."""
+    if "overlay" in folder.formats:
+        with atomic_path(folder.overlay(name)) as temporary:
+            PillowImage.fromarray(prediction.overlay(image)).save(temporary, format="JPEG", quality=90)
+    if "probability" in folder.formats:
+        assert prediction.probabilities is not None
+        write_probabilities(folder.probabilities(name), prediction.probabilities.cpu().numpy(), classes)
+    write_mask(folder.mask(name), prediction.labels, classes)
+
+
+def _summarize(folder: OutputFolder, images: Sequence[InputImage], classes: ClassTable) -> None:
+    """Write the files that tell of all photographs together, from their masks."""
+
+    def masks() -> Iterator[tuple[str, LabelMap]]:
+        for image in images:
+            yield image.file_name, np.asarray(read_mask(folder.mask(image.name)))
+
+    for format, (name, kind) in COCO_NAMES.items():
+        if format in folder.formats:
+            write_coco(folder.root / name, masks(), classes, kind=kind)
+    if "csv" in folder.formats:
+        write_areas(folder.root / AREAS_NAME, masks(), classes)
+
+
+def _keep_photographs(images: Sequence[InputImage], folder: OutputFolder) -> None:
+    """Refuse to write a mask over a photograph."""
+    paths = {image.path.resolve() for image in images}
+    for image in images:
+        if folder.mask(image.name).resolve() in paths:
+            raise ArtifactError(
+                f"mask {folder.mask(image.name)} is another file than the photographs, got one of them",
+                help="choose another --out",
+            )
+
+
+def _open_record(
+    segmenter: Segmenter, folder: OutputFolder, choice: PredictChoice, *, images: Sequence[InputImage]
+) -> dict[str, Any]:
+    """Return what ``predictions.json`` says of segmenter and settings, or raise when the folder holds other results."""
+    record = {
+        "format": 1,
+        "labels": list(segmenter.classes.label_names),
+        "settings": {**asdict(segmenter.settings), "crf": choice.crf},
+        "weights": _weights_name(segmenter),
+    }
+    record["inputs"] = fingerprint(record)
+    path = folder.root / RECORD_NAME
+    if path.exists():
+        try:
+            known = json.loads(path.read_text(encoding="utf-8"))["inputs"]
+        except (OSError, ValueError, KeyError, TypeError):
+            known = None
+        if known != record["inputs"]:
+            if not choice.redo:
+                raise ArtifactError(
+                    f"{folder.root} holds labels of this segmenter and these settings, got those of others",
+                    help="choose another --out, or add --redo to label all again",
+                )
+            for image in images:
+                folder.mask(image.name).unlink(missing_ok=True)
+    _write_record(folder, record)
+    return record
+
+
+def _weights_name(segmenter: Segmenter) -> str:
+    """Return a short name of the network's values: the same for a run and for what was exported of it."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(segmenter.network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:16]
+
+
+def _write_record(folder: OutputFolder, record: dict[str, Any]) -> None:
+    text = json.dumps(record, indent=2, ensure_ascii=False)
+    atomic_write(folder.root / RECORD_NAME, f"{text}\n".encode())

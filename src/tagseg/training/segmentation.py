@@ -1,0 +1,192 @@
+"""What the loop does with a batch of the segmentation network, one function a strategy.
+
+Axis legend: N images, C classes, K labels with background, S crop side.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from tagseg.classes import VOID
+from tagseg.losses.segmentation import WeightedSum, boundary_weights, pixel_cross_entropy, teacher_labels
+from tagseg.training.loop import TakeGradients
+from tagseg.training.weight_average import WeightAverage
+
+
+@dataclass(frozen=True, slots=True)
+class UnsureSettings:
+    """How networks are taught beyond the pixels that the pseudo masks trust.
+
+    Args:
+        weight: of the term, at least 0.
+        warmup_epochs: epochs without it: a network that knows nothing yet teaches nothing.
+        min_probability: a pixel whose teacher is less sure teaches nothing, in [0, 1).
+        mask_untagged: whether the teacher may name only background and the classes of the image's tags.
+        boundary_px: how far from a boundary in the teacher's labels pixels count as boundary, px.
+        boundary_weight: how much these weigh, at least 1 (``cotrain``).
+    """
+
+    weight: float
+    warmup_epochs: int
+    min_probability: float
+    mask_untagged: bool
+    boundary_px: int = 5
+    boundary_weight: float = 1.0
+
+
+def supervised_gradients(
+    fabric: Fabric, network: nn.Module, *, confident_only: bool, class_weights: Float[Tensor, " K"] | None = None
+) -> TakeGradients:
+    """Return forward and backward pass of the cross-entropy on given labels.
+
+    ``L = mean over labelled pixels of -log p(label)``, the mean taken over the batches of all processes together.
+
+    Args:
+        fabric: processes and precision.
+        network: image (N, 3, S, S) to logits (N, K, S, S).
+        confident_only: whether only pixels that the sample's ``confidence`` marks teach.
+        class_weights: of the labels, or None.
+    """
+
+    def take(batch: Mapping[str, Tensor], epoch: int) -> dict[str, Tensor]:
+        labels = sure_labels(batch) if confident_only else batch["mask"]
+        logits = network(batch["image"]).float()
+        loss = _joint_mean(fabric, pixel_cross_entropy(logits, labels, class_weights=class_weights))
+        fabric.backward(loss)
+        return {"loss": loss.detach(), "learned_share": (labels != VOID).float().mean()}
+
+    return take
+
+
+def consistency_gradients(
+    fabric: Fabric,
+    network: nn.Module,
+    average: WeightAverage,
+    *,
+    settings: UnsureSettings,
+    class_weights: Float[Tensor, " K"] | None = None,
+) -> TakeGradients:
+    """Return forward and backward pass of cross-entropy plus consistency with the running mean of the weights.
+
+    The mean of the weights labels the crop as it is; the network must find the same labels in the crop with strongly
+    changed colours, on the pixels that the pseudo mask does not trust and of which the teacher is sure.
+
+    ``L = CE(confident pixels) + weight * sum over unsure pixels with a sure teacher of CE / number of unsure pixels``
+
+    Source: mean teacher (Tarvainen and Valpola, NeurIPS 2017) and FixMatch (Sohn et al., NeurIPS 2020), by pixel.
+    Departures: both terms see the strong view, so that one forward pass serves both; the teacher may only name what
+    the tags allow.
+
+    Args:
+        fabric: processes and precision.
+        network: the student, image (N, 3, S, S) to logits (N, K, S, S).
+        average: the running mean of its weights.
+        settings: of the second term.
+        class_weights: of the labels in the first term, or None.
+    """
+
+    def take(batch: Mapping[str, Tensor], epoch: int) -> dict[str, Tensor]:
+        logits = network(batch["strong"]).float()
+        sums = pixel_cross_entropy(logits, sure_labels(batch), class_weights=class_weights)
+        loss = supervised = _joint_mean(fabric, sums)
+        figures = {}
+        if epoch >= settings.warmup_epochs:
+            with torch.no_grad(), fabric.autocast():
+                taught = average(batch["image"])
+            targets = _targets(taught.float(), batch, settings)
+            unsure = unsure_pixels(batch)
+            total = pixel_cross_entropy(logits, targets).total
+            second = _joint_mean(fabric, WeightedSum(total, unsure.sum().to(total.dtype)))
+            loss = supervised + settings.weight * second
+            figures = {"loss_unsure": second.detach(), "taught_share": _share(targets != VOID, unsure)}
+        fabric.backward(loss)
+        return {"loss": loss.detach(), "loss_sure": supervised.detach(), **figures}
+
+    return take
+
+
+def cotrain_gradients(
+    fabric: Fabric,
+    network: nn.Module,
+    peer: nn.Module,
+    *,
+    settings: UnsureSettings,
+    class_weights: Float[Tensor, " K"] | None = None,
+) -> TakeGradients:
+    """Return forward and backward pass of two networks that teach each other where the pseudo mask is not trusted.
+
+    ``L = sum over both of CE(confident pixels) + weight * CE(unsure pixels, the other one's labels)``, where pixels
+    near a boundary in the other one's labels weigh ``boundary_weight``.
+
+    Source: BECO (Rong et al., CVPR 2023), the segmentation stage of SSC's release: co-training on the pixels outside
+    the confident ones, boundaries emphasised. Departure: boundaries are weighted; nothing is cut and pasted there.
+
+    Args:
+        fabric: processes and precision.
+        network: the network that stays, image (N, 3, S, S) to logits (N, K, S, S).
+        peer: one like it with another beginning.
+        settings: of the second term.
+        class_weights: of the labels in the first term, or None.
+    """
+
+    def take(batch: Mapping[str, Tensor], epoch: int) -> dict[str, Tensor]:
+        both = [module(batch["image"]).float() for module in (network, peer)]
+        labels = sure_labels(batch)
+        supervised = torch.stack(
+            [_joint_mean(fabric, pixel_cross_entropy(one, labels, class_weights=class_weights)) for one in both]
+        ).sum()
+        loss, figures = supervised, {}
+        if epoch >= settings.warmup_epochs:
+            seconds, shares = [], []
+            for student, teacher in (both, both[::-1]):
+                targets = _targets(teacher.detach(), batch, settings)
+                near = _near_boundaries(teacher.detach(), batch, settings)
+                seconds.append(_joint_mean(fabric, pixel_cross_entropy(student, targets, pixel_weights=near)))
+                shares.append(_share(targets != VOID, unsure_pixels(batch)))
+            loss = supervised + settings.weight * torch.stack(seconds).sum()
+            figures = {"loss_unsure": torch.stack(seconds).sum().detach(), "taught_share": torch.stack(shares).mean()}
+        fabric.backward(loss)
+        return {"loss": loss.detach(), "loss_sure": supervised.detach(), **figures}
+
+    return take
+
+
+def sure_labels(batch: Mapping[str, Tensor]) -> Int64[Tensor, "N S S"]:
+    """Return the labels of the pixels that the pseudo mask trusts, 255 elsewhere."""
+    return torch.where(batch["confidence"], batch["mask"], VOID)
+
+
+def unsure_pixels(batch: Mapping[str, Tensor]) -> Bool[Tensor, "N S S"]:
+    """Return the pixels of the image, not of the padding, that the pseudo mask does not trust."""
+    return ~batch["confidence"] & (batch["mask"] != VOID)
+
+
+def _targets(
+    logits: Float[Tensor, "N K S S"], batch: Mapping[str, Tensor], settings: UnsureSettings
+) -> Int64[Tensor, "N S S"]:
+    """Return the teacher's labels of the unsure pixels, 255 elsewhere and where it is not sure."""
+    tags = batch["tags"] if settings.mask_untagged else None
+    labels = teacher_labels(logits, tags, min_probability=settings.min_probability)
+    return torch.where(unsure_pixels(batch), labels, VOID)
+
+
+def _near_boundaries(
+    logits: Float[Tensor, "N K S S"], batch: Mapping[str, Tensor], settings: UnsureSettings
+) -> Float[Tensor, "N S S"]:
+    """Weigh the pixels near boundaries in all of the teacher's labels, those of trusted pixels among them."""
+    labels = teacher_labels(logits, batch["tags"] if settings.mask_untagged else None)
+    return boundary_weights(labels, radius_px=settings.boundary_px, weight=settings.boundary_weight)
+
+
+def _joint_mean(fabric: Fabric, sums: WeightedSum) -> Float[Tensor, ""]:
+    """Return the mean over all processes, so that its gradient, averaged over them, is that of one process."""
+    weight = torch.as_tensor(fabric.all_reduce(sums.weight.detach().float(), reduce_op="sum"))
+    return sums.total * fabric.world_size / weight.clamp_min(1e-6)
+
+
+def _share(chosen: Bool[Tensor, "N S S"], among: Bool[Tensor, "N S S"]) -> Float[Tensor, ""]:
+    return (chosen & among).sum() / among.sum().clamp_min(1)

@@ -1,0 +1,244 @@
+"""`tagseg predict`, `export` and `evaluate` as a user gives them: files out, resume, bad files, wrong words."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from pycocotools.coco import COCO
+
+from tagseg.artifacts.mask_file import read_mask
+from tagseg.artifacts.probability_file import read_probabilities
+from tagseg.artifacts.segmenter_file import save_segmenter
+from tagseg.classes import ClassTable
+from tagseg.cli.main import app_main
+from tagseg.models.segmenter import SegmenterDesign, build_segmenter
+from tagseg.stages.predict_files import FORMATS
+
+CLASSES = ClassTable(("cat", "dog"))
+SIZES = {"a.jpg": (40, 56), "deep/b.png": (33, 47), "deep/c.jpg": (40, 56), "d.jpg": (64, 30)}
+
+
+@pytest.fixture(scope="module")
+def segmenter(tmp_path_factory) -> Path:
+    torch.manual_seed(0)
+    design = SegmenterDesign("deeplabv3plus", "test_resnet", num_labels=3, decoder_channels=16)
+    network = build_segmenter(design, weights=None)
+    with torch.no_grad():  # a new head says the same of every pixel
+        head = network.network.segmentation_head[0]
+        head.weight.mul_(100)
+        logits = network.eval()(torch.randn(1, 3, 64, 64))
+        head.bias.sub_(logits.mean(dim=(0, 2, 3)))
+    folder = tmp_path_factory.mktemp("segmenter")
+    save_segmenter(folder, network, CLASSES, prediction={}, notes={})
+    return folder
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for name, (height, width) in SIZES.items():
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        coarse = rng.integers(0, 255, (height // 8, width // 8, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((width, height)).save(path)
+    return tmp_path / "photos"
+
+
+def tagseg(*words: object) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        app_main([str(word) for word in words])
+    assert isinstance(stopped.value.code, int)
+    return stopped.value.code
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    kept = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".lock")
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in kept}
+
+
+def area_rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "areas.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_format_comes_out(segmenter, photos, tmp_path, capsys):
+    out = tmp_path / "masks"
+    assert tagseg("predict", segmenter, photos, "--out", out, "--format", ",".join(FORMATS)) == 0
+    names = ("a", "d", "deep/b", "deep/c")
+    expected = {f"{name}.png" for name in names} | {f"overlay/{name}.jpg" for name in names}
+    expected |= {f"probability/{name}.npz" for name in names}
+    assert set(files_below(out)) == expected | {"coco_polygons.json", "coco_rle.json", "areas.csv", "predictions.json"}
+    for name, (height, width) in SIZES.items():
+        stem = Path(name).with_suffix("").as_posix()
+        labels = read_mask(out / f"{stem}.png")
+        assert labels.shape == (height, width)
+        with Image.open(out / "overlay" / f"{stem}.jpg") as overlay:
+            assert overlay.size == (width, height)
+        stored = read_probabilities(out / "probability" / f"{stem}.npz")
+        best = np.take_along_axis(stored.probabilities, labels[None].astype(int), axis=0)[0]
+        assert (best >= stored.probabilities.max(axis=0) - 1 / 255).all()
+    assert "4 images labelled, 0 were there, 0 skipped" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # in pycocotools
+def test_coco_and_areas_tell_of_the_masks(segmenter, photos, tmp_path):
+    out = tmp_path / "masks"
+    assert tagseg("predict", segmenter, photos, "--out", out, "--format", "coco,coco-rle,csv") == 0
+    masks = {name: read_mask(out / Path(name).with_suffix(".png")) for name in SIZES}
+    assert len({label for labels in masks.values() for label in np.unique(labels).tolist()}) > 1
+    for file in ("coco_polygons.json", "coco_rle.json"):
+        coco = COCO(str(out / file))
+        assert {image["file_name"] for image in coco.imgs.values()} == set(SIZES)
+        for image in coco.imgs.values():
+            drawn = np.zeros((image["height"], image["width"]), np.uint8)
+            for annotation in coco.imgToAnns[image["id"]]:
+                drawn[coco.annToMask(annotation) > 0] = annotation["category_id"]
+            np.testing.assert_array_equal(drawn, masks[image["file_name"]], err_msg=file)
+    rows = area_rows(out)
+    for name, labels in masks.items():
+        found = {row["class"]: int(row["pixels"]) for row in rows if row["image"] == name}
+        assert found == {CLASSES.name(label): int((labels == label).sum()) for label in np.unique(labels).tolist()}
+
+
+def test_a_second_call_labels_nothing_again(segmenter, photos, tmp_path, capsys):
+    out = tmp_path / "masks"
+    tagseg("predict", segmenter, photos, "--out", out)
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.png")}
+    assert tagseg("predict", segmenter, photos, "--out", out) == 0
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*.png")} == before
+    assert "0 images labelled, 4 were there, 0 skipped" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_photograph_that_changed_is_labelled_again(segmenter, photos, tmp_path, capsys):
+    out = tmp_path / "masks"
+    tagseg("predict", segmenter, photos, "--out", out)
+    later = time.time() + 10
+    os.utime(photos / "a.jpg", (later, later))
+    tagseg("predict", segmenter, photos, "--out", out)
+    assert "1 images labelled, 3 were there, 0 skipped" in " ".join(capsys.readouterr().out.split())
+
+
+def test_other_settings_are_refused_word_for_word_and_done_with_redo(segmenter, photos, tmp_path, capsys):
+    out = tmp_path / "masks"
+    tagseg("predict", segmenter, photos, "--out", out)
+    capsys.readouterr()
+    assert tagseg("predict", segmenter, photos, "--out", out, "--scales", "0.5,1", "--flip") == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"error: {out} holds labels of this segmenter and these settings, got those of others" in told
+    assert "help: choose another --out, or add --redo to label all again" in told
+    assert tagseg("predict", segmenter, photos, "--out", out, "--scales", "0.5,1", "--flip", "--redo") == 0
+    assert "4 images labelled" in capsys.readouterr().out
+    assert json.loads((out / "predictions.json").read_text())["settings"]["scales"] == [0.5, 1.0]
+
+
+def test_bad_files_are_skipped_and_named(segmenter, photos, tmp_path, capsys):
+    (photos / "bad.jpg").write_bytes(b"no image")
+    (photos / "cut.png").write_bytes((photos / "deep" / "b.png").read_bytes()[:300])
+    out = tmp_path / "masks"
+    assert tagseg("predict", segmenter, photos, photos / "gone.jpg", "--out", out, "--format", "csv") == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert "4 images labelled, 0 were there, 3 skipped" in told
+    for name in ("bad.jpg", "cut.png", "gone.jpg"):
+        assert f"skipped {photos / name}: image" in told
+    listed = json.loads((out / "predictions.json").read_text())["bad_files"]
+    assert {Path(item["path"]).name for item in listed} == {"bad.jpg", "cut.png", "gone.jpg"}
+    assert {row["image"] for row in area_rows(out)} == set(SIZES)
+
+
+def test_a_list_on_standard_input_is_read(segmenter, photos, tmp_path):
+    words = [sys.executable, "-m", "tagseg.cli.main", "predict", str(segmenter), "-", "--out", str(tmp_path / "masks")]
+    code = "import sys; from tagseg.cli.main import app_main; app_main(sys.argv[1:])"
+    listed = f"{photos / 'a.jpg'}\n{photos / 'deep' / 'b.png'}\n"
+    subprocess.run([sys.executable, "-c", code, *words[3:]], input=listed, text=True, check=True, capture_output=True)
+    assert {path.name for path in (tmp_path / "masks").glob("*.png")} == {"a.png", "b.png"}
+
+
+def test_the_crf_changes_labels(segmenter, photos, tmp_path):
+    tagseg("predict", segmenter, photos, "--out", tmp_path / "plain")
+    tagseg("predict", segmenter, photos, "--out", tmp_path / "crf", "--crf")
+    one, other = (read_mask(tmp_path / kind / "d.png") for kind in ("plain", "crf"))
+    assert (one != other).any()
+
+
+def test_no_mask_is_written_over_a_photograph(segmenter, photos, capsys):
+    before = files_below(photos)
+    assert tagseg("predict", segmenter, photos, "--out", photos) == 2
+    assert "is another file than the photographs, got one of them" in " ".join(capsys.readouterr().err.split())
+    assert files_below(photos) == before
+
+
+def test_kill_and_call_again_gives_what_one_call_gives(segmenter, photos, tmp_path):
+    for number in range(30):
+        shutil.copy(photos / "a.jpg", photos / f"more{number:02d}.jpg")
+    words = ["predict", str(segmenter), str(photos), "--format", "overlay,coco,csv", "--out"]
+    tagseg(*words, tmp_path / "whole")
+    out = tmp_path / "killed"
+    code = "import sys; from tagseg.cli.main import app_main; app_main(sys.argv[1:])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *words, str(out)], stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        deadline = time.monotonic() + 200
+        while not list(out.glob("*.png")):
+            assert process.poll() is None, "it ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert not (out / "areas.csv").exists(), "killed too late"
+    assert tagseg(*words, out) == 0
+    assert files_below(out) == files_below(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("words", "problem", "help"),
+    [
+        (["--format", "pgn"], "--format 'pgn' is unknown", "did you mean 'png'?"),
+        (
+            ["--scales", "big"],
+            "--scales takes numbers and --max-side a whole number or 'none', got 'big'",
+            "write --scales 0.5,1,1.5 and --max-side 1024",
+        ),
+    ],
+)
+def test_wrong_words_are_refused_word_for_word(segmenter, photos, tmp_path, capsys, words, problem, help):
+    assert tagseg("predict", segmenter, photos, "--out", tmp_path / "masks", *words) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"error: {problem}" in told
+    assert f"help: {help}" in told
+
+
+def test_predictions_are_scored_against_any_folder(segmenter, photos, tmp_path, capsys):
+    tagseg("predict", segmenter, photos, "--out", tmp_path / "one")
+    shutil.copytree(tmp_path / "one", tmp_path / "truth", ignore=shutil.ignore_patterns("*.json", ".lock"))
+    capsys.readouterr()
+    words = ["evaluate", "--predictions", tmp_path / "one", "--masks", tmp_path / "truth", "--classes", "cat,dog"]
+    assert tagseg(*words, "--out", tmp_path / "scores.json") == 0
+    assert "4 images: mIoU 100.0 %" in " ".join(capsys.readouterr().out.split())
+    assert json.loads((tmp_path / "scores.json").read_text())["mean_iou"] == 1
+
+
+def test_evaluate_wants_a_recipe_or_two_folders(tmp_path, capsys):
+    for words in (["evaluate"], ["evaluate", "--predictions", tmp_path], ["evaluate", "x.toml", "--masks", tmp_path]):
+        assert tagseg(*words) == 2
+        told = " ".join(capsys.readouterr().err.split())
+        assert "error: evaluate takes either RECIPE or both --predictions and --masks, got another combination" in told
+
+
+def test_an_exported_folder_labels_as_its_source(segmenter, photos, tmp_path, capsys):
+    assert tagseg("export", segmenter, "--format", "safetensors", "--out", tmp_path / "exported") == 0
+    assert f"written: {tmp_path / 'exported' / 'segmenter.json'}" in capsys.readouterr().out.replace("\n", "")
+    for source, out in ((segmenter, "one"), (tmp_path / "exported", "other")):
+        tagseg("predict", source, photos, "--out", tmp_path / out)
+    assert files_below(tmp_path / "one") == files_below(tmp_path / "other")

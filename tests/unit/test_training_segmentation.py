@@ -1,0 +1,204 @@
+"""What a step of each strategy learns from, alone and as one of two processes."""
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+from torch.nn import functional
+
+from tagseg.classes import VOID
+from tagseg.training.segmentation import (
+    UnsureSettings,
+    consistency_gradients,
+    cotrain_gradients,
+    supervised_gradients,
+    sure_labels,
+    unsure_pixels,
+)
+from tagseg.training.weight_average import WeightAverage
+
+SIDE, LABELS = 6, 3
+
+
+class TinyNetwork(nn.Module):
+    """Logits of three labels from one 1x1 convolution."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.layer = nn.Conv2d(3, LABELS, kernel_size=1)
+
+    def forward(self, images):
+        return self.layer(images)
+
+    def gradient(self):
+        """Return all gradients in one row and forget them."""
+        found = torch.cat([parameter.grad.flatten() for parameter in self.parameters()])
+        self.zero_grad()
+        return found
+
+
+class OneOfTwo(Fabric):
+    """One of two processes, whose other half has the weights that it is told."""
+
+    def __init__(self, others: list[float]) -> None:
+        super().__init__(accelerator="cpu", devices=1)
+        self.others = list(others)
+
+    @property
+    def world_size(self) -> int:
+        return 2
+
+    def all_reduce(self, data, group=None, reduce_op="mean"):
+        assert reduce_op == "sum"
+        return data + self.others.pop(0)
+
+
+def alone() -> Fabric:
+    return Fabric(accelerator="cpu", devices=1)
+
+
+def make_batch(count: int = 4, seed: int = 0) -> dict[str, torch.Tensor]:
+    torch.manual_seed(seed)
+    mask = torch.randint(0, LABELS, (count, SIDE, SIDE))
+    confidence = torch.rand(count, SIDE, SIDE) < 0.5
+    mask[:, :, -1] = VOID  # padding
+    confidence[:, :, -1] = False
+    return {
+        "image": torch.randn(count, 3, SIDE, SIDE),
+        "strong": torch.randn(count, 3, SIDE, SIDE),
+        "mask": mask,
+        "confidence": confidence,
+        "tags": torch.tensor([[1.0, 0.0], [1.0, 1.0]] * (count // 2)),
+    }
+
+
+def part(batch, rows):
+    return {name: tensor[rows] for name, tensor in batch.items()}
+
+
+def settings(**values) -> UnsureSettings:
+    return UnsureSettings(
+        **{"weight": 1.0, "warmup_epochs": 1, "min_probability": 0.0, "mask_untagged": True, **values}
+    )
+
+
+def test_sure_and_unsure_pixels_part_the_image_and_leave_out_the_padding():
+    batch = make_batch()
+    sure, unsure = sure_labels(batch) != VOID, unsure_pixels(batch)
+    assert not (sure & unsure).any()
+    assert torch.equal(sure | unsure, batch["mask"] != VOID)
+    assert torch.equal(sure_labels(batch)[sure], batch["mask"][sure])
+
+
+@pytest.mark.parametrize("confident_only", [True, False])
+def test_supervision_is_the_mean_cross_entropy_of_the_chosen_pixels(confident_only):
+    batch, network, reference = make_batch(), TinyNetwork(), TinyNetwork()
+    figures = supervised_gradients(alone(), network, confident_only=confident_only)(batch, 0)
+    chosen = batch["confidence"] if confident_only else batch["mask"] != VOID
+    logits = reference(batch["image"]).movedim(1, -1)[chosen]
+    expected = functional.cross_entropy(logits, batch["mask"][chosen])
+    expected.backward()
+    torch.testing.assert_close(figures["loss"], expected.detach())
+    torch.testing.assert_close(network.gradient(), reference.gradient())
+    torch.testing.assert_close(figures["learned_share"], chosen.float().mean())
+
+
+def test_class_weights_weigh_the_labels():
+    batch, network, reference = make_batch(), TinyNetwork(), TinyNetwork()
+    weights = torch.tensor([0.5, 2.0, 1.0])
+    supervised_gradients(alone(), network, confident_only=False, class_weights=weights)(batch, 0)
+    functional.cross_entropy(reference(batch["image"]), batch["mask"], weight=weights, ignore_index=VOID).backward()
+    torch.testing.assert_close(network.gradient(), reference.gradient())
+
+
+def test_a_batch_without_a_trusted_pixel_has_loss_0_and_teaches_nothing():
+    batch, network = make_batch(), TinyNetwork()
+    batch["confidence"] = torch.zeros_like(batch["confidence"])
+    figures = supervised_gradients(alone(), network, confident_only=True)(batch, 0)
+    assert figures["loss"] == 0
+    assert (network.gradient() == 0).all()
+
+
+def test_consistency_waits_for_the_warmup_and_sees_the_strong_view():
+    batch, network, reference = make_batch(), TinyNetwork(), TinyNetwork()
+    average = WeightAverage(TinyNetwork(5), decay=0.9)
+    take = consistency_gradients(alone(), network, average, settings=settings())
+    figures = take(batch, 0)
+    assert set(figures) == {"loss", "loss_sure"}
+    chosen = batch["confidence"]
+    functional.cross_entropy(reference(batch["strong"]).movedim(1, -1)[chosen], batch["mask"][chosen]).backward()
+    torch.testing.assert_close(network.gradient(), reference.gradient())
+
+
+def test_consistency_teaches_what_the_average_says_of_the_weak_view():
+    batch, network, reference = make_batch(), TinyNetwork(), TinyNetwork()
+    teacher = TinyNetwork(5)
+    take = consistency_gradients(
+        alone(), network, WeightAverage(teacher, decay=0.9), settings=settings(weight=0.7, min_probability=0.6)
+    )
+    figures = take(batch, 1)
+    possible = functional.pad(batch["tags"], (1, 0), value=1)[:, :, None, None] > 0
+    probability, taught = teacher(batch["image"]).masked_fill(~possible, -1e9).softmax(1).max(1)
+    unsure = unsure_pixels(batch)
+    used = unsure & (probability >= 0.6)
+    assert 0 < used.sum() < unsure.sum()
+    logits = reference(batch["strong"]).movedim(1, -1)
+    sure = functional.cross_entropy(logits[batch["confidence"]], batch["mask"][batch["confidence"]])
+    second = functional.cross_entropy(logits[used], taught[used], reduction="sum") / unsure.sum()
+    (sure + 0.7 * second).backward()
+    torch.testing.assert_close(figures["loss_unsure"], second.detach())
+    torch.testing.assert_close(figures["taught_share"], used.sum() / unsure.sum())
+    torch.testing.assert_close(network.gradient(), reference.gradient())
+
+
+def test_cotraining_teaches_each_network_what_the_other_says():
+    batch, network, peer = make_batch(), TinyNetwork(), TinyNetwork(1)
+    copies = [TinyNetwork(), TinyNetwork(1)]
+    take = cotrain_gradients(alone(), network, peer, settings=settings(warmup_epochs=0, mask_untagged=False))
+    figures = take(batch, 0)
+    unsure, sure = unsure_pixels(batch), batch["confidence"]
+    for student, teacher in (copies, copies[::-1]):
+        logits = student(batch["image"]).movedim(1, -1)
+        taught = teacher(batch["image"]).argmax(1)
+        loss = functional.cross_entropy(logits[sure], batch["mask"][sure])
+        (loss + functional.cross_entropy(logits[unsure], taught[unsure])).backward()
+    torch.testing.assert_close(network.gradient(), copies[0].gradient())
+    torch.testing.assert_close(peer.gradient(), copies[1].gradient())
+    assert figures["taught_share"] == 1
+
+
+def test_boundaries_of_the_other_network_weigh_more_in_cotraining():
+    plain, stressed = TinyNetwork(), TinyNetwork()
+    for network, weight in ((plain, 1.0), (stressed, 4.0)):
+        take = cotrain_gradients(
+            alone(), network, TinyNetwork(1), settings=settings(warmup_epochs=0, boundary_px=1, boundary_weight=weight)
+        )
+        take(make_batch(), 0)
+    assert not torch.allclose(plain.gradient(), stressed.gradient())
+
+
+@pytest.mark.parametrize("strategy", ["supervised", "consistency", "cotrain"])
+def test_two_processes_give_the_gradient_of_one(strategy):
+    batch = make_batch(4)
+    halves = [part(batch, slice(0, 2)), part(batch, slice(2, 4))]
+
+    def gradient(fabric, given):
+        network = TinyNetwork()
+        if strategy == "supervised":
+            take = supervised_gradients(fabric, network, confident_only=True)
+        elif strategy == "consistency":
+            average = WeightAverage(TinyNetwork(5), decay=0.9)
+            take = consistency_gradients(fabric, network, average, settings=settings(warmup_epochs=0))
+        else:
+            take = cotrain_gradients(fabric, network, TinyNetwork(1), settings=settings(warmup_epochs=0))
+        take(given, 0)
+        return network.gradient()
+
+    def others(given):
+        sure, unsure = float(given["confidence"].sum()), float(unsure_pixels(given).sum())
+        return {"supervised": [sure], "consistency": [sure, unsure], "cotrain": [sure, sure, unsure, unsure]}[strategy]
+
+    whole = gradient(alone(), batch)
+    shares = [gradient(OneOfTwo(others(other)), own) for own, other in (halves, halves[::-1])]
+    torch.testing.assert_close(torch.stack(shares).mean(0), whole)
