@@ -20,8 +20,8 @@ WORKERS ?= 2
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY) ## Run the whole pipeline on the embedded data set, SSC beside plain CAM: CPU, no download
-	$(VENV)/bin/tagseg run $(RECIPE) --out $(OUT) --baseline
+demo: $(READY) ## Run the whole pipeline on the embedded data set, plain CAM and the upper bound beside SSC: CPU, no download
+	$(VENV)/bin/tagseg run $(RECIPE) --out $(OUT) --baseline --upper-bound
 
 test: $(READY) ## Run all tests, shapes and types of tensor functions checked at every call
 	$(TEST_ENV) $(VENV)/bin/python -m pytest -n $(WORKERS) --jaxtyping-packages=tagseg,beartype.beartype

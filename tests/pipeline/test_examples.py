@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tagseg.artifacts.mask_file import read_mask
 from tagseg.data.synthetic import write_dataset
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -25,6 +26,13 @@ TINY = (
     "training.long_side_px=[64, 64]",
     "training.validation_images=0",
     "cams.scales=[1.0]",
+    "segmenter.decoder_channels=16",
+    "segmenter.frozen_stages=0",
+    "segmenter.epochs=1",
+    "segmenter.batch_size=2",
+    "segmenter.crop_size_px=64",
+    "segmenter.long_side_px=[64, 64]",
+    "segmenter.validation_images=0",
     "engine.accelerator=cpu",
     "engine.threads=1",
 )
@@ -100,3 +108,15 @@ def test_the_losses_go_down_in_a_loop_of_ones_own() -> None:
     losses = [float(line.rpartition(" ")[2]) for line in lines]
     assert len(losses) == 5
     assert losses[-1] < losses[0]
+
+
+def test_photographs_are_labelled_with_what_was_trained(
+    trained: tuple[Path, str], photos: Path, tmp_path: Path
+) -> None:
+    pictures = sorted((photos / "images").glob("*.png"))[:2]
+    printed = run_example("label_photos.py", trained[0], tmp_path / "masks", *pictures)
+    assert [line.partition(": ")[0] for line in printed.splitlines()] == [str(picture) for picture in pictures]
+    for picture in pictures:
+        labels = read_mask(tmp_path / "masks" / picture.name)
+        assert labels.shape == (64, 64)
+        assert f"{100 * (labels == 0).mean():.0f} % background" in printed or not (labels == 0).any()

@@ -18,7 +18,7 @@ from tagseg.types import Image
 
 RGB = tuple[float, float, float]
 
-_STRIP_PIXELS = 16_384  # 1.4 MB for 21 labels
+_STRIP_PIXELS = 8_192  # 0.7 MB for 21 labels
 
 
 class View(NamedTuple):
@@ -117,14 +117,17 @@ def best_labels(
     """
     labels = maps.new_empty((len(maps), *maps.shape[2:]), dtype=torch.uint8)
     scores = torch.empty_like(labels, dtype=maps.dtype)
-    # A CPU is twice as fast on strips that stay in its cache; other devices want all at once.
+    # Twice as fast as ``max`` with its positions: of the labels that reach the maximum, the first has the highest rank.
+    num_labels = maps.shape[1]
+    ranks = torch.arange(num_labels, 0, -1, dtype=maps.dtype, device=maps.device)[:, None, None]
+    # A CPU is faster on strips that stay in its cache; other devices want all at once.
     rows = max(1, _STRIP_PIXELS // maps.shape[3]) if maps.device.type == "cpu" else maps.shape[2]
     for image, label_map, score_map in zip(maps, labels, scores, strict=True):
         strips = (part.split(rows, dim=-2) for part in (image, label_map, score_map))
         for strip, label_strip, score_strip in zip(*strips, strict=True):
-            score, label = (strip.softmax(dim=0) if logits else strip).max(dim=0)
-            label_strip.copy_(label)
-            score_strip.copy_(score)
+            probabilities = strip.softmax(dim=0) if logits else strip.clone()
+            torch.amax(probabilities, dim=0, out=score_strip)
+            label_strip.copy_(num_labels - probabilities.eq_(score_strip).mul_(ranks).amax(dim=0))
     return labels, scores
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
+from numpy import ndarray
 from PIL import Image as PillowImage
 from torch import Tensor
 
@@ -20,7 +21,7 @@ from tagseg.prediction.result import Prediction
 from tagseg.prediction.sampling import enlarged_places, sample_maps
 from tagseg.prediction.segment import best_labels, label_images, normalize_images, segment, views_of
 from tagseg.prediction.tiles import OVERLAP_PX, TILE_PX, Block, Tiling, tiled_blocks
-from tagseg.types import Image
+from tagseg.types import Image, LabelMap
 
 __all__ = ["Prediction", "PredictionSettings", "Segmenter"]
 
@@ -38,7 +39,7 @@ class PredictionSettings:
             None: every image at its own size, cut into tiles when a side exceeds ``tile_px``.
         tile_px: longest side of a tile, a multiple of 128, at least 256.
         overlap_px: that neighbouring tiles share, a multiple of 128 up to half a tile.
-        batch_size: images of one size that go through the network together, at least 1.
+        batch_size: images of one size that are read and handed on together, at least 1; a GPU computes them at once.
 
     Raises:
         RecipeError: when a value is out of range.
@@ -138,13 +139,15 @@ class Segmenter:
 
         Raises:
             DataError: when the picture cannot be read or is of another kind.
+            ModelError: when the network's values are not finite.
         """
         return self.predict_batch([to_image(picture)], probabilities=probabilities)[0]
 
     def predict_batch(self, images: Sequence[Image], *, probabilities: bool = False) -> list[Prediction]:
         """Return the labels of several images of one size, which go through the network together.
 
-        Images that are shrunk or cut into tiles go one by one, and so do all when probabilities are asked for.
+        Images that are shrunk or cut into tiles go one by one, and so do all on a CPU, where that is faster, and when
+        probabilities are asked for.
 
         Args:
             images: (H, W, 3) RGB each.
@@ -152,6 +155,7 @@ class Segmenter:
 
         Raises:
             DataError: when the sizes differ.
+            ModelError: when the network's values are not finite.
         """
         sizes = sorted({image.shape[:2] for image in images})
         if len(sizes) > 1:
@@ -161,11 +165,17 @@ class Segmenter:
             )
         if probabilities or not images or not self._is_shown_whole(images[0]):
             return [self._assemble(image, probabilities=probabilities) for image in images]
-        labels, scores = label_images(
-            self.network, self._normalize(images), scales=self.settings.scales, flip=self.settings.flip
-        )
-        found = zip(labels.cpu().numpy(), scores.cpu().numpy(), images, strict=True)
-        return [Prediction(label_map, score, self.classes, image) for label_map, score, image in found]
+        # On a CPU, an image alone stays in the cache, and its labels do not depend on which images are beside it.
+        step = 1 if self.device.type == "cpu" else len(images)
+        found: list[Prediction] = []
+        for start in range(0, len(images), step):
+            chosen = images[start : start + step]
+            labels, scores = label_images(
+                self.network, self._normalize(chosen), scales=self.settings.scales, flip=self.settings.flip
+            )
+            parts = zip(labels.cpu().numpy(), scores.cpu().numpy(), chosen, strict=True)
+            found += [self._prediction(*part) for part in parts]
+        return found
 
     def _assemble(self, image: Image, *, probabilities: bool) -> Prediction:
         """Put the parts of an image together, on the CPU."""
@@ -178,6 +188,15 @@ class Segmenter:
             scores[block.rows, block.columns] = score[0].cpu().numpy()
             if every is not None:
                 every[:, block.rows, block.columns] = block.probabilities.cpu()
+        return self._prediction(labels, scores, image, every)
+
+    def _prediction(
+        self, labels: LabelMap, scores: Float32[ndarray, "H W"], image: Image, every: Tensor | None = None
+    ) -> Prediction:
+        if np.isnan(scores.max()):
+            raise ModelError(
+                "network of a segmenter gives finite logits, got NaN", help="train it again with a lower learning rate"
+            )
         return Prediction(labels, scores, self.classes, image, every)
 
     def _blocks(self, image: Image) -> Iterator[Block]:
