@@ -31,9 +31,9 @@ Written by `make docs-results` from run folders; do not edit. Per cent, seeds at
 the mean over seeds, with the standard deviation of the mIoU where there are several. *network*: the maps as the network
 gives them; *averaged*: every superpixel at its mean, as they are handed to the next stage; *pseudo masks*: as made,
 at the background score that the run used; *segmenter*: the segmentation network, without tags, taught by the named
-labels and strategy. Minutes are of wall time: training and extraction for maps; seeds, affinity network and masks of all
-training images for pseudo masks; training and prediction for the segmenter. No ground truth was read in training, but
-for the runs that end in `-full`: the same segmentation network taught by ground truth, the upper bound.
+labels and strategy. Minutes are of wall time: training and extraction for maps; seeds, affinity network and masks of
+all training images for pseudo masks; training and prediction for the segmenter. No ground truth was read in training,
+but for the runs that end in `-full`: the same segmentation network taught by ground truth, the upper bound.
 """
 
 

@@ -93,3 +93,26 @@ def test_a_run_with_other_seeds_replaces_the_one_of_its_name_and_seed(tmp_path: 
     script = runpy.run_path(str(SCRIPT))
     old, new = (script["finished_runs"](tmp_path / folder) for folder in ("a", "b"))
     assert [row[5] for row in script["result_rows"](script["merged"]([old, new]))] == ["60.0"]
+
+
+def test_a_segmenter_has_a_row_of_its_split_and_an_upper_bound_needs_no_seeds(tmp_path: Path) -> None:
+    tested = {"split": "val", "images": 4, "labels": "pseudo", "strategy": "all", "confusion": [[1]]}
+    tested |= {"mean_iou": 0.6, "precision": 0.7, "recall": 0.8}
+    write_run(tmp_path / "a", name="toy", seed=0, mean_iou=0.5)
+    write_run(tmp_path / "b", name="toy-full", seed=0, mean_iou=None)
+    for folder, labels in (("a", "pseudo"), ("b", "truth")):
+        scores = json.loads((tmp_path / folder / "scores.json").read_text())
+        (tmp_path / folder / "scores.json").write_text(
+            json.dumps({**scores, "segmenter": {**tested, "labels": labels}})
+        )
+        manifest = json.loads((tmp_path / folder / "manifest.json").read_text())
+        manifest["stages"]["train_segmenter"] = {"details": {"time_s": 240.0, "threads": 1}}
+        (tmp_path / folder / "manifest.json").write_text(json.dumps(manifest))
+    script = runpy.run_path(str(SCRIPT))
+    runs = script["finished_runs"](tmp_path)
+    assert "confusion" not in json.dumps(runs)
+    rows = [row for row in script["result_rows"](runs) if row[2].startswith("segmenter")]
+    assert rows == [
+        ["toy", "val (4)", "segmenter (pseudo, all)", "0", "-", "60.0", "70.0", "80.0", "4", "0123456789"],
+        ["toy-full", "val (4)", "segmenter (truth, all)", "0", "-", "60.0", "70.0", "80.0", "4", "0123456789"],
+    ]
