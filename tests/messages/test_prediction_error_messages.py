@@ -1,6 +1,7 @@
 """The errors of pictures, settings and predictions, word for word."""
 
 import inspect
+import io
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,7 @@ def test_a_tensor_of_another_kind(tensor: torch.Tensor, found: str):
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "found"), [(0.0, 255.0, "0 to 255"), (-2.25, 0.5, "-2.25 to 0.5"), (0, torch.nan, "nan to nan")]
+    ("low", "high", "found"), [(0.0, 255.0, "0 to 255"), (-2.25, 0.5, "-2.25 to 0.5"), (0.0, torch.nan, "nan to nan")]
 )
 def test_a_float_tensor_out_of_range(low: float, high: float, found: str):
     tensor = torch.full((3, 2, 2), low)
@@ -197,3 +198,13 @@ def test_the_opacity_of_an_overlay(opacity: float):
     with pytest.raises(DataError) as caught:
         found.overlay(opacity=opacity)
     assert str(caught.value) == f"opacity of an overlay lies in [0, 1], got {opacity}; take 0.5"
+
+
+def test_a_pillow_image_that_is_cut_off() -> None:
+    whole = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    PillowImage.fromarray(noise).save(whole, format="JPEG")
+    with pytest.raises(DataError) as caught:
+        to_image(PillowImage.open(io.BytesIO(whole.getvalue()[:900])))
+    assert caught.value.problem.startswith("Pillow image holds whole pixels, got one that cannot be decoded (")
+    assert caught.value.help == "open the file again"

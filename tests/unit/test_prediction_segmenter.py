@@ -100,7 +100,7 @@ def test_every_kind_of_picture_gives_the_same_labels(tmp_path: Path):
 @pytest.mark.parametrize("size", [(60, 100), (700, 500), (3, 900)])
 def test_a_shrunk_image_has_labels_of_full_size_from_its_enlarged_probabilities(size: tuple[int, int], values: dict):
     segmenter = build(max_side_px=40, **values)
-    image = np.asarray(PillowImage.fromarray(PHOTO).resize(size[::-1]))
+    image = np.asarray(PillowImage.fromarray(PHOTO).resize((size[1], size[0])))
     small = shrink(image, 40)
     assert max(small.shape) == 40
     found = segmenter.predict(image, probabilities=True)
@@ -184,8 +184,8 @@ def test_an_overlay_colours_classes_and_leaves_the_background():
     laid = found.overlay(opacity=0.5)
     assert laid[0, 0].tolist() == [100, 100, 100]
     assert laid[0, 1].tolist() == [114, 50, 50]  # half of (128, 0, 0)
-    assert found.overlay(opacity=1)[1, 0].tolist() == found.palette[9:12]
-    np.testing.assert_array_equal(found.overlay(opacity=0), found.image)
+    assert found.overlay(opacity=1.0)[1, 0].tolist() == found.palette[9:12]
+    np.testing.assert_array_equal(found.overlay(opacity=0.0), found.image)
     assert found.overlay(np.zeros((2, 3, 3), np.uint8))[0, 0].tolist() == [0, 0, 0]
     assert found.image.min() == found.image.max() == 100
 

@@ -19,7 +19,7 @@ Picture = str | Path | PillowImage.Image | np.ndarray | Tensor
 """A file, a Pillow image, a uint8 array (H, W), (H, W, 3) or (H, W, 4), or a tensor (3, H, W), uint8 or in [0, 1]."""
 
 _KINDS = "a path, a Pillow image, a uint8 array (H, W), (H, W, 3) or (H, W, 4), or a tensor (3, H, W)"
-_EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB", "La", "RGBa")
+_EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB", "RGBa")
 
 
 def to_image(picture: Picture) -> Image:
@@ -53,7 +53,13 @@ def _from_pillow(picture: PillowImage.Image) -> Image:
         )
     if 0 in picture.size:
         raise DataError(f"image has at least one pixel, got {picture.height} x {picture.width}", help="check the crop")
-    upright = ImageOps.exif_transpose(picture)
+    try:
+        upright = ImageOps.exif_transpose(picture)  # Pillow decodes here at the latest
+        upright.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(
+            f"Pillow image holds whole pixels, got one that cannot be decoded ({error})", help="open the file again"
+        ) from error
     if upright.has_transparency_data:
         layer = upright.convert("RGBA")
         upright = PillowImage.alpha_composite(PillowImage.new("RGBA", layer.size, "white"), layer)

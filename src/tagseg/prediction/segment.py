@@ -74,12 +74,8 @@ def segment(
     >>> segment(nn.Conv2d(3, 5, kernel_size=1), torch.zeros(2, 3, 8, 6), scales=(0.5, 1.0), flip=True).shape
     torch.Size([2, 5, 8, 6])
     """
-    views = views_of(scales, flip=flip)
     with torch.no_grad(), evaluation_mode(network):
-        total = view_probabilities(network, images, views[0])
-        for view in views[1:]:
-            total += view_probabilities(network, images, view)
-    return total if len(views) == 1 else total.div_(len(views))
+        return _mean_over_views(network, images, views_of(scales, flip=flip))
 
 
 def label_images(
@@ -100,10 +96,18 @@ def label_images(
     >>> labels.shape, labels.dtype, bool((scores >= 1 / 5).all())
     (torch.Size([2, 8, 6]), torch.uint8, True)
     """
-    if len(views_of(scales, flip=flip)) > 1:
-        return best_labels(segment(network, images, scales=scales, flip=flip), logits=False)
+    views = views_of(scales, flip=flip)
+    # On a CPU, an image alone stays in the cache, and its labels do not depend on which images are beside it.
+    parts = images.split(1 if images.device.type == "cpu" else len(images))
+    found = []
     with torch.no_grad(), evaluation_mode(network):
-        return best_labels(_view_logits(network, images, View(scales[0])), logits=True)
+        for part in parts:
+            if len(views) == 1:
+                found.append(best_labels(_view_logits(network, part, views[0]), logits=True))
+            else:
+                found.append(best_labels(_mean_over_views(network, part, views), logits=False))
+    labels, scores = zip(*found, strict=True)
+    return torch.cat(labels), torch.cat(scores)
 
 
 def best_labels(
@@ -143,10 +147,21 @@ def normalize_images(images: Sequence[Image], *, mean: RGB, std: RGB, device: to
     >>> normalize_images([photo], mean=(0.5,) * 3, std=(0.25,) * 3, device=device).shape
     torch.Size([1, 3, 2, 5])
     """
-    # Channels stay the innermost axis in memory, the order in which convolutions compute.
-    pixels = torch.from_numpy(np.stack(images)).to(device).permute(0, 3, 1, 2).float()
-    center, spread = (pixels.new_tensor(values)[:, None, None] for values in (mean, std))
-    return torch.addcmul(-center / spread, pixels, 1 / (255 * spread))
+    width = images[0].shape[1]
+    # Channels stay the innermost axis in memory, the order in which convolutions compute; a row is one vector.
+    rows = torch.from_numpy(np.stack(images)).to(device).flatten(2).float()
+    center, spread = (rows.new_tensor(values).repeat(width) for values in (mean, std))
+    rows = torch.addcmul(-center / spread, rows, 1 / (255 * spread))
+    return rows.unflatten(2, (width, 3)).permute(0, 3, 1, 2)
+
+
+def _mean_over_views(
+    network: nn.Module, images: Float[Tensor, "N 3 H W"], views: Sequence[View]
+) -> Float[Tensor, "N K H W"]:
+    total = view_probabilities(network, images, views[0])
+    for view in views[1:]:
+        total += view_probabilities(network, images, view)
+    return total if len(views) == 1 else total.div_(len(views))
 
 
 def _view_logits(network: nn.Module, images: Float[Tensor, "N 3 H W"], view: View) -> Float[Tensor, "N K H W"]:

@@ -165,17 +165,11 @@ class Segmenter:
             )
         if probabilities or not images or not self._is_shown_whole(images[0]):
             return [self._assemble(image, probabilities=probabilities) for image in images]
-        # On a CPU, an image alone stays in the cache, and its labels do not depend on which images are beside it.
-        step = 1 if self.device.type == "cpu" else len(images)
-        found: list[Prediction] = []
-        for start in range(0, len(images), step):
-            chosen = images[start : start + step]
-            labels, scores = label_images(
-                self.network, self._normalize(chosen), scales=self.settings.scales, flip=self.settings.flip
-            )
-            parts = zip(labels.cpu().numpy(), scores.cpu().numpy(), chosen, strict=True)
-            found += [self._prediction(*part) for part in parts]
-        return found
+        labels, scores = label_images(
+            self.network, self._normalize(images), scales=self.settings.scales, flip=self.settings.flip
+        )
+        parts = zip(labels.cpu().numpy(), scores.cpu().numpy(), images, strict=True)
+        return [self._prediction(*part) for part in parts]
 
     def _assemble(self, image: Image, *, probabilities: bool) -> Prediction:
         """Put the parts of an image together, on the CPU."""

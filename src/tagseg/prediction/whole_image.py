@@ -131,7 +131,7 @@ class WholeImageParts:
             context: what each context module puts out for the whole image.
         """
 
-        def cut(module: nn.Module, maps: Maps) -> Maps:
+        def cut(module: nn.Module, maps: Maps) -> Float[Tensor, "N D2 h w"]:
             whole = context[module]
             rows, columns = (
                 (torch.arange(axis.start, axis.start + axis.count, device=maps.device)).clamp(max=length - 1)
@@ -139,7 +139,7 @@ class WholeImageParts:
             )
             return whole.index_select(2, rows).index_select(3, columns)
 
-        def stretch(module: nn.Upsample, maps: Maps) -> Maps:
+        def stretch(module: nn.Upsample, maps: Maps) -> Float[Tensor, "N D H W"]:
             grid = place.cells(maps)
             factors = [int(factor) for factor in _pair(module.scale_factor)]
             sides = zip(grid, factors, strict=True)

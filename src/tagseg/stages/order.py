@@ -42,9 +42,7 @@ PIPELINE = (
         ("seeds", "crf", "affinity"),
         train_affinity.run,
         costly=True,
-        unneeded=lambda recipe: (
-            _without_masks(recipe) or ("" if recipe.needs_affinity else "masks.refine does not walk")
-        ),
+        unneeded=_without_walk,
     ),
     Stage(
         "make_masks",

@@ -42,7 +42,7 @@ def run(context: RunContext) -> dict[str, Any]:
         return {"images": 0}
     recipe = context.recipe.prediction
     segmenter = _load(context)
-    refiner = CrfRefiner(FINAL_CRF) if recipe.crf else None
+    refiner = CrfRefiner(FINAL_CRF, unary="scores") if recipe.crf else None
 
     def work(batch: Batch, images: list[Image]) -> None:
         predicted = segmenter.predict_batch(images, probabilities=refiner is not None)

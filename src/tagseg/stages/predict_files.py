@@ -190,7 +190,7 @@ def _label(
 ) -> list[tuple[Path, str]]:
     """Label the photographs and return those that could not be read."""
     failed: list[tuple[Path, str]] = []
-    refiner = CrfRefiner(FINAL_CRF) if choice.crf else None
+    refiner = CrfRefiner(FINAL_CRF, unary="scores") if choice.crf else None
     paths = {image.name: image.path for image in images}
 
     def handle(name: str, image: Image, prediction: Prediction) -> None:
