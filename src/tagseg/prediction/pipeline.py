@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tagseg.data.images import image_size, read_image
 from tagseg.errors import TagsegError
+from tagseg.prediction.allocator import keep_freed_memory
 from tagseg.prediction.result import Prediction
 from tagseg.prediction.segmenter import Segmenter
 from tagseg.types import Image
@@ -43,7 +44,7 @@ def predict_many(
 
     Consecutive images of one size go through the network together. ``handle``, ``failed`` and ``advance`` are called
     in the order of the items, from one thread that is not the caller's; what they raise ends the work and is raised
-    here.
+    here. On a CPU, the process keeps freed memory at hand from now on (:func:`keep_freed_memory`).
 
     Args:
         segmenter: with the settings to use; the network runs in the caller's thread.
@@ -65,6 +66,8 @@ def predict_many(
         failed(name, error)
         advance()
 
+    if segmenter.device.type == "cpu":
+        keep_freed_memory()
     with _in_order(WAITING_BYTES) as put:
         for batch in _read_ahead(_batches(items, batch_size=segmenter.settings.batch_size)):
             images = [image for _, image in batch if not isinstance(image, TagsegError)]
