@@ -1,7 +1,6 @@
 """One segmenter: any picture in, labels at full size out; and what can be done with a prediction."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -135,24 +134,6 @@ def test_a_batch_gives_each_image_its_own_prediction():
         assert found.image is image
         assert (found.labels == segmenter.predict(image).labels).mean() >= 0.999
     assert segmenter.predict_batch([]) == []
-
-
-def test_images_on_a_device_other_than_a_cpu_go_through_the_network_together(monkeypatch: pytest.MonkeyPatch):
-    segmenter, sizes = build(), []
-    alone = [segmenter.predict(image).labels for image in (PHOTO, 255 - PHOTO)]
-    segmenter.network.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
-    # Only the name of the device is another: "meta" would hold no values.
-    monkeypatch.setattr(Segmenter, "device", SimpleNamespace(type="other"))
-    cpu = torch.device("cpu")
-    monkeypatch.setattr(
-        segmenter,
-        "_normalize",
-        lambda chosen: normalize_images(chosen, mean=segmenter.network.mean, std=segmenter.network.std, device=cpu),
-    )
-    together = segmenter.predict_batch([PHOTO, 255 - PHOTO])
-    assert sizes == [2]
-    for found, labels in zip(together, alone, strict=True):
-        assert (found.labels == labels).mean() >= 0.999
 
 
 def test_a_segmenter_knows_its_labels_and_its_device():

@@ -112,3 +112,18 @@ def test_every_norm_of_a_network_is_replaced_and_every_tensor_kept():
     assert not any(module.training for module in network.modules())
     first = network[2]
     assert synchronize_batch_norm(network)[2] is first  # a second call changes nothing
+
+
+def test_one_value_a_channel_is_normalised_by_the_running_statistics_which_stay() -> None:
+    norm = SyncedBatchNorm2d(nn.BatchNorm2d(3)).train()
+    with torch.no_grad():
+        norm.running_mean.copy_(torch.tensor([0.0, 1.0, 2.0]))
+        norm.running_var.fill_(4.0)
+    before = {name: tensor.clone() for name, tensor in norm.state_dict().items()}
+    features = torch.full((1, 3, 1, 1), 2.0, requires_grad=True)
+    found = norm(features)
+    torch.testing.assert_close(found.flatten(), torch.tensor([1.0, 0.5, 0.0]), atol=1e-5, rtol=0)
+    found.sum().backward()
+    assert (features.grad > 0).all()
+    for name, tensor in norm.state_dict().items():
+        assert torch.equal(tensor, before[name]), name

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, distributed, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 from tagseg.errors import ModelError
 
@@ -22,7 +23,8 @@ class SyncedBatchNorm2d(nn.BatchNorm2d):
     Source: Ioffe and Szegedy, "Batch Normalization", ICML 2015, arXiv:1502.03167; the running variance is unbiased, as
     torch's. Departure: the processes add up their sums. torch's own SyncBatchNorm does so on GPUs only.
 
-    In evaluation mode, and in training by one process, it is exactly ``BatchNorm2d``. Made by
+    In evaluation mode, and in training by one process, it is exactly ``BatchNorm2d``; only that in training one value a
+    channel, such as the mean of a batch of one image, is normalised by the running statistics. Made by
     :func:`synchronize_batch_norm`.
 
     Attributes:
@@ -49,9 +51,9 @@ class SyncedBatchNorm2d(nn.BatchNorm2d):
 
     def _normalise_alone(self, features: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
         if self.training and features.numel() == features.shape[1]:
-            raise ModelError(
-                "batch norm in training mode needs 2 values of each channel or more, got 1",
-                help="train with a batch of 2 images or more",
+            # One value is its own mean and would always come out as the bias. The running statistics serve, and stay.
+            return functional.batch_norm(
+                features, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.eps
             )
         return super().forward(features)
 
