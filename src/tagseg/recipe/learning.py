@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from tagseg.recipe.section import LongSide, Section
+from tagseg.recipe.section import LongSide, Scales, Section
 
 
 class Classifier(Section):
@@ -95,15 +95,8 @@ class Cams(Section):
     """
 
     splits: tuple[Literal["train", "eval"], ...] = ("train", "eval")
-    scales: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0)
+    scales: Scales = (0.5, 1.0, 1.5, 2.0)
     flip: bool = True
     batch_size: int = Field(default=8, ge=1)
     average_over_regions: bool = False
     dtype: Literal["uint8", "float16"] = "uint8"
-
-    @field_validator("scales")
-    @classmethod
-    def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if not value or min(value) <= 0 or max(value) > 8:
-            raise ValueError("holds at least one scale, each above 0 and at most 8")
-        return value

@@ -17,5 +17,14 @@ def _ascending(value: tuple[int, int]) -> tuple[int, int]:
     return value
 
 
+def _usable_scales(value: tuple[float, ...]) -> tuple[float, ...]:
+    if not value or min(value) <= 0 or max(value) > 8:
+        raise ValueError("holds at least one scale, each above 0 and at most 8")
+    return value
+
+
 LongSide = Annotated[tuple[int, int], AfterValidator(_ascending)]
 """Shortest and longest long side of an image after the random scaling, px."""
+
+Scales = Annotated[tuple[float, ...], AfterValidator(_usable_scales)]
+"""Factors of an image's height and width at which a network looks at it."""

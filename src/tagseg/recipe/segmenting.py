@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from tagseg.recipe.section import LongSide, Section
+from tagseg.recipe.section import LongSide, Scales, Section
 
 
 class Segmenter(Section):
@@ -75,15 +75,8 @@ class Prediction(Section):
     Images whose long side exceeds ``max_side_px`` are shrunk to it for the network; their labels have full size again.
     """
 
-    scales: tuple[float, ...] = (1.0,)
+    scales: Scales = (1.0,)
     flip: bool = False
     crf: bool = False
     max_side_px: int = Field(default=1024, ge=32)
     batch_size: int = Field(default=8, ge=1)
-
-    @field_validator("scales")
-    @classmethod
-    def _positive(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if not value or min(value) <= 0 or max(value) > 8:
-            raise ValueError("holds at least one scale, each above 0 and at most 8")
-        return value

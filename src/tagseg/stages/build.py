@@ -14,6 +14,7 @@ from tagseg.models.backbone import Backbone, build_backbone
 from tagseg.models.classifier import TagClassifier
 from tagseg.models.perceptual import PAPER_WEIGHTS, FeaturePyramid, timm_pyramid, vgg19_pyramid
 from tagseg.models.reconstructor import Reconstructor
+from tagseg.models.segmenter import SegmentationNetwork
 from tagseg.models.suppression import suppress_backbone
 from tagseg.recipe import Recipe
 from tagseg.recipe.learning import Training
@@ -62,7 +63,7 @@ def build_classifier(recipe: Recipe, *, num_classes: int, pretrained: bool = Tru
     values = recipe.classifier
     backbone = build_backbone(
         values.backbone,
-        weights=_weights(values.weights) if pretrained else None,
+        weights=initial_weights(values.weights) if pretrained else None,
         output_stride=values.output_stride,
         frozen_stages=values.frozen_stages,
         batch_norm=values.batch_norm,
@@ -78,13 +79,7 @@ def build_learner(recipe: Recipe, *, num_classes: int) -> Learner:
     """Build what learns. The classifier comes first, so that its initial head is the same in every ablation."""
     classifier = build_classifier(recipe, num_classes=num_classes)
     training = recipe.training
-    settings = OptimizerSettings(
-        kind=training.optimizer,
-        lr=training.lr,
-        head_lr_factor=training.head_lr_factor,
-        momentum=training.momentum,
-        weight_decay=training.weight_decay,
-    )
+    settings = optimizer_settings(training, head_lr_factor=training.head_lr_factor)
     optimizer = build_optimizer(classifier.backbone, classifier.head, settings=settings)
     if not recipe.reconstruction.enabled:
         return Learner({"classifier": classifier}, {"classifier": optimizer})
@@ -136,7 +131,7 @@ def build_pyramid(recipe: Recipe, backbone: Backbone) -> FeaturePyramid | None:
     if not recipe.reconstruction.enabled:
         return None
     name, named = recipe.reconstruction.pyramid, recipe.reconstruction.pyramid_weights
-    weights = _weights(recipe.classifier.weights if named == "same" else named)
+    weights = initial_weights(recipe.classifier.weights if named == "same" else named)
     if name == "vgg19":
         return vgg19_pyramid(weights, input_mean=backbone.mean, input_std=backbone.std)
     name = recipe.classifier.backbone if name == "backbone" else name
@@ -151,6 +146,17 @@ def level_weights(recipe: Recipe) -> tuple[float, ...]:
     return PAPER_WEIGHTS[-len(recipe.reconstruction.pyramid_levels) :]
 
 
+def optimizer_settings(values: Training | Affinity | Segmenter, *, head_lr_factor: float) -> OptimizerSettings:
+    """Return the constants of a network's optimizer from its section."""
+    return OptimizerSettings(
+        kind=values.optimizer,
+        lr=values.lr,
+        head_lr_factor=head_lr_factor,
+        momentum=values.momentum,
+        weight_decay=values.weight_decay,
+    )
+
+
 def loop_settings(values: Training | Affinity | Segmenter) -> LoopSettings:
     """Return the constants of the training loop of a network from its section."""
     return LoopSettings(
@@ -161,13 +167,13 @@ def loop_settings(values: Training | Affinity | Segmenter) -> LoopSettings:
     )
 
 
-def build_transform(values: Training | Affinity, backbone: Backbone) -> TrainTransform:
+def build_transform(values: Training | Affinity | Segmenter, network: Backbone | SegmentationNetwork) -> TrainTransform:
     """Return the joint augmentation of a network's training from its section."""
     return TrainTransform(
         crop_size=values.crop_size_px,
         long_side_range=values.long_side_px,
-        mean=backbone.mean,
-        std=backbone.std,
+        mean=network.mean,
+        std=network.std,
         flip=values.flip,
     )
 
@@ -219,7 +225,7 @@ def build_affinity_network(recipe: Recipe, *, trained: Path | None, pretrained: 
     named = recipe.classifier.weights if values.weights == "same" else values.weights
     backbone = build_backbone(
         recipe.classifier.backbone if values.backbone == "classifier" else values.backbone,
-        weights=_weights(named) if pretrained and named != "trained" else None,
+        weights=initial_weights(named) if pretrained and named != "trained" else None,
         output_stride=values.output_stride,
         feature_layer=recipe.classifier.feature_layer,
     )
@@ -234,16 +240,11 @@ def build_affinity_network(recipe: Recipe, *, trained: Path | None, pretrained: 
 def build_affinity_learner(recipe: Recipe, *, trained: Path) -> Learner:
     """Build the affinity network and the optimizer of its two branches."""
     network, values = build_affinity_network(recipe, trained=trained), recipe.affinity
-    settings = OptimizerSettings(
-        kind=values.optimizer,
-        lr=values.lr,
-        head_lr_factor=values.displacement_lr_factor,
-        momentum=values.momentum,
-        weight_decay=values.weight_decay,
-    )
+    settings = optimizer_settings(values, head_lr_factor=values.displacement_lr_factor)
     optimizer = build_optimizer(network.boundary_branch, network.displacement_branch, settings=settings)
     return Learner({"affinity": network}, {"affinity": optimizer})
 
 
-def _weights(named: str) -> str | None:
+def initial_weights(named: str) -> str | None:
+    """Return what a network's weights are read from, None for random ones."""
     return None if named == "random" else named

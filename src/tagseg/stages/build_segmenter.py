@@ -1,5 +1,7 @@
 """From recipe values to the segmentation network and what trains it."""
 
+from dataclasses import replace
+
 from jaxtyping import Float
 from lightning_fabric import Fabric
 from torch import Tensor
@@ -9,8 +11,9 @@ from tagseg.models.segmenter import SegmentationNetwork, SegmenterDesign, build_
 from tagseg.prediction.segmenter import PredictionSettings
 from tagseg.recipe import Recipe
 from tagseg.recipe.segmenting import Prediction
+from tagseg.stages.build import build_transform, initial_weights, optimizer_settings
 from tagseg.training.loop import Learner, TakeGradients
-from tagseg.training.optimizer import OptimizerSettings, build_optimizer
+from tagseg.training.optimizer import build_optimizer
 from tagseg.training.segmentation import (
     UnsureSettings,
     consistency_gradients,
@@ -43,7 +46,7 @@ def build_segmentation_network(recipe: Recipe, *, num_labels: int, pretrained: b
     )
     return build_segmenter(
         design,
-        weights=named if pretrained and named != "random" else None,
+        weights=initial_weights(named) if pretrained else None,
         frozen_stages=values.frozen_stages,
         batch_norm=values.batch_norm,
     )
@@ -54,13 +57,7 @@ def build_segmenter_learner(recipe: Recipe, *, num_labels: int) -> Learner:
     values = recipe.segmenter
     names = (NAME, PEER) if values.strategy == "cotrain" else (NAME,)
     networks = {name: build_segmentation_network(recipe, num_labels=num_labels) for name in names}
-    settings = OptimizerSettings(
-        kind=values.optimizer,
-        lr=values.lr,
-        head_lr_factor=values.head_lr_factor,
-        momentum=values.momentum,
-        weight_decay=values.weight_decay,
-    )
+    settings = optimizer_settings(values, head_lr_factor=values.head_lr_factor)
     optimizers = {
         name: build_optimizer(network.encoder_parameters(), network.decoder_parameters(), settings=settings)
         for name, network in networks.items()
@@ -100,12 +97,8 @@ def segmenter_gradients(
 def build_segmenter_transform(recipe: Recipe, network: SegmentationNetwork) -> TrainTransform:
     """Return the joint augmentation of image, labels and confidence."""
     values = recipe.segmenter
-    return TrainTransform(
-        crop_size=values.crop_size_px,
-        long_side_range=values.long_side_px,
-        mean=network.mean,
-        std=network.std,
-        flip=values.flip,
+    return replace(
+        build_transform(values, network),
         color_jitter=values.color_jitter,
         strong=values.strategy == "consistency",
     )

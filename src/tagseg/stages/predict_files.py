@@ -3,18 +3,18 @@
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image as PillowImage
 
-from tagseg.artifacts.area_csv import write_areas
+from tagseg.artifacts.area_csv import area_writer
 from tagseg.artifacts.atomic import atomic_path, atomic_write, remove_leftovers
-from tagseg.artifacts.coco_file import CocoKind, write_coco
+from tagseg.artifacts.coco_file import CocoKind, coco_writer
 from tagseg.artifacts.lock import folder_lock
 from tagseg.artifacts.mask_file import read_mask, write_mask
 from tagseg.artifacts.probability_file import write_probabilities
@@ -28,7 +28,7 @@ from tagseg.progress import Progress
 from tagseg.refine.dense_crf import FINAL_CRF
 from tagseg.refine.refiner import CrfRefiner
 from tagseg.stages.load_segmenter import load
-from tagseg.types import Image, LabelMap
+from tagseg.types import Image
 
 FORMATS = ("png", "overlay", "probability", "coco", "coco-rle", "csv")
 RECORD_NAME = "predictions.json"
@@ -223,17 +223,19 @@ def _write(folder: OutputFolder, name: str, image: Image, prediction: Prediction
 
 
 def _summarize(folder: OutputFolder, images: Sequence[InputImage], classes: ClassTable) -> None:
-    """Write the files that tell of all photographs together, from their masks."""
-
-    def masks() -> Iterator[tuple[str, LabelMap]]:
-        for image in images:
-            yield image.file_name, np.asarray(read_mask(folder.mask(image.name)))
-
-    for format, (name, kind) in COCO_NAMES.items():
-        if format in folder.formats:
-            write_coco(folder.root / name, masks(), classes, kind=kind)
-    if "csv" in folder.formats:
-        write_areas(folder.root / AREAS_NAME, masks(), classes)
+    """Write the files that tell of all photographs together, from their masks, each read once."""
+    with ExitStack() as files:
+        writers = [
+            files.enter_context(coco_writer(folder.root / name, classes, kind=kind))
+            for format, (name, kind) in COCO_NAMES.items()
+            if format in folder.formats
+        ]
+        if "csv" in folder.formats:
+            writers.append(files.enter_context(area_writer(folder.root / AREAS_NAME, classes)))
+        for image in images if writers else ():
+            labels = read_mask(folder.mask(image.name))
+            for write in writers:
+                write(image.file_name, labels)
 
 
 def _keep_photographs(images: Sequence[InputImage], folder: OutputFolder) -> None:

@@ -18,6 +18,7 @@ from tagseg.stages.build import (
     loop_settings,
 )
 from tagseg.stages.context import RunContext
+from tagseg.stages.loaders import epoch_sampler, training_loader
 from tagseg.stages.seeds import SeedFolder, write_seeds
 from tagseg.stages.superpixels import compute_superpixels
 from tagseg.stages.train_classifier import WEIGHTS_NAME as CLASSIFIER_NAME
@@ -78,16 +79,9 @@ def _loader(context: RunContext, network: AffinityNetwork, seeds: SeedFolder) ->
     """Return this process's batches of crops and their seeds."""
     recipe, values = context.recipe, context.recipe.affinity
     transform = build_transform(values, network.backbone)
-    sampler = EpochSampler(
-        len(context.train),
-        batch_size=values.batch_size,
-        seed=recipe.seed,
-        rank=context.fabric.global_rank,
-        world_size=context.fabric.world_size,
-    )
+    sampler = epoch_sampler(context, len(context.train), batch_size=values.batch_size)
     dataset = TrainingSet(context.train, transform, seed=recipe.seed, labels=seeds)
-    on_gpu = context.fabric.device.type == "cuda"
-    return TrainingLoader(dataset, sampler, workers=recipe.engine.workers, pin_memory=on_gpu)
+    return training_loader(context, dataset, sampler)
 
 
 def _mean_displacement(context: RunContext, network: AffinityNetwork) -> Tensor:

@@ -18,6 +18,7 @@ from tagseg.stages.build import (
     superpixel_cache,
 )
 from tagseg.stages.context import RunContext
+from tagseg.stages.loaders import epoch_sampler, training_loader
 from tagseg.stages.region_scores import measure_region_scores
 from tagseg.stages.superpixels import compute_superpixels
 from tagseg.stages.validate import validate_classifier
@@ -51,7 +52,8 @@ def run(context: RunContext) -> dict[str, Any]:
     learner = learner.set_up(fabric)
     objective = build_objective(recipe, learner.networks.get("decoder"), pyramid.to(fabric.device) if pyramid else None)
     take_gradients = classifier_gradients(fabric, learner.networks["classifier"], objective)
-    sampler, epochs = _sampler(context), recipe.training.epochs
+    sampler = epoch_sampler(context, len(context.train), batch_size=recipe.training.batch_size)
+    epochs = recipe.training.epochs
     figures: dict[str, float] = {}
     for until_epoch in (recipe.self_modulation.warmup_epochs, epochs) if _target_is_measured(recipe) else (epochs,):
         end = until_epoch * sampler.steps_per_epoch
@@ -101,17 +103,6 @@ def _validate(context: RunContext, classifier: TagClassifier, *, epoch: int) -> 
     return figures
 
 
-def _sampler(context: RunContext) -> EpochSampler:
-    """Return the order of the images, for this process."""
-    return EpochSampler(
-        len(context.train),
-        batch_size=context.recipe.training.batch_size,
-        seed=context.recipe.seed,
-        rank=context.fabric.global_rank,
-        world_size=context.fabric.world_size,
-    )
-
-
 def _loader(
     context: RunContext, classifier: TagClassifier, sampler: EpochSampler, region_scores: RegionScores | None
 ) -> TrainingLoader:
@@ -126,5 +117,4 @@ def _loader(
         regions=superpixel_cache(recipe) if needed else None,
         region_scores=region_scores,
     )
-    on_gpu = context.fabric.device.type == "cuda"
-    return TrainingLoader(dataset, sampler, workers=recipe.engine.workers, pin_memory=on_gpu)
+    return training_loader(context, dataset, sampler)

@@ -23,6 +23,7 @@ from tagseg.stages.build_segmenter import (
     segmenter_gradients,
 )
 from tagseg.stages.context import RunContext
+from tagseg.stages.loaders import epoch_sampler, training_loader
 from tagseg.stages.segmenter_labels import Lessons, balanced_weights, choose_lessons
 from tagseg.stages.validate import spread
 from tagseg.training.loop import Learner, Session, resume, train
@@ -72,7 +73,7 @@ def count_missing(context: RunContext) -> int:
 
 def _loader(context: RunContext, network: SegmentationNetwork, lessons: Lessons) -> TrainingLoader:
     """Return this process's batches of crops with their labels."""
-    recipe, fabric = context.recipe, context.fabric
+    recipe = context.recipe
     dataset = TrainingSet(
         lessons.split,
         build_segmenter_transform(recipe, network),
@@ -80,15 +81,8 @@ def _loader(context: RunContext, network: SegmentationNetwork, lessons: Lessons)
         labels=lessons.labels,
         confidence=lessons.confidence,
     )
-    sampler = EpochSampler(
-        len(lessons.split),
-        batch_size=recipe.segmenter.batch_size,
-        seed=recipe.seed,
-        rank=fabric.global_rank,
-        world_size=fabric.world_size,
-    )
-    pinned = fabric.device.type == "cuda"
-    return TrainingLoader(dataset, sampler, workers=recipe.engine.workers, pin_memory=pinned)
+    sampler = epoch_sampler(context, len(lessons.split), batch_size=recipe.segmenter.batch_size)
+    return training_loader(context, dataset, sampler)
 
 
 def _kept(context: RunContext, learner: Learner) -> SegmentationNetwork:

@@ -1,0 +1,21 @@
+"""Batches to learn from, for this process of a run: what the training stages share."""
+
+from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
+from tagseg.stages.context import RunContext
+
+
+def epoch_sampler(context: RunContext, num_images: int, *, batch_size: int) -> EpochSampler:
+    """Return the order of the images, for this process; ``batch_size`` is that of all processes together."""
+    return EpochSampler(
+        num_images,
+        batch_size=batch_size,
+        seed=context.recipe.seed,
+        rank=context.fabric.global_rank,
+        world_size=context.fabric.world_size,
+    )
+
+
+def training_loader(context: RunContext, dataset: TrainingSet, sampler: EpochSampler) -> TrainingLoader:
+    """Return this process's batches, read by the recipe's workers."""
+    on_gpu = context.fabric.device.type == "cuda"
+    return TrainingLoader(dataset, sampler, workers=context.recipe.engine.workers, pin_memory=on_gpu)
