@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 
 from tagseg.errors import DataError
 
@@ -74,7 +75,7 @@ class ClassTable:
 
     def palette(self) -> list[int]:
         """Return 768 values, RGB per label id, by the bit-spreading rule of PASCAL VOC (void is cream)."""
-        return [channel for label in range(256) for channel in voc_color(label)]
+        return list(_voc_palette())
 
 
 def voc_color(label_id: int) -> tuple[int, int, int]:
@@ -88,6 +89,11 @@ def voc_color(label_id: int) -> tuple[int, int, int]:
         for channel in range(3):
             rgb[channel] |= (label_id >> (3 * bit + channel) & 1) << (7 - bit)
     return rgb[0], rgb[1], rgb[2]
+
+
+@cache
+def _voc_palette() -> tuple[int, ...]:
+    return tuple(channel for label in range(256) for channel in voc_color(label))
 
 
 def nearest_name_help(name: str, names: Iterable[str]) -> str:

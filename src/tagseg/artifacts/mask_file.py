@@ -30,7 +30,8 @@ def write_mask(path: Path, labels: LabelMap, classes: ClassTable) -> None:
     >>> read_mask(path).tolist()
     [[0, 1, 255]]
     """
-    strange = [label for label in np.unique(labels).tolist() if label >= classes.num_labels and label != VOID]
+    present = np.flatnonzero(np.bincount(labels.ravel(), minlength=VOID + 1))  # much faster than sorting the pixels
+    strange = [label for label in present.tolist() if label >= classes.num_labels and label != VOID]
     if strange:
         raise ArtifactError(
             f"mask {path} holds label ids 0..{classes.num_classes} and {VOID}, got {strange[0]}",
