@@ -10,6 +10,8 @@ from PIL import Image as PillowImage
 from tagseg.data.folder import read_folder
 from tagseg.data.problems import Problem, ProblemKind
 from tagseg.errors import DataError
+from tagseg.recipe.schema import Data
+from tagseg.stages.load_data import read_splits
 from tagseg.types import Split
 
 
@@ -189,3 +191,23 @@ def test_sub_folder_that_is_no_class_is_collected(tmp_path: Path) -> None:
     assert {problem.kind for problem in problems} == {ProblemKind.UNKNOWN_TAG, ProblemKind.NO_TAGS_KNOWN}
     with pytest.raises(DataError):
         read_folder(tmp_path)
+
+
+def test_images_to_test_on_need_no_tags_and_their_masks_mean_what_the_training_folder_says(tmp_path: Path) -> None:
+    learn, test = tmp_path / "learn", tmp_path / "test"
+    for path in (learn / "images" / "a.png", test / "nested" / "b.png", test / "c.png"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        PillowImage.new("RGB", (3, 1)).save(path)
+    (learn / "classes.txt").write_text("cat\ncow\ndog\n")
+    (learn / "tags.csv").write_text("image,tags\na.png,dog\n")
+    mask = PillowImage.fromarray(np.array([[1, 2, 3]], np.uint8))
+    (test / "masks").mkdir()
+    mask.save(test / "masks" / "c.png")
+    data = Data(format="folder", root=learn, test_root=test, classes=("dog", "cat"))
+    split = read_splits(data, run_root=tmp_path).test
+    assert split is not None
+    assert [(record.image_id, record.tags) for record in split.records] == [("c", ()), ("nested/b", ())]
+    assert split.classes.names == ("dog", "cat")
+    found = split.records[0].mask
+    assert found is not None and found.read().tolist() == [[2, 0, 1]]  # cat is the second label, cow is background
+    assert split.records[1].mask is None

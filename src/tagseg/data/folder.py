@@ -1,11 +1,10 @@
 """A user's own folder of images, with a file of tags or one sub-folder for each class."""
 
 import os
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from tagseg.data.folder_tags import Place, find_tags_file, tags_by_folder, tags_by_row
 from tagseg.data.image_files import IMAGE_ENDINGS
 from tagseg.data.masks import PaletteMask, label_ids, mask_paths
 from tagseg.data.names import choose_classes, read_class_names, unique_image_ids
@@ -60,6 +59,73 @@ def read_folder(
     ...     [record.tags for record in read_folder(Path(folder)).records]
     [(1,)]
     """
+    images, masks, paths = _images_and_masks(root, masks, problems)
+    known = listed_classes(root)
+    tags_file = find_tags_file(root, tags)
+    if tags_file is None:
+        names_by_image = tags_by_folder(images, paths, known, problems)
+    else:
+        rows = read_tags(tags_file, known or classes, problems=problems)
+        names_by_image = tags_by_row(Place(root, images, tags_file), paths, rows, problems)
+    found = sorted({name for names in names_by_image.values() for name in names})
+    if known is None:
+        known = tuple(classes) if classes is not None and tags_file is not None else tuple(found)
+    if not known:
+        raise DataError(
+            f"data set {root} must have tags, got none", help="write tags.csv, or a sub-folder for each class"
+        )
+    table = choose_classes(known, classes, source="the data set's classes")
+    labels = {
+        path: tuple(sorted({table.label_id(name) for name in names if name in table.names}))
+        for path, names in names_by_image.items()
+    }
+    mask_of = _Masks(masks, label_ids(known, table))
+    return Split(split_name, table, _records(images, paths, labels, mask_of, problems))
+
+
+def read_untagged_folder(
+    root: Path,
+    *,
+    masks: Path | None = None,
+    known: Sequence[str],
+    classes: Sequence[str],
+    split_name: str,
+    problems: list[Problem] | None = None,
+) -> Split:
+    """Return the images of a folder without their tags, such as those that a segmentation network is tested on.
+
+    Args:
+        root: folder of the images, laid out as for :func:`read_folder`.
+        masks: folder of masks, ``root/masks`` by default.
+        known: all classes that the masks tell apart, in the order of their ids, unless ``root/classes.txt`` says so.
+        classes: those of them that are labels, in label order; every other one is background.
+        split_name: the split's name, printed beside scores.
+        problems: as for :func:`read_folder`.
+
+    Returns:
+        The split, sorted by image id; no image has a tag.
+
+    Raises:
+        DataError: when there are no images.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "a.jpg").write_bytes(b"...")
+    ...     split = read_untagged_folder(Path(folder), known=("cat",), classes=("cat",), split_name="test")
+    >>> [(record.image_id, record.tags) for record in split.records]
+    [('a', ())]
+    """
+    images, masks, paths = _images_and_masks(root, masks, problems)
+    known = listed_classes(root) or known
+    table = choose_classes(tuple(known), classes, source="the data set's classes")
+    mask_of = _Masks(masks, label_ids(known, table))
+    return Split(split_name, table, _records(images, paths, dict.fromkeys(paths, ()), mask_of, problems))
+
+
+def _images_and_masks(
+    root: Path, masks: Path | None, problems: list[Problem] | None
+) -> tuple[Path, Path, Sequence[Path]]:
+    """Return the folder of the images, that of the masks, and the images."""
     for folder in (root, *([masks] if masks is not None else [])):
         if not folder.is_dir():
             raise DataError(
@@ -71,39 +137,31 @@ def read_folder(
     if not paths:
         endings = ", ".join(sorted(IMAGE_ENDINGS))
         raise DataError(f"folder {images} must hold images, got none", help=f"put files there that end in {endings}")
+    return images, masks, paths
+
+
+def listed_classes(root: Path) -> tuple[str, ...] | None:
+    """Return the lines of ``root/classes.txt``, None when there is no such file."""
     listed = root / "classes.txt"
-    known = read_class_names(listed) if listed.is_file() else None
-    tags_file = _tags_file(root, tags)
-    if tags_file is None:
-        names_by_image = _tags_by_folder(images, paths, known, problems)
-    else:
-        rows = read_tags(tags_file, known or classes, problems=problems)
-        names_by_image = _tags_by_row(_Place(root, images, tags_file), paths, rows, problems)
-    found = sorted({name for names in names_by_image.values() for name in names})
-    if known is None:
-        known = tuple(classes) if classes is not None and tags_file is not None else tuple(found)
-    if not known:
-        raise DataError(
-            f"data set {root} must have tags, got none", help="write tags.csv, or a sub-folder for each class"
-        )
-    table = choose_classes(known, classes, source="the data set's classes")
-    mask_of = _Masks(masks, label_ids(known, table))
+    return read_class_names(listed) if listed.is_file() else None
+
+
+def _records(
+    images: Path,
+    paths: Sequence[Path],
+    labels: Mapping[Path, tuple[int, ...]],
+    mask_of: "_Masks",
+    problems: list[Problem] | None,
+) -> tuple[ImageRecord, ...]:
+    """Return a record for every image of which the labels are known; each looks for its mask."""
     ids = unique_image_ids([PurePosixPath(path.relative_to(images).as_posix()) for path in paths])
     records = []
     for image_id, path in sorted(zip(ids, paths, strict=True)):
         mask = mask_of.find(path.relative_to(images))
-        if path in names_by_image:
-            labels = {table.label_id(name) for name in names_by_image[path] if name in table.names}
-            records.append(ImageRecord(image_id, path, tuple(sorted(labels)), mask))
+        if path in labels:
+            records.append(ImageRecord(image_id, path, labels[path], mask))
     mask_of.report_unused(problems)
-    return Split(split_name, table, tuple(records))
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    root: Path
-    images: Path
-    tags_file: Path
+    return tuple(records)
 
 
 def _find_images(folder: Path, masks: Path, problems: list[Problem] | None) -> Iterator[Path]:
@@ -128,90 +186,6 @@ def _find_images(folder: Path, masks: Path, problems: list[Problem] | None) -> I
                 message = f"file {here / name} is left out, since an image ends in {', '.join(sorted(IMAGE_ENDINGS))}"
                 problem = Problem(ProblemKind.UNUSED_FILE, here / name, message, "convert it if it is an image")
                 report_problem(problem, problems)
-
-
-def _tags_file(root: Path, tags: Path | None) -> Path | None:
-    """Return the file of tags, or None when sub-folders are the tags."""
-    if tags is not None:
-        return tags
-    files = [root / name for name in ("tags.csv", "tags.json") if (root / name).is_file()]
-    if len(files) > 1:
-        message = f"folder {root} must hold one file of tags, got tags.csv and tags.json"
-        raise DataError(message, help="remove one, or name one in the recipe's data.tags")
-    return files[0] if files else None
-
-
-def _tags_by_folder(
-    images: Path, paths: Sequence[Path], known: Sequence[str] | None, problems: list[Problem] | None
-) -> dict[Path, tuple[str, ...]]:
-    """Return the name of the first sub-folder as the one tag of each image."""
-    tags: dict[Path, tuple[str, ...]] = {}
-    for path in paths:
-        parts = path.relative_to(images).parts
-        if len(parts) == 1:
-            message = f"image {path} must lie in the folder of its class, got {images} itself"
-            help = "move it into a sub-folder, or write tags.csv"
-            report_problem(Problem(ProblemKind.NO_TAGS_KNOWN, path, message, help), problems)
-        elif known is not None and parts[0] not in known:
-            message = f"folder {images / parts[0]} must be named like a class of classes.txt, got '{parts[0]}'"
-            problem = Problem(ProblemKind.UNKNOWN_TAG, path, message, "rename it or add the name to classes.txt")
-            report_problem(problem, problems)
-        else:
-            tags[path] = (parts[0],)
-    return tags
-
-
-def _tags_by_row(
-    place: _Place, paths: Sequence[Path], rows: Mapping[str, tuple[str, ...]], problems: list[Problem] | None
-) -> dict[Path, tuple[str, ...]]:
-    """Return the tags of each image that exactly one row of the file names."""
-    candidates = _spellings(place, paths)
-    tags: dict[Path, tuple[str, ...]] = {}
-    for image, names in rows.items():
-        matches = candidates.get(_normal(image), [])
-        path = matches[0] if matches else place.images / image
-        kind, message, help = None, "", ""
-        if not matches:
-            kind, help = ProblemKind.MISSING_IMAGE, "restore the file, mend the name or remove the row"
-            message = f"image '{image}' of {place.tags_file} must exist below {place.images}, got no such file"
-        elif len(matches) > 1:
-            kind, help = ProblemKind.REPEATED_IMAGE, "write its whole path with the ending"
-            message = f"image '{image}' of {place.tags_file} must be one file, got {len(matches)}"
-        elif path in tags:
-            kind, help = ProblemKind.REPEATED_IMAGE, "join both into one row"
-            message = f"{place.tags_file} names an image once, got a second spelling '{image}' of {path}"
-        if kind is None:
-            tags[path] = names
-        else:
-            report_problem(Problem(kind, path, message, help), problems)
-    for path in paths:
-        if path not in tags:
-            message = f"image {path} must have a row in {place.tags_file}, got none"
-            help = "add the row, with empty tags if none fit"
-            report_problem(Problem(ProblemKind.NO_TAGS_KNOWN, path, message, help), problems)
-    return tags
-
-
-def _spellings(place: _Place, paths: Sequence[Path]) -> dict[str, list[Path]]:
-    """Return the images that each accepted spelling may mean; a fuller spelling wins over a shorter one."""
-    spellings: dict[str, list[Path]] = {}
-    for spell in (
-        lambda path: path.relative_to(place.images).as_posix(),
-        lambda path: path.relative_to(place.root).as_posix(),
-        lambda path: path.relative_to(place.images).with_suffix("").as_posix(),
-        lambda path: path.name,
-        lambda path: path.stem,
-    ):
-        level: dict[str, list[Path]] = {}
-        for path in paths:
-            level.setdefault(_normal(spell(path)), []).append(path)
-        spellings = level | spellings
-    return spellings
-
-
-def _normal(name: str) -> str:
-    """Return a name with forward slashes and composed accents, which file systems and editors spell differently."""
-    return unicodedata.normalize("NFC", name.replace("\\", "/").removeprefix("./"))
 
 
 class _Masks:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tagseg.artifacts.run_folder import RunFolder, fingerprint
 from tagseg.data.coco import read_coco
-from tagseg.data.folder import read_folder
+from tagseg.data.folder import listed_classes, read_folder, read_untagged_folder
 from tagseg.data.images import content_fingerprint, read_image
 from tagseg.data.problems import Problem
 from tagseg.data.synthetic import write_dataset
@@ -116,10 +116,14 @@ def _synthetic_readers(data: Data, root: Path) -> dict[str, SplitReader]:
 
 
 def read_test_folder(data: Data, read_train: SplitReader, *, problems: list[Problem] | None = None) -> Split:
-    """Return the images to test on, with the class table of those to train on: the tags there may name fewer."""
-    assert data.test_root is not None
+    """Return the images to test on, with the class table of those to train on; they need no tags."""
+    assert data.test_root is not None and data.root is not None
     names = read_train(problems=[]).classes.names
-    return read_folder(data.test_root, masks=data.test_masks, classes=names, split_name="test", problems=problems)
+    known = listed_classes(data.root) or names
+    masks = data.test_masks
+    return read_untagged_folder(
+        data.test_root, masks=masks, known=known, classes=names, split_name="test", problems=problems
+    )
 
 
 def read_splits(data: Data, *, run_root: Path) -> Splits:
