@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tagseg.report.panel import EMPTY_COLOR, LegendEntry, PanelRow, panel
+from tagseg.report.panel import panel
+from tagseg.report.panel_layout import EMPTY_COLOR, LegendEntry, PanelRow
 
 RED, BLUE = (200, 10, 20), (10, 20, 200)
 CELL = (900 - 2 * 8 - 4) // 2  # two columns

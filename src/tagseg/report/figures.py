@@ -16,7 +16,7 @@ from PIL import Image as PillowImage
 from tagseg.classes import BACKGROUND, VOID, ClassTable, voc_color
 from tagseg.errors import DataError
 from tagseg.ops.overlay import overlay_labels
-from tagseg.report.panel import LegendEntry, resize_to
+from tagseg.report.panel_layout import LegendEntry, fitted_size
 from tagseg.types import Image
 
 COLORMAP = "inferno"
@@ -142,7 +142,10 @@ def shrink(image: UInt8[ndarray, "h w 3"], *, side_px: int) -> Image:
     >>> shrink(np.zeros((10, 40, 3), np.uint8), side_px=20).shape
     (5, 20, 3)
     """
-    return resize_to(image, side_px) if max(image.shape[:2]) > side_px else image
+    if max(image.shape[:2]) <= side_px:
+        return image
+    height, width = fitted_size(image, side_px)
+    return np.asarray(PillowImage.fromarray(image).resize((width, height), PillowImage.Resampling.BILINEAR))
 
 
 def encode_png(image: UInt8[ndarray, "h w 3"]) -> bytes:

@@ -25,7 +25,8 @@ from tagseg.report.figures import (
     shrink,
     unknown_legend,
 )
-from tagseg.report.panel import PanelRow, panel
+from tagseg.report.panel import panel
+from tagseg.report.panel_layout import PanelRow
 from tagseg.stages.finished_runs import MADE, FinishedRun, open_runs
 from tagseg.types import Image, ImageRecord, LabelMap
 
