@@ -1,6 +1,7 @@
+import json
 from fnmatch import fnmatch
 from pathlib import Path
-from shutil import copy2
+from shutil import copy2, copytree
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,8 @@ from tagseg.artifacts.segmenter_file import read_description, save_segmenter
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError
 from tagseg.models.segmenter import SegmenterDesign, build_segmenter
+from tagseg.progress import SilentProgress
+from tagseg.stages.export import export_segmenter, run_scores
 from tagseg.stages.hub import HubClient, load_from_hub, push_to_hub
 from tagseg.stages.load_segmenter import load
 
@@ -138,3 +141,26 @@ def test_without_a_connection_the_cache_is_used(
     folder = load_from_hub("me/cats", revision=revision, cache=tmp_path)
     assert folder == snapshot
     assert load(folder, device="cpu").names == ("background", "cat", "dog")
+
+
+def test_a_run_tells_the_page_and_the_exported_folder_what_its_segmenter_scored(exported: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    copytree(exported, run / "5_segmenter")
+    scored = {"split": "val", "mean_iou": 0.6834, "precision": 0.88, "recall": None}
+    (run / "scores.json").write_text(json.dumps({"segmenter": scored}))
+    shown = {"mean IoU on val": 0.6834, "precision on val": 0.88}
+    assert run_scores(run) == shown
+    export_segmenter(run, tmp_path / "out", format="safetensors", check_images=[], progress=SilentProgress())
+    assert read_description(tmp_path / "out").notes["scores"] == shown
+    push_to_hub(run / "5_segmenter", "me/cats", client=FakeHub(tmp_path / "hub"), scores=run_scores(run))
+    card = (tmp_path / "hub" / "me" / "cats" / "README.md").read_text(encoding="utf-8")
+    assert "| mean IoU on val | 68.3 % |" in card and "62.5 %" not in card
+
+
+def test_without_scores_nothing_is_claimed(exported: Path, tmp_path: Path) -> None:
+    assert run_scores(exported) == run_scores("me/cats") == {}
+    (tmp_path / "scores.json").write_text('{"segmenter": null}')
+    assert run_scores(tmp_path) == {}
+    (tmp_path / "scores.json").write_text("[]")
+    with pytest.raises(ArtifactError, match=r"scores\.json must be scores that tagseg wrote"):
+        run_scores(tmp_path)

@@ -141,7 +141,7 @@ def export(
     onnx: one file for onnxruntime, any batch and image size, compared with torch before it is kept. safetensors:
     weights and a JSON file that tagseg.load, plain timm and segmentation_models_pytorch read.
     """
-    from tagseg.stages.export import export_segmenter
+    from tagseg.stages.export import export_segmenter, run_scores
     from tagseg.stages.hub import push_to_hub
     from tagseg.stages.load_segmenter import find_segmenter
 
@@ -149,7 +149,8 @@ def export(
     for path in exported.files:
         open_console().print(f"written: {path}")
     if push is not None:
-        open_console().print(f"uploaded: {push_to_hub(find_segmenter(source), push, private=not public)}")
+        address = push_to_hub(find_segmenter(source), push, private=not public, scores=run_scores(source))
+        open_console().print(f"uploaded: {address}")
 
 
 @app.command(epilog="Example: tagseg figure runs/demo/plain runs/demo --count 6 --out before_after.png")

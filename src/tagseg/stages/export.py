@@ -1,12 +1,15 @@
 """A finished segmenter for use elsewhere: one ONNX file that is checked, or safetensors and JSON."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tagseg.artifacts.onnx_file import OnnxCheck, export_onnx
+from tagseg.artifacts.run_folder import RunFolder
 from tagseg.artifacts.segmenter_file import DESCRIPTION_NAME, WEIGHTS_NAME, load_segmenter, save_segmenter
 from tagseg.data.images import read_image
 from tagseg.errors import ArtifactError, RecipeError
@@ -57,7 +60,7 @@ def export_segmenter(
         raise RecipeError(f"export format is {' or '.join(FORMATS)}, got '{format}'", help="take one of the two")
     folder = find_segmenter(source)
     if format == "safetensors":
-        return _export_safetensors(folder, out)
+        return _export_safetensors(folder, out, scores=run_scores(source))
     path = out if out.suffix == ".onnx" else out / ONNX_NAME
     loaded = load_segmenter(folder)
     images = _check_images(check_images)
@@ -71,13 +74,41 @@ def export_segmenter(
     return Exported((path,), check)
 
 
-def _export_safetensors(folder: Path, out: Path) -> Exported:
+def run_scores(source: str | Path) -> dict[str, float]:
+    """Return what a run's segmenter scored, named with the split, for people; nothing for any other source.
+
+    Args:
+        source: see :func:`tagseg.stages.load_segmenter.load`.
+
+    Raises:
+        ArtifactError: when the scores of the run cannot be read.
+
+    >>> run_scores("owner/name")
+    {}
+    """
+    path = RunFolder(Path(source)).scores_path
+    if not path.is_file():
+        return {}
+    try:
+        scored = json.loads(path.read_text(encoding="utf-8")).get("segmenter")
+        titles = {"mean_iou": "mean IoU", "precision": "precision", "recall": "recall"}
+        named = {f"{title} on {scored['split']}": scored[key] for key, title in titles.items()} if scored else {}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(
+            f"{path} must be scores that tagseg wrote, got a file that cannot be read as such",
+            help="delete it and run the stage evaluate again",
+        ) from error
+    return {title: value for title, value in named.items() if value is not None}
+
+
+def _export_safetensors(folder: Path, out: Path, *, scores: dict[str, float]) -> Exported:
     if out.exists() and out.resolve() == folder.resolve():
         raise ArtifactError(
             f"export to {out} must go to another folder than it comes from, got the same", help="choose another --out"
         )
     loaded = load_segmenter(folder)
-    save_segmenter(out, loaded.network, loaded.classes, prediction=loaded.prediction, notes=loaded.notes)
+    notes: dict[str, Any] = {**loaded.notes, **({"scores": scores} if scores else {})}
+    save_segmenter(out, loaded.network, loaded.classes, prediction=loaded.prediction, notes=notes)
     return Exported((out / WEIGHTS_NAME, out / DESCRIPTION_NAME), None)
 
 
