@@ -34,6 +34,14 @@ class DataError(TagsegError):
     """An image, a mask, a tag file or a data set cannot be used."""
 
 
+class ImageFormatError(DataError):
+    """A file is no image of a format that is read."""
+
+
+class ImageSizeError(DataError):
+    """An image has more pixels than are read."""
+
+
 class ArtifactError(TagsegError):
     """A file that a stage wrote is missing, corrupt, or belongs to another run."""
 
@@ -48,3 +56,7 @@ class DeviceError(TagsegError):
 
 class TrainingError(TagsegError):
     """Training cannot go on, for example because the loss is not finite."""
+
+
+class ServeError(TagsegError):
+    """The browser app cannot start, or one of its requests cannot be answered."""

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -98,26 +98,46 @@ def coco_writer(
     >>> json.loads(path.read_text())["annotations"][0]["segmentation"]
     {'size': [1, 2], 'counts': '11'}
     """
+    with atomic_path(path) as temporary, temporary.open("x", encoding="ascii") as file:
+        with coco_stream(file, classes, kind=kind) as add:
+            yield add
+
+
+@contextmanager
+def coco_stream(
+    file: TextIO, classes: ClassTable, *, kind: CocoKind = "polygons"
+) -> Iterator[Callable[[str, LabelMap], None]]:
+    """Lend a function that adds the name and label map of one image to an open file, as :func:`coco_writer` does.
+
+    Raises:
+        ArtifactError: when an id belongs to no class.
+
+    >>> from io import StringIO
+    >>> file = StringIO()
+    >>> with coco_stream(file, ClassTable(("cat",))) as add:
+    ...     add("photo.jpg", np.array([[0, 1]], np.uint8))
+    >>> json.loads(file.getvalue())["images"]
+    [{'id': 1, 'file_name': 'photo.jpg', 'width': 2, 'height': 1}]
+    """
     images: list[dict[str, Any]] = []
     categories = [{"id": label, "name": name, "supercategory": ""} for label, name in enumerate(classes.names, start=1)]
-    with atomic_path(path) as temporary, temporary.open("x", encoding="ascii") as file:
-        # Annotation tools do not need info and licenses, but some of them look whether they are there.
-        opening = {"info": {"description": "label maps by tagseg"}, "licenses": [], "categories": categories}
-        file.write(f'{json.dumps(opening)[:-1]}, "annotations": [')
-        written = 0
+    # Annotation tools do not need info and licenses, but some of them look whether they are there.
+    opening = {"info": {"description": "label maps by tagseg"}, "licenses": [], "categories": categories}
+    file.write(f'{json.dumps(opening)[:-1]}, "annotations": [')
+    written = 0
 
-        def add(file_name: str, labels: LabelMap) -> None:
-            nonlocal written
-            label_areas(labels, classes, name=file_name)
-            height, width = labels.shape
-            images.append({"id": len(images) + 1, "file_name": file_name, "width": width, "height": height})
-            for annotation in mask_annotations(labels, kind=kind):
-                written += 1
-                numbered = {"id": written, "image_id": len(images), **annotation}
-                file.write(f"{',' if written > 1 else ''}\n{json.dumps(numbered)}")
+    def add(file_name: str, labels: LabelMap) -> None:
+        nonlocal written
+        label_areas(labels, classes, name=file_name)
+        height, width = labels.shape
+        images.append({"id": len(images) + 1, "file_name": file_name, "width": width, "height": height})
+        for annotation in mask_annotations(labels, kind=kind):
+            written += 1
+            numbered = {"id": written, "image_id": len(images), **annotation}
+            file.write(f"{',' if written > 1 else ''}\n{json.dumps(numbered)}")
 
-        yield add
-        file.write(f'\n], "images": {json.dumps(images)}}}\n')
+    yield add
+    file.write(f'\n], "images": {json.dumps(images)}}}\n')
 
 
 def _component_annotations(labels: LabelMap) -> list[Annotation]:

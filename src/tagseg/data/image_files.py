@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image as PillowImage
 
 from tagseg.data.quiet import quiet_decoders
-from tagseg.errors import DataError
+from tagseg.errors import DataError, ImageFormatError, ImageSizeError
 
 MAX_PIXELS = 178_956_970
 """The largest image that Pillow opens without a change of its global guard against decompression bombs."""
@@ -26,11 +28,35 @@ IMAGE_ENDINGS = frozenset(ending for endings in ENDINGS_BY_FORMAT.values() for e
 
 _RESTORE = "restore the file or remove it from the data set"
 _REPLACE = "replace the file or remove it from the data set"
+_SEND, _SEND_SMALLER = "send another file", "send a smaller copy"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedBytes:
+    """The content of an image file that lies on no disk, such as an upload.
+
+    Args:
+        name: what messages call it; never opened.
+        data: the bytes of the file.
+
+    >>> str(NamedBytes("photo.jpg", b""))
+    'photo.jpg'
+    """
+
+    name: str
+    data: bytes = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+ImageSource = Path | NamedBytes
+"""A file, or the content of one."""
 
 
 @contextmanager
 def open_image(
-    path: Path,
+    source: ImageSource,
     *,
     kind: str = "image",
     formats: tuple[str, ...] = tuple(ENDINGS_BY_FORMAT),
@@ -39,7 +65,7 @@ def open_image(
     """Open an image file lazily, with every reason why it cannot be opened said in one sentence.
 
     Args:
-        path: image file.
+        source: image file.
         kind: what the file is called in messages: ``image`` or ``mask``.
         formats: Pillow's names of the formats to accept.
         max_pixels: largest height x width.
@@ -48,7 +74,9 @@ def open_image(
         Pillow's image, not yet decoded; Pillow's warnings are silent until the context ends.
 
     Raises:
-        DataError: when the file is missing, empty, of no accepted format or too large.
+        ImageFormatError: when the content is of no accepted format.
+        ImageSizeError: when it has too many pixels.
+        DataError: when the file is missing, empty or damaged.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -59,37 +87,42 @@ def open_image(
     """
     with quiet_decoders:
         try:
-            if path.stat().st_size == 0:
-                raise DataError(f"{kind} {path} must not be empty, got 0 bytes", help=_RESTORE)
-            image = PillowImage.open(path, formats=formats)
+            if _num_bytes(source) == 0:
+                raise DataError(f"{kind} {source} must not be empty, got 0 bytes", help=_help(source, _RESTORE))
+            file = source if isinstance(source, Path) else BytesIO(source.data)
+            image = PillowImage.open(file, formats=formats)
         except PillowImage.DecompressionBombError as error:
-            raise DataError(
-                f"{kind} {path} must have at most {max_pixels:,} pixels, got more", help=_REPLACE
-            ) from error
+            raise _too_large(kind, source, "more", max_pixels=max_pixels) from error
         except PillowImage.UnidentifiedImageError as error:
             accepted = ", ".join(formats)
-            raise DataError(f"{kind} {path} must be one of {accepted}, got another content", help=_REPLACE) from error
+            raise ImageFormatError(
+                f"{kind} {source} must be one of {accepted}, got another content", help=_help(source, _REPLACE)
+            ) from error
         except OSError as error:
-            raise unreadable_file(kind, path, error) from error
+            raise unreadable_file(kind, source, error) from error
         except DataError:
             raise
         except Exception as error:  # a damaged header
-            raise damaged_file(kind, path, None) from error
+            raise damaged_file(kind, source, None) from error
         with image:
             if image.width * image.height > max_pixels:
-                found = f"{image.height} x {image.width}"
-                raise DataError(f"{kind} {path} must have at most {max_pixels:,} pixels, got {found}", help=_REPLACE)
+                raise _too_large(kind, source, f"{image.height} x {image.width}", max_pixels=max_pixels)
             yield image
 
 
-def damaged_file(kind: str, path: Path, file_format: str | None) -> DataError:
+def damaged_file(kind: str, source: ImageSource, file_format: str | None) -> DataError:
     """Return the error for a file whose bytes break off or contradict each other."""
     found = f"a {file_format} file" if file_format else "a file"
-    return DataError(f"{kind} {path} must be complete, got {found} that breaks off or is damaged", help=_RESTORE)
+    return DataError(
+        f"{kind} {source} must be complete, got {found} that breaks off or is damaged", help=_help(source, _RESTORE)
+    )
 
 
-def unreadable_file(kind: str, path: Path, error: OSError) -> DataError:
+def unreadable_file(kind: str, source: ImageSource, error: OSError) -> DataError:
     """Return the error for a file that the operating system does not hand out."""
+    if isinstance(source, NamedBytes):
+        return damaged_file(kind, source, None)
+    path = source
     if path.is_symlink() and not path.exists():
         found = f"a link to {path.readlink()}, which does not exist"
     elif isinstance(error, FileNotFoundError | NotADirectoryError):
@@ -103,3 +136,18 @@ def unreadable_file(kind: str, path: Path, error: OSError) -> DataError:
     else:
         return damaged_file(kind, path, None)
     return DataError(f"{kind} {path} must be a file, got {found}", help=_RESTORE)
+
+
+def _num_bytes(source: ImageSource) -> int:
+    return source.stat().st_size if isinstance(source, Path) else len(source.data)
+
+
+def _help(source: ImageSource, of_file: str, of_bytes: str = _SEND) -> str:
+    return of_file if isinstance(source, Path) else of_bytes
+
+
+def _too_large(kind: str, source: ImageSource, found: str, *, max_pixels: int) -> ImageSizeError:
+    return ImageSizeError(
+        f"{kind} {source} must have at most {max_pixels:,} pixels, got {found}",
+        help=_help(source, _REPLACE, _SEND_SMALLER),
+    )

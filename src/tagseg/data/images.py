@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PillowImage
 
-from tagseg.data.image_files import MAX_PIXELS, damaged_file, open_image, unreadable_file
+from tagseg.data.image_files import MAX_PIXELS, ImageSource, NamedBytes, damaged_file, open_image, unreadable_file
 from tagseg.errors import DataError
 from tagseg.types import Image
 
@@ -62,15 +62,32 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Image:
     ...     read_image(Path(folder, "grey.png")).shape
     (2, 3, 3)
     """
-    with open_image(path, max_pixels=max_pixels) as image:
-        try:
-            image.load()  # before the orientation is read: Pillow turns a TIFF itself while it loads
-            upright = _UPRIGHT_BY_ORIENTATION.get(_orientation(image))
-            return _to_rgb(path, image if upright is None else image.transpose(upright))
-        except DataError:
-            raise
-        except Exception as error:  # decoders raise almost anything on damaged bytes
-            raise damaged_file("image", path, image.format) from error
+    return _read(path, max_pixels=max_pixels)
+
+
+def read_image_bytes(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Image:
+    """Return the upright RGB image of a file's content, as :func:`read_image` does of a file.
+
+    Args:
+        data: the bytes of a JPEG, PNG, WebP, BMP, TIFF or GIF file.
+        name: what errors call it; nothing of this name is opened.
+        max_pixels: largest height x width, 1..178,956,970.
+
+    Returns:
+        (H, W, 3) uint8, writable.
+
+    Raises:
+        ImageFormatError: when the content is of no such format.
+        ImageSizeError: when it has too many pixels.
+        DataError: when it is empty or damaged.
+
+    >>> from io import BytesIO
+    >>> file = BytesIO()
+    >>> PillowImage.new("L", (3, 2), 7).save(file, format="PNG")
+    >>> read_image_bytes(file.getvalue(), "grey.png").shape
+    (2, 3, 3)
+    """
+    return _read(NamedBytes(name, data), max_pixels=max_pixels)
 
 
 def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> ImageHeader:
@@ -145,19 +162,31 @@ def content_fingerprint(path: Path) -> str:
         raise unreadable_file("file", path, error) from error
 
 
-def _to_rgb(path: Path, image: PillowImage.Image) -> Image:
+def _read(source: ImageSource, *, max_pixels: int) -> Image:
+    with open_image(source, max_pixels=max_pixels) as image:
+        try:
+            image.load()  # before the orientation is read: Pillow turns a TIFF itself while it loads
+            upright = _UPRIGHT_BY_ORIENTATION.get(_orientation(image))
+            return _to_rgb(source, image if upright is None else image.transpose(upright))
+        except DataError:
+            raise
+        except Exception as error:  # decoders raise almost anything on damaged bytes
+            raise damaged_file("image", source, image.format) from error
+
+
+def _to_rgb(source: ImageSource, image: PillowImage.Image) -> Image:
     """Return (H, W, 3) uint8 of a decoded image of any mode."""
     if image.mode == "I" or image.mode.startswith("I;16"):
         grey = np.asarray(image).astype(np.int64)
         if grey.min() < 0 or grey.max() > 65535:
             raise DataError(
-                f"image {path} must have 8 or 16 bits a channel, got values from {grey.min()} to {grey.max()}",
+                f"image {source} must have 8 or 16 bits a channel, got values from {grey.min()} to {grey.max()}",
                 help="scale it to 16 bits",
             )
         return np.repeat(((grey + 128) // 257).astype(np.uint8)[..., None], 3, axis=-1)
     if image.mode == "F":
         raise DataError(
-            f"image {path} must have 8 or 16 bits a channel, got floating-point values", help="scale it to 16 bits"
+            f"image {source} must have 8 or 16 bits a channel, got floating-point values", help="scale it to 16 bits"
         )
     if image.has_transparency_data:
         layer = image.convert("RGBA")

@@ -151,7 +151,7 @@ def open_runs(roots: Sequence[Path], *, background_score: float | None, progress
     for root, recipe, title in zip(roots, recipes, _run_titles(roots, recipes), strict=True):
         folder = RunFolder(root)
         asked = (background_score, "asked for") if background_score is not None else None
-        score, reason = asked or _best_background_score(folder, recipe)
+        score, reason = asked or best_background_score(folder, recipe)
         classes, records = _records(folder, recipe)
         runs.append(FinishedRun(folder, recipe, classes, records, score, title))
         kind = "maps averaged over regions" if recipe.cams.average_over_regions else "the network's maps"
@@ -189,8 +189,12 @@ def _has_constraints(recipe: Recipe) -> bool:
     return any(part.enabled for part in (recipe.suppression, recipe.reconstruction, recipe.self_modulation))
 
 
-def _best_background_score(folder: RunFolder, recipe: Recipe) -> tuple[float, str]:
-    """Return the score above which a pixel is no background, and where it comes from."""
+def best_background_score(folder: RunFolder, recipe: Recipe) -> tuple[float, str]:
+    """Return the score above which a pixel of the run's seeds is no background, and where it comes from.
+
+    Raises:
+        ArtifactError: when the scores cannot be read.
+    """
     path = folder.scores_path
     if path.exists():
         try:

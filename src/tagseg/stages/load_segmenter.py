@@ -34,7 +34,7 @@ def load(source: str | Path, *, device: str = "auto", revision: str | None = Non
         ArtifactError: when there is no segmenter, or it is damaged.
         DeviceError: when torch cannot use the device.
     """
-    place = _choose_device(device)
+    place = choose_device(device)
     found = find_segmenter(source, revision=revision)
     loaded = load_segmenter(found)
     settings = prediction_settings(loaded, path=found / DESCRIPTION_NAME)
@@ -124,7 +124,7 @@ def _beside_file(path: Path) -> Path:
     raise ArtifactError(f"file of a segmenter is {DESCRIPTION_NAME} or {WEIGHTS_NAME}, got {path}", help=help)
 
 
-def _choose_device(device: str) -> torch.device:
+def choose_device(device: str) -> torch.device:
     """Resolve ``auto``, and check that torch can use a named device."""
     try:
         wanted = None if device == "auto" else torch.device(device)

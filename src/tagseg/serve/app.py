@@ -1,0 +1,179 @@
+"""The addresses of the server: the page, its files, and what programs ask."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI, Request
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from tagseg.data.image_files import ENDINGS_BY_FORMAT
+from tagseg.errors import TagsegError
+from tagseg.serve import answers
+from tagseg.serve.calls import answer_cams, answer_predict
+from tagseg.serve.guard import Guard
+from tagseg.serve.options import CAM_OPTIONS, PREDICT_OPTIONS, option_parameters, option_properties
+from tagseg.serve.pages import no_such_page, page_response
+from tagseg.serve.refusal import RefusedError, error_response, json_response
+from tagseg.serve.service import Service
+from tagseg.serve.uploads import FIELD
+from tagseg.serve.worker import ClientLeftError, Worker
+
+_CLIENT_LEFT = 499  # as some servers log it; nobody reads this answer
+
+_ERRORS = {
+    400: "An option or a file name cannot be used, a request without files, or a foreign Host.",
+    403: "A page of another site asks.",
+    408: "The request does not arrive in time.",
+    413: "Too many bytes, files, pixels or tags.",
+    415: "A content that is no image of a format that is read.",
+    422: "An image that is empty or damaged.",
+    429: "Too many requests at a time; the header Retry-After says when to try again, in seconds.",
+    503: "The answer takes too long.",
+}
+
+
+def create_app(service: Service, *, bound: str) -> ASGIApp:
+    """Return the application, its networks warmed up.
+
+    Args:
+        service: what answers.
+        bound: the host that the server is bound to; names of other hosts are refused.
+    """
+    worker = Worker(service.limits)
+    worker.run_now(service.warm_up)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        worker.close()
+
+    app = FastAPI(
+        title="tagseg",
+        version=version("tagseg"),
+        description=f"Masks of photographs by {service.title}. Nothing that is sent is kept.",
+        docs_url=None,  # FastAPI's own pages load scripts from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.add_exception_handler(HTTPException, _answer_http_error)
+    app.add_exception_handler(TagsegError, _answer_error)
+    app.add_exception_handler(ClientLeftError, _answer_nobody)
+    app.add_exception_handler(Exception, _answer_defect)
+    _add_pages(app)
+    _add_facts(app, service, worker)
+    _add_images(app, service, worker)
+    return Guard(app, bound=bound)
+
+
+def _add_pages(app: FastAPI) -> None:
+    @app.get("/", include_in_schema=False)
+    async def page() -> Response:
+        return page_response("index.html")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return page_response("docs.html")
+
+    @app.get("/static/{name}", include_in_schema=False)
+    async def static(name: str) -> Response:
+        return page_response(name)
+
+
+def _add_facts(app: FastAPI, service: Service, worker: Worker) -> None:
+    @app.get("/info", summary="What is served")
+    async def info() -> answers.Info:
+        segmenter, cams = service.networks.segmenter, service.networks.cams
+        design = None if segmenter is None else segmenter.network.design
+        return answers.Info(
+            title=service.title,
+            version=version("tagseg"),
+            segmenter=None if design is None else f"{design.architecture} on {design.backbone}",
+            classifier=None if cams is None else cams.title,
+            labels=list(service.label_classes.label_names),
+            tags=[] if cams is None else list(cams.classes.names),
+            palettes=service.palettes(),
+            background_score=None if cams is None else cams.background_score,
+            formats=list(ENDINGS_BY_FORMAT),
+            max_upload_mb=service.limits.upload_mb,
+            max_files=service.limits.files,
+            max_pixels=service.limits.pixels,
+        )
+
+    @app.get("/health", summary="Whether the server lives")
+    async def health() -> answers.Health:
+        return answers.Health(status="ok", requests=worker.inside)
+
+
+def _add_images(app: FastAPI, service: Service, worker: Worker) -> None:
+    pictures = {"image/png": {"schema": {"type": "string", "format": "binary"}}}
+
+    @app.post("/predict", summary="Masks of images", **_described(PREDICT_OPTIONS, answers.Predictions, pictures))
+    async def predict(request: Request) -> Response:
+        return await answer_predict(request, service, worker)
+
+    @app.post("/cams", summary="Tags and maps of images", **_described(CAM_OPTIONS, answers.MapsOfImages, {}))
+    async def cams(request: Request) -> Response:
+        return await answer_cams(request, service, worker)
+
+
+def _described(options: tuple[str, ...], model: type[BaseModel], content: dict[str, Any]) -> dict[str, Any]:
+    """Return what OpenAPI says of an address that takes images: the request is read by hand, see ``uploads``."""
+    files = {
+        "type": "array",
+        "items": {"type": "string", "format": "binary"},
+        "description": f"One or more files: {', '.join(ENDINGS_BY_FORMAT)}.",
+    }
+    form = {"type": "object", "required": [FIELD], "properties": {FIELD: files, **option_properties(options)}}
+    return {
+        "response_model": None,
+        "responses": {
+            200: {"model": model, "content": content, "description": "One entry for each file, in their order."},
+            **{status: {"model": answers.Error, "description": text} for status, text in _ERRORS.items()},
+        },
+        "openapi_extra": {
+            "parameters": option_parameters(options),
+            "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}},
+        },
+    }
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TagsegError)
+    return error_response(error)
+
+
+async def _answer_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return error_response(no_such_page())
+    allowed = (error.headers or {}).get("allow", "another method")
+    if error.status_code == 405:
+        return error_response(
+            RefusedError(
+                f"address {request.url.path} is asked with {allowed}, got {request.method}",
+                help=f"use {allowed}",
+                status=405,
+                headers=error.headers,
+            )
+        )
+    return json_response({"error": str(error.detail), "help": "mend the request"}, status=error.status_code)
+
+
+async def _answer_nobody(request: Request, error: Exception) -> Response:
+    return Response(status_code=_CLIENT_LEFT)
+
+
+async def _answer_defect(request: Request, error: Exception) -> Response:
+    """Answer for an error that nobody foresaw; the server logs its traceback."""
+    return json_response(
+        {
+            "error": f"request could not be answered, got {type(error).__name__} inside the program",
+            "help": "see the terminal of 'tagseg serve' for details",
+        },
+        status=500,
+    )

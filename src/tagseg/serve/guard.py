@@ -1,0 +1,126 @@
+"""Who may talk to the server, and what every answer tells the browser: set around the whole application.
+
+A page from elsewhere must not use the app through its visitor's browser. A name that is pointed at this machine (DNS
+rebinding) is found by the Host header, a form or script of another page by the Origin header.
+"""
+
+import ipaddress
+import socket
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tagseg.serve.refusal import RefusedError, error_response
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+# Scripts and styles are files of the package. Pictures are drawn on canvases, from files that the page was given.
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+ANSWER_HEADERS = {
+    "content-security-policy": CONTENT_POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",  # photographs of people, and what was found in them
+}
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches a host.
+
+    >>> [is_loopback(host) for host in ("localhost", "127.0.0.2", "::1", "0.0.0.0", "example.org")]
+    [True, True, True, False, False]
+    """
+    return host in LOOPBACK_NAMES or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def allows_host(header: str, bound: str) -> bool:
+    """Return whether a Host header names this server.
+
+    Bound to loopback, that is a loopback name. Bound to another host, also that host, this machine's names, and any IP
+    address: whoever rebinds a name needs a name.
+
+    Args:
+        header: such as ``localhost:8000``.
+        bound: the host that the server is bound to.
+
+    >>> [allows_host(name, "127.0.0.1") for name in ("localhost:8000", "[::1]:8000", "evil.example", "10.0.0.5", "")]
+    [True, True, False, False, False]
+    >>> [allows_host(name, "0.0.0.0") for name in ("10.0.0.5:8000", "evil.example")]
+    [True, False]
+    """
+    try:
+        name = urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return False
+    if name in LOOPBACK_NAMES or name == bound.lower():
+        return True
+    machine = {socket.gethostname().lower(), socket.getfqdn().lower()}
+    return not is_loopback(bound) and (_is_address(name) or name in machine)
+
+
+class Guard:
+    """Refuses requests that do not come from this server's own page or from a program, and marks all answers.
+
+    Args:
+        app: what is guarded.
+        bound: the host that the server is bound to.
+    """
+
+    def __init__(self, app: ASGIApp, *, bound: str) -> None:
+        self.app = app
+        self.bound = bound
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(ANSWER_HEADERS)
+            await send(message)
+
+        refusal = self._refusal(str(scope["method"]), Headers(scope=scope))
+        await (self.app if refusal is None else error_response(refusal))(scope, receive, send_marked)
+
+    def _refusal(self, method: str, headers: Headers) -> RefusedError | None:
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if not allows_host(host, self.bound):
+            return RefusedError(
+                f"request names this server by an address that it has, got '{_shown(host)}'",
+                help="open the address that 'tagseg serve' printed",
+            )
+        if method not in ("GET", "HEAD") and origin is not None and not _is_same(origin, host):
+            return RefusedError(
+                f"request comes from this server's own page or from a program, got one from '{_shown(origin)}'",
+                help="open the address that 'tagseg serve' printed",
+                status=403,
+            )
+        return None
+
+
+def _is_same(origin: str, host: str) -> bool:
+    try:
+        return urlsplit(origin).netloc.lower() == host.lower() != ""
+    except ValueError:
+        return False
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _shown(text: str) -> str:
+    return text[:100]

@@ -1,0 +1,35 @@
+"""How much one server takes on: sizes, numbers, seconds."""
+
+from dataclasses import dataclass
+
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What requests may ask for.
+
+    Args:
+        upload_mb: most megabytes in a request, all its files together, at least 1.
+        files: most files in a request.
+        pixels: most pixels of an image; larger ones are refused before they are decoded.
+        map_values: most pixels times tags of one image, 4 bytes each in several copies.
+        views: most scales, each counted twice when mirrored.
+        waiting: most requests at a time, read or waiting for the network or in it.
+        read_s: seconds for a request to arrive.
+        answer_s: seconds for its answer, waiting included.
+    """
+
+    upload_mb: int = 20
+    files: int = 16
+    pixels: int = 50_000_000
+    map_values: int = 250_000_000
+    views: int = 12
+    waiting: int = 64
+    read_s: float = 60.0
+    answer_s: float = 120.0
+
+    @property
+    def upload_bytes(self) -> int:
+        """Most bytes in a request."""
+        return self.upload_mb * MEGABYTE

@@ -1,0 +1,199 @@
+"""What a request asks for, from its address and its form, every value checked."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from tagseg.classes import ClassTable, nearest_name_help
+from tagseg.serve.limits import Limits
+from tagseg.serve.refusal import RefusedError
+
+Format = Literal["json", "png", "coco", "overlay"]
+NetworkName = Literal["segmenter", "classifier"]
+Palette = Literal["voc", "safe"]
+
+FORMATS: tuple[Format, ...] = ("json", "png", "coco", "overlay")
+NETWORKS: tuple[NetworkName, ...] = ("segmenter", "classifier")
+PALETTES: tuple[Palette, ...] = ("voc", "safe")
+SCALE_RANGE = (0.25, 4.0)
+
+LOOK_OPTIONS = ("scales", "flip")
+CAM_OPTIONS = ("tags", *LOOK_OPTIONS)
+PREDICT_OPTIONS = ("format", "network", "background_score", "palette", "opacity", "score", *CAM_OPTIONS)
+
+_YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+_SCHEMAS: dict[str, tuple[dict[str, Any], str]] = {
+    "format": (
+        {"type": "string", "enum": list(FORMATS), "default": "json"},
+        "json: everything about each image; coco: one COCO file of all images, as polygons; png: the palette mask of "
+        "one image; overlay: one image with its classes laid over it, as PNG.",
+    ),
+    "network": (
+        {"type": "string", "enum": list(NETWORKS)},
+        "Which network makes the masks. Default: the segmenter where there is one, else the classifier's maps.",
+    ),
+    "background_score": (
+        {"type": "number", "minimum": 0, "maximum": 1},
+        "What a map must exceed for a pixel to be no background; with the classifier. Default: the run's.",
+    ),
+    "palette": (
+        {"type": "string", "enum": list(PALETTES), "default": "voc"},
+        "Colours of png and overlay: those of PASCAL VOC, or such as colour-blind people tell apart.",
+    ),
+    "opacity": ({"type": "number", "minimum": 0, "maximum": 1, "default": 0.5}, "Of the classes in an overlay."),
+    "score": ({"type": "boolean", "default": False}, "Whether JSON holds the score of every pixel, as a grey PNG."),
+    "tags": (
+        {"type": "array", "items": {"type": "string"}},
+        "Names of classes, repeated or with commas between; with the classifier. Default: those that are more "
+        "probable than not, or the most probable one.",
+    ),
+    "scales": (
+        {"type": "string"},
+        "Factors of the image's sides, with commas between, each in 0.25..4. Default: the segmenter's own; 1 for the "
+        "classifier.",
+    ),
+    "flip": ({"type": "boolean"}, "Whether to look at the mirrored image too. Default: the segmenter's own; else no."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to make of the images of a request.
+
+    Args:
+        format: of the answer.
+        network: whose masks; None for the better one that there is.
+        tags: names of classes; empty for the likely ones.
+        background_score: in [0, 1]; None for the run's.
+        scales: factors of the image's sides; None for the default.
+        flip: None for the default.
+        palette: of pictures.
+        opacity: of overlays, in [0, 1].
+        score: whether JSON holds every pixel's score.
+    """
+
+    format: Format = "json"
+    network: NetworkName | None = None
+    tags: tuple[str, ...] = ()
+    background_score: float | None = None
+    scales: tuple[float, ...] | None = None
+    flip: bool | None = None
+    palette: Palette = "voc"
+    opacity: float = 0.5
+    score: bool = False
+
+
+def parse_options(
+    values: Iterable[tuple[str, str]], *, allowed: tuple[str, ...], classes: ClassTable, limits: Limits
+) -> Options:
+    """Read the options of a request.
+
+    Args:
+        values: names and texts; a later one of a name wins, ``tags`` add up.
+        allowed: the names that this kind of request takes.
+        classes: whose names tags are.
+        limits: how many scales.
+
+    Raises:
+        RefusedError: for an unknown name, or a value that is none.
+
+    >>> classes = ClassTable(("cat", "dog"))
+    >>> parse_options([("tags", "dog,cat"), ("flip", "yes")], allowed=CAM_OPTIONS, classes=classes, limits=Limits())
+    Options(format='json', network=None, tags=('dog', 'cat'), background_score=None, scales=None, flip=True, \
+palette='voc', opacity=0.5, score=False)
+    """
+    found: dict[str, Any] = {}
+    tags: list[str] = []
+    for name, text in values:
+        if name not in allowed:
+            raise RefusedError(f"option '{name[:100]}' of a request is unknown", help=nearest_name_help(name, allowed))
+        if name == "tags":
+            tags += _tags(text, classes)
+        elif text.strip():
+            found[name] = _VALUES[name](name, text.strip())
+    options = Options(**found, tags=tuple(dict.fromkeys(tags)))
+    views = len(options.scales or (1.0,)) * (2 if options.flip else 1)
+    if views > limits.views:
+        raise RefusedError(
+            f"an image is looked at {limits.views} times at most, scales and mirror images together, got {views}",
+            help="take fewer scales",
+        )
+    return options
+
+
+def option_parameters(names: tuple[str, ...]) -> list[Mapping[str, Any]]:
+    """Return the options as OpenAPI describes query parameters."""
+    return [
+        {"name": name, "in": "query", "required": False, "schema": schema, "description": text}
+        for name, (schema, text) in _SCHEMAS.items()
+        if name in names
+    ]
+
+
+def option_properties(names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the options as OpenAPI describes the values of a form."""
+    return {name: schema | {"description": text} for name, (schema, text) in _SCHEMAS.items() if name in names}
+
+
+def _tags(text: str, classes: ClassTable) -> list[str]:
+    names = [text] if text in classes.names else [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in classes.names:
+            raise RefusedError(
+                f"tag '{name[:100]}' is no class of this network", help=nearest_name_help(name, classes.names)
+            )
+    return names
+
+
+def _choice(name: str, text: str) -> str:
+    known = cast("list[str]", _SCHEMAS[name][0]["enum"])
+    if text not in known:
+        raise RefusedError(
+            f"{name} is one of {', '.join(known)}, got '{text[:100]}'", help=nearest_name_help(text, known)
+        )
+    return text
+
+
+def _share(name: str, text: str) -> float:
+    value = _number(text)
+    if not 0 <= value <= 1:
+        raise RefusedError(f"{name} lies in 0..1, got '{text[:100]}'", help=f"send for example {name}=0.5")
+    return value
+
+
+def _switch(name: str, text: str) -> bool:
+    if text.lower() not in (*_YES, *_NO):
+        raise RefusedError(f"{name} is true or false, got '{text[:100]}'", help=f"send {name}=true")
+    return text.lower() in _YES
+
+
+def _scales(name: str, text: str) -> tuple[float, ...]:
+    low, high = SCALE_RANGE
+    scales = tuple(_number(part) for part in text.split(","))
+    if not all(low <= scale <= high for scale in scales):
+        raise RefusedError(
+            f"scales are numbers in {low:g}..{high:g} with commas between, got '{text[:100]}'",
+            help="send for example scales=0.5,1,1.5",
+        )
+    return scales
+
+
+def _number(text: str) -> float:
+    """Return a number, NaN for what is none: it lies in no range."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+_VALUES = {
+    "format": _choice,
+    "network": _choice,
+    "palette": _choice,
+    "background_score": _share,
+    "opacity": _share,
+    "score": _switch,
+    "flip": _switch,
+    "scales": _scales,
+}

@@ -1,0 +1,94 @@
+"""The server: its socket, its address, its end."""
+
+import errno
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from tagseg.errors import ServeError
+from tagseg.serve.app import create_app
+from tagseg.serve.limits import Limits
+from tagseg.serve.service import Service
+from tagseg.stages.load_classifier import load_networks
+
+_END_S = 3  # for answers under way when the server is stopped
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """Return a socket that listens.
+
+    Args:
+        host: a name or an address of this machine.
+        port: 0 for any that is free.
+
+    Raises:
+        ServeError: when the host is none of this machine, or the port is taken or not permitted.
+    """
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise _no_host(host) from error
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # else the port rests a minute after each end
+        listening.bind(place)
+        listening.listen(128)
+    except OSError as error:
+        listening.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ServeError(
+                f"port {port} of {host} must be free, got one that is taken",
+                help="choose another --port, or 0 for any that is free",
+            ) from error
+        if error.errno == errno.EACCES:
+            raise ServeError(
+                f"port {port} of {host} must be one that this user may open, got no permission",
+                help="choose a --port of 1024 or above",
+            ) from error
+        raise _no_host(host) from error
+    return listening
+
+
+def address_of(listening: socket.socket, host: str) -> str:
+    """Return the address that a browser opens."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{shown}:{listening.getsockname()[1]}/"
+
+
+def serve(
+    source: str, listening: socket.socket, *, host: str, limits: Limits, device: str, ready: Callable[[str], object]
+) -> None:
+    """Load networks and answer until the process is interrupted.
+
+    Args:
+        source: a run folder, an exported folder, or ``owner/name`` on the hub.
+        listening: from :func:`open_socket`.
+        host: that it was opened for.
+        limits: of requests.
+        device: ``auto``, or a device of torch.
+        ready: called with what is loaded, before the first request is answered.
+
+    Raises:
+        TagsegError: when nothing can be loaded.
+        KeyboardInterrupt: when the user has stopped it.
+    """
+    service = Service(load_networks(source, device=device), title=source, limits=limits)
+    config = uvicorn.Config(
+        create_app(service, bound=host),
+        http="h11",
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_END_S,
+    )
+    ready(service.described())
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _no_host(host: str) -> ServeError:
+    return ServeError(
+        f"host '{host}' must be a name or an address of this machine, got another one",
+        help="leave --host out to be reached from this machine only",
+    )

@@ -1,0 +1,103 @@
+"""The one thread in which networks run: requests wait for it in order, and the event loop never does."""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+from tagseg.serve.limits import Limits
+from tagseg.serve.refusal import RefusedError
+
+T = TypeVar("T")
+
+
+class ClientLeftError(Exception):
+    """Whoever asked has left, so nobody is answered."""
+
+
+class Worker:
+    """A queue in front of one thread.
+
+    Args:
+        limits: how many requests may be inside, and for how long.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="networks")
+        self._inside = 0
+        self._last_s = 1.0
+
+    @property
+    def inside(self) -> int:
+        """Requests that are being read, wait, or are computed."""
+        return self._inside
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Keep a place for one request, from before it is read, so that memory is bounded too.
+
+        Raises:
+            RefusedError: when all places are taken.
+        """
+        if self._inside >= self._limits.waiting:
+            seconds = math.ceil(self._inside * self._last_s)
+            raise RefusedError(
+                f"server takes {self._limits.waiting} requests at a time, got one more",
+                help=f"send it again in {seconds} s",
+                status=429,
+                headers={"retry-after": str(seconds)},
+            )
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
+
+    async def run(self, job: Callable[[], T], *, gone: "asyncio.Future[None]", until_s: float) -> T:
+        """Run a job in the thread and return what it returns, or raise what it raises.
+
+        A job that has not started when its client leaves or its time is up never starts; one that runs is left to end.
+
+        Args:
+            job: the work.
+            gone: done when the client has left.
+            until_s: time of the event loop at which the answer must be there.
+
+        Raises:
+            ClientLeftError: when the client has left.
+            RefusedError: when the time is up.
+        """
+        answer = asyncio.wrap_future(self._thread.submit(self._timed, job))
+        left_s = max(0.0, until_s - asyncio.get_running_loop().time())
+        try:
+            await asyncio.wait({answer, gone}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+            if answer.done():
+                return answer.result()
+        finally:
+            answer.cancel()
+        if gone.done():
+            raise ClientLeftError
+        raise RefusedError(
+            f"answer is there within {self._limits.answer_s:g} s, got no answer by then",
+            help="send fewer or smaller images, or fewer scales",
+            status=503,
+        )
+
+    def run_now(self, job: Callable[[], T]) -> T:
+        """Run a job in the thread and wait for it: for the start, when there is no event loop yet."""
+        return self._thread.submit(self._timed, job).result()
+
+    def close(self) -> None:
+        """Drop what has not started."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _timed(self, job: Callable[[], T]) -> T:
+        started_s = time.perf_counter()
+        try:
+            return job()
+        finally:
+            self._last_s = time.perf_counter() - started_s
