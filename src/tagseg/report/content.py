@@ -201,10 +201,18 @@ class GalleryImage:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """A run beside this one (plain CAM, the upper bound), with its scores."""
+    """A run beside this one (plain CAM, the upper bound), with its scores.
+
+    Args:
+        title: of the run.
+        scores: of its results.
+        upper_bound: whether ground truth taught its segmentation network: what full supervision reaches, which this
+            run's is a share of.
+    """
 
     title: str
     scores: tuple[ScoreSet, ...]
+    upper_bound: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,95 @@
+"""Axes of charts: where a value lies between two ends, and which round values are written beside the axis."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_LOG_RATIO = 50.0
+"""From this ratio of the largest to the smallest value on, small values would lie on the floor of a linear axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One axis of a chart.
+
+    Args:
+        low: value at its start.
+        high: value at its end, above ``low``.
+        ticks: values that are written beside it, and how.
+        log: whether equal ratios, not equal differences, are equally far apart; needs ``low > 0``.
+    """
+
+    low: float
+    high: float
+    ticks: tuple[tuple[float, str], ...]
+    log: bool = False
+
+    def share(self, value: float) -> float:
+        """Return where a value lies, 0 at the start and 1 at the end.
+
+        >>> Axis(0, 10, ()).share(2.5), round(Axis(1, 100, (), log=True).share(10), 3)
+        (0.25, 0.5)
+        """
+        if self.log:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+    def holds(self, value: float | None) -> bool:
+        """Return whether a value can be drawn: it is a number, and on a logarithmic axis above 0."""
+        return value is not None and math.isfinite(value) and (value > 0 or not self.log)
+
+
+PERCENT = Axis(0, 1, ((0, "0"), (0.25, "25"), (0.5, "50"), (0.75, "75"), (1, "100 %")))
+"""An axis of shares."""
+
+UNIT = Axis(0, 1, ((0, "0"), (0.2, "0.2"), (0.4, "0.4"), (0.6, "0.6"), (0.8, "0.8"), (1, "1")))
+"""An axis of background scores."""
+
+
+def value_axis(values: Iterable[float]) -> Axis:
+    """Return an axis that holds all finite values: from 0 where they are of one size, logarithmic where they are not.
+
+    >>> value_axis([0.5, 2.0]).ticks
+    ((0.0, '0'), (0.5, '0.5'), (1.0, '1'), (1.5, '1.5'), (2.0, '2'))
+    >>> value_axis([0.001, 0.1]).ticks
+    ((0.001, '0.001'), (0.01, '0.01'), (0.1, '0.1'))
+    """
+    finite = [value for value in values if math.isfinite(value)] or [0.0]
+    low, high = min(finite), max(finite)
+    if low > 0 and high / low >= _LOG_RATIO:
+        return _log_axis(low, high)
+    return _linear_axis(min(low, 0.0), high if high > 0 or low < 0 else 1.0)
+
+
+def step_axis(steps: Iterable[int]) -> Axis:
+    """Return an axis of training steps from 0.
+
+    >>> step_axis([20, 100]).ticks
+    ((0.0, '0'), (50.0, '50'), (100.0, '100'))
+    """
+    high = max(steps, default=1)
+    return Axis(0.0, float(max(high, 1)), _ticks(0.0, float(max(high, 1)), at_most=4))
+
+
+def _linear_axis(low: float, high: float) -> Axis:
+    ticks = _ticks(low, high, at_most=5)
+    step = ticks[1][0] - ticks[0][0] if len(ticks) > 1 else high - low
+    top = low + math.ceil((high - low) / step - 1e-9) * step
+    return Axis(low, top, _ticks(low, top, at_most=6))
+
+
+def _log_axis(low: float, high: float) -> Axis:
+    first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
+    every = max(1, math.ceil((last - first) / 4))
+    powers = range(first, last + 1, every)
+    return Axis(10.0**first, 10.0**last, tuple((10.0**power, f"{10.0**power:g}") for power in powers), log=True)
+
+
+def _ticks(low: float, high: float, *, at_most: int) -> tuple[tuple[float, str], ...]:
+    """Return round values from low to high: 1, 2 or 5 times a power of ten apart."""
+    span = high - low
+    power = 10.0 ** math.floor(math.log10(span / at_most))
+    step = next(factor * power for factor in (1, 2, 5, 10, 20) if span / (factor * power) <= at_most)
+    first = math.ceil(low / step - 1e-9)
+    values = [round(index * step, 12) for index in range(first, math.floor(high / step + 1e-9) + 1)]
+    return tuple((value, f"{value:g}") for value in values)

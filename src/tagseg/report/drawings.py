@@ -1,0 +1,169 @@
+"""Which charts a page shows of a run's sweeps, activation and curves; how they are drawn is in ``charts``."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from tagseg.report.axes import PERCENT, UNIT, step_axis, value_axis
+from tagseg.report.charts import Bars, Dot, Frame, Line, Mark, bar_rows, line_chart, percent, scatter_chart
+from tagseg.report.content import Activation, Curve, ScoreSet, Sweep
+
+NUM_SERIES_COLORS = 8
+
+STAGE_TITLES = {
+    "train_classifier": "Classification network",
+    "train_affinity": "Affinity network",
+    "train_segmenter": "Segmentation network",
+}
+_CURVE_PREFIXES = {"loss_": "loss of ", "grad_": "gradient norm of ", "val_": "validation "}
+_CURVE_NAMES = {"loss": "total loss", "lr": "learning rate"}
+_ABBREVIATIONS = {"miou": "mIoU", "map": "mAP"}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEntry:
+    """One entry of a chart's key: a title and the CSS class that gives its colour."""
+
+    title: str
+    css: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A chart with its title."""
+
+    title: str
+    drawing: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class CurveGroup:
+    """The curves of one training."""
+
+    title: str
+    charts: tuple[Drawing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationDrawing:
+    """Both charts of one kind of maps."""
+
+    title: str
+    scatter: Markup
+    bars: Markup
+
+
+SWEEP_KEY = (KeyEntry("mean IoU", "s0"), KeyEntry("precision", "s1"), KeyEntry("recall", "s2"))
+ACTIVATION_KEY = (KeyEntry("inside", "s0"), KeyEntry("covered", "s1"))
+
+
+def series_css(index: int) -> str:
+    """Return the CSS class of the colour of a series; after eight they repeat."""
+    return f"s{index % NUM_SERIES_COLORS}"
+
+
+def class_bars(names: Sequence[str], scores: Sequence[ScoreSet]) -> tuple[tuple[KeyEntry, ...], Markup]:
+    """Return the key and the bars of each label's IoU, one bar for each result."""
+    series = [Bars(one.title, series_css(index), dict(one.iou)) for index, one in enumerate(scores)]
+    key = tuple(KeyEntry(bars.title, bars.css) for bars in series)
+    return key, bar_rows(names, series, title="IoU")
+
+
+def sweep_chart(sweep: Sweep) -> Drawing:
+    """Return mean IoU, precision and recall over the background score, its best and the slider's place marked."""
+    x = [point.background_score for point in sweep.points]
+    lines = [
+        Line("mean IoU", "s0 strong", x, [point.mean_iou for point in sweep.points]),
+        Line("precision", "s1", x, [point.precision for point in sweep.points]),
+        Line("recall", "s2", x, [point.recall for point in sweep.points]),
+    ]
+    best = next((point.mean_iou for point in sweep.points if point.background_score == sweep.best), None)
+    description = f"The best mean IoU, {percent(best)}, is at background score {sweep.best:g}."
+    frame = Frame(f"Scores of {sweep.title} over the background score", description, UNIT, PERCENT, height_px=220)
+    marks = [Mark(sweep.best, "best", f"best {percent(best)} at {sweep.best:g}"), Mark(sweep.best, "cursor")]
+    return Drawing(sweep.title, line_chart(frame, lines, marks=marks))
+
+
+def activation_drawing(activation: Activation) -> ActivationDrawing:
+    """Return how much of the object the maps cover against how much of them lies on it, and both class by class."""
+    inside = Bars("inside", "s0", {share.name: share.inside for share in activation.shares})
+    covered = Bars("covered", "s1", {share.name: share.covered for share in activation.shares})
+    names = [share.name for share in activation.shares]
+    title = f"{activation.title}, covered above background score {activation.background_score:g}"
+    dots = {("all" if index == 0 else "s0"): [] for index in (1, 0)}
+    for index, share in enumerate(activation.shares):
+        if share.covered is not None and share.inside is not None:
+            css = "s0" if index else "all"
+            text = f"{share.name}: covered {percent(share.covered)}, inside {percent(share.inside)}"
+            dots[css].append(Dot(text, css, share.covered, share.inside))
+    return ActivationDrawing(
+        title,
+        activation_scatter(title, [*dots["s0"], *dots["all"]]),
+        bar_rows(names, [inside, covered], title="Shares"),
+    )
+
+
+def activation_scatter(title: str, dots: Iterable[Dot]) -> Markup:
+    """Return the share covered (across) against the share inside (up), corners named after what is wrong there."""
+    frame = Frame(
+        f"Activation of {title}",
+        "To the right more of the object is covered, upwards less is outside.",
+        PERCENT,
+        PERCENT,
+        height_px=260,
+    )
+    corners = ((0.03, 0.93, "holds a part only"), (0.97, 0.03, "floods the background"), (0.97, 0.93, "fits"))
+    return scatter_chart(frame, dots, corners=corners)
+
+
+def curve_groups(runs: Mapping[str, Sequence[Curve]]) -> tuple[CurveGroup, ...]:
+    """Return a chart for every curve, one line a run, grouped by training.
+
+    Args:
+        runs: curves by the title of the run; for one run the title is not shown.
+    """
+    found: dict[str, dict[str, list[tuple[str, str, Curve]]]] = {}
+    for index, (run, curves) in enumerate(runs.items()):
+        for curve in curves:
+            lines = found.setdefault(curve.stage, {}).setdefault(curve.name, [])
+            lines.append((run, series_css(index), curve))
+    return tuple(
+        CurveGroup(
+            STAGE_TITLES.get(stage, stage),
+            tuple(_curve_chart(name, by_name[name]) for name in sorted(by_name, key=_curve_order)),
+        )
+        for stage, by_name in found.items()
+    )
+
+
+def curve_title(name: str) -> str:
+    """Return a curve's name for people.
+
+    >>> curve_title("loss_self_modulation"), curve_title("val_seed_miou"), curve_title("lr")
+    ('Loss of self modulation', 'Validation seed mIoU', 'Learning rate')
+    """
+    words = _CURVE_NAMES.get(name, name)
+    for prefix, text in _CURVE_PREFIXES.items():
+        if name.startswith(prefix):
+            words = text + name.removeprefix(prefix)
+    words = " ".join(_ABBREVIATIONS.get(word, word) for word in words.replace("_", " ").split())
+    return words[:1].upper() + words[1:]
+
+
+def _curve_order(name: str) -> tuple[int, str]:
+    """Losses first, then their gradients, then what is validated, then the rest."""
+    ranks = ("loss", "grad_", "val_")
+    rank = next((index for index, prefix in enumerate(ranks) if name.startswith(prefix)), len(ranks))
+    return rank, name
+
+
+def _curve_chart(name: str, lines: Sequence[tuple[str, str, Curve]]) -> Drawing:
+    title = curve_title(name)
+    steps = [step for _, _, curve in lines for step in curve.steps]
+    y = value_axis([value for _, _, curve in lines for value in curve.values])
+    last = ", ".join(f"{curve.values[-1]:.4g}" for _, _, curve in lines if curve.values)
+    description = f"Over training steps, {'logarithmic' if y.log else 'linear'}; last value {last}."
+    frame = Frame(title, description, step_axis(steps), y, height_px=130)
+    drawn = [Line(run or title, css, curve.steps, curve.values) for run, css, curve in lines]
+    return Drawing(f"{title}, log scale" if y.log else title, line_chart(frame, drawn))
