@@ -122,15 +122,15 @@ class Health(BaseModel):
     requests: int = Field(description="that are read, wait or are computed")
 
 
-def palette_png(labels: LabelMap, palette: list[int]) -> bytes:
+def palette_png(labels: LabelMap, palette: list[Rgb]) -> bytes:
     """Return a label map as a palette PNG: its pixels are label ids.
 
     Args:
         labels: (H, W) label ids.
-        palette: 768 values, red, green and blue of each label id.
+        palette: red, green and blue of each of 256 label ids.
     """
     image = PillowImage.fromarray(np.ascontiguousarray(labels))
-    image.putpalette(palette)
+    image.putpalette([channel for color in palette for channel in color])
     return png(image)
 
 

@@ -5,6 +5,7 @@ Axes: H W pixels of the upright image.
 
 import time
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float32
@@ -12,13 +13,14 @@ from numpy import ndarray
 from PIL import Image as PillowImage
 
 from tagseg.artifacts.array_file import to_steps
-from tagseg.classes import ClassTable
+from tagseg.classes import BACKGROUND, VOID, ClassTable, voc_color
 from tagseg.data.images import read_image_bytes
 from tagseg.ops.overlay import overlay_labels
 from tagseg.prediction.segmenter import Segmenter
+from tagseg.report.colors import VOID_COLORS, safe_color
 from tagseg.serve import answers
 from tagseg.serve.limits import Limits
-from tagseg.serve.options import Options
+from tagseg.serve.options import PALETTES, Options, Palette
 from tagseg.serve.refusal import RefusedError
 from tagseg.serve.uploads import Upload
 from tagseg.stages.load_classifier import CamPredictor, Networks, TagsAndCams
@@ -83,8 +85,7 @@ class Service:
 
     def palettes(self) -> dict[str, list[answers.Rgb]]:
         """Return the colours of every label of masks, by name of the palette."""
-        values = np.reshape(self.label_classes.palette(), (256, 3))[: self.label_classes.num_labels]
-        return {"voc": [(red, green, blue) for red, green, blue in values.tolist()]}
+        return {name: label_rgb(name)[: self.label_classes.num_labels] for name in PALETTES}
 
     def warm_up(self) -> None:
         """Run the networks once: the first time takes longer, and shows whether the device is up to it."""
@@ -111,7 +112,7 @@ class Service:
             background_score=found.background_score,
             labels=_labels(found, classes),
             tags=found.tags,
-            mask_png=answers.base64_text(answers.palette_png(found.labels, self.palette(options))),
+            mask_png=answers.base64_text(answers.palette_png(found.labels, label_rgb(options.palette))),
             score_png=_grey(found.score) if options.score else None,
             seconds=time.perf_counter() - started_s,
         )
@@ -144,11 +145,10 @@ class Service:
         Raises:
             TagsegError: when the file or an option cannot be used.
         """
-        found, palette = self.label(upload, options), self.palette(options)
+        found, palette = self.label(upload, options), label_rgb(options.palette)
         if options.format == "png":
             return answers.palette_png(found.labels, palette)
-        colors = np.asarray(palette, np.uint8).reshape(256, 3)
-        laid = overlay_labels(found.image, found.labels, colors, opacity=options.opacity)
+        laid = overlay_labels(found.image, found.labels, np.asarray(palette, np.uint8), opacity=options.opacity)
         return answers.png(PillowImage.fromarray(laid))
 
     def label(self, upload: Upload, options: Options) -> Labelled:
@@ -170,10 +170,6 @@ class Service:
     def classes_of(self, options: Options) -> ClassTable:
         """Return the classes of the masks that options ask for."""
         return self.tag_classes if options.network == "classifier" else self.label_classes
-
-    def palette(self, options: Options) -> list[int]:
-        """Return 768 values of the palette that options ask for."""
-        return self.classes_of(options).palette()
 
     def require_cams(self) -> CamPredictor:
         """Return the classifier.
@@ -235,6 +231,17 @@ class Service:
 
     def _read(self, upload: Upload) -> Image:
         return read_image_bytes(upload.data, upload.name, max_pixels=self.limits.pixels)
+
+
+@cache
+def label_rgb(palette: Palette) -> list[answers.Rgb]:
+    """Return red, green and blue of each of 256 label ids.
+
+    >>> label_rgb("voc")[:2], label_rgb("safe")[:2]
+    ([(0, 0, 0), (128, 0, 0)], [(0, 0, 0), (230, 159, 0)])
+    """
+    color = voc_color if palette == "voc" else safe_color
+    return [voc_color(BACKGROUND), *(color(label) for label in range(1, VOID)), VOID_COLORS[palette]]
 
 
 def _labels(found: Labelled, classes: ClassTable) -> list[answers.Label]:

@@ -1,0 +1,58 @@
+// What the page asks the server. An answer is JSON; a refusal is thrown as a Problem with its two sentences.
+
+export class Problem extends Error {
+  constructor(problem, help) {
+    super(problem);
+    this.help = help;
+  }
+}
+
+export async function getInfo() {
+  return (await ask("/info")).json();
+}
+
+// Masks, or with a classifier only tags and maps, of one file.
+export async function look(file, info) {
+  const response = info.segmenter ? await post("/predict", file, { score: "true" }) : await post("/cams", file, {});
+  return (await response.json()).images[0];
+}
+
+export async function getMaps(file, tags) {
+  return (await (await post("/cams", file, { tags })).json()).images[0];
+}
+
+export async function getCoco(file, options) {
+  return (await post("/predict", file, { format: "coco", ...options })).json();
+}
+
+// The upright photograph, of a kind of file that the browser cannot draw itself.
+export async function getPhoto(file) {
+  return (await post("/predict", file, { format: "overlay", opacity: "0" })).blob();
+}
+
+async function post(path, file, options) {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(options)) {
+    for (const each of [value].flat()) form.append(name, each);
+  }
+  form.append("images", file, file.name || "pasted.png");
+  return ask(path, { method: "POST", body: form });
+}
+
+async function ask(path, options) {
+  for (;;) {
+    let response;
+    try {
+      response = await fetch(path, { cache: "no-store", ...options });
+    } catch {
+      throw new Problem("the server does not answer", "look whether 'tagseg serve' still runs, then try again");
+    }
+    if (response.ok) return response;
+    if (response.status === 429) {
+      await new Promise((resolve) => setTimeout(resolve, 1000 * Number(response.headers.get("retry-after") || 1)));
+      continue;
+    }
+    const refusal = await response.json().catch(() => ({}));
+    throw new Problem(refusal.error || `the server answers with status ${response.status}`, refusal.help || "try again");
+  }
+}

@@ -1,0 +1,372 @@
+// The page: a queue of images, the one in view, and what is shown of it.
+
+import { Problem, getCoco, getInfo, look as askServer } from "./api.js";
+import { encodeMask, maskNames, mergeCoco, save, zip } from "./files.js";
+import { HEAT } from "./pixels.js";
+import { fillLegend, fillTagChoice, fillTags, itemRow } from "./parts.js";
+import { Look, addMaps, thumbnail } from "./view.js";
+
+const MEGABYTE = 1_000_000;
+const $ = (id) => document.getElementById(id);
+
+const state = { info: null, items: [], current: null, look: null, layer: null, tag: "", isWorking: false, turn: 0 };
+
+// ---------------------------------------------------------------- the queue
+
+function add(files) {
+  const first = state.items.length;
+  for (const file of files) {
+    const item = { file, name: file.name || "pasted.png", state: "waiting", maps: new Map(), chosen: new Set() };
+    item.row = itemRow(item.name, () => select(item));
+    state.items.push(item);
+    $("items").append(item.row.element);
+    drawThumbnail(item);
+  }
+  if (state.items.length === first) return;
+  $("main").classList.remove("empty");
+  for (const section of document.querySelectorAll(".view, .panel")) section.hidden = false;
+  if (!state.current) select(state.items[first]);
+  tellProgress();
+  work();
+}
+
+async function drawThumbnail(item) {
+  try {
+    const bitmap = await createImageBitmap(item.file);
+    item.row.setPicture(await thumbnail(bitmap));
+    bitmap.close();
+  } catch {
+    // No kind of file that the browser draws: the row stays without a picture.
+  }
+}
+
+// One image at a time: the server has one network, and the others wait here as well as there.
+async function work() {
+  if (state.isWorking || !state.info) return;
+  state.isWorking = true;
+  for (let item; (item = state.items.find((each) => each.state === "waiting")); ) {
+    setState(item, "working");
+    try {
+      if (item.file.size > state.info.max_upload_mb * MEGABYTE) throw tooLarge(item.file);
+      item.answer = await askServer(item.file, state.info);
+      if (!state.info.segmenter) {
+        addMaps(item, item.answer);
+        item.chosen = new Set(item.answer.maps.map((map) => map.id));
+      }
+      setState(item, "done");
+    } catch (error) {
+      fail(item, error);
+    }
+    if (item === state.current) await show();
+  }
+  state.isWorking = false;
+}
+
+function tooLarge(file) {
+  const limit = state.info.max_upload_mb;
+  return new Problem(
+    `upload must be at most ${limit} MB, got ${(file.size / MEGABYTE).toFixed(1)} MB`,
+    "send a smaller copy, or start 'tagseg serve' with a higher --max-upload-mb",
+  );
+}
+
+function fail(item, error) {
+  if (!(error instanceof Problem)) console.warn(error);
+  item.error = error instanceof Problem ? error : new Problem("this image could not be shown", "try again");
+  setState(item, "failed");
+}
+
+function setState(item, name) {
+  item.state = name;
+  item.row.setState(name, item.error);
+  tellProgress();
+}
+
+function tellProgress() {
+  const count = (name) => state.items.filter((item) => item.state === name).length;
+  const failed = count("failed");
+  const parts = [`${count("done")} of ${state.items.length} done`];
+  if (failed) parts.push(`${failed} could not be used`);
+  $("progress").textContent = parts.join(", ");
+  $("downloads-all").hidden = count("done") < 2;
+}
+
+// ---------------------------------------------------------------- the image in view
+
+async function select(item) {
+  state.current?.row.setCurrent(false);
+  state.current = item;
+  item.row.setCurrent(true);
+  await show();
+}
+
+async function show() {
+  const [item, turn] = [state.current, ++state.turn];
+  state.look = state.layer = null;
+  $("view-title").textContent = item.name;
+  $("view-note").textContent = $("readout").textContent = "";
+  setUsable(false);
+  if (item.state === "failed") return say(item.error.message, item.error.help);
+  if (item.state !== "done") return say(item.state === "working" ? "Looking at it" : "Waiting for its turn");
+  try {
+    const look = await Look.open(item, state.info);
+    if (!state.info.segmenter) await look.cut(backgroundScore());
+    if (turn !== state.turn) return;
+    state.look = look;
+    $("view-note").textContent = `${look.width} × ${look.height} px, ${item.answer.seconds.toFixed(2)} s`;
+    fillTagChoice($("tag"), item, state);
+    fillTags($("tags"), item, state.info, chooseTag);
+    setUsable(true);
+    say("");
+    await redraw();
+  } catch (error) {
+    if (turn === state.turn) say(error.message, error.help);
+  }
+}
+
+function setUsable(usable) {
+  for (const control of document.querySelectorAll(".panel input, .panel select, #downloads button")) {
+    control.disabled = !usable;
+  }
+  if (!usable) $("legend").replaceChildren();
+}
+
+function say(text, help = "") {
+  const parts = [text, help].filter(Boolean).map((line, place) => {
+    const paragraph = document.createElement("p");
+    paragraph.textContent = line;
+    paragraph.className = place ? "help" : "";
+    return paragraph;
+  });
+  $("message").replaceChildren(...parts);
+  $("message").hidden = !text;
+  $("canvas").hidden = Boolean(text);
+}
+
+const currentView = () => document.querySelector("input[name=view]:checked").value;
+const backgroundScore = () => Number($("background").value);
+
+// Make the layer anew, where more than its opacity has changed.
+async function redraw() {
+  const look = state.look;
+  const view = currentView();
+  $("tag-row").hidden = view !== "cam";
+  $("scale").hidden = view === "mask";
+  $("palette-row").hidden = $("legend-box").hidden = view !== "mask";
+  if (!look) return;
+  const [palette, turn] = [$("palette").value, ++state.turn];
+  fillLegend($("legend"), look.areas(), state.info.labels, state.info.palettes[palette]);
+  try {
+    if (view === "cam" && !look.item.tags) {
+      await look.findTags();
+      if (turn !== state.turn) return;
+      fillTagChoice($("tag"), look.item, state);
+    }
+    const layer = await look.layer(view, { palette, tag: Number($("tag").value) });
+    if (turn !== state.turn) return;
+    state.layer = layer;
+    compose();
+  } catch (error) {
+    if (turn === state.turn) $("readout").textContent = `${error.message}; ${error.help || "try again"}`;
+  }
+}
+
+function compose() {
+  $("opacity-value").textContent = `${Math.round(100 * $("opacity").value)} %`;
+  $("background-value").textContent = backgroundScore().toFixed(2);
+  if (!state.layer) return;
+  state.look.compose($("canvas"), state.layer, Number($("opacity").value));
+  $("canvas").setAttribute("aria-label", describe());
+}
+
+function describe() {
+  const { info, look, current } = state;
+  if (currentView() === "cam") return `CAM of ${info.tags[$("tag").value - 1]} over ${current.name}`;
+  if (currentView() === "score") return `Score of every pixel over ${current.name}`;
+  const found = look.areas().filter(({ id }) => id).map(({ id, share }) => `${info.labels[id]} ${percent(share)}`);
+  return `${current.name} with its mask: ${found.join(", ") || "background only"}`;
+}
+
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+async function recut() {
+  if (!state.look) return;
+  try {
+    await state.look.cut(backgroundScore());
+    await redraw();
+  } catch (error) {
+    $("readout").textContent = `${error.message}; ${error.help || "try again"}`;
+  }
+}
+
+async function chooseTag(id, isChosen) {
+  if (isChosen) state.current.chosen.add(id);
+  else state.current.chosen.delete(id);
+  await recut();
+}
+
+function tellPixel(event) {
+  if (!state.look) return;
+  const [canvas, box] = [$("canvas"), $("canvas").getBoundingClientRect()];
+  // The picture keeps its proportions in the middle of the box.
+  const scale = Math.min(box.width / canvas.width, box.height / canvas.height);
+  const [x, y] = [event.clientX - box.left - box.width / 2, event.clientY - box.top - box.height / 2];
+  const found = state.look.at(0.5 + x / scale / canvas.width, 0.5 + y / scale / canvas.height, Number($("tag").value));
+  const cam = currentView() === "cam" && found.cam !== undefined;
+  const what = cam ? `CAM ${found.cam.toFixed(2)}` : `${state.info.labels[found.label]}, score ${found.score.toFixed(2)}`;
+  $("readout").textContent = `${found.column}, ${found.row}: ${what}`;
+}
+
+// ---------------------------------------------------------------- files
+
+const ready = () => state.items.filter((item) => item.state === "done");
+
+async function labelled(item) {
+  if (item === state.current && state.look) return state.look;
+  const look = await Look.open(item, state.info);
+  if (!state.info.segmenter) await look.cut(backgroundScore());
+  return look;
+}
+
+async function maskOf(item) {
+  const { labels, width, height } = await labelled(item);
+  return encodeMask(labels, { width, height, colors: state.info.palettes[$("palette").value] });
+}
+
+async function cocoOf(item) {
+  if (state.info.segmenter) return getCoco(item.file, {});
+  const tags = [...item.chosen].map((id) => state.info.tags[id - 1]);
+  const coco = await getCoco(item.file, { tags, background_score: String(backgroundScore()) });
+  return tags.length ? coco : { ...coco, annotations: [] }; // without any the server takes the likely ones
+}
+
+const asJson = (content) => new Blob([`${JSON.stringify(content)}\n`], { type: "application/json" });
+
+async function each(items, make) {
+  const made = [];
+  for (const [place, item] of items.entries()) {
+    if (items.length > 1) $("download-note").textContent = `${place + 1} of ${items.length}`;
+    made.push(await make(item));
+  }
+  return made;
+}
+
+const FILES = {
+  async mask() {
+    save(await maskOf(state.current), maskNames([state.current.name])[0]);
+  },
+  async overlay() {
+    const blob = await new Promise((resolve) => $("canvas").toBlob(resolve, "image/png"));
+    save(blob, maskNames([state.current.name])[0].replace(/\.png$/, `.${currentView()}.png`));
+  },
+  async coco() {
+    save(asJson(await cocoOf(state.current)), maskNames([state.current.name])[0].replace(/\.png$/, ".coco.json"));
+  },
+  async masks() {
+    const [items, names] = [ready(), maskNames(ready().map((item) => item.name))];
+    const blobs = await each(items, maskOf);
+    save(await zip(blobs.map((blob, place) => ({ name: names[place], blob }))), "masks.zip");
+  },
+  async "coco-all"() {
+    save(asJson(mergeCoco(await each(ready(), cocoOf))), "coco.json");
+  },
+};
+
+async function download(event) {
+  const kind = event.target.dataset?.file;
+  if (!kind) return;
+  event.target.disabled = true;
+  $("download-note").textContent = "";
+  try {
+    await FILES[kind]();
+    $("download-note").textContent = "";
+  } catch (error) {
+    $("download-note").textContent = `${error.message}; ${error.help || "try again"}`;
+  }
+  event.target.disabled = false;
+}
+
+// ---------------------------------------------------------------- what people do
+
+function listen() {
+  $("files").addEventListener("change", (event) => {
+    add([...event.target.files]);
+    event.target.value = ""; // the same file may be chosen again
+  });
+  document.addEventListener("paste", (event) => add([...event.clipboardData.files]));
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    $("curtain").hidden = !event.dataTransfer.types.includes("Files");
+  });
+  document.addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) $("curtain").hidden = true;
+  });
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    $("curtain").hidden = true;
+    const isFolder = (entry) => entry.webkitGetAsEntry?.()?.isDirectory;
+    add([...event.dataTransfer.items].filter((entry) => entry.kind === "file" && !isFolder(entry)).map((entry) => entry.getAsFile()));
+  });
+  document.addEventListener("keydown", move);
+  $("views").addEventListener("change", redraw);
+  $("palette").addEventListener("change", redraw);
+  $("tag").addEventListener("change", () => {
+    state.tag = $("tag").value; // from now on the choice holds for all images
+    redraw();
+  });
+  $("opacity").addEventListener("input", compose);
+  $("background").addEventListener("input", recut);
+  $("canvas").addEventListener("pointermove", tellPixel);
+  $("canvas").addEventListener("pointerleave", () => ($("readout").textContent = ""));
+  for (const id of ["downloads", "downloads-all"]) $(id).addEventListener("click", download);
+  $("theme").addEventListener("click", switchTheme);
+}
+
+// Arrow up and down go through the queue, unless a control needs them.
+function move(event) {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step || !state.current || event.target.matches("input, select") || event.ctrlKey || event.altKey || event.metaKey) return;
+  const next = state.items[state.items.indexOf(state.current) + step];
+  if (!next) return;
+  event.preventDefault();
+  select(next);
+  next.row.focus();
+}
+
+function switchTheme() {
+  const theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+  document.documentElement.dataset.theme = theme;
+  try {
+    localStorage.setItem("tagseg-theme", theme);
+  } catch {
+    // Without storage the choice holds until the page is closed.
+  }
+}
+
+async function start() {
+  listen();
+  const bar = $("scale-bar").getContext("2d");
+  HEAT.forEach(([red, green, blue], step) => {
+    bar.fillStyle = `rgb(${red} ${green} ${blue})`;
+    bar.fillRect(step, 0, 1, 1);
+  });
+  try {
+    state.info = await getInfo();
+  } catch (error) {
+    $("limits").textContent = `${error.message}; ${error.help}`;
+    return;
+  }
+  const { info } = state;
+  $("source").textContent = info.title;
+  document.title = `tagseg: ${info.title}`;
+  const networks = [info.segmenter && "a segmenter", info.classifier && "a classifier"].filter(Boolean).join(" and ");
+  const classes = info.labels.length - 1;
+  $("limits").textContent = `${info.formats.join(", ")}, up to ${info.max_upload_mb} MB each. Looked at by ${networks} of ${classes} classes on this server, and not kept.`;
+  $("cam-view").hidden = !info.classifier;
+  $("background-row").hidden = $("tags-box").hidden = Boolean(info.segmenter);
+  if (info.background_score !== null) $("background").value = info.background_score;
+  compose();
+  work();
+}
+
+start();
