@@ -5,6 +5,7 @@ import pytest
 
 from tagseg.artifacts.cam_file import CamFile
 from tagseg.errors import DataError, TrainingError
+from tagseg.evaluation.activation import ActivationCount
 from tagseg.evaluation.confusion import ConfusionMatrix
 from tagseg.evaluation.tags import tag_average_precision
 from tagseg.evaluation.threshold import BackgroundSweep
@@ -62,6 +63,25 @@ def test_cams_of_another_size() -> None:
         sweep.update(CamFile(np.zeros((1, 2, 2), np.float32), (1,)), np.zeros((2, 3), np.uint8), name="a")
     assert str(caught.value) == (
         "prediction of a must have the size of its ground truth (2, 3), got (2, 2); "
+        "check that both belong to the same upright image"
+    )
+
+
+def test_activation_of_more_classes_than_there_are() -> None:
+    count = ActivationCount(("background", "cat"), (0.5,))
+    with pytest.raises(DataError) as caught:
+        count.update(CamFile(np.zeros((2, 1, 1), np.float32), (1, 7)), np.zeros((1, 1), np.uint8), name="a")
+    assert str(caught.value) == (
+        "CAMs of a hold label ids 1..1, got 7; score them with the class table that they were made with"
+    )
+
+
+def test_activation_of_another_size() -> None:
+    count = ActivationCount(("background", "cat"), (0.5,))
+    with pytest.raises(DataError) as caught:
+        count.update(CamFile(np.zeros((1, 2, 2), np.float32), (1,)), np.zeros((2, 3), np.uint8), name="a")
+    assert str(caught.value) == (
+        "CAMs of a must have the size of its ground truth (2, 3), got (2, 2); "
         "check that both belong to the same upright image"
     )
 

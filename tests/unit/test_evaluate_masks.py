@@ -155,6 +155,13 @@ def slow_scores(pairs):
     }
 
 
+def slow_confusion(pairs):
+    """Return how often each true label meets each predicted one, void left out."""
+    known = [(int(predicted), int(true)) for predicted, true in pairs if true != VOID]
+    labels = range(len(NAMES))
+    return [[known.count((predicted, true)) for predicted in labels] for true in labels]
+
+
 def pixel_pairs(images, image_ids, predict, *, where=lambda made: np.ones(SIZE, bool)):
     """Return the (predicted, true) pixels of images, those in ``where`` only."""
     return [
@@ -203,6 +210,9 @@ def test_pseudo_masks_are_scored_whole_and_where_they_are_trusted(tmp_path, imag
     assert scores["masks"]["coverage"] == 1
     pairs = pixel_pairs(images, MASKED, lambda made, tags: made.labels, where=lambda made: made.trusted)
     assert_scores(scores["confident"], slow_scores(pairs))
+    assert scores["confident"]["confusion"] == slow_confusion(pairs)
+    whole = pixel_pairs(images, MASKED, lambda made, tags: made.labels)
+    assert scores["masks"]["confusion"] == slow_confusion(whole) != slow_confusion(pairs)
     share = share_known(images, MASKED, lambda made: made.trusted)
     assert scores["confident"]["coverage"] == pytest.approx(share)
     assert scores["masks"]["mean_iou"] != scores["confident"]["mean_iou"]
@@ -267,6 +277,7 @@ def test_sure_seeds_are_scored_where_they_are_labelled(tmp_path, images):
     assert found["images"] == 2
     pairs = pixel_pairs(images, "bd", lambda made, tags: made.seeds, where=labelled)
     assert_scores(found, slow_scores(pairs))
+    assert found["confusion"] == slow_confusion(pairs)
     assert found["coverage"] == pytest.approx(share_known(images, "bd", labelled))
     assert 0 < found["coverage"] < 1
     assert counts_of(context) == {"Scoring sure seeds": [2, 2]}

@@ -95,6 +95,10 @@ class BackgroundSweep:
             for position, background_score in enumerate(self.background_scores)
         ]
 
+    def confusion(self, background_score: float) -> ConfusionMatrix:
+        """Return the confusion matrix at one of the background scores."""
+        return self._matrix(self.background_scores.index(background_score))
+
     def _matrix(self, position: int) -> ConfusionMatrix:
         """Return the confusion matrix at one cut: what does not exceed it is background."""
         matrix = ConfusionMatrix(len(self.label_names))

@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from tagseg.artifacts.atomic import atomic_write
+from tagseg.evaluation.activation import ActivationCount
 from tagseg.evaluation.threshold import BackgroundSweep, best
 from tagseg.stages.context import RunContext
 from tagseg.stages.evaluate_masks import score_pseudo_masks, score_sure_seeds
@@ -16,8 +18,24 @@ from tagseg.types import ImageRecord
 NETWORK, AVERAGED, MASK_MAPS = "network", "averaged", "masks"
 """Which maps a sweep is of: those of the network, averaged over regions, or those that pseudo masks are cut from."""
 
+SCORES_FORMAT = 2
+"""Version of what ``scores.json`` holds; a finished run with an older one is scored again."""
+
 Row = tuple[str, str, float | str, str, str]
 """Split, maps, background score (empty for the segmentation network), name of a score, value."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeedCounts:
+    """What one pass over the maps of one kind counts.
+
+    Args:
+        sweep: the confusion of the seeds at every background score.
+        activation: where the activation lies.
+    """
+
+    sweep: BackgroundSweep
+    activation: ActivationCount
 
 
 def run(context: RunContext) -> dict[str, Any]:
@@ -35,10 +53,20 @@ def run(context: RunContext) -> dict[str, Any]:
         rows += tested_rows
         found |= {"segmenter": matrix_scores["mean_iou"]}
     scores["segmenter"] = tested[0] if tested else None
-    _write(context, scores, rows)
+    _write(context, {"format": SCORES_FORMAT, **scores}, rows)
     if reason and not tested:
         context.progress.note(f"nothing is scored: {reason}")
     return found
+
+
+def why_outdated(context: RunContext) -> str:
+    """Return why a finished evaluation is to be done again, or an empty string."""
+    try:
+        content = json.loads(context.folder.scores_path.read_text(encoding="utf-8"))
+        found = content.get("format", 1)
+    except (OSError, ValueError, AttributeError):
+        return f"{context.folder.scores_path.name} cannot be read"
+    return "" if found == SCORES_FORMAT else f"its scores have format {found}, and now {SCORES_FORMAT} with more in it"
 
 
 def _why_unscored(context: RunContext) -> str:
@@ -58,8 +86,9 @@ def _score_weak(context: RunContext) -> tuple[dict[str, Any], list[Row], dict[st
     split = context.evaluation
     assert split is not None
     kinds = [NETWORK, AVERAGED] if context.recipe.cams.average_over_regions else [NETWORK]
-    swept = {kind: sweep_seeds(context, averaged=kind == AVERAGED) for kind in kinds}
-    seeds = {kind: _seed_scores(context, sweep) for kind, sweep in swept.items()}
+    counted = {kind: count_seeds(context, averaged=kind == AVERAGED) for kind in kinds}
+    seeds = {kind: _seed_scores(context, counts) for kind, counts in counted.items()}
+    swept = {kind: counts.sweep for kind, counts in counted.items()}
     settled = context.folder.stage_status("make_masks").details["background_score"]
     masks = score_pseudo_masks(context, background_score=settled)
     images = len(scored_records(context))
@@ -84,32 +113,37 @@ def scored_records(context: RunContext) -> list[ImageRecord]:
     return [record for record in split.records if record.mask and record.image_id in made] if split else []
 
 
-def sweep_seeds(context: RunContext, *, averaged: bool) -> BackgroundSweep:
-    """Count the confusion of the seeds at every background score of the recipe, in one pass over the images."""
+def count_seeds(context: RunContext, *, averaged: bool) -> SeedCounts:
+    """Count seeds and activation at every background score of the recipe, in one pass over the images."""
     split = context.evaluation
     assert split is not None
     folder = context.folder.output("extract_cams")
-    sweep = BackgroundSweep(split.classes.label_names, context.recipe.evaluation.background_scores)
+    names, background_scores = split.classes.label_names, context.recipe.evaluation.background_scores
+    counts = SeedCounts(BackgroundSweep(names, background_scores), ActivationCount(names, background_scores))
     title = "Scoring averaged seeds" if averaged else "Scoring seeds"
     records = scored_records(context)
     with context.progress.task(title, total=len(records)) as task:
         for record in records:
             assert record.mask is not None
-            maps = read_seed_maps(folder, record, context.recipe, averaged=averaged)
-            sweep.update(maps, record.mask.read(), name=record.image_id)
+            maps, truth = read_seed_maps(folder, record, context.recipe, averaged=averaged), record.mask.read()
+            counts.sweep.update(maps, truth, name=record.image_id)
+            counts.activation.update(maps, truth, name=record.image_id)
             task.advance()
-    return sweep
+    return counts
 
 
-def _seed_scores(context: RunContext, sweep: BackgroundSweep) -> dict[str, Any]:
-    """Return the whole sweep, its best point, and the point nearest to the background score of the recipe."""
-    points = sweep.points()
+def _seed_scores(context: RunContext, counts: SeedCounts) -> dict[str, Any]:
+    """Return the whole sweep, its best point with all that is counted there, and the point nearest to the recipe's."""
+    points = counts.sweep.points()
     wanted = context.recipe.evaluation.background_score
     at_recipe = min(points, key=lambda point: abs(point.background_score - wanted))
+    at_best = best(points)
     return {
-        "best": best(points).to_dict(),
+        "best": at_best.to_dict(),
         "at_recipe": at_recipe.to_dict(),
         "sweep": [point.to_dict() for point in points],
+        "activation": counts.activation.point(at_best.background_score).to_dict(),
+        "confusion": counts.sweep.confusion(at_best.background_score).counts.tolist(),
     }
 
 

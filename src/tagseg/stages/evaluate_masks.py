@@ -96,9 +96,10 @@ class _Counted:
         self.matrix.update(np.where(where, labels, 0).astype(np.uint8), np.where(where, truth, VOID), name=name)
 
     def to_dict(self, label_names: tuple[str, ...]) -> dict[str, Any]:
-        """Return the share of pixels that count, and their scores."""
+        """Return the share of pixels that count, their scores, and the matrix behind these."""
         scores = compute_scores(self.matrix, label_names).to_dict()
-        return {"coverage": self.chosen / max(1, self.pixels), **scores}
+        coverage = self.chosen / max(1, self.pixels)
+        return {"coverage": coverage, **scores, "confusion": self.matrix.counts.tolist()}
 
 
 def _truth(record: ImageRecord) -> LabelMap:
