@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 
 from tagseg.classes import ClassTable
 from tagseg.data.folder import read_folder
-from tagseg.data.preflight import CheckReport, check_split, usable_split
+from tagseg.data.preflight import CheckReport, check_split
 from tagseg.data.problems import Problem, ProblemKind
 from tagseg.types import ImageRecord, LabelMap, Split
 
@@ -194,20 +194,6 @@ def test_report_survives_json(checked: tuple[Split, CheckReport]) -> None:
     counts = {kind.value: len(problems) for kind, problems in report.by_kind().items()}
     assert {item["kind"]: item["count"] for item in content["problems"]} == counts
     assert {item["severity"] for item in content["problems"]} == {"error", "warning"}
-
-
-def test_usable_split_keeps_what_can_be_read(checked: tuple[Split, CheckReport]) -> None:
-    split, report = checked
-    usable = usable_split(split, report)
-    dropped = {record.image_id for record in split.records} - {record.image_id for record in usable.records}
-    names = BROKEN["UNREADABLE_IMAGE"] | {"broken_link.jpg"}
-    assert dropped == {name if Path(name).stem == "cut" else Path(name).stem for name in names}
-    without_mask = {"mask_text", "mask_lossy", "mask_size", "mask_ids", "mask_colors", "turned_wrong_mask"}
-    masks = {record.image_id: record.mask for record in usable.records}
-    assert all(masks[image_id] is None for image_id in without_mask)
-    assert all(masks[image_id] is not None for image_id in FINE)
-    second = check_split(usable)
-    assert second.is_clean
 
 
 def test_number_of_threads_changes_nothing(checked: tuple[Split, CheckReport]) -> None:

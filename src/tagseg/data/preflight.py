@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,9 +22,6 @@ TINY_SIDE_PX = 32
 
 HUGE_PIXELS = 50_000_000
 """From here on one decoded image takes 150 MB and its float copy 600 MB."""
-
-_NO_IMAGE = frozenset({ProblemKind.MISSING_IMAGE, ProblemKind.UNREADABLE_IMAGE})
-_NO_MASK = frozenset({ProblemKind.UNREADABLE_MASK, ProblemKind.MASK_SIZE, ProblemKind.MASK_LABELS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,28 +116,6 @@ def check_split(
     images_by_class = _images_by_class(split)
     problems += [_empty_class(name, split.name) for name, count in images_by_class.items() if count == 0]
     return CheckReport(split.name, len(split), images_by_class, tuple(problems))
-
-
-def usable_split(split: Split, report: CheckReport) -> Split:
-    """Return the split without the images that cannot be read, and without the masks that cannot be used.
-
-    Args:
-        split: the split that was checked.
-        report: what :func:`check_split` said of it.
-
-    Returns:
-        A split of the readable images in the same order.
-
-    >>> from pathlib import Path
-    >>> split = Split("train", ClassTable(("cat",)), (ImageRecord("a", Path("no/such/a.jpg"), tags=(1,)),))
-    >>> len(usable_split(split, check_split(split)))
-    0
-    """
-    no_image = {problem.image_id for problem in report.problems if problem.kind in _NO_IMAGE}
-    no_mask = {problem.image_id for problem in report.problems if problem.kind in _NO_MASK}
-    kept = (record for record in split.records if record.image_id not in no_image)
-    records = tuple(replace(record, mask=None) if record.image_id in no_mask else record for record in kept)
-    return replace(split, records=records)
 
 
 def _check_record(record: ImageRecord, split: Split) -> tuple[list[Problem], str]:
