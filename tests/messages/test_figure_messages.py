@@ -41,10 +41,20 @@ def message(*roots: Path, out: Path = Path("fig.png"), choice: FigureChoice | No
     return str(caught.value)
 
 
-def test_a_figure_that_is_no_png(run: Path) -> None:
+def test_a_figure_of_another_ending(run: Path) -> None:
     assert message(run, out=Path("docs/fig.jpg")) == (
-        "figure docs/fig.jpg is a PNG file, got the ending '.jpg'; end its name in .png"
+        "figure docs/fig.jpg is a PNG, PDF or SVG file, got the ending '.jpg'; end its name in .png, .pdf or .svg"
     )
+
+
+def test_a_width_in_the_other_unit(run: Path) -> None:
+    assert message(run, choice=FigureChoice(width_mm=85.5)) == (
+        "figure fig.png has a width in pixels, got 85.5 mm; give --width-px, or end its name in .pdf or .svg"
+    )
+    for ending in ("pdf", "SVG"):
+        assert message(run, out=Path(f"fig.{ending}"), choice=FigureChoice(width_px=900)) == (
+            f"figure fig.{ending} has a width in millimetres, got 900 px; give --width-mm, or end its name in .png"
+        )
 
 
 def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
@@ -67,8 +77,12 @@ def test_a_column_that_does_not_exist(run: Path) -> None:
         "'seeds' is no column of a figure; did you mean 'seed'?"
     )
     assert message(run, choice=FigureChoice(columns=("",))) == (
-        "'' is no column of a figure; use one of: cam, confident, image, mask, seed, sure, truth"
+        "'' is no column of a figure; use one of: cam, confident, image, mask, prediction, seed, sure, truth"
     )
+
+
+def test_a_palette_that_does_not_exist(run: Path) -> None:
+    assert message(run, choice=FigureChoice(palette="save")) == "'save' is no palette; did you mean 'safe'?"
 
 
 def test_truth_where_there_is_none(run: Path) -> None:
@@ -79,7 +93,7 @@ def test_truth_where_there_is_none(run: Path) -> None:
 
 def mark_done(run: Path, *stages: str) -> None:
     """Note stages as done, with an output folder each."""
-    for folder in ("3_affinity", "4_masks"):
+    for folder in ("3_affinity", "4_masks", "6_predictions"):
         (run / folder).mkdir(exist_ok=True)
     entries = {stage: {"state": "done", "fingerprint": "x"} for stage in stages}
     (run / "manifest.json").write_text(json.dumps({"format": 1, "stages": entries}))
@@ -119,12 +133,47 @@ def test_a_column_without_any_of_the_images(run: Path) -> None:
     mark_done(run, "train_affinity", "make_masks")
     assert message(run, choice=FigureChoice(("cat/tom",), columns=("sure",))) == (
         f"column 'sure' shows sure seeds, got {run} with none of these images; "
-        "name training images with --image, or leave it out of --columns"
+        "name training images with --images, or leave it out of --columns"
     )
     assert message(run, choice=FigureChoice(("cat/tom",), columns=("mask",))) == (
         f"column 'mask' shows pseudo masks, got {run} with none of these images; "
-        "name others with --image, or leave it out of --columns"
+        "name others with --images, or leave it out of --columns"
     )
+
+
+def run_with_tests(root: Path, *settings: str) -> Path:
+    """Write a run over one image to train on and one to test on."""
+    photos, tests = make_photos(root / "photos", "cat/tom.png"), make_photos(root / "tests", "cat/tim.png")
+    return make_run(root / "run", photos, f"data.test_root={json.dumps(str(tests))}", *settings)
+
+
+def test_predictions_that_are_not_made(run: Path, tmp_path: Path) -> None:
+    choice, ours = FigureChoice(columns=("prediction",)), "column 'prediction' shows predictions, got"
+    rest = "or leave it out of --columns"
+    assert message(run, choice=choice) == (
+        f"{ours} {run} without images to test on; label photographs with 'tagseg predict', {rest}"
+    )
+    tested = run_with_tests(tmp_path / "tested")
+    assert message(tested, choice=choice) == f"{ours} {tested} without any; let 'tagseg run' come to its end, {rest}"
+    mark_done(tested, "predict")
+    assert message(tested, choice=choice) == (
+        f"{ours} {tested} with none of these images; name images to test on with --images, {rest}"
+    )
+    off = run_with_tests(tmp_path / "off", "segmenter.enabled=false")
+    write_mask(off / "6_predictions" / "labels" / "cat" / "tim.png", np.zeros((4, 6), np.uint8), ClassTable(("cat",)))
+    assert message(off, choice=choice) == (
+        f"{ours} {off} whose recipe trains no segmenter; run it with segmenter.enabled=true, {rest}"
+    )
+
+
+def test_maps_of_images_to_test_on(tmp_path: Path) -> None:
+    run = run_with_tests(tmp_path)
+    mark_done(run, "extract_cams")
+    for column, what in (("cam", "maps"), ("seed", "seeds")):
+        assert message(run, choice=FigureChoice(("cat/tim",), columns=(column,))) == (
+            f"column '{column}' shows {what}, got {run} with none of these images; "
+            "name others with --images, or leave it out of --columns"
+        )
 
 
 def test_a_column_that_one_of_the_runs_lacks(run: Path, tmp_path: Path) -> None:

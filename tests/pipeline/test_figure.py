@@ -1,6 +1,7 @@
 """The command ``tagseg figure`` on runs of the real pipeline: plain CAM beside SSC, on a small drawn data set."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,19 @@ def test_what_stages_3_and_4_leave(run: Path, tmp_path: Path, capsys: pytest.Cap
     assert (stopped.value.code, capsys.readouterr().err) == (0, "")
     with Image.open(out) as picture:
         assert picture.width == 900 and picture.height > 400
+
+
+@pytest.mark.parametrize("ending", ["pdf", "svg"])
+def test_a_figure_for_a_paper(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str) -> None:
+    ids = sorted(path.stem for path in (run / "2_cams").glob("*.npz"))[:3]
+    out = tmp_path / f"fig.{ending}"
+    words = ["figure", str(run), "--images", *ids, "--columns", "image", "cam", "mask", "truth", "--palette", "safe"]
+    with pytest.raises(SystemExit) as stopped:
+        app_main([*words, "--out", str(out)])
+    printed = capsys.readouterr()
+    assert (stopped.value.code, printed.err) == (0, "")
+    assert printed.out.splitlines()[-1] == f"figure: {out} (3 images)"
+    content = out.read_bytes()
+    # Three rows of four images of 64 pixels, and the scale of the maps.
+    assert len(re.findall(rb"/Subtype /Image|<image ", content)) == 3 * 4 + 1
+    assert (b"/Width 64" in content) == (ending == "pdf")

@@ -196,12 +196,26 @@ def test_figure_hands_runs_and_choice_to_its_stage(
     assert capsys.readouterr().out == "figure: docs/fig.png (2 images)\nfigure: fig.png (2 images)\n"
 
 
+def test_figure_takes_lists_of_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = Calls(("a",))
+    monkeypatch.setattr("tagseg.stages.figure.write_figure", calls)
+    words = ["figure", "runs/x", "--images", "a", "b", "c", "--columns", "image", "cam,mask", "prediction", "truth"]
+    assert run_words(*words, "--out", "fig.pdf", "--width-mm", "85", "--image", "d") == 0
+    assert run_words("figure", "runs/x", "--out", "fig.png", "--width-px", "1200", "--palette", "safe") == 0
+    ((roots, out), options), (_, other_options) = calls
+    assert (roots, out) == ([Path("runs/x")], Path("fig.pdf"))
+    columns = ("image", "cam", "mask", "prediction", "truth")
+    assert options["choice"] == FigureChoice(("a", "b", "c", "d"), columns=columns, width_mm=85.0)
+    assert other_options["choice"] == FigureChoice(width_px=1200, palette="safe")
+
+
 def test_the_help_of_figure_says_which_images_it_shows() -> None:
     result = CliRunner().invoke(main.app, ["figure", "--help"])
     shown = " ".join(result.output.split())
-    assert "Without --image, N images evenly spaced over those with masks" in shown
+    assert "Without --images, N images evenly spaced over those with masks" in shown
     assert "the same call shows the same images" in shown
-    assert "Example: tagseg figure runs/demo/plain runs/demo --count 6 --out before_after.png" in shown
+    assert "Run folders stand before --images and --columns, which take all words up to the next option" in shown
+    assert "Example: tagseg figure runs/demo --images 000003 000017 --columns image cam mask truth --out" in shown
 
 
 @pytest.mark.parametrize(

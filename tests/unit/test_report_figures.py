@@ -6,6 +6,7 @@ from matplotlib import colormaps
 from PIL import Image
 
 from tagseg.classes import ClassTable
+from tagseg.report.colors import safe_color
 from tagseg.report.figures import (
     COLORMAP,
     cam_legend,
@@ -103,6 +104,17 @@ def test_the_legend_names_each_label_once_in_its_colour() -> None:
         ("cow", [[[128, 128, 0]]]),
         ("void", [[[255, 255, 255]]]),
     ]
+
+
+def test_another_palette_changes_the_classes_and_their_legend_only() -> None:
+    labels, photo = np.array([[0, 1, 3, 255]], np.uint8), grey(1, 4)
+    for overlay in (overlay_mask, overlay_known):
+        voc, safe = (overlay(photo, labels, ANIMALS, opacity=1.0, palette=palette) for palette in ("voc", "safe"))
+        assert voc[0, 1:3].tolist() == [[128, 0, 0], [128, 128, 0]]
+        assert safe[0, 1:3].tolist() == [list(safe_color(1)), list(safe_color(3))]
+        np.testing.assert_array_equal(voc[0, [0, 3]], safe[0, [0, 3]])
+    legend = label_legend({255, 3}, ANIMALS, palette="safe")
+    assert [entry.swatch.tolist() for entry in legend] == [[[list(safe_color(3))]], [[[255, 255, 255]]]]
 
 
 def test_the_legend_of_maps_runs_from_their_lowest_to_their_highest_colour() -> None:

@@ -9,18 +9,21 @@ from PIL import Image
 
 from tagseg.artifacts.cam_file import read_cam, write_cam
 from tagseg.artifacts.mask_file import write_confidence, write_mask
-from tagseg.classes import VOID
+from tagseg.classes import VOID, ClassTable
 from tagseg.data.folder import read_folder
 from tagseg.data.images import read_image
 from tagseg.data.synthetic import write_dataset
 from tagseg.progress import SilentProgress
 from tagseg.recipe import make_recipe, to_toml
+from tagseg.report.colors import safe_color
 from tagseg.report.figures import overlay_cam, overlay_known, overlay_mask
-from tagseg.stages import figure
+from tagseg.report.panel_layout import PanelLayout, PanelRow
+from tagseg.stages import figure_file
 from tagseg.stages.figure import FigureChoice, write_figure
 
 NUM_IMAGES = 8
 SIDE = 64
+ANY_CLASSES = ClassTable(tuple("abcdefgh"))  # a mask holds ids, whatever their names
 SSC_SCORE, PLAIN_SCORE = 0.45, 0.15
 
 
@@ -98,7 +101,7 @@ def plain(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def panels(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], list[figure.PanelRow], list[str]]]:
+def panels(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], list[PanelRow], list[str]]]:
     """Return a list that fills with the titles, rows and legend names of every panel drawn."""
     drawn = []
 
@@ -106,7 +109,7 @@ def panels(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], list[figure
         drawn.append((titles, rows, [entry.name for entry in legend]))
         return np.zeros((1, width_px, 3), np.uint8)
 
-    monkeypatch.setattr(figure, "panel", note)
+    monkeypatch.setattr(figure_file, "panel", note)
     return drawn
 
 
@@ -281,6 +284,130 @@ def test_the_file_is_a_png_of_the_asked_width_with_the_same_bytes_every_time(pla
     with Image.open(tmp_path / "deep" / "a.png") as shown:
         assert shown.format == "PNG" and shown.width == 600 and shown.height > 200
         assert len(shown.convert("RGB").getcolors(10**6) or []) > 100
+
+
+@pytest.mark.parametrize("ending", ["pdf", "svg"])
+def test_vectors_have_the_same_bytes_every_time(plain, ssc, tmp_path, ending: str) -> None:
+    choice = FigureChoice(count=2, width_mm=85)
+    for name in (f"a.{ending}", f"b.{ending.upper()}"):
+        write_figure([plain, ssc], tmp_path / name, choice=choice)
+    content = (tmp_path / f"a.{ending}").read_bytes()
+    assert content == (tmp_path / f"b.{ending.upper()}").read_bytes()
+    assert (b"%PDF-" if ending == "pdf" else b"<svg") in content[:1000]
+    write_figure([plain, ssc], tmp_path / f"c.{ending}", choice=FigureChoice(count=2, width_mm=170))
+    assert content != (tmp_path / f"c.{ending}").read_bytes()
+
+
+def test_a_large_photograph_is_kept_as_large_as_its_cell_can_show(photos, panels, tmp_path) -> None:
+    run = make_run(tmp_path / "run", photos)
+    choice = FigureChoice(count=1, columns=("image", "truth"), width_px=100)
+    write_figure([run], tmp_path / "a.png", choice=choice)
+    ((_, (row,), _),) = panels
+    assert max(row.images[0].shape) == PanelLayout(2, 100).cell < SIDE
+
+
+def test_a_palette_colours_masks_and_legend(plain, photos, monkeypatch, tmp_path) -> None:
+    drawn = []
+    monkeypatch.setattr(figure_file.FigureFile, "write", lambda *args, legend: drawn.append((args, legend)))
+    choice = FigureChoice(count=1, columns=("image", "truth"), palette="safe")
+    (shown,) = write_figure([plain], tmp_path / "a.png", choice=choice)
+    (((_, _, (row,)), legend),) = drawn
+    split = read_folder(photos, masks=photos / "masks")
+    record = next(record for record in split.records if record.image_id == shown)
+    assert record.mask is not None
+    wanted = overlay_mask(read_image(record.image_path), record.mask.read(), split.classes, palette="safe")
+    np.testing.assert_array_equal(row.images[1], wanted)
+    assert legend[0].swatch.tolist() == [[list(safe_color(record.tags[0]))]]
+
+
+@pytest.fixture
+def unseen(tmp_path: Path) -> Path:
+    """Return a folder of images to test on: ids of the data set to train on, other pictures."""
+    write_dataset(tmp_path / "tests", num_images=3, size=(SIDE, SIDE), seed=9)
+    return tmp_path / "tests"
+
+
+def make_tested_run(root: Path, photos: Path, unseen: Path) -> Path:
+    settings = {"data.test_root": str(unseen), "data.test_masks": str(unseen / "masks")}
+    return make_run(root, photos, *(f"{key}={json.dumps(value)}" for key, value in settings.items()))
+
+
+def predict(root: Path, records) -> dict[str, np.ndarray]:
+    """Write predictions that are the truth, moved, and return them."""
+    made = {}
+    for record in records:
+        labels = np.roll(record.mask.read(), 7, axis=1)
+        labels[labels == VOID] = 0
+        made[record.image_id] = labels
+        write_mask(root / "6_predictions" / "labels" / f"{record.image_id}.png", labels, ANY_CLASSES)
+    return made
+
+
+def test_predictions_are_shown_of_images_to_test_on(photos, unseen, panels, tmp_path) -> None:
+    run = make_tested_run(tmp_path / "run", photos, unseen)
+    split = read_folder(unseen, masks=unseen / "masks", classes=read_folder(photos).classes.names)
+    made = predict(run, split.records[:2])
+    choice = FigureChoice(columns=("image", "prediction", "truth"))
+    shown = write_figure([run], tmp_path / "a.png", choice=choice)
+    # Their ids are those of images to train on as well, which keep them.
+    assert shown == tuple(f"test:{image_id}" for image_id in made)
+    ((titles, rows, _),) = panels
+    assert titles == ["image", "prediction", "ground truth"]
+    for row, record in zip(rows, split.records, strict=False):
+        image = read_image(record.image_path)
+        assert record.mask is not None
+        expected = (
+            image,
+            overlay_mask(image, made[record.image_id], split.classes),
+            overlay_mask(image, record.mask.read(), split.classes),
+        )
+        for cell, wanted in zip(row.images, expected, strict=True):
+            np.testing.assert_array_equal(cell, wanted)
+
+
+def test_cells_without_maps_or_predictions_are_empty_and_named(photos, unseen, panels, tmp_path) -> None:
+    run = make_tested_run(tmp_path / "run", photos, unseen)
+    split = read_folder(unseen, masks=unseen / "masks")
+    predict(run, split.records[:1])
+    train, predicted, other = ids_of(run)[0], *(f"test:{record.image_id}" for record in split.records[:2])
+    progress, choice = Notes(), FigureChoice((train, predicted, other), columns=("image", "cam", "seed", "prediction"))
+    write_figure([run], tmp_path / "a.png", choice=choice, progress=progress)
+    ((_, rows, _),) = panels
+    there = [[cell is not None for cell in row.images] for row in rows]
+    assert there == [[True, True, True, False], [True, False, False, True], [True, False, False, False]]
+    assert progress.notes[1:] == [
+        f"SSC: no maps of 2 of 3 images, such as {predicted}; their cells of 'cam' are empty",
+        f"SSC: no seeds of 2 of 3 images, such as {predicted}; their cells of 'seed' are empty",
+        f"SSC: no predictions of 2 of 3 images, such as {train}; their cells of 'prediction' are empty",
+    ]
+
+
+def test_without_a_split_to_test_on_the_scored_images_are_predicted(photos, panels, tmp_path) -> None:
+    run = make_run(tmp_path / "run", photos)
+    ids = ids_of(run)
+    add_masks(run, photos, "mask", names=(ids[2],))
+    (run / "6_predictions").mkdir()
+    (run / "4_masks" / "labels").rename(run / "6_predictions" / "labels")
+    choice = FigureChoice(columns=("image", "cam", "prediction"))
+    assert write_figure([run], tmp_path / "a.png", choice=choice) == (ids[2],)
+    assert all(cell is not None for cell in panels[0][1][0].images)
+
+
+def test_images_to_test_on_are_not_chosen_unasked(photos, unseen, panels, tmp_path) -> None:
+    run = make_tested_run(tmp_path / "run", photos, unseen)
+    for columns in (None, ("image", "truth")):
+        shown = write_figure([run], tmp_path / "a.png", choice=FigureChoice(count=100, columns=columns))
+        assert list(shown) == ids_of(run)
+
+
+def test_a_bad_image_to_test_on_is_left_out(photos, unseen, panels, tmp_path) -> None:
+    run = make_tested_run(tmp_path / "run", photos, unseen)
+    records = read_folder(unseen, masks=unseen / "masks").records
+    predict(run, records)
+    listed = {"bad_files": [{"path": str(records[1].image_path), "reason": "cut short"}]}
+    (run / "manifest.json").write_text(json.dumps({"format": 1, "stages": {}, "test_data": listed}))
+    shown = write_figure([run], tmp_path / "a.png", choice=FigureChoice(columns=("prediction",)))
+    assert shown == tuple(f"test:{records[position].image_id}" for position in (0, 2))
 
 
 def test_an_image_without_tags_has_empty_seeds(photos, panels, tmp_path) -> None:

@@ -151,39 +151,3 @@ def export(
     if push is not None:
         address = push_to_hub(find_segmenter(source), push, private=not public, scores=run_scores(source))
         open_console().print(f"uploaded: {address}")
-
-
-@app.command(epilog="Example: tagseg figure runs/demo/plain runs/demo --count 6 --out before_after.png")
-def figure(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders of the same data, left to right.")],
-    *,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The PNG file to write.")],
-    images: Annotated[
-        list[str] | None, typer.Option("--image", metavar="ID", help="Show this image; may be repeated.")
-    ] = None,
-    count: Annotated[int, typer.Option("--count", metavar="N", min=1, help="Images, unless --image names them.")] = 12,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            "--columns",
-            metavar="NAMES",
-            help="'sure' is what stage 3 learns from, 'mask' the pseudo mask, 'confident' its trusted part. "
-            "[default: image,cam,seed,mask,truth as far as there are masks]",
-        ),
-    ] = None,
-    background_score: Annotated[
-        float | None,
-        typer.Option("--background-score", min=0, max=1, help="[default: each run's best; unscored, its recipe's]"),
-    ] = None,
-) -> None:
-    """Draw images with their maps, seeds and masks; several runs side by side.
-
-    Without --image, N images evenly spaced over those with masks (over all when none has any), sorted by id: the same
-    call shows the same images. 'cam' is the strongest map as the network gave it, 'seed' what the next stage gets.
-    """
-    from tagseg.stages.figure import FigureChoice, write_figure
-
-    names = tuple(name.strip() for name in columns.split(",")) if columns is not None else None
-    choice = FigureChoice(tuple(images or ()), count=count, columns=names, background_score=background_score)
-    shown = write_figure(runs, out, choice=choice, progress=ConsoleProgress())
-    open_console().print(f"figure: {out} ({len(shown)} images)")

@@ -13,9 +13,10 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 from PIL import Image as PillowImage
 
-from tagseg.classes import BACKGROUND, VOID, ClassTable, voc_color
+from tagseg.classes import BACKGROUND, MAX_CLASSES, VOID, ClassTable, voc_color
 from tagseg.errors import DataError
 from tagseg.ops.overlay import overlay_labels
+from tagseg.report.colors import safe_color
 from tagseg.report.panel_layout import LegendEntry, fitted_size
 from tagseg.types import Image
 
@@ -59,11 +60,16 @@ def color_mask(labels: UInt8[ndarray, "H W"], classes: ClassTable) -> UInt8[ndar
     [[[0, 0, 0], [128, 0, 0], [255, 255, 255]]]
     """
     _require_known(labels, classes)
-    return _label_colors()[labels]
+    return _label_colors("voc")[labels]
 
 
 def overlay_mask(
-    image: UInt8[ndarray, "H W 3"], labels: UInt8[ndarray, "H W"], classes: ClassTable, *, opacity: float = 0.6
+    image: UInt8[ndarray, "H W 3"],
+    labels: UInt8[ndarray, "H W"],
+    classes: ClassTable,
+    *,
+    opacity: float = 0.6,
+    palette: str = "voc",
 ) -> UInt8[ndarray, "H W 3"]:
     """Lay the classes of a mask over their photograph; background stays the photograph and void is plain white.
 
@@ -72,6 +78,7 @@ def overlay_mask(
         labels: 0 background, 1..C, 255 void.
         classes: the class table that the ids belong to.
         opacity: of the classes' colours, in [0, 1].
+        palette: one of :data:`tagseg.report.colors.PALETTES`.
 
     Raises:
         DataError: when an id belongs to no class.
@@ -81,11 +88,16 @@ def overlay_mask(
     [[[100, 100, 100], [114, 50, 50], [255, 255, 255]]]
     """
     _require_known(labels, classes)
-    return overlay_labels(image, labels, _label_colors(), opacity=opacity)
+    return overlay_labels(image, labels, _label_colors(palette), opacity=opacity)
 
 
 def overlay_known(
-    image: UInt8[ndarray, "H W 3"], labels: UInt8[ndarray, "H W"], classes: ClassTable, *, opacity: float = 0.6
+    image: UInt8[ndarray, "H W 3"],
+    labels: UInt8[ndarray, "H W"],
+    classes: ClassTable,
+    *,
+    opacity: float = 0.6,
+    palette: str = "voc",
 ) -> UInt8[ndarray, "H W 3"]:
     """Lay labels over their photograph as :func:`overlay_mask` does, and stripes where the label is unknown.
 
@@ -94,6 +106,7 @@ def overlay_known(
         labels: 0 background, 1..C, 255 unknown.
         classes: the class table that the ids belong to.
         opacity: of the classes' colours, in [0, 1].
+        palette: one of :data:`tagseg.report.colors.PALETTES`.
 
     Raises:
         DataError: when an id belongs to no class.
@@ -103,23 +116,22 @@ def overlay_known(
     [[[100, 100, 100], [114, 114, 114], [201, 201, 201]]]
     """
     unknown = labels == VOID
-    laid = overlay_mask(image, labels, classes, opacity=opacity)
+    laid = overlay_mask(image, labels, classes, opacity=opacity, palette=palette)
     stripes = _stripes(labels.shape, width_px=max(1, round(max(labels.shape) / _STRIPES)))
     laid[unknown] = _blend(image[unknown], stripes[unknown], 0.7)
     return laid
 
 
-def label_legend(label_ids: Iterable[int], classes: ClassTable) -> list[LegendEntry]:
-    """Return the legend of label ids: each once, ascending, without background; void comes last.
+def label_legend(label_ids: Iterable[int], classes: ClassTable, *, palette: str = "voc") -> list[LegendEntry]:
+    """Return the legend of label ids in a palette: each once, ascending, without background; void comes last.
 
     >>> [entry.name for entry in label_legend([255, 2, 0, 2], ClassTable(("cat", "dog")))]
     ['dog', 'void']
     """
     shown = sorted(set(label_ids) - {BACKGROUND})
     names = ["void" if label == VOID else classes.name(label) for label in shown]
-    return [
-        LegendEntry(name, _label_colors()[[[label]]].astype(np.uint8)) for label, name in zip(shown, names, strict=True)
-    ]
+    colors = _label_colors(palette)
+    return [LegendEntry(name, colors[[[label]]].astype(np.uint8)) for label, name in zip(shown, names, strict=True)]
 
 
 def cam_legend() -> LegendEntry:
@@ -185,7 +197,10 @@ def _colormap() -> UInt8[ndarray, "256 3"]:
 
 
 @cache
-def _label_colors() -> UInt8[ndarray, "256 3"]:
-    colors = np.array([voc_color(label) for label in range(256)], np.uint8)
+def _label_colors(palette: str) -> UInt8[ndarray, "256 3"]:
+    """Return RGB of each label id; background is black, and void is white in every palette, as paper."""
+    color = {"voc": voc_color, "safe": safe_color}[palette]
+    colors = np.zeros((256, 3), np.uint8)
+    colors[1 : MAX_CLASSES + 1] = [color(label) for label in range(1, MAX_CLASSES + 1)]
     colors[VOID] = VOID_COLOR
     return colors
