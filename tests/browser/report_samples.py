@@ -178,15 +178,15 @@ class SampleData:
 def curves(shift: float = 0.0) -> tuple[Curve, ...]:
     """Return curves that fall, rise and span decades."""
     steps = tuple(range(20, 2020, 20))
-    rng = np.random.default_rng(int(shift * 100))
+    rng = np.random.default_rng(abs(int(shift * 100)))
 
     def falling(start: float, end: float) -> tuple[float, ...]:
         ramp = np.linspace(0, 1, len(steps))
         return tuple((end + (start - end) * np.exp(-4 * ramp) + rng.normal(0, end * 0.05, len(steps))).tolist())
 
     found = [
-        Curve("train_classifier", "loss", steps, falling(2.4 + shift, 0.7)),
-        Curve("train_classifier", "loss_classification", steps, falling(0.7, 0.05 + shift / 10)),
+        Curve("train_classifier", "loss", steps, falling(2.4 + shift, 0.7 + shift)),
+        Curve("train_classifier", "loss_classification", steps, falling(0.7, 0.06 + shift / 4)),
         Curve("train_classifier", "loss_reconstruction", steps, falling(1.4, 0.6)),
         Curve("train_classifier", "loss_self_modulation", steps[20:], falling(0.12, 0.04)[20:]),
         Curve("train_classifier", "grad_classification", steps, tuple(10.0 ** -(1 + 3 * s / 2000) for s in steps)),

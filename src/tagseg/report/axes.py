@@ -93,3 +93,13 @@ def _ticks(low: float, high: float, *, at_most: int) -> tuple[tuple[float, str],
     first = math.ceil(low / step - 1e-9)
     values = [round(index * step, 12) for index in range(first, math.floor(high / step + 1e-9) + 1)]
     return tuple((value, f"{value:g}") for value in values)
+
+
+def short_number(value: float) -> str:
+    """Return a number for a drawing: two decimals are less than anyone sees.
+
+    >>> short_number(12.5), short_number(3.14159), short_number(-0.001)
+    ('12.5', '3.14', '0')
+    """
+    text = f"{value:.2f}".rstrip("0").rstrip(".")
+    return "0" if text in ("", "-0") else text

@@ -6,10 +6,16 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from tagseg.report.axes import PERCENT, UNIT, step_axis, value_axis
-from tagseg.report.charts import Bars, Dot, Frame, Line, Mark, bar_rows, line_chart, percent, scatter_chart
-from tagseg.report.content import Activation, Curve, ScoreSet, Sweep
+from tagseg.report.bars import Bars, bar_rows, percent
+from tagseg.report.charts import Dot, Frame, Line, Mark, line_chart, scatter_chart
+from tagseg.report.content import Activation, ActivationShare, Curve, ScoreSet, Sweep
 
 NUM_SERIES_COLORS = 8
+
+MAX_LABELLED_DOTS = 13
+"""Names beside more dots than these would lie over one another; each has its name when one points at it."""
+
+_LABEL_LETTERS = 20
 
 STAGE_TITLES = {
     "train_classifier": "Classification network",
@@ -65,7 +71,7 @@ def series_css(index: int) -> str:
 
 def class_bars(names: Sequence[str], scores: Sequence[ScoreSet]) -> tuple[tuple[KeyEntry, ...], Markup]:
     """Return the key and the bars of each label's IoU, one bar for each result."""
-    series = [Bars(one.title, series_css(index), dict(one.iou)) for index, one in enumerate(scores)]
+    series = [Bars(one.title, series_css(index), one.iou) for index, one in enumerate(scores)]
     key = tuple(KeyEntry(bars.title, bars.css) for bars in series)
     return key, bar_rows(names, series, title="IoU")
 
@@ -81,8 +87,27 @@ def sweep_chart(sweep: Sweep) -> Drawing:
     best = next((point.mean_iou for point in sweep.points if point.background_score == sweep.best), None)
     description = f"The best mean IoU, {percent(best)}, is at background score {sweep.best:g}."
     frame = Frame(f"Scores of {sweep.title} over the background score", description, UNIT, PERCENT, height_px=220)
-    marks = [Mark(sweep.best, "best", f"best {percent(best)} at {sweep.best:g}"), Mark(sweep.best, "cursor")]
-    return Drawing(sweep.title, line_chart(frame, lines, marks=marks))
+    marks = [Mark(sweep.best, "best"), Mark(sweep.best, "cursor")]
+    title = f"{sweep.title}: best {percent(best)} at {sweep.best:g}"
+    return Drawing(title, line_chart(frame, lines, marks=marks))
+
+
+def sweeps_chart(title: str, sweeps: Mapping[str, Sweep], *, colors: Mapping[str, str]) -> Drawing:
+    """Return the mean IoU of several runs over the background score.
+
+    Args:
+        title: of the chart.
+        sweeps: by the title of the run.
+        colors: CSS class by the title of the run.
+    """
+    lines = [
+        Line(run, colors[run], [p.background_score for p in sweep.points], [p.mean_iou for p in sweep.points])
+        for run, sweep in sweeps.items()
+    ]
+    best = ", ".join(f"{run} at {sweep.best:g}" for run, sweep in sweeps.items())
+    frame = Frame(f"Mean IoU of {title} over the background score", f"Best: {best}.", UNIT, PERCENT, height_px=220)
+    start = next(iter(sweeps.values())).best
+    return Drawing(title, line_chart(frame, lines, marks=[Mark(start, "cursor")]))
 
 
 def activation_drawing(activation: Activation) -> ActivationDrawing:
@@ -91,29 +116,40 @@ def activation_drawing(activation: Activation) -> ActivationDrawing:
     covered = Bars("covered", "s1", {share.name: share.covered for share in activation.shares})
     names = [share.name for share in activation.shares]
     title = f"{activation.title}, covered above background score {activation.background_score:g}"
-    dots = {("all" if index == 0 else "s0"): [] for index in (1, 0)}
-    for index, share in enumerate(activation.shares):
-        if share.covered is not None and share.inside is not None:
-            css = "s0" if index else "all"
-            text = f"{share.name}: covered {percent(share.covered)}, inside {percent(share.inside)}"
-            dots[css].append(Dot(text, css, share.covered, share.inside))
+    labelled = len(names) <= MAX_LABELLED_DOTS
+    dots = [
+        activation_dot(share, css="all" if index == 0 else "s0", title=share.name, labelled=labelled or index == 0)
+        for index, share in enumerate(activation.shares)
+    ]
+    drawn = [dot for dot in reversed(dots) if dot]  # all classes last, above the others
     return ActivationDrawing(
-        title,
-        activation_scatter(title, [*dots["s0"], *dots["all"]]),
-        bar_rows(names, [inside, covered], title="Shares"),
+        title, activation_scatter(title, drawn), bar_rows(names, [inside, covered], title="Shares")
     )
+
+
+def activation_dot(share: ActivationShare, *, css: str, title: str, labelled: bool = True) -> Dot | None:
+    """Return the place of one pair of shares, None where one of them is not defined."""
+    if share.covered is None or share.inside is None:
+        return None
+    text = f"{title}: covered {percent(share.covered)}, inside {percent(share.inside)}"
+    return Dot(text, css, share.covered, share.inside, label=_shortened(title) if labelled else "")
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LABEL_LETTERS else f"{name[: _LABEL_LETTERS - 1]}\u2026"
 
 
 def activation_scatter(title: str, dots: Iterable[Dot]) -> Markup:
     """Return the share covered (across) against the share inside (up), corners named after what is wrong there."""
     frame = Frame(
         f"Activation of {title}",
-        "To the right more of the object is covered, upwards less is outside.",
+        "To the right more of the object is covered, upwards less of the activation is outside.",
         PERCENT,
         PERCENT,
         height_px=260,
+        x_name="covered",
     )
-    corners = ((0.03, 0.93, "holds a part only"), (0.97, 0.03, "floods the background"), (0.97, 0.93, "fits"))
+    corners = ((0.03, 0.94, "holds a part only"), (0.97, 0.03, "floods the background"), (0.97, 0.94, "fits"))
     return scatter_chart(frame, dots, corners=corners)
 
 

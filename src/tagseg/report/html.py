@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from tagseg.report.charts import percent
+from tagseg.report.bars import percent
 from tagseg.report.content import Report
 from tagseg.report.page_data import report_data, script_json
 from tagseg.report.report_view import report_view

@@ -2,14 +2,14 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
 
 from tagseg.classes import VOID
 from tagseg.report.colors import PALETTES, VOID_COLORS, css_color, palette_colors
-from tagseg.report.content import GalleryImage, Report, Sweep
+from tagseg.report.content import Comparison, GalleryImage, Report, Sweep
 
 
 def script_json(value: Mapping[str, Any]) -> Markup:
@@ -72,6 +72,33 @@ def report_data(report: Report) -> dict[str, Any]:
         "galleryScore": report.gallery_score,
         "images": [image_data(image) for image in report.gallery],
     }
+
+
+def comparison_data(comparison: Comparison) -> dict[str, Any]:
+    """Return all that the script of a comparison's page reads; photos and truth are in it once."""
+    first = comparison.reports[0]
+    shared = [image_data(image) for image in first.gallery]
+    truths = [_first_truth(comparison.reports, index) for index in range(len(first.gallery))]
+    for image, truth in zip(shared, truths, strict=True):
+        image["labels"] = truth
+        image["cams"] = {}
+    runs = [
+        {
+            "title": run.title,
+            "galleryScore": run.gallery_score,
+            "sweeps": {sweep.key: sweep_data(sweep) for sweep in run.sweeps},
+            "images": [image_data(image, shared=False) for image in run.gallery],
+        }
+        for run in comparison.reports
+    ]
+    palettes = palettes_data(len(first.label_names))
+    return {"labels": first.label_names, "palettes": palettes, "runs": runs, "images": shared}
+
+
+def _first_truth(reports: Sequence[Report], index: int) -> dict[str, str]:
+    """Return the truth of an image from the first run that holds it."""
+    labels = (report.gallery[index].labels for report in reports if report.gallery)
+    return next(({"truth": _base64(found["truth"])} for found in labels if "truth" in found), {})
 
 
 def _pictures(pictures: Mapping[Any, bytes]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tagseg.report.charts import bar, percent, signed
+from tagseg.report.bars import bar, percent, signed
 from tagseg.report.content import Beside, Fact, Report, ScoreSet, StageRow
 from tagseg.report.drawings import (
     ACTIVATION_KEY,

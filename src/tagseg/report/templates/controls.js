@@ -106,6 +106,15 @@ function startSelect(id, settings, name, { stored = false } = {}) {
   });
 }
 
+// Shows the template of what is chosen: `matrix` with the value `seeds` shows the template `matrix-seeds`.
+function startChoice(selectId, boxId) {
+  const select = byId(selectId);
+  if (!select) return;
+  const show = () => byId(boxId).replaceChildren(byId(`${boxId}-${select.value}`).content.cloneNode(true));
+  select.addEventListener("change", show);
+  show();
+}
+
 function startOpacity() {
   const slider = byId("opacity");
   if (!slider) return;
@@ -127,6 +136,18 @@ function startLegend(settings) {
   };
   settings.onChange((changed) => changed.has("palette") && show());
   show();
+}
+
+function tagChip(label, settings) {
+  const swatch = element("span", { class: "swatch", "data-label": label });
+  swatch.style.setProperty("--swatch", data.palettes[settings.get("palette")][label]);
+  return [swatch, isolated(data.labels[label])];
+}
+
+function paintSwatches(root, settings) {
+  for (const swatch of root.querySelectorAll(".swatch[data-label]")) {
+    swatch.style.setProperty("--swatch", data.palettes[settings.get("palette")][swatch.dataset.label]);
+  }
 }
 
 // The mean IoU of a sweep at a background score: its own value where it was swept, mixed from its neighbours between.

@@ -29,12 +29,6 @@ const ORDERS = {
   id: (cards) => [...cards],
 };
 
-function tagChip(label, settings) {
-  const swatch = element("span", { class: "swatch", "data-label": label });
-  swatch.style.setProperty("--swatch", data.palettes[settings.get("palette")][label]);
-  return [swatch, isolated(data.labels[label])];
-}
-
 class Card {
   constructor(image, settings, kinds, openViewer) {
     this.image = image;
@@ -114,12 +108,6 @@ class Card {
     const value = this.tiles.seedMeanIou();
     this.live.dataset.value = value === null ? "" : String(100 * value);
     this.live.textContent = value === null ? "" : `seed ${formatPercent(value)}`;
-  }
-}
-
-function paintSwatches(root, settings) {
-  for (const swatch of root.querySelectorAll(".swatch[data-label]")) {
-    swatch.style.setProperty("--swatch", data.palettes[settings.get("palette")][swatch.dataset.label]);
   }
 }
 

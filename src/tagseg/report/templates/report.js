@@ -1,11 +1,8 @@
 // Starts the report's page.
 
-function startMatrixChoice() {
-  const choice = byId("matrix-choice");
-  if (!choice) return;
-  const show = () => byId("matrix").replaceChildren(byId(`matrix-${choice.value}`).content.cloneNode(true));
-  choice.addEventListener("change", show);
-  show();
+function startMatrix() {
+  startChoice("matrix-choice", "matrix");
+  if (!byId("matrix")) return;
   const readout = byId("matrix-readout");
   const tell = (event) => {
     const cell = event.target.closest("td[data-pixels]");
@@ -45,7 +42,7 @@ function startReport() {
   startSweepOutputs(settings);
   startOpacity();
   startLegend(settings);
-  startMatrixChoice();
+  startMatrix();
   if (!data.images.length) return;
   const viewer = new Viewer(settings);
   const gallery = new Gallery(settings, (card) => viewer.open(card, gallery.shown));
