@@ -114,7 +114,7 @@ def reference(photos, tmp_path_factory) -> Path:
 def test_a_run_leaves_what_the_documentation_says(reference):
     names = {path.name for path in reference.iterdir()}
     stages = {"1_classifier", "2_cams", "3_affinity", "4_masks"}
-    assert {"recipe.toml", "manifest.json", "scores.json", "scores.csv"} | stages <= names
+    assert {"recipe.toml", "manifest.json", "scores.json", "scores.csv", "report.html"} | stages <= names
     scores = json.loads((reference / "scores.json").read_text())
     assert scores["images"] == NUM_IMAGES
     assert set(scores["seeds"]) == {"network", "averaged"}
@@ -176,10 +176,10 @@ def test_a_second_call_skips_every_stage_with_the_reason(reference, photos, tmp_
     before = (reference / "1_classifier" / "classifier.safetensors").stat().st_mtime_ns
     run_pipeline(small_recipe(photos, tmp_path / "cache"), reference, progress=Listener())
     reason = "done with the same inputs"
-    names = ("train_classifier", "extract_cams", "train_affinity", "make_masks", "evaluate")
+    names = ("train_classifier", "extract_cams", "train_affinity", "make_masks", "evaluate", "report")
     off = [(name, "skip", "segmenter.enabled is false") for name in ("train_segmenter", "predict")]
     done = [(name, "skip", reason) for name in names]
-    assert told == [*done[:-1], *off, done[-1]]
+    assert told == [*done[:-2], *off, *done[-2:]]
     assert (reference / "1_classifier" / "classifier.safetensors").stat().st_mtime_ns == before
 
 

@@ -59,16 +59,39 @@ def test_resuming_keeps_the_first_start_and_new_inputs_begin_anew(run: RunFolder
     manifest = run.read_manifest()
     manifest["stages"]["extract_cams"]["started"] = "2001-01-01T00:00:00+00:00"
     run.update_manifest(**manifest)
-    run.record_bad_files("extract_cams", [("z.jpg", "truncated"), ("a.jpg", "empty")])
+    run.note_warning("slow", stage="extract_cams")
     run.mark_started("extract_cams", "aa")
     entry = run.read_manifest()["stages"]["extract_cams"]
-    assert entry["started"] == "2001-01-01T00:00:00+00:00"
-    bad = [{"path": "a.jpg", "reason": "empty"}, {"path": "z.jpg", "reason": "truncated"}]
-    assert entry["bad_files"] == bad
+    assert (entry["started"], entry["warnings"]) == ("2001-01-01T00:00:00+00:00", ["slow"])
     run.mark_done("extract_cams", "aa")
-    assert run.read_manifest()["stages"]["extract_cams"]["bad_files"] == bad
+    assert run.read_manifest()["stages"]["extract_cams"]["warnings"] == ["slow"]
     run.mark_started("extract_cams", "bb")
     assert run.read_manifest()["stages"]["extract_cams"].keys() == {"state", "fingerprint", "started"}
+
+
+def test_the_time_of_sittings_is_kept_as_long_as_the_inputs_are_the_same(run: RunFolder) -> None:
+    assert run.spent_s("extract_cams") == 0
+    run.mark_started("extract_cams", "aa")
+    run.note_time("extract_cams", 12.5)
+    run.mark_started("extract_cams", "aa")
+    assert run.spent_s("extract_cams") == 12.5
+    run.mark_done("extract_cams", "aa")
+    run.mark_started("extract_cams", "aa")  # files of it are gone
+    assert run.spent_s("extract_cams") == 12.5
+    run.mark_started("extract_cams", "bb")
+    assert run.spent_s("extract_cams") == 0
+
+
+def test_a_warning_is_noted_once_where_it_was_given(run: RunFolder) -> None:
+    for text in ("slow", "odd", "slow"):
+        run.note_warning(text)
+        run.note_warning(text, stage="predict")
+    manifest = run.read_manifest()
+    assert manifest["warnings"] == manifest["stages"]["predict"]["warnings"] == ["slow", "odd"]
+    run.clear_warnings()
+    manifest = run.read_manifest()
+    assert "warnings" not in manifest
+    assert manifest["stages"]["predict"]["warnings"] == ["slow", "odd"]
 
 
 def test_a_stage_that_was_done_is_redone_as_started(run: RunFolder) -> None:

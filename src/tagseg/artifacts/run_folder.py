@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +29,9 @@ STAGE_OUTPUTS = {
     "report": "report.html",
 }
 """What each stage leaves in the run folder, in the order of the pipeline."""
+
+PLAIN_FOLDER, FULL_FOLDER = "plain", "full"
+"""Runs beside a run, inside its folder: plain CAM, and the upper bound."""
 
 FORMAT = 1
 _PACKAGES = ("tagseg", "torch", "torchvision", "timm", "numpy", "pillow", "scikit-image", "lightning-fabric")
@@ -155,20 +158,45 @@ class RunFolder:
         return True, "done with the same inputs"
 
     def mark_started(self, stage: str, fingerprint: str) -> None:
-        """Note that ``stage`` begins with these inputs; the first start of an interrupted stage is kept."""
+        """Note that ``stage`` begins with these inputs; the first start of an interrupted stage is kept.
+
+        The time that was spent on the same inputs is kept too.
+        """
         entry = self._entry(stage)
         if (entry.get("state"), entry.get("fingerprint")) != ("started", fingerprint):
-            self._write_entry(stage, {"state": "started", "fingerprint": fingerprint, "started": _now()})
+            started = {"state": "started", "fingerprint": fingerprint, "started": _now()}
+            same = entry.get("fingerprint") == fingerprint
+            self._write_entry(stage, {**started, **({"spent_s": entry.get("spent_s", 0.0)} if same else {})})
 
     def mark_done(self, stage: str, fingerprint: str, details: Mapping[str, Any] | None = None) -> None:
         """Note that ``stage`` finished with these inputs; ``details`` is any JSON, such as counts and seconds."""
         done = {"state": "done", "fingerprint": fingerprint, "finished": _now(), "details": dict(details or {})}
         self._write_entry(stage, {**self._entry(stage), **done})
 
-    def record_bad_files(self, stage: str, problems: Iterable[tuple[str, str]]) -> None:
-        """Note the files that ``stage`` had to skip, as (path, reason) pairs, instead of those noted before."""
-        bad = [{"path": path, "reason": reason} for path, reason in sorted(problems)]
-        self._write_entry(stage, {**self._entry(stage), "bad_files": bad})
+    def spent_s(self, stage: str) -> float:
+        """Return the seconds that earlier sittings spent on what ``stage`` makes of its present inputs."""
+        return self._entry(stage).get("spent_s", 0.0)
+
+    def note_time(self, stage: str, spent_s: float) -> None:
+        """Note the seconds that all sittings have spent on ``stage`` so far."""
+        self._write_entry(stage, {**self._entry(stage), "spent_s": spent_s})
+
+    def note_warning(self, text: str, *, stage: str | None = None) -> None:
+        """Note what was warned of, once: of ``stage``, or of the sitting before any stage."""
+        holder = self._entry(stage) if stage else self.read_manifest()
+        warnings = holder.get("warnings", [])
+        if text in warnings:
+            return
+        if stage:
+            self._write_entry(stage, {**holder, "warnings": [*warnings, text]})
+        else:
+            self.update_manifest(warnings=[*warnings, text])
+
+    def clear_warnings(self) -> None:
+        """Forget what was warned of before any stage, since the next sitting looks again."""
+        manifest = self.read_manifest()
+        if manifest.pop("warnings", None):
+            self._write(manifest)
 
     def _entry(self, stage: str) -> dict[str, Any]:
         return self.read_manifest()["stages"].get(stage, {})

@@ -9,7 +9,7 @@ from typing import Annotated, cast
 import typer
 import typer.main
 
-from tagseg.cli import figure_command, run_commands, serve_command, use_commands
+from tagseg.cli import figure_command, report_commands, run_commands, serve_command, use_commands
 from tagseg.cli.console import open_console, print_error
 from tagseg.errors import TagsegError
 
@@ -29,6 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(run_commands.app)
 app.add_typer(use_commands.app)
+app.add_typer(report_commands.app)
 app.add_typer(figure_command.app)
 app.add_typer(serve_command.app)
 

@@ -1,16 +1,15 @@
 """Runs beside a run: plain CAM, and the fully supervised upper bound, of the same seed, data and budget."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tagseg.artifacts.run_folder import FULL_FOLDER, PLAIN_FOLDER
 from tagseg.errors import RecipeError
-from tagseg.progress import Progress
+from tagseg.progress import Progress, StageStatus, Task
 from tagseg.recipe import Recipe
 from tagseg.stages.load_data import SYNTHETIC_FOLDER
 from tagseg.stages.pipeline import Run, run_pipeline
-
-PLAIN_FOLDER, FULL_FOLDER = "plain", "full"
-"""Where they are, inside the run folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,29 @@ def run_compared(
     if upper_bound:
         progress.note(f"now the segmenter on ground truth, same seed and budget, in {out / FULL_FOLDER}")
         full = run_pipeline(_beside(recipe.supervised(), out), out / FULL_FOLDER, progress=progress, redo=redo)
+    if plain or full:  # the report of the run shows the scores of those beside it
+        run_pipeline(recipe, out, progress=_WithoutSkips(progress), only="report")
     return ComparedRuns(main, plain, full)
+
+
+@dataclass(frozen=True, slots=True)
+class _WithoutSkips:
+    """Hands all on but the stages that are skipped: they have been named once."""
+
+    heard: Progress
+
+    def stage(self, name: str, status: StageStatus, detail: str) -> None:
+        if status != "skip":
+            self.heard.stage(name, status, detail)
+
+    def note(self, text: str) -> None:
+        self.heard.note(text)
+
+    def warn(self, text: str) -> None:
+        self.heard.warn(text)
+
+    def task(self, title: str, *, total: int, done: int = 0, unit: str = "images") -> AbstractContextManager[Task]:
+        return self.heard.task(title, total=total, done=done, unit=unit)
 
 
 def _beside(recipe: Recipe, out: Path) -> Recipe:

@@ -51,6 +51,7 @@ class Stage:
         run: does or continues the work, in every process of the run; the first one's details go to the manifest.
         costly: whether a finished result is kept from being overwritten when the recipe changes.
         unneeded: returns why a recipe does without the stage, or an empty string when it needs it.
+        outdated: returns why a finished result is made again although its inputs are the same, or an empty string.
         missing: counts the files of a finished stage that are gone, so that whoever deletes a damaged one gets it back.
         tests: whether it looks at the images to test on.
     """
@@ -60,6 +61,7 @@ class Stage:
     run: Callable[[RunContext], dict[str, Any]]
     costly: bool
     unneeded: Callable[[Recipe], str] = lambda recipe: ""
+    outdated: Callable[[RunContext], str] = lambda context: ""
     missing: Callable[[RunContext], int] = lambda context: 0
     tests: bool = False
 

@@ -1,4 +1,4 @@
-"""The stages, in order, and when a recipe does without one."""
+"""The stages, in order."""
 
 from tagseg.recipe import Recipe
 from tagseg.stages import (
@@ -6,35 +6,30 @@ from tagseg.stages import (
     extract_cams,
     make_masks,
     predict,
+    report,
     train_affinity,
     train_classifier,
     train_segmenter,
 )
 from tagseg.stages.context import Stage
-
-
-def _without_masks(recipe: Recipe) -> str:
-    return "" if recipe.needs_masks else "the segmenter learns from ground truth"
-
-
-def _without_walk(recipe: Recipe) -> str:
-    return _without_masks(recipe) or ("" if recipe.needs_affinity else "masks.refine does not walk")
-
-
-def _without_segmenter(recipe: Recipe) -> str:
-    return "" if recipe.segmenter.enabled else "segmenter.enabled is false"
-
+from tagseg.stages.needs import WHY_UNNEEDED
 
 LEARNING = ("data", "classifier", "suppression", "reconstruction", "self_modulation", "training")
 
 PIPELINE = (
-    Stage("train_classifier", LEARNING, train_classifier.run, costly=True, unneeded=_without_masks),
+    Stage(
+        "train_classifier",
+        LEARNING,
+        train_classifier.run,
+        costly=True,
+        unneeded=WHY_UNNEEDED["train_classifier"],
+    ),
     Stage(
         "extract_cams",
         ("cams",),
         extract_cams.run,
         costly=True,
-        unneeded=_without_masks,
+        unneeded=WHY_UNNEEDED["extract_cams"],
         missing=extract_cams.count_missing,
     ),
     Stage(
@@ -42,14 +37,14 @@ PIPELINE = (
         ("seeds", "crf", "affinity"),
         train_affinity.run,
         costly=True,
-        unneeded=_without_walk,
+        unneeded=WHY_UNNEEDED["train_affinity"],
     ),
     Stage(
         "make_masks",
         ("crf", "masks"),
         make_masks.run,
         costly=True,
-        unneeded=_without_masks,
+        unneeded=WHY_UNNEEDED["make_masks"],
         missing=make_masks.count_missing,
     ),
     Stage(
@@ -57,7 +52,7 @@ PIPELINE = (
         ("data", "classifier", "segmenter"),
         train_segmenter.run,
         costly=True,
-        unneeded=_without_segmenter,
+        unneeded=WHY_UNNEEDED["train_segmenter"],
         missing=train_segmenter.count_missing,
     ),
     Stage(
@@ -65,11 +60,19 @@ PIPELINE = (
         ("prediction",),
         predict.run,
         costly=True,
-        unneeded=_without_segmenter,
+        unneeded=WHY_UNNEEDED["predict"],
         missing=predict.count_missing,
         tests=True,
     ),
-    Stage("evaluate", ("evaluation",), evaluate.run, costly=False, tests=True),
+    Stage(
+        "evaluate",
+        ("evaluation",),
+        evaluate.run,
+        costly=False,
+        outdated=evaluate.why_outdated,
+        tests=True,
+    ),
+    Stage("report", (), report.run, costly=False, outdated=report.why_outdated, tests=True),
 )
 """Every stage in the order in which it runs; a stage reads what those before it left."""
 

@@ -2,10 +2,9 @@
 
 import json
 import shutil
-import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,8 @@ from tagseg.stages.build import engine_settings
 from tagseg.stages.context import RunContext, Stage, stage_fingerprint
 from tagseg.stages.load_data import load_splits
 from tagseg.stages.order import PIPELINE, needed_stages
+from tagseg.stages.report import show_progress
+from tagseg.stages.sitting import Sitting, noting_progress
 from tagseg.training.engine import launch
 
 
@@ -100,8 +101,8 @@ def _run_in_process(
 ) -> None:
     """Go through the stages in one process of the run; the first one looks after the folder."""
     folder, first = RunFolder(out), fabric.is_global_zero
-    heard = progress if first else SilentProgress()
     with folder.lock() if first else nullcontext():
+        heard = noting_progress(progress, folder) if first else SilentProgress()
         loaded = load_splits(recipe, folder, progress=heard) if first else None
         fabric.barrier()  # the others find the images looked through
         data = loaded or load_splits(recipe, folder, progress=heard)
@@ -112,7 +113,7 @@ def _run_in_process(
             data.splits.train,
             data.splits.evaluation,
             data.fingerprint,
-            heard,
+            progress if first else heard,
             test=data.splits.segmenter_test,
             test_fingerprint=data.test_fingerprint,
         )
@@ -141,20 +142,24 @@ def _step(context: RunContext, stage: Stage, *, only: str | None) -> None:
     if fabric.is_global_zero:
         progress.stage(stage.name, "resume" if reason == "it was interrupted" else "start", reason)
         folder.mark_started(stage.name, inputs)
-    started = time.monotonic()
-    details = stage.run(context)
-    seconds = round(time.monotonic() - started, 1)
+    with Sitting(context, stage.name) as sitting:
+        details = stage.run(replace(context, progress=sitting.progress))
     if fabric.is_global_zero:
-        folder.mark_done(stage.name, inputs, {**details, "time_s": seconds})
-        progress.stage(stage.name, "done", f"{seconds:.0f} s")
+        folder.mark_done(stage.name, inputs, {**details, **sitting.figures()})
+        progress.stage(stage.name, "done", f"{sitting.seconds:.0f} s")
+        if only is not None or stage is not PIPELINE[-2]:  # the report follows the last but one at once
+            show_progress(context)
     fabric.barrier()
 
 
 def _is_done(context: RunContext, stage: Stage, inputs: str) -> tuple[bool, str]:
     """Return whether the stage finished with these inputs and its files are still there, and the reason for people."""
     done, reason = context.folder.is_done(stage.name, inputs)
-    gone = stage.missing(context) if done else 0
-    return (False, f"{gone} of its files are gone") if gone else (done, reason)
+    if done and (gone := stage.missing(context)):
+        return False, f"{gone} of its files are gone"
+    if done and (why := stage.outdated(context)):
+        return False, why
+    return done, reason
 
 
 def _require_before(name: str, *, only: str, reason: str) -> None:
@@ -192,15 +197,16 @@ def _changes(context: RunContext) -> str:
     path = context.folder.recipe_path
     if not path.exists():
         return "the recipe of the folder is gone"
-    old, new = (_flat(recipe.model_dump(mode="json")) for recipe in (load_recipe(path), context.recipe))
+    old, new = (flat_values(recipe) for recipe in (load_recipe(path), context.recipe))
     matters = [key for key in new if not key.startswith(("name", "engine.", "superpixels.cache"))]
     changed = [f"{key} {old.get(key)} -> {new[key]}" for key in matters if old.get(key) != new[key]]
     return ", ".join(changed) or "the images or tags changed"
 
 
-def _flat(values: dict[str, Any]) -> dict[str, Any]:
+def flat_values(recipe: Recipe) -> dict[str, Any]:
+    """Return all values of a recipe by ``section.key``, as JSON has them."""
     flat = {}
-    for key, value in values.items():
+    for key, value in recipe.model_dump(mode="json").items():
         flat |= {f"{key}.{name}": item for name, item in value.items()} if isinstance(value, dict) else {key: value}
     return flat
 

@@ -1,0 +1,64 @@
+"""Commands that explain runs: the page of one, and several compared."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tagseg.cli import compare_tables
+from tagseg.cli.console import ConsoleProgress, open_console, print_table
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: tagseg report runs/demo")
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, finished or not.", show_default=False)],
+    *,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The HTML file [default: RUN/report.html].")
+    ] = None,
+) -> None:
+    """Write the page of a run: scores, curves, timing and a gallery in one HTML file.
+
+    'tagseg run' does that at its end, and after every stage; this is for a run that was made before, or elsewhere.
+    """
+    from tagseg.stages.report import write_report
+
+    _print_written("report", write_report(run, out, progress=ConsoleProgress()))
+
+
+@app.command(epilog="Example: tagseg compare runs/demo/plain runs/demo --out compare.html")
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Run folders of the same data; the first is compared with.")
+    ],
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The HTML file to write.")],
+    count: Annotated[int, typer.Option("--count", metavar="N", min=1, help="Images, unless --image names them.")] = 12,
+    images: Annotated[
+        list[str] | None, typer.Option("--image", metavar="ID", help="Show this image; may be repeated.")
+    ] = None,
+) -> None:
+    """Compare runs of the same data: one page, and one table.
+
+    Scores with differences to the first run, over- and under-activation, curves over one another, the same images side
+    by side, and what differs in the recipes. An unfinished run is compared as far as it goes.
+
+    Without --image, N images evenly spaced over those with ground truth that all runs made something of.
+    """
+    from tagseg.stages.compare import write_comparison
+
+    comparison = write_comparison(runs, out, image_ids=images or (), count=count, progress=ConsoleProgress())
+    rows = compare_tables.comparison_rows(comparison)
+    if rows:
+        columns = compare_tables.comparison_columns(comparison)
+        print_table(compare_tables.comparison_title(comparison), columns, rows)
+    for line in compare_tables.change_lines(comparison):
+        open_console().print(line)
+    _print_written("comparison", out)
+
+
+def _print_written(what: str, path: Path) -> None:
+    """Print where a page is and how large it is."""
+    open_console().print(f"{what}: {path} ({path.stat().st_size / 1e6:.1f} MB)")

@@ -1,0 +1,187 @@
+"""What one sitting at a stage costs: seconds, memory, images a second, and what it warned of; for the manifest."""
+
+import re
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import torch
+
+from tagseg.artifacts.run_folder import RunFolder
+from tagseg.errors import ArtifactError
+from tagseg.progress import Progress, StageStatus, Task
+from tagseg.stages.context import RunContext
+
+BEAT_S = 30.0
+"""Seconds between notes of the time spent: as much of it is forgotten when a sitting is killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A counted piece of work that came to its end.
+
+    Args:
+        title: as it is shown.
+        images: worked on in this sitting; those that were done before do not count.
+        seconds: that they took.
+    """
+
+    title: str
+    images: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class NotingProgress:
+    """Hands everything on to another progress, and notes warnings and how many images were worked on.
+
+    Args:
+        heard: is told everything.
+        note_warning: is given every warning.
+        beat: is called whenever a piece of work advances.
+        works: the pieces of work that counted images.
+    """
+
+    heard: Progress
+    note_warning: Callable[[str], None]
+    beat: Callable[[], None] = lambda: None
+    works: list[Work] = field(default_factory=list)
+
+    def stage(self, name: str, status: StageStatus, detail: str) -> None:
+        """Hand it on."""
+        self.heard.stage(name, status, detail)
+
+    def note(self, text: str) -> None:
+        """Hand it on."""
+        self.heard.note(text)
+
+    def warn(self, text: str) -> None:
+        """Note it and hand it on."""
+        self.note_warning(text)
+        self.heard.warn(text)
+
+    @contextmanager
+    def task(self, title: str, *, total: int, done: int = 0, unit: str = "images") -> Iterator[Task]:
+        """Hand it on and count."""
+        started = time.monotonic()
+        with self.heard.task(title, total=total, done=done, unit=unit) as task:
+            counted = _CountedTask(task, self.beat)
+            yield counted
+        if unit == "images":
+            self.works.append(Work(title, counted.count, time.monotonic() - started))
+
+
+class _CountedTask:
+    """A task that counts what it hands on."""
+
+    def __init__(self, task: Task, beat: Callable[[], None]) -> None:
+        self.task, self.beat, self.count = task, beat, 0
+
+    def advance(self, count: int = 1, **fields: float) -> None:
+        self.count += count
+        self.task.advance(count, **fields)
+        self.beat()
+
+
+class Sitting:
+    """A stage at work, from its start or from where it was interrupted: ``with Sitting(context, name) as sitting``.
+
+    The time of earlier sittings of the same work is in the manifest; that of this one is added while it lasts, so that
+    a killed sitting counts too. Only the first process of a run notes anything, about itself.
+
+    Args:
+        context: the run.
+        stage: its name.
+    """
+
+    def __init__(self, context: RunContext, stage: str) -> None:
+        self.stage = stage
+        self._folder, self._fabric = context.folder, context.fabric
+        self._first = context.fabric.is_global_zero
+        self._before_s = context.folder.spent_s(stage)
+        noting = NotingProgress(context.progress, self._note_warning, self._beat)
+        self.progress: Progress = noting if self._first else context.progress
+        self._works = noting.works
+        self._started = self._noted = time.monotonic()
+        self.seconds = 0.0
+
+    def __enter__(self) -> "Sitting":
+        restart_peak_memory()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.seconds = time.monotonic() - self._started
+        with suppress(*([ArtifactError] if error else [])):  # what stopped the stage is the better message
+            self._note_time()
+
+    def figures(self) -> dict[str, Any]:
+        """Return what the manifest says about the sitting, after it ended."""
+        found: dict[str, Any] = {
+            "time_s": round(self.seconds, 1),
+            "total_time_s": round(self._before_s + self.seconds, 1),
+            "device": self._fabric.device.type,
+            "processes": self._fabric.world_size,
+            "commit": self._folder.read_manifest().get("environment", {}).get("commit"),
+            **peak_memory(self._fabric.device),
+        }
+        longest = max(self._works, key=lambda work: work.seconds, default=None)
+        if longest and longest.images and longest.seconds:
+            rate = round(longest.images / longest.seconds, 2)
+            found |= {"counted": longest.title, "counted_images": longest.images, "images_per_s": rate}
+        return found
+
+    def _note_warning(self, text: str) -> None:
+        self._folder.note_warning(text, stage=self.stage)
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        if now - self._noted >= BEAT_S:
+            self._noted = now
+            self._note_time()
+
+    def _note_time(self) -> None:
+        if self._first:
+            spent_s = self._before_s + time.monotonic() - self._started
+            self._folder.note_time(self.stage, round(spent_s, 1))
+
+
+def noting_progress(heard: Progress, folder: RunFolder) -> NotingProgress:
+    """Return a progress that notes what is warned of before any stage."""
+    folder.clear_warnings()
+    return NotingProgress(heard, folder.note_warning)
+
+
+def restart_peak_memory() -> None:
+    """Let the peaks of memory count from now on, where the system can."""
+    with suppress(OSError):  # Linux alone can; elsewhere the peak is that of the process so far
+        Path("/proc/self/clear_refs").write_text("5")
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+
+
+def peak_memory(device: torch.device) -> dict[str, int]:
+    """Return the peak of this process's memory, and of the GPU's that torch took, in bytes.
+
+    >>> peak_memory(torch.device("cpu"))["peak_memory_bytes"] > 2**20
+    True
+    """
+    found = {"peak_memory_bytes": _peak_resident_bytes()}
+    return found | ({"peak_gpu_memory_bytes": torch.cuda.max_memory_allocated(device)} if device.type == "cuda" else {})
+
+
+def _peak_resident_bytes() -> int:
+    # Linux: ru_maxrss also holds the peak of whoever started this process, VmHWM does not.
+    with suppress(OSError):
+        found = re.search(r"^VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(), flags=re.MULTILINE)
+        if found:
+            return int(found[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, the others KiB
