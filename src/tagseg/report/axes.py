@@ -67,15 +67,14 @@ def step_axis(steps: Iterable[int]) -> Axis:
     >>> step_axis([20, 100]).ticks
     ((0.0, '0'), (50.0, '50'), (100.0, '100'))
     """
-    high = max(steps, default=1)
-    return Axis(0.0, float(max(high, 1)), _ticks(0.0, float(max(high, 1)), at_most=4))
+    high = float(max(steps, default=1))
+    return Axis(0.0, high, _ticks(0.0, high, step=_round_step(high, at_most=4)))
 
 
 def _linear_axis(low: float, high: float) -> Axis:
-    ticks = _ticks(low, high, at_most=5)
-    step = ticks[1][0] - ticks[0][0] if len(ticks) > 1 else high - low
-    top = low + math.ceil((high - low) / step - 1e-9) * step
-    return Axis(low, top, _ticks(low, top, at_most=6))
+    step = _round_step(high - low, at_most=5)
+    bottom, top = step * math.floor(low / step + 1e-9), step * math.ceil(high / step - 1e-9)
+    return Axis(bottom, top, _ticks(bottom, top, step=step))
 
 
 def _log_axis(low: float, high: float) -> Axis:
@@ -85,13 +84,15 @@ def _log_axis(low: float, high: float) -> Axis:
     return Axis(10.0**first, 10.0**last, tuple((10.0**power, f"{10.0**power:g}") for power in powers), log=True)
 
 
-def _ticks(low: float, high: float, *, at_most: int) -> tuple[tuple[float, str], ...]:
-    """Return round values from low to high: 1, 2 or 5 times a power of ten apart."""
-    span = high - low
+def _round_step(span: float, *, at_most: int) -> float:
+    """Return 1, 2 or 5 times a power of ten of which at most so many fit into the span."""
     power = 10.0 ** math.floor(math.log10(span / at_most))
-    step = next(factor * power for factor in (1, 2, 5, 10, 20) if span / (factor * power) <= at_most)
-    first = math.ceil(low / step - 1e-9)
-    values = [round(index * step, 12) for index in range(first, math.floor(high / step + 1e-9) + 1)]
+    return next(factor * power for factor in (1, 2, 5, 10, 20) if span / (factor * power) <= at_most + 1e-9)
+
+
+def _ticks(low: float, high: float, *, step: float) -> tuple[tuple[float, str], ...]:
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    values = [float(f"{index * step:.10g}") for index in range(first, last + 1)]  # 0.3, not 3 times 0.1
     return tuple((value, f"{value:g}") for value in values)
 
 

@@ -141,9 +141,12 @@ def _cell(value: float | None, base: float | None) -> Cell:
 
 
 def _titles(runs: Sequence[Report]) -> dict[str, str]:
-    """Return the titles of all results by key, in the order of the pipeline as far as a run knows it."""
-    longest = sorted(runs, key=lambda run: -len(run.scores))
-    return {one.key: one.title for run in longest for one in run.scores}
+    """Return the titles of all results by key, in the order of the run that has most of them."""
+    titles: dict[str, str] = {}
+    for run in sorted(runs, key=lambda run: -len(run.scores)):
+        for one in run.scores:
+            titles.setdefault(one.key, one.title)
+    return titles
 
 
 def _class_differences(runs: Sequence[Report]) -> Iterator[ClassDifference]:

@@ -203,8 +203,10 @@ def _score(scores: Sequence[ScoreSet], key: str) -> float | None:
 def _beside_table(report: Report) -> BesideTable | None:
     if not report.beside:
         return None
-    titles = {one.key: one.title for beside in report.beside for one in beside.scores}
-    titles = {**{one.key: one.title for one in report.scores}, **titles}
+    titles: dict[str, str] = {}
+    for scores in (report.scores, *(beside.scores for beside in report.beside)):
+        for one in scores:
+            titles.setdefault(one.key, one.title)
     rows = []
     for key, title in titles.items():
         own = _score(report.scores, key)
