@@ -6,8 +6,9 @@ Axes: H W pixels of the upright image.
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from io import TextIOBase
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -105,7 +106,7 @@ def coco_writer(
 
 @contextmanager
 def coco_stream(
-    file: TextIO, classes: ClassTable, *, kind: CocoKind = "polygons"
+    file: TextIOBase, classes: ClassTable, *, kind: CocoKind = "polygons"
 ) -> Iterator[Callable[[str, LabelMap], None]]:
     """Lend a function that adds the name and label map of one image to an open file, as :func:`coco_writer` does.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from pydantic import BaseModel
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
@@ -151,8 +152,8 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         return error_response(no_such_page())
-    allowed = (error.headers or {}).get("allow", "another method")
     if error.status_code == 405:
+        allowed = Headers(error.headers).get("allow", "another method")
         return error_response(
             RefusedError(
                 f"address {request.url.path} is asked with {allowed}, got {request.method}",

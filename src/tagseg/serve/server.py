@@ -56,6 +56,20 @@ def address_of(listening: socket.socket, host: str) -> str:
     return f"http://{shown}:{listening.getsockname()[1]}/"
 
 
+def make_server(service: Service, *, host: str) -> uvicorn.Server:
+    """Return a server that is ready to run: its networks have been run once."""
+    config = uvicorn.Config(
+        create_app(service, bound=host),
+        http="h11",
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_END_S,
+    )
+    return uvicorn.Server(config)
+
+
 def serve(
     source: str, listening: socket.socket, *, host: str, limits: Limits, device: str, ready: Callable[[str], object]
 ) -> None:
@@ -74,17 +88,9 @@ def serve(
         KeyboardInterrupt: when the user has stopped it.
     """
     service = Service(load_networks(source, device=device), title=source, limits=limits)
-    config = uvicorn.Config(
-        create_app(service, bound=host),
-        http="h11",
-        ws="none",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_END_S,
-    )
+    server = make_server(service, host=host)
     ready(service.described())
-    uvicorn.Server(config).run(sockets=[listening])
+    server.run(sockets=[listening])
 
 
 def _no_host(host: str) -> ServeError:
