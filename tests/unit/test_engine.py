@@ -1,6 +1,8 @@
 """Devices, threads and processes: what is chosen, why, and what comes back from spawned processes."""
 
+import atexit
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -35,6 +37,11 @@ def own_threads():
 def report(fabric, offset: int) -> tuple[int, int, int, int]:
     total = fabric.all_reduce(torch.tensor(float(fabric.global_rank + offset)), reduce_op="sum")
     return fabric.global_rank, fabric.world_size, int(total), torch.get_num_threads()
+
+
+def note_group_at_exit(fabric, folder: Path) -> None:
+    path = folder / f"{fabric.global_rank}.txt"
+    atexit.register(lambda: path.write_text(str(torch.distributed.is_initialized())))
 
 
 def fail_in_rank_1(fabric, path: str) -> None:
@@ -116,6 +123,11 @@ def test_one_device_works_in_this_process():
 def test_two_processes_work_together_and_the_first_ones_value_comes_back():
     # (rank, processes, 10 + 11, threads)
     assert launch(TWO_PROCESSES, report, 10) == (0, 2, 21, 1)
+
+
+def test_no_process_ends_while_it_belongs_to_a_group(tmp_path):
+    launch(TWO_PROCESSES, note_group_at_exit, tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"0.txt": "False", "1.txt": "False"}
 
 
 def test_the_error_of_another_process_arrives_as_it_was_raised():

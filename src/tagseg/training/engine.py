@@ -120,11 +120,16 @@ def _in_process(fabric: Fabric, work: Callable[..., T], threads: int, note: Path
     """Do the work in a spawned process; an error that a user can act on is written down for the parent."""
     torch.set_num_threads(threads)
     try:
-        return work(fabric, *args)
+        result = work(fabric, *args)
     except TagsegError as error:
         # torch hands on the traceback's text only.
         note.write_text(json.dumps([type(error).__name__, error.problem, error.help]), encoding="utf-8")
         raise
+    # Gloo's threads would live on into the end of the interpreter, which aborts a process whose threads still run; and
+    # the first process holds what the others speak through, so none leaves before all are done.
+    fabric.barrier()
+    torch.distributed.destroy_process_group()
+    return result
 
 
 def _told_error(note: Path, error: Exception) -> TagsegError:
