@@ -270,7 +270,7 @@ def worker_init(worker_id: int) -> None:
     torch.set_num_threads(1)
 
 
-def tag_vector(tags: Sequence[int], *, num_classes: int) -> Float[Tensor, "C"]:
+def tag_vector(tags: Sequence[int], *, num_classes: int) -> Float[Tensor, " C"]:
     """Return label ids (1..C) as a {0, 1} vector whose entry ``c`` stands for label ``c + 1``.
 
     >>> tag_vector((1, 3), num_classes=3).tolist()

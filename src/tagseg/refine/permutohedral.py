@@ -204,5 +204,5 @@ def _neighbours(vertices: Int[Tensor, " M"], steps: tuple[int, ...]) -> Int32[Te
     return torch.where(found, place, len(vertices)).view(len(steps), -1)
 
 
-def _int32_range(count: int, *, like: Tensor) -> Int32[Tensor, "{count}"]:
+def _int32_range(count: int, *, like: Tensor) -> Int32[Tensor, " {count}"]:
     return torch.arange(count, dtype=torch.int32, device=like.device)
