@@ -101,13 +101,17 @@ async function select(item) {
 }
 
 async function show() {
-  const [item, turn] = [state.current, ++state.turn];
+  const item = state.current;
+  const turn = begin();
   state.look = state.layer = null;
   $("view-title").textContent = item.name;
   $("view-note").textContent = $("readout").textContent = "";
   setUsable(false);
-  if (item.state === "failed") return say(item.error.message, item.error.help);
-  if (item.state !== "done") return say(item.state === "working" ? "Looking at it" : "Waiting for its turn");
+  if (item.state !== "done") {
+    if (item.state === "failed") say(item.error.message, item.error.help);
+    else say(item.state === "working" ? "Looking at it" : "Waiting for its turn");
+    return end(turn);
+  }
   try {
     const look = await Look.open(item, state.info);
     if (!state.info.segmenter) await look.cut(backgroundScore());
@@ -120,8 +124,20 @@ async function show() {
     say("");
     await redraw();
   } catch (error) {
-    if (turn === state.turn) say(error.message, error.help);
+    if (turn !== state.turn) return;
+    say(error.message, error.help);
+    end(turn);
   }
+}
+
+// What takes a while ends for nobody when something else was asked for meanwhile.
+function begin() {
+  $("stage").setAttribute("aria-busy", "true");
+  return ++state.turn;
+}
+
+function end(turn) {
+  if (turn === state.turn) $("stage").setAttribute("aria-busy", "false");
 }
 
 function setUsable(usable) {
@@ -154,7 +170,8 @@ async function redraw() {
   $("scale").hidden = view === "mask";
   $("palette-row").hidden = $("legend-box").hidden = view !== "mask";
   if (!look) return;
-  const [palette, turn] = [$("palette").value, ++state.turn];
+  const palette = $("palette").value;
+  const turn = begin();
   fillLegend($("legend"), look.areas(), state.info.labels, state.info.palettes[palette]);
   try {
     if (view === "cam" && !look.item.tags) {
@@ -169,6 +186,7 @@ async function redraw() {
   } catch (error) {
     if (turn === state.turn) $("readout").textContent = `${error.message}; ${error.help || "try again"}`;
   }
+  end(turn);
 }
 
 function compose() {
@@ -191,11 +209,13 @@ const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 async function recut() {
   if (!state.look) return;
+  const turn = begin();
   try {
     await state.look.cut(backgroundScore());
-    await redraw();
+    if (turn === state.turn) await redraw();
   } catch (error) {
     $("readout").textContent = `${error.message}; ${error.help || "try again"}`;
+    end(turn);
   }
 }
 
