@@ -1,6 +1,7 @@
 """Every error of the training data, word for word."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from tagseg.data.augment import TrainTransform
 from tagseg.data.datasets import EpochSampler, TrainingSet
 from tagseg.data.superpixel_cache import SuperpixelCache, SuperpixelSettings
 from tagseg.errors import DataError, DeviceError, RecipeError
+from tagseg.recipe import make_recipe
+from tagseg.stages.loaders import epoch_sampler
 from tagseg.types import ImageRecord, Split
 
 
@@ -31,6 +34,18 @@ def test_batch_that_does_not_divide() -> None:
     assert str(caught.value) == (
         "a batch of 9 images must divide by the number of processes, got 2; change training.batch_size or --devices"
     )
+
+
+def test_the_setting_of_the_stage_is_named() -> None:
+    recipe = make_recipe({"name": "small", "data": {"format": "synthetic"}})
+    fabric = SimpleNamespace(global_rank=0, world_size=2)
+    for section in ("training", "affinity", "segmenter"):
+        with pytest.raises(DeviceError) as caught:
+            epoch_sampler(SimpleNamespace(recipe=recipe, fabric=fabric), 3, section=section)  # fewer than a batch
+        assert str(caught.value) == (
+            "a batch of 3 images must divide by the number of processes, got 2; "
+            f"change {section}.batch_size or --devices"
+        )
 
 
 def test_few_images_that_do_not_divide() -> None:

@@ -160,6 +160,7 @@ class EpochSampler(Sampler[list[Address]]):
         seed: at least 0.
         rank: this process, 0..world_size-1.
         world_size: number of processes.
+        setting: what sets the batch size, for the message about one that does not divide.
 
     Raises:
         DataError: when there is no image.
@@ -171,14 +172,23 @@ class EpochSampler(Sampler[list[Address]]):
     (1, [[3, 3]])
     """
 
-    def __init__(self, num_images: int, *, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self,
+        num_images: int,
+        *,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+        setting: str = "training.batch_size",
+    ) -> None:
         if num_images < 1:
             raise DataError("a training set holds at least 1 image, got 0", help="check the split and data.classes")
         self.batch_size = min(batch_size, num_images)
         if self.batch_size % world_size:
             raise DeviceError(
                 f"a batch of {self.batch_size} images must divide by the number of processes, got {world_size}",
-                help="change training.batch_size or --devices",
+                help=f"change {setting} or --devices",
             )
         self.num_images = num_images
         self.seed = seed

@@ -1,14 +1,19 @@
 """Batches to learn from, for this process of a run: what the training stages share."""
 
+from typing import Literal
+
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.stages.context import RunContext
 
 
-def epoch_sampler(context: RunContext, num_images: int, *, batch_size: int) -> EpochSampler:
-    """Return the order of the images, for this process; ``batch_size`` is that of all processes together."""
+def epoch_sampler(
+    context: RunContext, num_images: int, *, section: Literal["training", "affinity", "segmenter"]
+) -> EpochSampler:
+    """Return the order of the images, for this process, in batches of the size that a section of the recipe says."""
     return EpochSampler(
         num_images,
-        batch_size=batch_size,
+        batch_size=getattr(context.recipe, section).batch_size,
+        setting=f"{section}.batch_size",
         seed=context.recipe.seed,
         rank=context.fabric.global_rank,
         world_size=context.fabric.world_size,

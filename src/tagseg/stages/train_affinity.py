@@ -79,7 +79,7 @@ def _loader(context: RunContext, network: AffinityNetwork, seeds: SeedFolder) ->
     """Return this process's batches of crops and their seeds."""
     recipe, values = context.recipe, context.recipe.affinity
     transform = build_transform(values, network.backbone)
-    sampler = epoch_sampler(context, len(context.train), batch_size=values.batch_size)
+    sampler = epoch_sampler(context, len(context.train), section="affinity")
     dataset = TrainingSet(context.train, transform, seed=recipe.seed, labels=seeds)
     return training_loader(context, dataset, sampler)
 

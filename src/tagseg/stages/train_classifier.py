@@ -52,7 +52,7 @@ def run(context: RunContext) -> dict[str, Any]:
     learner = learner.set_up(fabric)
     objective = build_objective(recipe, learner.networks.get("decoder"), pyramid.to(fabric.device) if pyramid else None)
     take_gradients = classifier_gradients(fabric, learner.networks["classifier"], objective)
-    sampler = epoch_sampler(context, len(context.train), batch_size=recipe.training.batch_size)
+    sampler = epoch_sampler(context, len(context.train), section="training")
     epochs = recipe.training.epochs
     figures: dict[str, float] = {}
     for until_epoch in (recipe.self_modulation.warmup_epochs, epochs) if _target_is_measured(recipe) else (epochs,):

@@ -81,7 +81,7 @@ def _loader(context: RunContext, network: SegmentationNetwork, lessons: Lessons)
         labels=lessons.labels,
         confidence=lessons.confidence,
     )
-    sampler = epoch_sampler(context, len(lessons.split), batch_size=recipe.segmenter.batch_size)
+    sampler = epoch_sampler(context, len(lessons.split), section="segmenter")
     return training_loader(context, dataset, sampler)
 
 
