@@ -12,6 +12,8 @@ from PIL import Image as PillowImage
 
 from tagseg.classes import VOC_CLASSES, ClassTable, voc_color
 from tagseg.data.masks import MaskLabelError, PaletteMask, label_ids, mask_paths
+from tagseg.data.problems import Problem, ProblemKind
+from tagseg.errors import DataError
 from tagseg.types import MaskSource
 
 VOC = ClassTable(tuple(VOC_CLASSES))
@@ -101,3 +103,18 @@ def test_mask_files_are_found_by_relative_path(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     assert mask_paths(tmp_path) == {"a": tmp_path / "a.png", "deep/b.c": tmp_path / "deep" / "b.c.TIF"}
+
+
+def test_two_masks_of_one_name_are_a_problem(tmp_path: Path) -> None:
+    for name in ("a.gif", "a.png", "b.png", "deep/a.bmp"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    problems: list[Problem] = []
+    found = mask_paths(tmp_path, problems=problems)
+    assert found == {"a": tmp_path / "a.gif", "b": tmp_path / "b.png", "deep/a": tmp_path / "deep" / "a.bmp"}
+    assert [(problem.kind, problem.path) for problem in problems] == [(ProblemKind.REPEATED_MASK, tmp_path / "a.png")]
+    with pytest.raises(DataError) as caught:
+        mask_paths(tmp_path)
+    assert str(caught.value) == (
+        f"mask {tmp_path / 'a.png'} must be the only file of its name, got a.gif beside it; remove one of them"
+    )

@@ -31,6 +31,7 @@ BROKEN = {
     "BAD_TAGS": {"tags.csv"},
     "UNKNOWN_TAG": {"tags.csv"},
     "UNREADABLE_MASK": {"mask_text.png", "mask_lossy.png"},
+    "REPEATED_MASK": {"fine.tif"},
     "MASK_SIZE": {"mask_size.png", "turned_wrong_mask.png"},
     "MASK_LABELS": {"mask_ids.png", "mask_colors.png"},
     "MISSING_MASK": {"wrong_ending.jpg", "tiny.png", "twin.jpg", "mask_missing.jpg"},
@@ -110,6 +111,7 @@ def write_broken_masks(masks: Path) -> None:
     PillowImage.fromarray(np.full(SIZE, 2, np.uint8)).save(masks / "mask_untagged.png")
     PillowImage.fromarray(np.zeros(SIZE, np.uint8)).save(masks / "left_over.png")
     (masks / "mask_missing.png").unlink()
+    shutil.copyfile(masks / "fine.png", masks / "fine.tif")
 
 
 def write_tags(root: Path) -> None:
@@ -174,7 +176,7 @@ def test_nothing_is_said_about_the_good_files(checked: tuple[Split, CheckReport]
 def test_errors_come_before_warnings_in_a_fixed_order(checked: tuple[Split, CheckReport]) -> None:
     _, report = checked
     assert [kind.name for kind in report.by_kind()] == list(BROKEN)
-    assert [kind.is_error for kind in report.by_kind()] == [True] * 9 + [False] * 10
+    assert [kind.is_error for kind in report.by_kind()] == [True] * 10 + [False] * 10
     assert not report.is_clean
 
 

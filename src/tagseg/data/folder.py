@@ -79,7 +79,7 @@ def read_folder(
         path: tuple(sorted({table.label_id(name) for name in names if name in table.names}))
         for path, names in names_by_image.items()
     }
-    mask_of = _Masks(masks, label_ids(known, table))
+    mask_of = _Masks(mask_paths(masks, problems=problems), label_ids(known, table))
     return Split(split_name, table, _records(images, paths, labels, mask_of, problems))
 
 
@@ -118,7 +118,7 @@ def read_untagged_folder(
     images, masks, paths = _images_and_masks(root, masks, problems)
     known = listed_classes(root) or known
     table = choose_classes(tuple(known), classes, source="the data set's classes")
-    mask_of = _Masks(masks, label_ids(known, table))
+    mask_of = _Masks(mask_paths(masks, problems=problems), label_ids(known, table))
     return Split(split_name, table, _records(images, paths, dict.fromkeys(paths, ()), mask_of, problems))
 
 
@@ -191,8 +191,8 @@ def _find_images(folder: Path, masks: Path, problems: list[Problem] | None) -> I
 class _Masks:
     """The masks of a folder, and which of them no image has asked for."""
 
-    def __init__(self, folder: Path, to_label: tuple[int, ...]) -> None:
-        self._paths = mask_paths(folder)
+    def __init__(self, paths: Mapping[str, Path], to_label: tuple[int, ...]) -> None:
+        self._paths = paths
         self._to_label = to_label
         self._unused = set(self._paths)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tagseg.classes import BACKGROUND, VOID, ClassTable, voc_color
 from tagseg.data.image_files import damaged_file, open_image
+from tagseg.data.problems import Problem, ProblemKind, report_problem
 from tagseg.errors import DataError
 from tagseg.types import LabelMap
 
@@ -137,17 +138,31 @@ def _pack(colors: NDArray[np.uint8]) -> NDArray[np.int64]:
     return colors.astype(np.int64) @ np.array([65536, 256, 1])
 
 
-def mask_paths(folder: Path) -> dict[str, Path]:
+def mask_paths(folder: Path, *, problems: list[Problem] | None = None) -> dict[str, Path]:
     """Return the mask files below a folder, by relative path without ending.
 
     Args:
         folder: where masks lie, nested or not.
+        problems: where to collect files that differ in their endings only, of which the first is taken; None to stop
+            at them.
 
     Returns:
         ``{"a/b": folder/a/b.png, ...}`` in order of the names; hidden files are left out.
+
+    Raises:
+        DataError: when ``problems`` is None and two files have one path without ending.
 
     >>> mask_paths(Path("no/such/folder"))
     {}
     """
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in MASK_ENDINGS and path.name[0] != ".")
-    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
+    found: dict[str, Path] = {}
+    for path in files:
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name not in found:
+            found[name] = path
+            continue
+        message = f"mask {path} must be the only file of its name, got {found[name].name} beside it"
+        problem = Problem(ProblemKind.REPEATED_MASK, path, message, "remove one of them")
+        report_problem(problem, problems)
+    return found

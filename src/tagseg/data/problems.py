@@ -18,6 +18,7 @@ class ProblemKind(StrEnum):
     UNKNOWN_TAG = "unknown tag"
     BAD_ANNOTATION = "annotation that cannot be used"
     UNREADABLE_MASK = "unreadable mask"
+    REPEATED_MASK = "mask stored twice"
     MASK_SIZE = "mask of another size than its image"
     MASK_LABELS = "mask with unknown ids"
     MISSING_MASK = "image without a mask beside images with one"
@@ -48,6 +49,7 @@ _ERRORS = frozenset(
         ProblemKind.UNKNOWN_TAG,
         ProblemKind.BAD_ANNOTATION,
         ProblemKind.UNREADABLE_MASK,
+        ProblemKind.REPEATED_MASK,
         ProblemKind.MASK_SIZE,
         ProblemKind.MASK_LABELS,
     }

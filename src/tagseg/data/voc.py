@@ -60,7 +60,8 @@ def read_voc(
     table = choose_classes(known, classes, source="the data set's classes")
     ids = _read_list(root / "ImageSets" / "Segmentation" / f"{split}.txt", problems)
     images = _image_paths(root / "JPEGImages")
-    masks = mask_paths(root / "SegmentationClassAug") | mask_paths(root / "SegmentationClass")
+    augmented, own = (root / name for name in ("SegmentationClassAug", "SegmentationClass"))
+    masks = mask_paths(augmented, problems=problems) | mask_paths(own, problems=problems)
     file_tags = _read_tags_file(root, tags_file, known, problems)
     to_label = label_ids(known, table)
     records = []
