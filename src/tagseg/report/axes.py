@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_LOG_RATIO = 50.0
-"""From this ratio of the largest to the smallest value on, small values would lie on the floor of a linear axis."""
+_LOG_RATIO, _FEW = 50.0, 20
+"""From this ratio of the largest value to the smallest, a twentieth left out, small ones would lie on a linear floor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ UNIT = Axis(0, 1, ((0, "0"), (0.2, "0.2"), (0.4, "0.4"), (0.6, "0.6"), (0.8, "0.
 def value_axis(values: Iterable[float]) -> Axis:
     """Return an axis that holds all finite values: from 0 where they are of one size, logarithmic where they are not.
 
+    A few small values, such as the last learning rates, do not make it logarithmic.
+
     >>> value_axis([0.5, 2.0]).ticks
     ((0.0, '0'), (0.5, '0.5'), (1.0, '1'), (1.5, '1.5'), (2.0, '2'))
     >>> value_axis([0.001, 0.1]).ticks
@@ -56,7 +58,8 @@ def value_axis(values: Iterable[float]) -> Axis:
     """
     finite = [value for value in values if math.isfinite(value)] or [0.0]
     low, high = min(finite), max(finite)
-    if low > 0 and high / low >= _LOG_RATIO:
+    small = sorted(finite)[len(finite) // _FEW]
+    if low > 0 and high / small >= _LOG_RATIO:
         return _log_axis(low, high)
     return _linear_axis(min(low, 0.0), high if high > 0 or low < 0 else 1.0)
 

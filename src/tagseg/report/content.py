@@ -236,6 +236,7 @@ class Report:
         problems: files left out, warnings.
         beside: runs beside this one.
         recipe: TOML.
+        background_score: at which the gallery starts when nothing was swept, None when unknown.
     """
 
     title: str
@@ -254,6 +255,7 @@ class Report:
     problems: tuple[Problem, ...] = ()
     beside: tuple[Beside, ...] = ()
     recipe: str = field(default="", repr=False)
+    background_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,9 @@ from tagseg.classes import VOID
 from tagseg.report.colors import PALETTES, VOID_COLORS, css_color, palette_colors
 from tagseg.report.content import Comparison, GalleryImage, Report, Sweep
 
+_START = 0.2
+"""Background score at which a slider starts when nothing tells a better one; that of the release."""
+
 
 def script_json(value: Mapping[str, Any]) -> Markup:
     r"""Return JSON for a ``<script type="application/json">``: no text in it can end the script or begin a comment.
@@ -69,6 +72,7 @@ def report_data(report: Report) -> dict[str, Any]:
         "labels": report.label_names,
         "palettes": palettes_data(len(report.label_names)),
         "sweeps": {sweep.key: sweep_data(sweep) for sweep in report.sweeps},
+        "backgroundScore": _START if report.background_score is None else report.background_score,
         "galleryScore": report.gallery_score,
         "images": [image_data(image) for image in report.gallery],
     }

@@ -53,6 +53,7 @@ class Card {
     this.opener.setAttribute("aria-label", `Enlarge ${image.id}`);
     this.opener.addEventListener("click", () => openViewer(this));
     this.strip = element("div", { class: "tiles" });
+    this.strip.style.setProperty("--columns", Math.min(kinds.length, 8));
     this.strip.addEventListener("click", () => openViewer(this));
     for (const kind of kinds) {
       const tile = makeTile(this.pictures, this.photo, { kind, title: TILE_TITLES[kind] });
@@ -107,7 +108,7 @@ class Card {
   #showLive() {
     const value = this.tiles.seedMeanIou();
     this.live.dataset.value = value === null ? "" : String(100 * value);
-    this.live.textContent = value === null ? "" : `seed ${formatPercent(value)}`;
+    this.live.textContent = value === null ? "" : `seed at ${formatScore(this.settings.get("score"))}: ${formatPercent(value)}`;
   }
 }
 

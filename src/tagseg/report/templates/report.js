@@ -37,7 +37,7 @@ function startReport() {
   startSelect("filter-class", settings, "class");
   startSelect("filter-why", settings, "why");
   startSelect("cam-class", settings, "cam");
-  settings.values.score = Number(formatScore(data.sweeps[settings.get("maps")]?.best ?? 0.25));
+  settings.values.score = Number(formatScore(data.sweeps[settings.get("maps")]?.best ?? data.backgroundScore));
   startScoreSliders(settings);
   startSweepOutputs(settings);
   startOpacity();

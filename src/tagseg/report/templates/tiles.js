@@ -47,12 +47,12 @@ class TileSet {
     const palette = data.palettes[settings.get("palette")];
     if (kind === "cam") {
       const map = pictures.cam(settings.get("maps"), label);
-      figure.classList.toggle("empty", !map);
+      figure.classList.toggle("missing", !map);
       if (map) paintCam(canvas, pictures.size, map);
       return;
     }
     const labels = kind === "seed" ? pictures.seeds(settings.get("maps"), settings.get("score")) : pictures.labels[kind];
-    figure.classList.toggle("empty", !labels);
+    figure.classList.toggle("missing", !labels);
     if (labels) paintLabels(canvas, pictures.size, labels, palette);
   }
 

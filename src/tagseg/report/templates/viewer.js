@@ -72,7 +72,7 @@ class Viewer {
     const parts = [];
     if (image.miou !== null) parts.push(`${data.galleryScore} ${formatPercent(image.miou)}`);
     const live = this.tiles.pictures.ready ? this.tiles.seedMeanIou() : null;
-    if (live !== null) parts.push(`seed ${formatPercent(live)}`);
+    if (live !== null) parts.push(`seed at ${formatScore(this.settings.get("score"))}: ${formatPercent(live)}`);
     byId("viewer-scores").textContent = parts.join(" · ");
   }
 
