@@ -64,6 +64,16 @@ def test_own_stride_of_a_vit_is_its_patch_and_of_a_convnet_its_design():
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("size", [(1, 1), (5, 40), (28, 28), (29, 64)])
+def test_an_image_too_small_for_the_network_is_enlarged(size):
+    backbone = build_backbone("pvt_v2_b0", weights=None, output_stride=32).eval()
+    images = torch.randn(1, 3, *size)
+    height, width = (max(32, side) for side in size)
+    assert backbone.fit_size(images).shape[-2:] == (height, width)
+    assert backbone(images).shape[-2:] == (-(-height // 32), -(-width // 32))
+
+
+@torch.no_grad()
 def test_token_grid_is_row_major_without_prefix_tokens():
     backbone = build_backbone("test_vit", weights=None).eval()
     images = torch.randn(1, 3, 32, 64)

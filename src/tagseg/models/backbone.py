@@ -63,7 +63,7 @@ class Backbone(nn.Module):
         self._stage_names = stage_modules(network)
         shape = measure_network(network, name=name)
         self.layout, self.num_features, self.output_stride = shape.layout, shape.num_features, shape.output_stride
-        self._multiple = shape.size_multiple
+        self._multiple, self._smallest_side = shape.size_multiple, shape.smallest_side
         if self.layout == "NCHW":
             # The order in which convolution libraries compute: nothing is rearranged between layers.
             self.network.to(memory_format=torch.channels_last)
@@ -82,8 +82,12 @@ class Backbone(nn.Module):
         return [self.network.get_submodule(names[-1]) for names in self._stage_names]
 
     def fit_size(self, images: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N 3 H2 W2"]:
-        """Resize images to the next size that the network cuts without remainder; most networks take any size."""
-        height, width = (-(-side // self._multiple) * self._multiple for side in images.shape[-2:])
+        """Resize images to the next size that the network takes: cut without remainder, and not too small.
+
+        Most networks take any size.
+        """
+        sides = (max(side, self._smallest_side) for side in images.shape[-2:])
+        height, width = (-(-side // self._multiple) * self._multiple for side in sides)
         images = resize_maps(images, (height, width))
         return images.contiguous(memory_format=torch.channels_last) if self.layout == "NCHW" else images
 

@@ -33,12 +33,14 @@ class NetworkShape:
         num_features: channels.
         output_stride: image pixels per cell.
         size_multiple: image sides must be a multiple of it; 1 when the network itself rounds up.
+        smallest_side: of an image; 1 for most networks.
     """
 
     layout: Layout
     num_features: int
     output_stride: int
     size_multiple: int
+    smallest_side: int
 
 
 def create_network(name: str, *, pretrained: bool, output_stride: int | None) -> Any:  # noqa: ANN401 - timm's classes
@@ -117,8 +119,7 @@ def measure_network(network: Any, *, name: str) -> NetworkShape:  # noqa: ANN401
     Raises:
         ModelError: when the network does not take an image of another size than it was trained on.
     """
-    patch = getattr(getattr(network, "patch_embed", None), "patch_size", (1, 1))[0]
-    side = -(-PROBE_SIDE // patch) * patch
+    side = -(-PROBE_SIDE // _patch_side(network)) * _patch_side(network)
     network.eval()
     try:
         features = network.forward_features(torch.zeros(1, 3, side, side))
@@ -133,18 +134,37 @@ def measure_network(network: Any, *, name: str) -> NetworkShape:  # noqa: ANN401
         parameter.requires_grad_(gradient is not None)
     if features.ndim == 3:
         stride = side // isqrt(features.shape[1] - network.num_prefix_tokens)
-        return NetworkShape("NLC", features.shape[2], stride, stride)
+        return NetworkShape("NLC", features.shape[2], stride, stride, _smallest_side(network, stride))
     if getattr(network, "output_fmt", "NCHW") == "NHWC":
         stride = side // features.shape[1]
-        return NetworkShape("NHWC", features.shape[3], stride, stride)
+        return NetworkShape("NHWC", features.shape[3], stride, stride, _smallest_side(network, stride))
     cells = features.shape[-1]
     multiple = 1 if _cells(network, side + 1) == cells + 1 else side // cells
-    return NetworkShape("NCHW", features.shape[1], side // cells, multiple)
+    return NetworkShape("NCHW", features.shape[1], side // cells, multiple, _smallest_side(network, multiple))
+
+
+def _patch_side(network: Any) -> int:  # noqa: ANN401
+    """Return the side of the patches that a network cuts images into; 1 when it cuts none, or overlapping ones."""
+    embedding = getattr(network, "patch_embed", None)
+    patch, projection = getattr(embedding, "patch_size", (1, 1)), getattr(embedding, "proj", None)
+    overlaps = isinstance(projection, torch.nn.Conv2d) and projection.stride != projection.kernel_size
+    return 1 if overlaps else patch[0]
+
+
+def _smallest_side(network: Any, multiple: int) -> int:  # noqa: ANN401
+    """Return the side of the smallest square image that a network takes, of ``multiple``, twice as large, and so on.
+
+    PVTv2, for one, shrinks its keys by a convolution of 8 x 8 cells, which has no room in an image of 28 pixels.
+    """
+    side = multiple
+    while side < PROBE_SIDE and _cells(network, side) is None:
+        side *= 2
+    return side
 
 
 @torch.no_grad()
 def _cells(network: Any, side: int) -> int | None:  # noqa: ANN401
     """Return the cells per side for a square image, or None when the network refuses its size."""
-    with suppress(AssertionError, RuntimeError):
+    with suppress(Exception):  # timm's families refuse in many words
         return network.forward_features(torch.zeros(1, 3, side, side)).shape[-1]
     return None
