@@ -80,14 +80,14 @@ def test_the_layout_is_that_of_the_pixels() -> None:
     rows = [PanelRow("photo", "cat", (noise(30, 40), None)), PanelRow("other", "", (noise(50, 20), noise(9, 9)))]
     legend = [LegendEntry("cat", flat(1, 1, RED))]
     # Letters of 7 points are 13 units of the pixel layout, so that 170 mm are 895 of them.
-    width, height = size_mm(vector_panel(("image", "ground\ntruth"), rows, legend=legend, width_mm=170))
+    width, height = size_mm(vector_panel(("image", "ground\ntruth"), rows, legend=legend, width_mm=170.0))
     pixels = panel(("image", "ground\ntruth"), rows, legend=legend, width_px=895)
     assert height / width == pytest.approx(pixels.shape[0] / pixels.shape[1], rel=0.01)
 
 
 def test_letters_have_one_size_whatever_the_width() -> None:
     row = PanelRow("photo", "", (noise(1, 40),))
-    narrow, wide = (size_mm(vector_panel(("image",), [row], width_mm=width_mm)) for width_mm in (60, 120))
+    narrow, wide = (size_mm(vector_panel(("image",), [row], width_mm=width_mm)) for width_mm in (60.0, 120.0))
     cells = [(width - 2 * 8 * 7 / 13 * 25.4 / 72) / 40 for width in (narrow[0], wide[0])]
     assert narrow[1] - cells[0] == pytest.approx(wide[1] - cells[1], abs=0.1)
 
@@ -146,5 +146,5 @@ def test_two_processes_write_the_same_bytes_and_need_no_pyplot() -> None:
 
 def test_an_image_is_kept_up_to_600_dots_an_inch_of_its_cell() -> None:
     cell_mm = (170 - (2 * 8 + 4) * 7 / 13 * 25.4 / 72) / 2
-    assert cell_side_px(2, width_mm=170) == pytest.approx(cell_mm / 25.4 * 600, abs=2)
-    assert cell_side_px(100, width_mm=170) == pytest.approx(72 * 7 / 13 / 72 * 600, abs=2)
+    assert cell_side_px(2, width_mm=170.0) == pytest.approx(cell_mm / 25.4 * 600, abs=2)
+    assert cell_side_px(100, width_mm=170.0) == pytest.approx(72 * 7 / 13 / 72 * 600, abs=2)

@@ -288,13 +288,13 @@ def test_the_file_is_a_png_of_the_asked_width_with_the_same_bytes_every_time(pla
 
 @pytest.mark.parametrize("ending", ["pdf", "svg"])
 def test_vectors_have_the_same_bytes_every_time(plain, ssc, tmp_path, ending: str) -> None:
-    choice = FigureChoice(count=2, width_mm=85)
+    choice = FigureChoice(count=2, width_mm=85.0)
     for name in (f"a.{ending}", f"b.{ending.upper()}"):
         write_figure([plain, ssc], tmp_path / name, choice=choice)
     content = (tmp_path / f"a.{ending}").read_bytes()
     assert content == (tmp_path / f"b.{ending.upper()}").read_bytes()
     assert (b"%PDF-" if ending == "pdf" else b"<svg") in content[:1000]
-    write_figure([plain, ssc], tmp_path / f"c.{ending}", choice=FigureChoice(count=2, width_mm=170))
+    write_figure([plain, ssc], tmp_path / f"c.{ending}", choice=FigureChoice(count=2, width_mm=170.0))
     assert content != (tmp_path / f"c.{ending}").read_bytes()
 
 

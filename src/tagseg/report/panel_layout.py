@@ -226,7 +226,7 @@ class PanelLayout:
         return self.margin + index * (self.cell + self.gap)
 
 
-def fit_words(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
+def fit_words(text: str, font: ImageFont.FreeTypeFont, room: int) -> str:
     """Return ``text`` on one line, cut with an ellipsis where it is wider than ``room``."""
     # A file name may hold bytes that are no text; they are shown as escapes.
     text = " ".join(text.encode("utf-8", "backslashreplace").decode().split())

@@ -50,7 +50,7 @@ def vector_panel(
     rows: Iterable[PanelRow],
     *,
     legend: Sequence[LegendEntry] = (),
-    width_mm: float = 170,
+    width_mm: float = 170.0,
     format: Literal["pdf", "svg"] = "pdf",
 ) -> bytes:
     """Lay images out as :func:`tagseg.report.panel.panel` does, in a file that can be printed at any size.
@@ -70,7 +70,7 @@ def vector_panel(
         The bytes of the file.
 
     >>> row = PanelRow("photo", "cat", (np.zeros((30, 40, 3), np.uint8), None))
-    >>> vector_panel(("image", "truth"), [row], width_mm=85)[:5]
+    >>> vector_panel(("image", "truth"), [row], width_mm=85.0)[:5]
     b'%PDF-'
     """
     layout = _layout(len(columns), width_mm)
@@ -89,7 +89,7 @@ def vector_panel(
 def cell_side_px(num_columns: int, *, width_mm: float) -> int:
     """Return the longest side that an image needs: its cell at 600 dots an inch.
 
-    >>> cell_side_px(5, width_mm=170)
+    >>> cell_side_px(5, width_mm=170.0)
     774
     """
     return round(_layout(num_columns, width_mm).cell / _UNITS_PER_PT / 72 * IMAGE_DPI)

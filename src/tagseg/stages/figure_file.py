@@ -31,7 +31,7 @@ class FigureFile:
     Raises:
         ArtifactError: when the file has another ending, or a width in the other unit.
 
-    >>> FigureFile(Path("a.png")).side_px(5), FigureFile(Path("a.pdf"), width_mm=85).side_px(5)
+    >>> FigureFile(Path("a.png")).side_px(5), FigureFile(Path("a.pdf"), width_mm=85.0).side_px(5)
     (173, 373)
     """
 
