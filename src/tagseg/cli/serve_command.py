@@ -45,10 +45,10 @@ def serve(
     listening = open_socket(host, port)
     address = address_of(listening, host)
 
-    def ready(title: str) -> None:
+    def ready(loaded: str) -> None:
         if not is_loopback(host):
             console.print(f"warning: everybody who reaches {host} can use this server, without a password")
-        console.print(f"{title}: {address} (Ctrl-C stops)")
+        console.print(f"{source} ({loaded}): {address} (Ctrl-C stops)")
         if open_page:
             import webbrowser
 

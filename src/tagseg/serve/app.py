@@ -59,6 +59,7 @@ def create_app(service: Service, *, bound: str) -> ASGIApp:
         description=f"Masks of photographs by {service.title}. Nothing that is sent is kept.",
         docs_url=None,  # FastAPI's own pages load scripts from elsewhere
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
     )
     app.add_exception_handler(HTTPException, _answer_http_error)

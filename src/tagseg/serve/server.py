@@ -3,10 +3,12 @@
 import errno
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import uvicorn
 
 from tagseg.errors import ServeError
+from tagseg.prediction.allocator import keep_freed_memory
 from tagseg.serve.app import create_app
 from tagseg.serve.limits import Limits
 from tagseg.serve.service import Service
@@ -87,7 +89,11 @@ def serve(
         TagsegError: when nothing can be loaded.
         KeyboardInterrupt: when the user has stopped it.
     """
-    service = Service(load_networks(source, device=device), title=source, limits=limits)
+    networks = load_networks(source, device=device)
+    # Whoever reaches the server sees the name of a folder, not where on this machine it is.
+    title = Path(source).expanduser().resolve().name if Path(source).expanduser().exists() else source
+    keep_freed_memory()
+    service = Service(networks, title=title, limits=limits)
     server = make_server(service, host=host)
     ready(service.described())
     server.run(sockets=[listening])

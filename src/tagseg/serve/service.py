@@ -27,6 +27,7 @@ from tagseg.stages.load_classifier import CamPredictor, Networks, TagsAndCams
 from tagseg.types import Image, LabelMap
 
 _WARM_UP_SIZE = (375, 500)
+_COUNTED_PIXELS = 2**20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +82,7 @@ class Service:
         segmenter, cams = self.networks.segmenter, self.networks.cams
         parts = [] if segmenter is None else [f"segmenter of {segmenter.classes.num_classes} classes"]
         parts += [] if cams is None else [f"classifier of {cams.classes.num_classes} classes"]
-        return f"{self.title} ({', '.join(parts)})"
+        return ", ".join(parts)
 
     def palettes(self) -> dict[str, list[answers.Rgb]]:
         """Return the colours of every label of masks, by name of the palette."""
@@ -245,8 +246,12 @@ def label_rgb(palette: Palette) -> list[answers.Rgb]:
 
 
 def _labels(found: Labelled, classes: ClassTable) -> list[answers.Label]:
-    pixels = np.bincount(found.labels.ravel(), minlength=classes.num_labels)
-    sums = np.bincount(found.labels.ravel(), weights=found.score.ravel(), minlength=classes.num_labels)
+    pixels, sums = np.zeros(classes.num_labels, np.int64), np.zeros(classes.num_labels)
+    # In parts: counting takes 16 bytes a pixel.
+    for start in range(0, len(found.labels), rows := max(1, _COUNTED_PIXELS // found.labels.shape[1])):
+        labels, score = (array[start : start + rows].ravel() for array in (found.labels, found.score))
+        pixels += np.bincount(labels, minlength=classes.num_labels)
+        sums += np.bincount(labels, weights=score, minlength=classes.num_labels)
     return [
         answers.Label(
             id=label,

@@ -132,8 +132,9 @@ class CamPredictor:
         wanted = tag_vector(label_ids, num_classes=self.classes.num_classes)[None]
         seen = _Seen(self.classifier, pixels, class_maps)
         (cam,) = extract_cams(seen, pixels, wanted, scales=scales, flip=flip)
-        full = resize_maps(cam[:, None], image.shape[:2])[:, 0].cpu().numpy()
-        return TagsAndCams(probabilities, CamFile(from_steps(to_steps(full)), label_ids))
+        # One map at a time: only its steps are kept at the size of a large photograph.
+        steps = [to_steps(resize_maps(each[None, None], image.shape[:2])[0, 0].cpu().numpy()) for each in cam]
+        return TagsAndCams(probabilities, CamFile(from_steps(np.stack(steps)), label_ids))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
