@@ -7,6 +7,7 @@ import typer
 
 from tagseg.cli import compare_tables
 from tagseg.cli.console import ConsoleProgress, open_console, print_table
+from tagseg.cli.figure_command import ListCommand
 
 app = typer.Typer()
 
@@ -28,28 +29,33 @@ def report(
     _print_written("report", write_report(run, out, progress=ConsoleProgress()))
 
 
-@app.command(epilog="Example: tagseg compare runs/demo/plain runs/demo --out compare.html")
+@app.command(cls=ListCommand, epilog="Example: tagseg compare runs/demo/plain runs/demo --out compare.html")
 def compare(
     runs: Annotated[
         list[Path], typer.Argument(metavar="RUN...", help="Run folders of the same data; the first is compared with.")
     ],
     *,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The HTML file to write.")],
-    count: Annotated[int, typer.Option("--count", metavar="N", min=1, help="Images, unless --image names them.")] = 12,
     images: Annotated[
+        list[str] | None,
+        typer.Option("--images", metavar="ID...", help="Show these images: all words up to the next option."),
+    ] = None,
+    image: Annotated[
         list[str] | None, typer.Option("--image", metavar="ID", help="Show this image; may be repeated.")
     ] = None,
+    count: Annotated[int, typer.Option("--count", metavar="N", min=1, help="Images, unless they are named.")] = 12,
 ) -> None:
     """Compare runs of the same data: one page, and one table.
 
     Scores with differences to the first run, over- and under-activation, curves over one another, the same images side
     by side, and what differs in the recipes. An unfinished run is compared as far as it goes.
 
-    Without --image, N images evenly spaced over those with ground truth that all runs made something of.
+    Without --images, N images evenly spaced over the scored ones that all runs made something of.
     """
     from tagseg.stages.compare import write_comparison
 
-    comparison = write_comparison(runs, out, image_ids=images or (), count=count, progress=ConsoleProgress())
+    named = (*(images or ()), *(image or ()))
+    comparison = write_comparison(runs, out, image_ids=named, count=count, progress=ConsoleProgress())
     rows = compare_tables.comparison_rows(comparison)
     if rows:
         columns = compare_tables.comparison_columns(comparison)

@@ -41,7 +41,7 @@ def write_comparison(
         roots: run folders, finished or not; the others are compared with the first one.
         out: the HTML file.
         image_ids: the images to show; none for ``count`` of those that all runs made something of, evenly spaced by id
-            over those with ground truth (over all when none has any).
+            over the scored ones (over all when none is scored).
         count: at least 1.
         progress: told after every image.
 
@@ -106,9 +106,9 @@ def _made(run: RunImages) -> frozenset[str]:
 
 
 def _common_images(runs: Sequence[RunImages]) -> tuple[str, ...]:
-    """Return the images that all runs made something of: those with ground truth, or all when none has any."""
+    """Return the images that all runs made something of: the scored ones, or all when none is scored."""
     common = frozenset.intersection(*(_made(run) for run in runs))
-    return tuple(name for name in common if runs[0].is_scored(name)) or tuple(common)
+    return tuple(common & runs[0].scored) or tuple(common)
 
 
 def _require_images(runs: Sequence[RunImages], image_ids: Sequence[str]) -> tuple[str, ...]:
@@ -119,7 +119,7 @@ def _require_images(runs: Sequence[RunImages], image_ids: Sequence[str]) -> tupl
                 near = get_close_matches(image_id, _common_images(runs), n=1, cutoff=0.6)
                 raise DataError(
                     f"'{image_id}' is an image that all runs made something of, got none in {run.source.folder.root}",
-                    help=f"did you mean '{near[0]}'?" if near else "leave out --image to see some that are",
+                    help=f"did you mean '{near[0]}'?" if near else "leave out --images to see some that are",
                 )
     return tuple(dict.fromkeys(image_ids))
 
@@ -133,7 +133,7 @@ def _galleries(runs: Sequence[RunImages], chosen: Sequence[str], *, rule: str, p
         images = draw_all(run, [(each, ()) for each in measured], progress=progress, problems=problems)
         drawn.append({image.image_id: image for image in images})
     shown = [image_id for image_id in chosen if all(image_id in images for images in drawn)]
-    scored = [image_id for image_id in shown if runs[0].is_scored(image_id)]
+    scored = [image_id for image_id in shown if image_id in runs[0].scored]
     score = " or ".join(dict.fromkeys(RESULTS[_shared_result(runs, image_id)] for image_id in scored))
     return [Gallery(tuple(images[name] for name in shown), rule, score, tuple(problems)) for images in drawn]
 
@@ -157,7 +157,7 @@ def _rule(runs: Sequence[RunImages], chosen: Sequence[str], *, named: bool) -> s
         return "The images that were named."
     if not chosen:
         return "The runs have made nothing of a common image yet."
-    scored = " and that have ground truth" if runs[0].is_scored(chosen[0]) else ""
+    scored = " and that are scored" if chosen[0] in runs[0].scored else ""
     total = len(_common_images(runs))
     return f"{len(chosen)} of {total} images that all runs made something of{scored}, evenly spaced by id."
 

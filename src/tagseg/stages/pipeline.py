@@ -147,7 +147,8 @@ def _step(context: RunContext, stage: Stage, *, only: str | None) -> None:
     if fabric.is_global_zero:
         folder.mark_done(stage.name, inputs, {**details, **sitting.figures()})
         progress.stage(stage.name, "done", f"{sitting.seconds:.0f} s")
-        if only is not None or stage is not PIPELINE[-2]:  # the report follows the last but one at once
+        # The last stage is the page itself, and it follows the one before at once.
+        if stage not in (PIPELINE[-2:] if only is None else PIPELINE[-1:]):
             show_progress(context)
     fabric.barrier()
 

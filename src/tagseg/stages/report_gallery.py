@@ -77,7 +77,7 @@ def gather_gallery(source: ReportSource, *, progress: Progress, search: bool = T
         chosen += [(each, reasons[each.image_id]) for each in measured if each.image_id in reasons]
         rules.append(_rule(images, pool, measured))
     drawn = draw_all(images, chosen, progress=progress, problems=problems)
-    scored = [RESULTS[pool.kind] for pool in pools if any(images.is_scored(name) for name in pool.image_ids)]
+    scored = [RESULTS[pool.kind] for pool in pools if not images.scored.isdisjoint(pool.image_ids)]
     in_order = tuple(sorted(drawn, key=lambda image: image.image_id))
     return Gallery(in_order, " ".join(rules), " or ".join(dict.fromkeys(scored)), tuple(dict.fromkeys(problems)))
 
@@ -87,13 +87,13 @@ def _pools(images: RunImages, *, search: bool) -> list[Pool]:
     mapped, apart = tuple(images.mapped), tuple(images.predicted - images.mapped)
     splits, pools = images.source.splits, []
     if mapped:
-        scored = tuple(name for name in mapped if images.is_scored(name))
+        scored = tuple(images.mapped & images.scored)
         quota = LARGE if not apart else BESIDE_TEST
-        what = "images with maps and ground truth" if scored else "images with maps"
+        what = "scored images with maps" if scored else "images with maps"
         chosen = scored or mapped
         pools.append(Pool(what, chosen, images.latest_result(chosen), dict(quota if search else SMALL)))
     if apart and splits and splits.segmenter_test:
-        scored = tuple(name for name in apart if images.is_scored(name))
+        scored = tuple(name for name in apart if name in images.scored)
         quota = LARGE if not mapped else OF_TEST if scored else OF_TEST_WITHOUT_TRUTH
         what = f"images of split '{splits.segmenter_test.name}'"
         pools.append(Pool(what, scored or apart, "prediction", dict(quota if search else SMALL)))

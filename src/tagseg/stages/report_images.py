@@ -51,6 +51,7 @@ class RunImages:
         network_score: best background score of the network's own maps.
         mapped: ids of the images with maps.
         predicted: ids of the images with a prediction.
+        scored: ids of the images whose ground truth the run scores something with; that of others is not looked at.
     """
 
     source: ReportSource
@@ -58,22 +59,17 @@ class RunImages:
     network_score: float
     mapped: frozenset[str] = field(repr=False)
     predicted: frozenset[str] = field(repr=False)
+    scored: frozenset[str] = field(repr=False)
 
     def record(self, image_id: str) -> ImageRecord:
         """Return the image of an id."""
         return self.finished.images[image_id]
 
-    def is_scored(self, image_id: str) -> bool:
-        """Return whether there is ground truth of an image."""
-        return self.record(image_id).mask is not None
-
     def latest_result(self, image_ids: Iterable[str]) -> str:
-        """Return the latest result that the run has of any of the images, one of :data:`RESULTS`."""
+        """Return the result that the run has of most of the images, the latest of equal ones."""
         image_ids = tuple(image_ids)
-        for kind in ("prediction", "mask"):
-            if any(self.finished.has(kind, image_id) for image_id in image_ids):
-                return kind
-        return "seed"
+        counts = {kind: sum(self.finished.has(kind, image_id) for image_id in image_ids) for kind in RESULTS}
+        return max(RESULTS, key=counts.__getitem__)  # the first of equal ones
 
     def measure(self, image_id: str, kind: str) -> Measured:
         """Return how good an image's result of a kind is, and how sure the network's maps are.
@@ -90,8 +86,8 @@ class RunImages:
         if record.tags and image_id in self.mapped:
             maps = read_seed_maps(self.source.folder.output("extract_cams"), record, self.source.recipe, averaged=False)
             uncertainty = doubt(_sampled(maps.strongest()[1]), self.network_score)
-        if record.mask is not None:
-            truth = record.mask.read()
+        truth = self._truth(image_id)
+        if truth is not None:
             labels = self._result(kind, image_id, size=(truth.shape[0], truth.shape[1]))
             mean_iou = None if labels is None else self._mean_iou(labels, truth, name=image_id)
         return Measured(image_id, mean_iou, uncertainty)
@@ -109,8 +105,9 @@ class RunImages:
         size = (image.shape[0], image.shape[1])
         shown = tuple(len(places) for places in sampled_pixels(size))
         made = {name: self._result(name, image_id, size=size) for name in _LABELS}
-        if record.mask is not None:
-            made["truth"] = of_image_size(record.mask.read(), size, path=record.image_path)
+        truth = self._truth(image_id)
+        if truth is not None:
+            made["truth"] = of_image_size(truth, size, path=record.image_path)
         return GalleryImage(
             image_id=image_id,
             tags=record.tags,
@@ -138,6 +135,11 @@ class RunImages:
             return None
         return self.finished.labels(kind, image_id, size=size)
 
+    def _truth(self, image_id: str) -> LabelMap | None:
+        """Return the ground truth of an image that is scored."""
+        mask = self.record(image_id).mask
+        return mask.read() if mask is not None and image_id in self.scored else None
+
     def _mean_iou(self, labels: LabelMap, truth: LabelMap, *, name: str) -> float | None:
         names = self.source.classes.label_names
         matrix = ConfusionMatrix(len(names))
@@ -157,12 +159,20 @@ def run_images(source: ReportSource) -> RunImages:
         tested = tested_images(splits, records)
     best, _ = best_background_score(folder, recipe)
     finished = FinishedRun(folder, recipe, source.classes, records, best, recipe.name, tested)
-    made = folder.output("extract_cams")
-    mapped = [name for name, record in records.items() if recipe.needs_masks and cam_path(made, record).exists()]
+    maps = folder.output("extract_cams")
+    mapped = [name for name, record in records.items() if recipe.needs_masks and cam_path(maps, record).exists()]
     predicted = [name for name in tested if finished.has("prediction", name)]
     network = (read_scores(folder).get("seeds") or {}).get(NETWORK, {})
     network_score = network.get("best", {}).get("background_score", recipe.evaluation.background_score)
-    return RunImages(source, finished, network_score, frozenset(mapped), frozenset(predicted))
+    scored = {record.image_id for record in _evaluated(source) if record.mask is not None}
+    scored = {name for name in records if name in scored} | {name for name in tested if tested[name].mask is not None}
+    return RunImages(source, finished, network_score, frozenset(mapped), frozenset(predicted), frozenset(scored))
+
+
+def _evaluated(source: ReportSource) -> tuple[ImageRecord, ...]:
+    """Return the images on which seeds and pseudo masks are scored."""
+    evaluation = source.splits.evaluation if source.splits else None
+    return evaluation.records if evaluation else ()
 
 
 def doubt(strongest: np.ndarray, background_score: float) -> float:

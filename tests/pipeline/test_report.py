@@ -1,0 +1,250 @@
+"""The page of a run as it is made: after each stage, kill -9, skipped, deleted, older scores, two processes, beside."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from test_run import NUM_IMAGES, run, small_recipe
+
+from tagseg.data.synthetic import write_dataset
+from tagseg.progress import SilentProgress
+from tagseg.recipe import Recipe
+from tagseg.stages import run_compared, run_pipeline
+from tagseg.stages.evaluate import SCORES_FORMAT
+
+END = "</html>"
+
+
+class Listener(SilentProgress):
+    """Keeps what is said of stages."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, str]] = []
+        self.warnings: list[str] = []
+
+    def stage(self, name: str, status: str, detail: str) -> None:
+        self.told.append((name, status, detail))
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+    def of_report(self) -> list[tuple[str, str]]:
+        return [(status, detail) for name, status, detail in self.told if name == "report" and status != "done"]
+
+
+def quick_recipe(photos: Path, cache: Path, *settings: str) -> Recipe:
+    """Return the recipe of test_run with no walk, which is the longest of its stages."""
+    return small_recipe(photos, cache, "masks.refine=[]", "training.epochs=2", *settings)
+
+
+def page(root: Path) -> str:
+    return (root / "report.html").read_text(encoding="utf-8")
+
+
+def manifest_of(root: Path) -> dict:
+    return json.loads((root / "manifest.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("photos")
+    write_dataset(root, num_images=NUM_IMAGES, size=(64, 64), seed=3)
+    return root
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def finished(photos, cache, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("finished") / "run"
+    run(quick_recipe(photos, cache), out)
+    return out
+
+
+@pytest.fixture
+def copy(finished, tmp_path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def again(root: Path, photos: Path, cache: Path, *settings: str) -> Listener:
+    progress = Listener()
+    run_pipeline(quick_recipe(photos, cache, *settings), root, progress=progress)
+    return progress
+
+
+def test_the_page_is_there_after_each_stage_and_tells_how_far_the_run_is(photos, cache, tmp_path):
+    out, states = tmp_path / "run", []
+    for stage in ("train_classifier", "extract_cams", "make_masks", "evaluate"):
+        (out / "report.html").unlink(missing_ok=True)
+        run_pipeline(quick_recipe(photos, cache), out, progress=SilentProgress(), only=stage)
+        text = page(out)
+        assert text.rstrip().endswith(END)
+        states.append("/9j/" in text)  # how a JPEG begins in base64
+    assert states == [False, True, True, True]
+    assert "report" not in manifest_of(out)["stages"]  # a page of a run at work is no finished stage
+    progress = again(out, photos, cache)
+    assert progress.of_report() == [("start", "never started")]
+
+
+def test_a_finished_run_tells_what_it_cost(finished):
+    stages = manifest_of(finished)["stages"]
+    assert stages["report"]["details"]["images"] == NUM_IMAGES
+    assert stages["report"]["details"]["bytes"] == (finished / "report.html").stat().st_size
+    for name in ("train_classifier", "extract_cams", "make_masks", "evaluate", "report"):
+        details = stages[name]["details"]
+        assert details["device"] == "cpu" and details["processes"] == 1
+        assert details["total_time_s"] >= details["time_s"] >= 0
+        assert details["peak_memory_bytes"] > 2**20
+        assert details["commit"] == manifest_of(finished)["environment"]["commit"]
+    assert stages["extract_cams"]["details"]["counted"] == "Extracting CAMs"
+    assert stages["extract_cams"]["details"]["counted_images"] == NUM_IMAGES
+    assert stages["train_classifier"]["details"]["images_per_s"] > 0
+    assert page(finished).rstrip().endswith(END)
+
+
+def test_a_second_run_skips_it_and_a_deleted_page_is_made_again(copy, photos, cache):
+    before = page(copy)
+    assert again(copy, photos, cache).of_report() == [("skip", "done with the same inputs")]
+    assert page(copy) == before
+    (copy / "report.html").unlink()
+    assert again(copy, photos, cache).of_report() == [("start", "report.html is gone")]
+    assert page(copy).rstrip().endswith(END)
+
+
+def test_a_stage_that_is_done_again_makes_it_again(copy, photos, cache):
+    (copy / "4_masks" / "labels" / "000003.png").unlink()
+    assert again(copy, photos, cache).of_report() == [("start", "a stage before it was done again")]
+    (copy / "4_masks" / "labels" / "000003.png").unlink()
+    run_pipeline(quick_recipe(photos, cache), copy, progress=SilentProgress(), only="make_masks")
+    assert again(copy, photos, cache).of_report() == [("start", "a stage before it was done again")]
+    found = again(copy, photos, cache, "evaluation.background_scores=[0.1, 0.2]").of_report()
+    assert found == [("start", "its inputs changed")]
+
+
+def test_scores_of_an_older_version_are_made_again(copy, photos, cache):
+    scores = json.loads((copy / "scores.json").read_text())
+    old = json.loads(json.dumps(scores))
+    del old["format"]
+    for counted in (*old["seeds"].values(), old["pseudo_masks"]["masks"], old["pseudo_masks"]["confident"]):
+        counted.pop("confusion")
+        counted.pop("activation", None)
+    (copy / "scores.json").write_text(json.dumps(old))
+    progress = again(copy, photos, cache)
+    reason = f"its scores have format 1, and now {SCORES_FORMAT} with more in it"
+    assert ("evaluate", "start", reason) in progress.told
+    assert progress.of_report() == [("start", "a stage before it was done again")]
+    assert json.loads((copy / "scores.json").read_text()) == scores
+
+
+def test_warnings_are_in_the_manifest_and_on_the_page(photos, cache, tmp_path):
+    root = Path(shutil.copytree(photos, tmp_path / "photos"))
+    (root / "images" / "000002.png").write_bytes(b"no image")
+    out = tmp_path / "run"
+    run(quick_recipe(root, cache), out)
+    warning = "1 of 12 images cannot be read and are left out; see manifest.json"
+    assert manifest_of(out)["warnings"] == [warning]
+    assert warning in page(out) and "000002.png" in page(out)
+
+
+def test_a_page_that_cannot_be_made_ends_no_run(copy, photos, cache):
+    shutil.rmtree(copy / "4_masks")
+    (copy / "report.html").unlink()
+    (copy / "report.html").mkdir()  # in the way
+    progress = Listener()
+    run_pipeline(quick_recipe(photos, cache), copy, progress=progress, only="make_masks")
+    assert manifest_of(copy)["stages"]["make_masks"]["state"] == "done"
+    (warning,) = progress.warnings
+    assert warning.startswith("report.html shows an earlier state: ") and "could not be written" in warning
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {folder!r})
+import test_report
+from tagseg.report import html
+from tagseg.stages import run_pipeline
+
+def slowly(report, render=html.render_report):
+    print("drawing", flush=True)
+    text = render(report)
+    while True:  # until it is killed
+        pass
+
+class Marker(test_report.Listener):
+    def stage(self, name, status, detail):
+        if (name, status) == ("report", "start"):
+            html.render_report = slowly
+
+run_pipeline(test_report.quick_recipe(Path({photos!r}), Path({cache!r})), Path({out!r}), progress=Marker())
+"""
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_kill_while_it_is_made_leaves_the_old_page_or_none(copy, photos, cache, there):
+    if there:
+        shutil.rmtree(copy / "6_predictions", ignore_errors=True)
+        (copy / "report.html").write_text("old")
+        manifest = manifest_of(copy)
+        manifest["stages"]["report"]["details"]["made_of"]["stages"] = "of an earlier state"
+        (copy / "manifest.json").write_text(json.dumps(manifest))
+    else:
+        (copy / "report.html").unlink()
+    script = SCRIPT.format(folder=str(Path(__file__).parent), photos=str(photos), cache=str(cache), out=str(copy))
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "drawing\n"
+        time.sleep(0.2)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    if there:
+        assert (copy / "report.html").read_text() == "old"
+    else:
+        assert not (copy / "report.html").exists()
+    assert again(copy, photos, cache).of_report() == [("resume", "it was interrupted")]
+    assert page(copy).rstrip().endswith(END)
+
+
+def test_two_processes_write_it_once(copy, photos, cache):
+    (copy / "report.html").unlink()
+    run_pipeline(quick_recipe(photos, cache, "engine.devices=2"), copy, progress=SilentProgress())
+    details = manifest_of(copy)["stages"]["report"]["details"]
+    assert (details["images"], details["processes"]) == (NUM_IMAGES, 2)
+    assert page(copy).rstrip().endswith(END)
+    assert not list(copy.glob(".report*"))
+
+
+def test_runs_beside_it_come_onto_the_page_and_it_is_written_again_for_them_once(copy, photos, cache):
+    progress = Listener()
+    recipe = quick_recipe(photos, cache)
+    run_compared(recipe, copy, baseline=True, upper_bound=False, progress=progress)
+    assert progress.of_report() == [
+        ("skip", "done with the same inputs"),
+        ("start", "never started"),  # of plain CAM
+        ("start", "the runs beside it have other scores"),
+    ]
+    assert [told for told in progress.told if told[0] == "evaluate" and told[1] == "skip"] == [
+        ("evaluate", "skip", "done with the same inputs")
+    ]
+    assert "plain CAM" in page(copy)
+    progress = Listener()
+    run_compared(recipe, copy, baseline=True, upper_bound=False, progress=progress)
+    assert progress.of_report() == [("skip", "done with the same inputs")] * 2
+    assert again(copy, photos, cache).of_report() == [("skip", "done with the same inputs")]
