@@ -6,6 +6,7 @@ rebinding) is found by the Host header, a form or script of another page by the 
 
 import ipaddress
 import socket
+from functools import cache
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -61,8 +62,7 @@ def allows_host(header: str, bound: str) -> bool:
         return False
     if name in LOOPBACK_NAMES or name == bound.lower():
         return True
-    machine = {socket.gethostname().lower(), socket.getfqdn().lower()}
-    return not is_loopback(bound) and (_is_address(name) or name in machine)
+    return not is_loopback(bound) and (_is_address(name) or name in _machine_names())
 
 
 class Guard:
@@ -112,6 +112,11 @@ def _is_same(origin: str, host: str) -> bool:
         return urlsplit(origin).netloc.lower() == host.lower() != ""
     except ValueError:
         return False
+
+
+@cache
+def _machine_names() -> frozenset[str]:
+    return frozenset({socket.gethostname().lower(), socket.getfqdn().lower()})  # the second may ask the network
 
 
 def _is_address(host: str) -> bool:

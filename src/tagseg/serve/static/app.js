@@ -49,7 +49,7 @@ async function work() {
     try {
       if (item.file.size > state.info.max_upload_mb * MEGABYTE) throw tooLarge(item.file);
       item.answer = await askServer(item.file, state.info);
-      if (!state.info.segmenter) {
+      if (!isSegmenter()) {
         addMaps(item, item.answer);
         item.chosen = new Set(item.answer.maps.map((map) => map.id));
       }
@@ -114,7 +114,7 @@ async function show() {
   }
   try {
     const look = await Look.open(item, state.info);
-    if (!state.info.segmenter) await look.cut(backgroundScore());
+    if (!isSegmenter()) await look.cut(backgroundScore());
     if (turn !== state.turn) return;
     state.look = look;
     $("view-note").textContent = `${look.width} × ${look.height} px, ${item.answer.seconds.toFixed(2)} s`;
@@ -160,6 +160,7 @@ function say(text, help = "") {
 }
 
 const currentView = () => document.querySelector("input[name=view]:checked").value;
+const isSegmenter = () => Boolean(state.info.segmenter);
 const backgroundScore = () => Number($("background").value);
 
 // Make the layer anew, where more than its opacity has changed.
@@ -169,6 +170,8 @@ async function redraw() {
   $("tag-row").hidden = view !== "cam";
   $("scale").hidden = view === "mask";
   $("palette-row").hidden = $("legend-box").hidden = view !== "mask";
+  $("background-row").hidden = isSegmenter() || view !== "mask";
+  $("tags-box").hidden = isSegmenter() || view === "cam";
   if (!look) return;
   const palette = $("palette").value;
   const turn = begin();
@@ -244,7 +247,7 @@ const ready = () => state.items.filter((item) => item.state === "done");
 async function labelled(item) {
   if (item === state.current && state.look) return state.look;
   const look = await Look.open(item, state.info);
-  if (!state.info.segmenter) await look.cut(backgroundScore());
+  if (!isSegmenter()) await look.cut(backgroundScore());
   return look;
 }
 
@@ -254,7 +257,7 @@ async function maskOf(item) {
 }
 
 async function cocoOf(item) {
-  if (state.info.segmenter) return getCoco(item.file, {});
+  if (isSegmenter()) return getCoco(item.file, {});
   const tags = [...item.chosen].map((id) => state.info.tags[id - 1]);
   const coco = await getCoco(item.file, { tags, background_score: String(backgroundScore()) });
   return tags.length ? coco : { ...coco, annotations: [] }; // without any the server takes the likely ones
@@ -383,7 +386,6 @@ async function start() {
   const classes = info.labels.length - 1;
   $("limits").textContent = `${info.formats.join(", ")}, up to ${info.max_upload_mb} MB each. Looked at by ${networks} of ${classes} classes on this server, and not kept.`;
   $("cam-view").hidden = !info.classifier;
-  $("background-row").hidden = $("tags-box").hidden = Boolean(info.segmenter);
   if (info.background_score !== null) $("background").value = info.background_score;
   compose();
   work();
