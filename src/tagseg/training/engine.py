@@ -137,7 +137,7 @@ def _told_error(note: Path, error: Exception) -> TagsegError:
     if not note.exists():
         return DeviceError(
             f"all processes of a run work to its end, got one that died: {str(error).strip().splitlines()[-1]}",
-            help="run the same command again to continue; with too little memory lower training.batch_size",
+            help="run the same command again to continue; with too little memory lower the batch_size of this stage",
         )
     name, problem, help = json.loads(note.read_text(encoding="utf-8"))
     kinds = {kind.__name__: kind for kind in TagsegError.__subclasses__()}
