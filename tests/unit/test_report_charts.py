@@ -1,10 +1,11 @@
 import math
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
 
-from tagseg.report.axes import PERCENT, Axis, step_axis, value_axis
+from tagseg.report.axes import PERCENT, Axis, percent_axis, step_axis, value_axis
 from tagseg.report.bars import Bars, bar_rows, difference_rows
 from tagseg.report.charts import Dot, Frame, Line, Mark, line_chart, scatter_chart
 from tagseg.report.content import Activation, ActivationShare, Curve, ScoreSet, Sweep, SweepPoint
@@ -127,6 +128,22 @@ def test_activation_lies_by_covered_across_and_inside_upwards() -> None:
     assert "inside n/a" in drawing.bars
 
 
+def test_labels_of_dots_do_not_lie_over_one_another() -> None:
+    dots = [Dot(name, "s0", 5, 0.5 + shift, label=name) for name, shift in (("a", 0.0), ("b", 0.01), ("c", -0.01))]
+    chart = parsed(scatter_chart(FRAME, dots))
+    levels = sorted(float(text.get("y")) for text in chart.iter("text") if text.get("class") == "dot-label")
+    assert all(below - above >= 13 for above, below in pairwise(levels))
+    assert len(levels) == 3
+
+
+@pytest.mark.parametrize("top", [0.004, 0.23, 0.25, 0.5, 0.77, 1.0])
+def test_an_axis_of_shares_reaches_above_them(top: float) -> None:
+    axis = percent_axis([0.0, None, top])
+    assert top <= axis.high + 1e-9 <= 2.5 * top
+    assert axis.ticks[-1] == (axis.high, f"{100 * axis.high:g} %")
+    assert 3 <= len(axis.ticks) <= 6
+
+
 def test_curves_are_grouped_by_training_losses_first() -> None:
     names = ("lr", "val_miou", "grad_classification", "loss_classification", "loss")
     curves = [Curve("train_classifier", name, (1, 2), (1.0, 0.5)) for name in names]
@@ -157,7 +174,7 @@ def test_a_curve_that_was_never_a_number_is_drawn_empty() -> None:
 def test_class_bars_have_a_row_a_label_and_a_bar_a_result() -> None:
     scores = [ScoreSet(key, key, "val", 1, 0.5, 0.5, 0.5, 0.5, {"background": 0.5, "cat": 0.25}) for key in ("a", "b")]
     key, drawing = class_bars(("background", "cat"), scores)
-    assert [entry.title for entry in key] == ["a", "b"]
+    assert [entry.title for entry in key] == ["A", "B"]
     assert len(list(parsed(drawing).iter("rect"))) == 4
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _LOG_RATIO, _FEW = 50.0, 20
-"""From this ratio of the largest value to the smallest, a twentieth left out, small ones would lie on a linear floor."""
+"""From this ratio of the largest value to the smallest, a twentieth left out, the axis of a curve is logarithmic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,19 @@ def value_axis(values: Iterable[float]) -> Axis:
     if low > 0 and high / small >= _LOG_RATIO:
         return _log_axis(low, high)
     return _linear_axis(min(low, 0.0), high if high > 0 or low < 0 else 1.0)
+
+
+def percent_axis(shares: Iterable[float | None]) -> Axis:
+    """Return an axis of shares from 0 to a round one above all of them.
+
+    >>> percent_axis([0.2, 0.41, None]).ticks
+    ((0.0, '0'), (0.1, '10'), (0.2, '20'), (0.3, '30'), (0.4, '40'), (0.5, '50 %'))
+    """
+    top = max((share for share in shares if share is not None), default=1.0) or 1.0
+    step = _round_step(top, at_most=5)
+    values = [value for value, _ in _ticks(0.0, step * math.ceil(top / step - 1e-9), step=step)]
+    texts = [f"{100 * value:g}{' %' if value == values[-1] else ''}" for value in values]
+    return Axis(0.0, values[-1], tuple(zip(values, texts, strict=True)))
 
 
 def step_axis(steps: Iterable[int]) -> Axis:

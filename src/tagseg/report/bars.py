@@ -40,6 +40,15 @@ def percent(value: float | None, digits: int = 1) -> str:
     return "n/a" if value is None else f"{100 * value:.{digits}f} %"
 
 
+def sentence(text: str) -> str:
+    """Return a title with a capital letter.
+
+    >>> sentence("seeds from the network")
+    'Seeds from the network'
+    """
+    return text[:1].upper() + text[1:]
+
+
 def bar_rows(names: Sequence[str], series: Sequence[Bars], *, title: str) -> Markup:
     """Return one row of bars with their numbers for each name, in as many columns as the page has room for.
 

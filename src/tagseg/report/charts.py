@@ -4,7 +4,7 @@ A chart is as wide as its box. Its lines are drawn in a stretched inner picture,
 width, so that letters are never stretched and nothing has to be measured by a script.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -13,6 +13,9 @@ from tagseg.report.axes import Axis, short_number
 
 _STRETCH = 1000
 """Width of the inner picture in its own units."""
+
+_LABEL_LINE_PX, _LABEL_SHARE = 14, 0.4
+"""Height of a label beside a dot, and the share of a chart's width that it takes at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,9 @@ def scatter_chart(frame: Frame, dots: Iterable[Dot], *, corners: Sequence[tuple[
         f'text-anchor="{"start" if x < 0.5 else "end"}">{escape(text)}</text>'
         for x, y, text in corners
     ]
-    return _framed(frame, "".join(words) + "".join(_circle(frame, dot, radius_px=5) for dot in dots))
+    drawn = list(dots)
+    points = "".join(_circle(frame, dot, radius_px=5) for dot in drawn)
+    return _framed(frame, "".join(words) + points + "".join(_dot_labels(frame, drawn)))
 
 
 def _framed(frame: Frame, drawing: str) -> Markup:
@@ -157,15 +162,26 @@ def _mark(frame: Frame, mark: Mark) -> str:
 
 
 def _circle(frame: Frame, dot: Dot, *, radius_px: int) -> str:
-    x, y = f"{short_number(100 * frame.x.share(dot.x))}%", _y(frame, dot.y)
-    side = 'dx="9" text-anchor="start"' if frame.x.share(dot.x) < 0.7 else 'dx="-9" text-anchor="end"'
-    label = (
-        f'<text class="dot-label" x="{x}" y="{y}" dy="0.33em" {side}>{escape(dot.label)}</text>' if dot.label else ""
-    )
     return (
-        f'<circle class="dot {dot.css}" cx="{x}" cy="{y}" r="{radius_px}">'
-        f"<title>{escape(dot.name)}</title></circle>{label}"
+        f'<circle class="dot {dot.css}" cx="{short_number(100 * frame.x.share(dot.x))}%" cy="{_y(frame, dot.y)}" '
+        f'r="{radius_px}"><title>{escape(dot.name)}</title></circle>'
     )
+
+
+def _dot_labels(frame: Frame, dots: Iterable[Dot]) -> Iterator[str]:
+    """Yield the labels beside their dots, moved up or down where they would lie over one another."""
+    placed: list[tuple[float, float]] = []
+    for dot in dots:
+        if not dot.label:
+            continue
+        across, down = frame.x.share(dot.x), frame.height_px * (1 - frame.y.share(dot.y))
+        near = [level for at, level in placed if abs(at - across) < _LABEL_SHARE]
+        shifts = (step * sign * _LABEL_LINE_PX for step in range(2 * len(near) + 1) for sign in (1, -1))
+        level = next(down + by for by in shifts if all(abs(down + by - at) >= _LABEL_LINE_PX - 1 for at in near))
+        placed.append((across, level))
+        side = 'dx="9" text-anchor="start"' if across < 0.7 else 'dx="-9" text-anchor="end"'
+        place = f'x="{short_number(100 * across)}%" y="{short_number(level)}" dy="0.33em"'
+        yield f'<text class="dot-label" {place} {side}>{escape(dot.label)}</text>'
 
 
 def _y(frame: Frame, value: float) -> str:

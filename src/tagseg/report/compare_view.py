@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tagseg.report.bars import Bars, bar_rows, difference_rows, signed
+from tagseg.report.bars import Bars, bar_rows, difference_rows, sentence, signed
 from tagseg.report.content import Activation, Comparison, Report, ScoreSet, Sweep
 from tagseg.report.drawings import (
     Drawing,
@@ -75,14 +75,21 @@ class ClassDifference:
 
 
 @dataclass(frozen=True, slots=True)
-class ActivationComparison:
-    """One kind of maps of all runs: where the runs lie, their numbers, and class by class."""
+class ActivationKind:
+    """One kind of maps of all runs, class by class."""
 
     title: str
-    scatter: Markup
-    rows: tuple[CompareRow, ...]
     inside: Markup
     covered: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationComparison:
+    """Where all maps of all runs lie, their numbers, and each kind class by class."""
+
+    scatter: Markup
+    rows: tuple[CompareRow, ...]
+    kinds: tuple[ActivationKind, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +122,7 @@ def comparison_view(comparison: Comparison) -> dict[str, Any]:
         "rows": list(_score_rows(runs)),
         "classes": list(_class_differences(runs)),
         "sweeps": list(_sweeps(runs)),
-        "activation": list(_activation(runs)),
+        "activation": _activation(runs),
         "curves": curve_groups({run.title: run.curves for run in runs}),
         "stages": [RunStages(run.title, tuple(stage_lines(run.stages))) for run in runs if run.stages],
         "times": list(_stage_times(runs)),
@@ -145,7 +152,7 @@ def _titles(runs: Sequence[Report]) -> dict[str, str]:
     titles: dict[str, str] = {}
     for run in sorted(runs, key=lambda run: -len(run.scores)):
         for one in run.scores:
-            titles.setdefault(one.key, one.title)
+            titles.setdefault(one.key, sentence(one.title))
     return titles
 
 
@@ -183,27 +190,29 @@ def _sweeps(runs: Sequence[Report]) -> Iterator[Drawing]:
         yield sweeps_chart(title, sweeps, colors=colors)
 
 
-def _activation(runs: Sequence[Report]) -> Iterator[ActivationComparison]:
+def _activation(runs: Sequence[Report]) -> ActivationComparison | None:
     titles = {one.key: one.title for run in runs for one in run.activation}
+    dots, rows, kinds = [], [], []
     for key, title in titles.items():
         found = [next((one for one in run.activation if one.key == key), None) for run in runs]
         overall = [one.shares[0] if one and one.shares else None for one in found]
-        dots = [
-            activation_dot(share, css=series_css(index), title=runs[index].title)
-            for index, share in enumerate(overall)
-            if share
-        ]
+        for index, share in enumerate(overall):
+            name = runs[index].title if key == next(iter(titles)) else f"{runs[index].title}, {key}"
+            dots.append(activation_dot(share, css=series_css(index), title=name) if share else None)
         cut = ", ".join(f"{run.title} {one.background_score:g}" for run, one in zip(runs, found, strict=True) if one)
-        yield ActivationComparison(
-            title=f"{title}, covered above background score: {cut}",
-            scatter=activation_scatter(title, [dot for dot in dots if dot]),
-            rows=(
-                _row("All classes", "Inside", [share and share.inside for share in overall], first=True),
-                _row("All classes", "Covered", [share and share.covered for share in overall], first=False),
-            ),
-            inside=_share_bars(runs, found, "inside"),
-            covered=_share_bars(runs, found, "covered"),
+        rows += [
+            _row(sentence(title), "Inside", [share and share.inside for share in overall], first=True),
+            _row(sentence(title), "Covered", [share and share.covered for share in overall], first=False),
+        ]
+        kinds.append(
+            ActivationKind(
+                f"{sentence(title)}; covered above {cut}",
+                _share_bars(runs, found, "inside"),
+                _share_bars(runs, found, "covered"),
+            )
         )
+    scatter = activation_scatter("all runs", [dot for dot in dots if dot])
+    return ActivationComparison(scatter, tuple(rows), tuple(kinds)) if titles else None
 
 
 def _share_bars(runs: Sequence[Report], found: Sequence[Activation | None], name: str) -> Markup:

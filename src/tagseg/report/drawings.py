@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from tagseg.report.axes import PERCENT, UNIT, step_axis, value_axis
-from tagseg.report.bars import Bars, bar_rows, percent
+from tagseg.report.axes import PERCENT, UNIT, percent_axis, step_axis, value_axis
+from tagseg.report.bars import Bars, bar_rows, percent, sentence
 from tagseg.report.charts import Dot, Frame, Line, Mark, line_chart, scatter_chart
 from tagseg.report.content import Activation, ActivationShare, Curve, ScoreSet, Sweep
 
@@ -71,7 +71,7 @@ def series_css(index: int) -> str:
 
 def class_bars(names: Sequence[str], scores: Sequence[ScoreSet]) -> tuple[tuple[KeyEntry, ...], Markup]:
     """Return the key and the bars of each label's IoU, one bar for each result."""
-    series = [Bars(one.title, series_css(index), one.iou) for index, one in enumerate(scores)]
+    series = [Bars(sentence(one.title), series_css(index), one.iou) for index, one in enumerate(scores)]
     key = tuple(KeyEntry(bars.title, bars.css) for bars in series)
     return key, bar_rows(names, series, title="IoU")
 
@@ -88,7 +88,7 @@ def sweep_chart(sweep: Sweep) -> Drawing:
     description = f"The best mean IoU, {percent(best)}, is at background score {sweep.best:g}."
     frame = Frame(f"Scores of {sweep.title} over the background score", description, UNIT, PERCENT, height_px=220)
     marks = [Mark(sweep.best, "best"), Mark(sweep.best, "cursor")]
-    title = f"{sweep.title}: best {percent(best)} at {sweep.best:g}"
+    title = f"{sentence(sweep.title)}: best {percent(best)} at {sweep.best:g}"
     return Drawing(title, line_chart(frame, lines, marks=marks))
 
 
@@ -105,9 +105,10 @@ def sweeps_chart(title: str, sweeps: Mapping[str, Sweep], *, colors: Mapping[str
         for run, sweep in sweeps.items()
     ]
     best = ", ".join(f"{run} at {sweep.best:g}" for run, sweep in sweeps.items())
-    frame = Frame(f"Mean IoU of {title} over the background score", f"Best: {best}.", UNIT, PERCENT, height_px=220)
+    y = percent_axis(value for line in lines for value in line.y)
+    frame = Frame(f"Mean IoU of {title} over the background score", f"Best: {best}.", UNIT, y, height_px=220)
     start = next(iter(sweeps.values())).best
-    return Drawing(title, line_chart(frame, lines, marks=[Mark(start, "cursor")]))
+    return Drawing(sentence(title), line_chart(frame, lines, marks=[Mark(start, "cursor")]))
 
 
 def activation_drawing(activation: Activation) -> ActivationDrawing:
@@ -115,7 +116,7 @@ def activation_drawing(activation: Activation) -> ActivationDrawing:
     inside = Bars("inside", "s0", {share.name: share.inside for share in activation.shares})
     covered = Bars("covered", "s1", {share.name: share.covered for share in activation.shares})
     names = [share.name for share in activation.shares]
-    title = f"{activation.title}, covered above background score {activation.background_score:g}"
+    title = f"{sentence(activation.title)}, covered above background score {activation.background_score:g}"
     labelled = len(names) <= MAX_LABELLED_DOTS
     dots = [
         activation_dot(share, css="all" if index == 0 else "s0", title=share.name, labelled=labelled or index == 0)
@@ -184,7 +185,7 @@ def curve_title(name: str) -> str:
         if name.startswith(prefix):
             words = text + name.removeprefix(prefix)
     words = " ".join(_ABBREVIATIONS.get(word, word) for word in words.replace("_", " ").split())
-    return words[:1].upper() + words[1:]
+    return sentence(words)
 
 
 def _curve_order(name: str) -> tuple[int, str]:

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from tagseg.report.bars import percent
+from tagseg.report.bars import percent, sentence
 from tagseg.report.content import Report
 from tagseg.report.page_data import report_data, script_json
 from tagseg.report.report_view import report_view
@@ -76,7 +76,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = percent
+    environment.filters |= {"percent": percent, "sentence": sentence}
     return environment
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tagseg.report.bars import bar, percent, signed
+from tagseg.report.bars import bar, percent, sentence, signed
 from tagseg.report.content import Beside, Fact, Report, ScoreSet, StageRow
 from tagseg.report.drawings import (
     ACTIVATION_KEY,
@@ -127,7 +127,7 @@ def report_view(report: Report) -> dict[str, Any]:
         "headlines": list(_headlines(report)),
         "class_bars": {"series": key, "drawing": bars},
         "matrices": [
-            Matrix(one.key, one.title, confusion_table(report.label_names, one.confusion))
+            Matrix(one.key, sentence(one.title), confusion_table(report.label_names, one.confusion))
             for one in reversed(report.scores)
             if one.confusion is not None
         ],
@@ -188,7 +188,7 @@ def _headlines(report: Report) -> Iterator[Headline]:
     for key in ("seeds_network", "seeds_averaged", "pseudo_masks", "segmenter"):
         scores = by_key.get(key)
         if scores and scores.mean_iou is not None:
-            yield Headline(scores.title, percent(scores.mean_iou), f"mean IoU, {scores.split}")
+            yield Headline(sentence(scores.title), percent(scores.mean_iou), f"mean IoU, {scores.split}")
     bound = next((beside for beside in report.beside if beside.upper_bound), None)
     full = _score(bound.scores, "segmenter") if bound else None
     weak = _score(report.scores, "segmenter")
@@ -206,7 +206,7 @@ def _beside_table(report: Report) -> BesideTable | None:
     titles: dict[str, str] = {}
     for scores in (report.scores, *(beside.scores for beside in report.beside)):
         for one in scores:
-            titles.setdefault(one.key, one.title)
+            titles.setdefault(one.key, sentence(one.title))
     rows = []
     for key, title in titles.items():
         own = _score(report.scores, key)
