@@ -1,7 +1,7 @@
 // The page: a queue of images, the one in view, and what is shown of it.
 
-import { Problem, getCoco, getInfo, look as askServer } from "./api.js";
-import { encodeMask, maskNames, mergeCoco, save, zip } from "./files.js";
+import { Problem, getInfo, look as askServer } from "./api.js";
+import { setUpDownloads } from "./downloads.js";
 import { HEAT } from "./pixels.js";
 import { fillLegend, fillTagChoice, fillTags, itemRow } from "./parts.js";
 import { Look, addMaps, thumbnail } from "./view.js";
@@ -240,75 +240,6 @@ function tellPixel(event) {
   $("readout").textContent = `${found.column}, ${found.row}: ${what}`;
 }
 
-// ---------------------------------------------------------------- files
-
-const ready = () => state.items.filter((item) => item.state === "done");
-
-async function labelled(item) {
-  if (item === state.current && state.look) return state.look;
-  const look = await Look.open(item, state.info);
-  if (!isSegmenter()) await look.cut(backgroundScore());
-  return look;
-}
-
-async function maskOf(item) {
-  const { labels, width, height } = await labelled(item);
-  return encodeMask(labels, { width, height, colors: state.info.palettes[$("palette").value] });
-}
-
-async function cocoOf(item) {
-  if (isSegmenter()) return getCoco(item.file, {});
-  const tags = [...item.chosen].map((id) => state.info.tags[id - 1]);
-  const coco = await getCoco(item.file, { tags, background_score: String(backgroundScore()) });
-  return tags.length ? coco : { ...coco, annotations: [] }; // without any the server takes the likely ones
-}
-
-const asJson = (content) => new Blob([`${JSON.stringify(content)}\n`], { type: "application/json" });
-
-async function each(items, make) {
-  const made = [];
-  for (const [place, item] of items.entries()) {
-    if (items.length > 1) $("download-note").textContent = `${place + 1} of ${items.length}`;
-    made.push(await make(item));
-  }
-  return made;
-}
-
-const FILES = {
-  async mask() {
-    save(await maskOf(state.current), maskNames([state.current.name])[0]);
-  },
-  async overlay() {
-    const blob = await new Promise((resolve) => $("canvas").toBlob(resolve, "image/png"));
-    save(blob, maskNames([state.current.name])[0].replace(/\.png$/, `.${currentView()}.png`));
-  },
-  async coco() {
-    save(asJson(await cocoOf(state.current)), maskNames([state.current.name])[0].replace(/\.png$/, ".coco.json"));
-  },
-  async masks() {
-    const [items, names] = [ready(), maskNames(ready().map((item) => item.name))];
-    const blobs = await each(items, maskOf);
-    save(await zip(blobs.map((blob, place) => ({ name: names[place], blob }))), "masks.zip");
-  },
-  async "coco-all"() {
-    save(asJson(mergeCoco(await each(ready(), cocoOf))), "coco.json");
-  },
-};
-
-async function download(event) {
-  const kind = event.target.dataset?.file;
-  if (!kind) return;
-  event.target.disabled = true;
-  $("download-note").textContent = "";
-  try {
-    await FILES[kind]();
-    $("download-note").textContent = "";
-  } catch (error) {
-    $("download-note").textContent = `${error.message}; ${error.help || "try again"}`;
-  }
-  event.target.disabled = false;
-}
-
 // ---------------------------------------------------------------- what people do
 
 function listen() {
@@ -341,7 +272,7 @@ function listen() {
   $("background").addEventListener("input", recut);
   $("canvas").addEventListener("pointermove", tellPixel);
   $("canvas").addEventListener("pointerleave", () => ($("readout").textContent = ""));
-  for (const id of ["downloads", "downloads-all"]) $(id).addEventListener("click", download);
+  setUpDownloads(state, { currentView, backgroundScore });
   $("theme").addEventListener("click", switchTheme);
 }
 
