@@ -70,7 +70,7 @@ def test_a_process_that_died(monkeypatch):
         launch(EngineSettings(accelerator="cpu", devices=2, threads=1), print)
     assert str(caught.value) == (
         "all processes of a run work to its end, got one that died: process 1 terminated with signal SIGKILL; "
-        "run the same command again to continue; with too little memory lower training.batch_size"
+        "run the same command again to continue; with too little memory lower the batch_size of this stage"
     )
 
 
