@@ -47,6 +47,7 @@ def gather_report(source: ReportSource, gallery: Gallery) -> Report:
         problems=(*_problems(source, manifest), *broken, *gallery.problems),
         beside=tuple(_beside(source.folder)),
         recipe=to_toml(source.recipe),
+        background_score=source.recipe.evaluation.background_score,
     )
 
 
@@ -150,4 +151,4 @@ def _beside(folder: RunFolder) -> Iterator[Beside]:
     for name, title in _BESIDE.items():
         scores = score_sets(read_scores(RunFolder(folder.root / name)))
         if scores:
-            yield Beside(title, scores)
+            yield Beside(title, scores, upper_bound=name == FULL_FOLDER)
