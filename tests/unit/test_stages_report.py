@@ -339,7 +339,10 @@ def test_scored_runs_inside_the_folder_stand_beside(run: Path) -> None:
         (run / name / "scores.json").write_text(json.dumps(ALL_SCORES))
     (run / "full" / "scores.json").write_text(json.dumps({"seeds": None, "segmenter": ALL_SCORES["segmenter"]}))
     beside = report_of(run).beside
-    assert [each.title for each in beside] == ["plain CAM", "ground truth as labels"]
+    assert [(each.title, each.upper_bound) for each in beside] == [
+        ("plain CAM", False),
+        ("ground truth as labels", True),
+    ]
     assert [each.key for each in beside[1].scores] == ["segmenter"]
 
 
