@@ -112,3 +112,15 @@ def test_the_command_names_what_is_no_run(tmp_path: Path, capsys: pytest.Capture
         "help: give the folder that 'tagseg run' printed",
     ]
     assert not (tmp_path / "c.html").exists()
+
+
+def test_the_help_says_what_is_written_and_which_images_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = {}
+    for command in ("report", "compare"):
+        assert words(command, "--help") == 0
+        shown[command] = " ".join(capsys.readouterr().out.split())
+    assert "The HTML file [default: RUN/report.html]." in shown["report"]
+    assert "Example: tagseg report runs/demo" in shown["report"]
+    assert "N images evenly spaced over the scored ones that all runs made something of" in shown["compare"]
+    assert "An unfinished run is compared as far as it goes." in shown["compare"]
+    assert "Example: tagseg compare runs/demo/plain runs/demo --out compare.html" in shown["compare"]
