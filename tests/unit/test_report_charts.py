@@ -12,7 +12,7 @@ from tagseg.report.content import Activation, ActivationShare, Curve, ScoreSet, 
 from tagseg.report.drawings import activation_drawing, class_bars, curve_groups, sweep_chart
 from tagseg.report.matrix import confusion_table
 
-FRAME = Frame("Chart", "What it shows.", Axis(0, 10, ((0, "0"), (10, "10"))), PERCENT, height_px=100)
+FRAME = Frame("Chart", "What it shows.", Axis(0.0, 10.0, ((0.0, "0"), (10.0, "10"))), PERCENT, height_px=100)
 
 
 def parsed(markup: str) -> ElementTree.Element:

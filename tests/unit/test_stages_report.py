@@ -14,9 +14,9 @@ from tagseg.errors import ArtifactError, DataError
 from tagseg.progress import SilentProgress
 from tagseg.report.content import Problem, Report, ScoreSet, StageRow
 from tagseg.stages.report import write_report
-from tagseg.stages.report_content import CURVE_POINTS, gather_report, thin
-from tagseg.stages.report_gallery import gather_gallery
-from tagseg.stages.report_source import open_source
+from tagseg.stages.reporting.content import CURVE_POINTS, gather_report, thin
+from tagseg.stages.reporting.gallery import gather_gallery
+from tagseg.stages.reporting.source import open_source
 
 SCORES: dict[str, Any] = {
     "mean_iou": 0.5,

@@ -21,10 +21,10 @@ from tagseg.data.synthetic import write_dataset
 from tagseg.progress import SilentProgress
 from tagseg.recipe import make_recipe, to_toml
 from tagseg.report.pictures import sampled_pixels
-from tagseg.stages import report_gallery
-from tagseg.stages.report_gallery import Gallery, choose, evenly_spaced, gather_gallery
-from tagseg.stages.report_images import Measured, run_images
-from tagseg.stages.report_source import open_source
+from tagseg.stages.reporting import gallery as report_gallery
+from tagseg.stages.reporting.gallery import Gallery, choose, evenly_spaced, gather_gallery
+from tagseg.stages.reporting.images import Measured, run_images
+from tagseg.stages.reporting.source import open_source
 
 
 @pytest.fixture(scope="module")

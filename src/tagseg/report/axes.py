@@ -27,7 +27,7 @@ class Axis:
     def share(self, value: float) -> float:
         """Return where a value lies, 0 at the start and 1 at the end.
 
-        >>> Axis(0, 10, ()).share(2.5), round(Axis(1, 100, (), log=True).share(10), 3)
+        >>> Axis(0.0, 10.0, ()).share(2.5), round(Axis(1.0, 100.0, (), log=True).share(10.0), 3)
         (0.25, 0.5)
         """
         if self.log:
@@ -39,10 +39,10 @@ class Axis:
         return value is not None and math.isfinite(value) and (value > 0 or not self.log)
 
 
-PERCENT = Axis(0, 1, ((0, "0"), (0.25, "25"), (0.5, "50"), (0.75, "75"), (1, "100 %")))
+PERCENT = Axis(0.0, 1.0, ((0.0, "0"), (0.25, "25"), (0.5, "50"), (0.75, "75"), (1.0, "100 %")))
 """An axis of shares."""
 
-UNIT = Axis(0, 1, ((0, "0"), (0.2, "0.2"), (0.4, "0.4"), (0.6, "0.6"), (0.8, "0.8"), (1, "1")))
+UNIT = Axis(0.0, 1.0, ((0.0, "0"), (0.2, "0.2"), (0.4, "0.4"), (0.6, "0.6"), (0.8, "0.8"), (1.0, "1")))
 """An axis of background scores."""
 
 

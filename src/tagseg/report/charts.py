@@ -31,7 +31,7 @@ class Line:
 
     title: str
     css: str
-    x: Sequence[float]
+    x: Sequence[float | int]
     y: Sequence[float | None]
 
 
@@ -86,7 +86,7 @@ class Frame:
 def line_chart(frame: Frame, lines: Iterable[Line], *, marks: Iterable[Mark] = ()) -> Markup:
     """Return lines over a common axis, a dot for a line of one point, and vertical marks.
 
-    >>> frame = Frame("Loss", "One line.", Axis(0, 1, ()), Axis(0, 1, ()))
+    >>> frame = Frame("Loss", "One line.", Axis(0.0, 1.0, ()), Axis(0.0, 1.0, ()))
     >>> chart = line_chart(frame, [Line("a", "s0", [0, 1], [0.5, 1])])
     >>> "<title>Loss</title>" in chart, 'd="M0 80L1000 0"' in chart
     (True, True)
@@ -106,7 +106,7 @@ def line_chart(frame: Frame, lines: Iterable[Line], *, marks: Iterable[Mark] = (
 def scatter_chart(frame: Frame, dots: Iterable[Dot], *, corners: Sequence[tuple[float, float, str]] = ()) -> Markup:
     """Return points by two values, and words at places of the chart: (x, y, text), shares of its axes.
 
-    >>> frame = Frame("Shares", "A point.", Axis(0, 1, ()), Axis(0, 1, ()))
+    >>> frame = Frame("Shares", "A point.", Axis(0.0, 1.0, ()), Axis(0.0, 1.0, ()))
     >>> chart = scatter_chart(frame, [Dot("cat", "s0", 0.25, 1)])
     >>> '<circle class="dot s0" cx="25%" cy="0"' in chart
     True

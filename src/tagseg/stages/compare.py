@@ -18,10 +18,10 @@ from tagseg.recipe.schema import Data
 from tagseg.report.content import Change, Comparison, GalleryImage, Problem
 from tagseg.stages.finished_runs import run_titles
 from tagseg.stages.pipeline import flat_values
-from tagseg.stages.report_content import gather_report
-from tagseg.stages.report_gallery import Gallery, draw_all, evenly_spaced
-from tagseg.stages.report_images import RESULTS, Measured, RunImages, run_images
-from tagseg.stages.report_source import ReportSource, open_source
+from tagseg.stages.reporting.content import gather_report
+from tagseg.stages.reporting.gallery import Gallery, draw_all, evenly_spaced
+from tagseg.stages.reporting.images import RESULTS, Measured, RunImages, run_images
+from tagseg.stages.reporting.source import ReportSource, open_source
 
 DEFAULT_COUNT = 12
 """Images that are shown unless they are named."""

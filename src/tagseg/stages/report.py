@@ -11,9 +11,9 @@ from tagseg.artifacts.run_folder import FULL_FOLDER, PLAIN_FOLDER, RunFolder, fi
 from tagseg.errors import ArtifactError, DataError
 from tagseg.progress import Progress, SilentProgress
 from tagseg.stages.context import RunContext
-from tagseg.stages.report_content import gather_report
-from tagseg.stages.report_gallery import gather_gallery
-from tagseg.stages.report_source import ReportSource, open_source, running_source
+from tagseg.stages.reporting.content import gather_report
+from tagseg.stages.reporting.gallery import gather_gallery
+from tagseg.stages.reporting.source import ReportSource, open_source, running_source
 
 STAGE = "report"
 

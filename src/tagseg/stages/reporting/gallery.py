@@ -7,8 +7,8 @@ from hashlib import sha256
 from tagseg.errors import ArtifactError, DataError
 from tagseg.progress import Progress
 from tagseg.report.content import GalleryImage, Problem, Why
-from tagseg.stages.report_images import RESULTS, Measured, RunImages, run_images
-from tagseg.stages.report_source import ReportSource
+from tagseg.stages.reporting.images import RESULTS, Measured, RunImages, run_images
+from tagseg.stages.reporting.source import ReportSource
 
 CANDIDATES = 500
 """Most images of a split on which the choice looks, evenly spaced by id."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from tagseg.recipe import Recipe
 from tagseg.report.content import Fact
-from tagseg.stages.report_source import ReportSource
+from tagseg.stages.reporting.source import ReportSource
 
 
 def facts(source: ReportSource, manifest: Mapping[str, Any]) -> tuple[Fact, ...]:

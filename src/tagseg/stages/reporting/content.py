@@ -9,10 +9,10 @@ from tagseg.artifacts.run_folder import FULL_FOLDER, PLAIN_FOLDER, STAGE_OUTPUTS
 from tagseg.recipe import to_toml
 from tagseg.report.content import Beside, Curve, Problem, Report, StageRow
 from tagseg.stages.needs import WHY_UNNEEDED
-from tagseg.stages.report_facts import facts
-from tagseg.stages.report_gallery import Gallery
-from tagseg.stages.report_scores import activation, score_sets, sweeps
-from tagseg.stages.report_source import ReportSource, read_scores
+from tagseg.stages.reporting.facts import facts
+from tagseg.stages.reporting.gallery import Gallery
+from tagseg.stages.reporting.scores import activation, score_sets, sweeps
+from tagseg.stages.reporting.source import ReportSource, read_scores
 from tagseg.training.curves import CSV_NAME, read_curves
 
 CURVE_POINTS = 300

@@ -17,7 +17,7 @@ from tagseg.report.pictures import encode_labels, encode_map, encode_photo, samp
 from tagseg.stages.evaluate import AVERAGED, NETWORK
 from tagseg.stages.extract_cams import cam_path, cam_records, read_seed_maps
 from tagseg.stages.finished_runs import FinishedRun, best_background_score, of_image_size, tested_images
-from tagseg.stages.report_source import ReportSource, read_scores
+from tagseg.stages.reporting.source import ReportSource, read_scores
 from tagseg.types import ImageRecord, LabelMap
 
 RESULTS = {"prediction": "prediction", "mask": "pseudo mask", "seed": "seeds"}

@@ -1,0 +1,1 @@
+"""What a report is gathered from: the run, its figures, its images."""
