@@ -15,7 +15,7 @@ PYTHON ?= $(firstword $(foreach python,python3.12 python3.13 python3.11 python3,
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 WORKERS ?= 2
 
-.PHONY: demo test reference lint types format docs-results clean help
+.PHONY: demo test reference lint types format docs-results docs-pictures clean help
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ format: $(READY) ## Format, and mend what ruff can mend
 
 docs-results: $(READY) ## Write docs/results.md from the record of the runs (RUNS=runs: from run folders, and record them)
 	$(VENV)/bin/python benchmarks/collect_results.py $(or $(RUNS),$(RECORD)) --out docs/results.md $(if $(RUNS),--record $(RECORD))
+
+docs-pictures: $(READY) ## Take the pictures of README and documents from the demo's run (needs chromium)
+	$(VENV)/bin/python benchmarks/docs_pictures.py $(OUT) --out docs/images
 
 clean: ## Remove the environment and the caches, never runs/
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
