@@ -148,6 +148,26 @@ def test_sweeps_and_activation_are_those_of_the_file(run: Path) -> None:
     ]
 
 
+def test_numbers_written_without_a_point_are_numbers_too(run: Path) -> None:
+    def whole(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: whole(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [whole(each) for each in value]
+        return round(value) if isinstance(value, float) else value
+
+    (run / "scores.json").write_text(json.dumps(whole(ALL_SCORES)))
+    details = {"images": 8, "time_s": 3, "images_per_s": 2}
+    write_manifest(run, stages={"make_masks": {"state": "done", "details": details}})
+    report = report_of(run)
+    values = [each.pixel_accuracy for each in report.scores]
+    assert values == [1.0] * 6 and all(isinstance(value, float) for value in values)
+    shares = [(each.inside, each.covered) for each in report.activation[0].shares]
+    assert shares == [(0.0, 0.0), (None, 0.0)] and isinstance(shares[0][0], float)
+    assert isinstance(report.scores[0].iou["background"], float)
+    assert "<td" in write_report(run).read_text(encoding="utf-8")
+
+
 def test_an_older_file_of_scores_has_no_matrix_and_no_activation(run: Path) -> None:
     old = json.loads(json.dumps(ALL_SCORES))
     del old["format"]

@@ -19,12 +19,12 @@ class Axis:
         log: whether equal ratios, not equal differences, are equally far apart; needs ``low > 0``.
     """
 
-    low: float
-    high: float
-    ticks: tuple[tuple[float, str], ...]
+    low: float | int
+    high: float | int
+    ticks: tuple[tuple[float | int, str], ...]
     log: bool = False
 
-    def share(self, value: float) -> float:
+    def share(self, value: float | int) -> float:
         """Return where a value lies, 0 at the start and 1 at the end.
 
         >>> Axis(0.0, 10.0, ()).share(2.5), round(Axis(1.0, 100.0, (), log=True).share(10.0), 3)
@@ -34,7 +34,7 @@ class Axis:
             return math.log(value / self.low) / math.log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
 
-    def holds(self, value: float | None) -> bool:
+    def holds(self, value: float | int | None) -> bool:
         """Return whether a value can be drawn: it is a number, and on a logarithmic axis above 0."""
         return value is not None and math.isfinite(value) and (value > 0 or not self.log)
 
@@ -46,7 +46,7 @@ UNIT = Axis(0.0, 1.0, ((0.0, "0"), (0.2, "0.2"), (0.4, "0.4"), (0.6, "0.6"), (0.
 """An axis of background scores."""
 
 
-def value_axis(values: Iterable[float]) -> Axis:
+def value_axis(values: Iterable[float | int]) -> Axis:
     """Return an axis that holds all finite values: from 0 where they are of one size, logarithmic where they are not.
 
     A few small values, such as the last learning rates, do not make it logarithmic.
@@ -64,7 +64,7 @@ def value_axis(values: Iterable[float]) -> Axis:
     return _linear_axis(min(low, 0.0), high if high > 0 or low < 0 else 1.0)
 
 
-def percent_axis(shares: Iterable[float | None]) -> Axis:
+def percent_axis(shares: Iterable[float | int | None]) -> Axis:
     """Return an axis of shares from 0 to a round one above all of them.
 
     >>> percent_axis([0.2, 0.41, None]).ticks
@@ -87,32 +87,32 @@ def step_axis(steps: Iterable[int]) -> Axis:
     return Axis(0.0, high, _ticks(0.0, high, step=_round_step(high, at_most=4)))
 
 
-def _linear_axis(low: float, high: float) -> Axis:
+def _linear_axis(low: float | int, high: float | int) -> Axis:
     step = _round_step(high - low, at_most=5)
     bottom, top = step * math.floor(low / step + 1e-9), step * math.ceil(high / step - 1e-9)
     return Axis(bottom, top, _ticks(bottom, top, step=step))
 
 
-def _log_axis(low: float, high: float) -> Axis:
+def _log_axis(low: float | int, high: float | int) -> Axis:
     first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
     every = max(1, math.ceil((last - first) / 4))
     powers = range(first, last + 1, every)
     return Axis(10.0**first, 10.0**last, tuple((10.0**power, f"{10.0**power:g}") for power in powers), log=True)
 
 
-def _round_step(span: float, *, at_most: int) -> float:
+def _round_step(span: float | int, *, at_most: int) -> float:
     """Return 1, 2 or 5 times a power of ten of which at most so many fit into the span."""
     power = 10.0 ** math.floor(math.log10(span / at_most))
     return next(factor * power for factor in (1, 2, 5, 10, 20) if span / (factor * power) <= at_most + 1e-9)
 
 
-def _ticks(low: float, high: float, *, step: float) -> tuple[tuple[float, str], ...]:
+def _ticks(low: float | int, high: float | int, *, step: float | int) -> tuple[tuple[float, str], ...]:
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     values = [float(f"{index * step:.10g}") for index in range(first, last + 1)]  # 0.3, not 3 times 0.1
     return tuple((value, f"{value:g}") for value in values)
 
 
-def short_number(value: float) -> str:
+def short_number(value: float | int) -> str:
     """Return a number for a drawing: two decimals are less than anyone sees.
 
     >>> short_number(12.5), short_number(3.14159), short_number(-0.001)

@@ -28,10 +28,10 @@ class Bars:
 
     title: str
     css: str
-    values: Mapping[str, float | None]
+    values: Mapping[str, float | int | None]
 
 
-def percent(value: float | None, digits: int = 1) -> str:
+def percent(value: float | int | None, digits: int = 1) -> str:
     """Return a share for people.
 
     >>> percent(0.4567), percent(None)
@@ -60,7 +60,7 @@ def bar_rows(names: Sequence[str], series: Sequence[Bars], *, title: str) -> Mar
     return Markup('<div class="bar-rows">{}</div>').format(Markup("").join(rows))
 
 
-def bar(share: float, *, css: str, title: str) -> Markup:
+def bar(share: float | int, *, css: str, title: str) -> Markup:
     """Return a single bar on its own, such as for a cell of a table; ``share`` is in [0, 1]."""
     return Markup(
         '<svg class="bar" height="{}" role="img"><title>{}</title>'
@@ -86,7 +86,7 @@ def difference_rows(names: Sequence[str], series: Sequence[Bars], *, title: str)
     points = max(5, 5 * math.ceil(100 * longest / 5 - 1e-9))
     zero = Markup('<line class="zero" x1="50%" x2="50%" y1="0" y2="100%"/>')
 
-    def draw(value: float) -> str:
+    def draw(value: float | int) -> str:
         share = 100 * value / points / 2
         return f'x="{short_number(50 + 100 * min(share, 0))}%" width="{short_number(100 * abs(share))}%"'
 
@@ -96,7 +96,7 @@ def difference_rows(names: Sequence[str], series: Sequence[Bars], *, title: str)
     ).format(points, Markup("").join(rows))
 
 
-def signed(difference: float | None) -> str:
+def signed(difference: float | int | None) -> str:
     """Return a difference of shares in points, with its sign.
 
     >>> signed(0.0123), signed(-0.5), signed(0.0001), signed(None)
@@ -113,8 +113,8 @@ def _row(
     series: Sequence[Bars],
     *,
     title: str,
-    number: Callable[[float | None], str],
-    draw: Callable[[float], str],
+    number: Callable[[float | int | None], str],
+    draw: Callable[[float | int], str],
     under: Markup = _NOTHING,
 ) -> Markup:
     """Return a name, its bars, and their numbers, each level with its bar."""
@@ -133,5 +133,5 @@ def _row(
     ).format(name, _BAR_STEP_PX * max(1, len(series)), title, spoken, under, Markup("".join(rects)), numbers)
 
 
-def _share_bar(value: float) -> str:
+def _share_bar(value: float | int) -> str:
     return f'width="{short_number(100 * value)}%"'

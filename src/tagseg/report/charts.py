@@ -32,7 +32,7 @@ class Line:
     title: str
     css: str
     x: Sequence[float | int]
-    y: Sequence[float | None]
+    y: Sequence[float | int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ class Dot:
 
     name: str
     css: str
-    x: float
-    y: float
+    x: float | int
+    y: float | int
     label: str = ""
 
 
@@ -58,7 +58,7 @@ class Dot:
 class Mark:
     """A vertical line in a chart: where it stands, and its CSS class."""
 
-    at: float
+    at: float | int
     css: str
 
 
@@ -103,7 +103,9 @@ def line_chart(frame: Frame, lines: Iterable[Line], *, marks: Iterable[Mark] = (
     return _framed(frame, inner + "".join(dots) + "".join(_mark(frame, mark) for mark in marks))
 
 
-def scatter_chart(frame: Frame, dots: Iterable[Dot], *, corners: Sequence[tuple[float, float, str]] = ()) -> Markup:
+def scatter_chart(
+    frame: Frame, dots: Iterable[Dot], *, corners: Sequence[tuple[float | int, float | int, str]] = ()
+) -> Markup:
     """Return points by two values, and words at places of the chart: (x, y, text), shares of its axes.
 
     >>> frame = Frame("Shares", "A point.", Axis(0.0, 1.0, ()), Axis(0.0, 1.0, ()))
@@ -170,7 +172,7 @@ def _circle(frame: Frame, dot: Dot, *, radius_px: int) -> str:
 
 def _dot_labels(frame: Frame, dots: Iterable[Dot]) -> Iterator[str]:
     """Yield the labels beside their dots, moved up or down where they would lie over one another."""
-    placed: list[tuple[float, float]] = []
+    placed: list[tuple[float | int, float | int]] = []
     for dot in dots:
         if not dot.label:
             continue
@@ -184,5 +186,5 @@ def _dot_labels(frame: Frame, dots: Iterable[Dot]) -> Iterator[str]:
         yield f'<text class="dot-label" {place} {side}>{escape(dot.label)}</text>'
 
 
-def _y(frame: Frame, value: float) -> str:
+def _y(frame: Frame, value: float | int) -> str:
     return short_number(frame.height_px * (1 - frame.y.share(value)))

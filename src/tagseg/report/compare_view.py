@@ -138,11 +138,11 @@ def _score_rows(runs: Sequence[Report]) -> Iterator[CompareRow]:
             yield _row(title, metric_title, values, first=metric == "mean_iou")
 
 
-def _row(title: str, metric: str, values: Sequence[float | None], *, first: bool) -> CompareRow:
+def _row(title: str, metric: str, values: Sequence[float | int | None], *, first: bool) -> CompareRow:
     return CompareRow(title, metric, first, tuple(_cell(value, values[0]) for value in values))
 
 
-def _cell(value: float | None, base: float | None) -> Cell:
+def _cell(value: float | int | None, base: float | int | None) -> Cell:
     difference = None if value is None or base is None else value - base
     return Cell(value, "" if difference is None else signed(difference), difference_css(difference))
 
@@ -174,8 +174,8 @@ def _class_differences(runs: Sequence[Report]) -> Iterator[ClassDifference]:
             )
 
 
-def _differences(one: ScoreSet, base: ScoreSet) -> dict[str, float | None]:
-    found: dict[str, float | None] = {}
+def _differences(one: ScoreSet, base: ScoreSet) -> dict[str, float | int | None]:
+    found: dict[str, float | int | None] = {}
     for name, before in base.iou.items():
         after = one.iou.get(name)
         found[name] = None if before is None or after is None else after - before

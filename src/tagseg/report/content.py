@@ -33,11 +33,11 @@ class ScoreSet:
     title: str
     split: str
     images: int
-    mean_iou: float | None
-    precision: float | None
-    recall: float | None
-    pixel_accuracy: float | None
-    iou: Mapping[str, float | None]
+    mean_iou: float | int | None
+    precision: float | int | None
+    recall: float | int | None
+    pixel_accuracy: float | int | None
+    iou: Mapping[str, float | int | None]
     confusion: tuple[tuple[int, ...], ...] | None = None
     note: str = ""
 
@@ -46,10 +46,10 @@ class ScoreSet:
 class SweepPoint:
     """Scores of the seeds at one background score, all in [0, 1]."""
 
-    background_score: float
-    mean_iou: float | None
-    precision: float | None
-    recall: float | None
+    background_score: float | int
+    mean_iou: float | int | None
+    precision: float | int | None
+    recall: float | int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Sweep:
     key: str
     title: str
     points: tuple[SweepPoint, ...]
-    best: float
+    best: float | int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,8 @@ class ActivationShare:
     """
 
     name: str
-    inside: float | None
-    covered: float | None
+    inside: float | int | None
+    covered: float | int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Activation:
 
     key: str
     title: str
-    background_score: float
+    background_score: float | int
     shares: tuple[ActivationShare, ...]
 
 
@@ -115,7 +115,7 @@ class Curve:
     stage: str
     name: str
     steps: tuple[int, ...]
-    values: tuple[float, ...]
+    values: tuple[float | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +138,9 @@ class StageRow:
     name: str
     state: str
     started: str = ""
-    time_s: float | None = None
+    time_s: float | int | None = None
     images: int | None = None
-    images_per_s: float | None = None
+    images_per_s: float | int | None = None
     peak_memory_bytes: int | None = None
     device: str = ""
     commit: str = ""
@@ -194,8 +194,8 @@ class GalleryImage:
     photo: bytes = field(repr=False)
     cams: Mapping[str, Mapping[int, bytes]] = field(repr=False)
     labels: Mapping[str, bytes] = field(repr=False)
-    mean_iou: float | None = None
-    uncertainty: float | None = None
+    mean_iou: float | int | None = None
+    uncertainty: float | int | None = None
     why: tuple[Why, ...] = ()
 
 
@@ -255,7 +255,7 @@ class Report:
     problems: tuple[Problem, ...] = ()
     beside: tuple[Beside, ...] = ()
     recipe: str = field(default="", repr=False)
-    background_score: float | None = None
+    background_score: float | int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ class Matrix:
 class Cell:
     """A score of another run and its difference to this one's."""
 
-    value: float | None
+    value: float | int | None
     difference: str
     css: str
 
@@ -90,7 +90,7 @@ class BesideRow:
     """One result in this run and in the others."""
 
     title: str
-    own: float | None
+    own: float | int | None
     cells: tuple[Cell, ...]
 
 
@@ -143,7 +143,7 @@ def report_view(report: Report) -> dict[str, Any]:
     }
 
 
-def difference_css(difference: float | None) -> str:
+def difference_css(difference: float | int | None) -> str:
     """Return the CSS class of a difference: a gain, a loss, or neither when it rounds to nothing."""
     if difference is None or round(100 * difference, 1) == 0:
         return ""
@@ -168,7 +168,7 @@ def stage_lines(stages: Sequence[StageRow]) -> list[StageLine]:
     ]
 
 
-def duration(seconds: float | None) -> str:
+def duration(seconds: float | int | None) -> str:
     """Return a time for people.
 
     >>> duration(4.21), duration(95), duration(7322), duration(None)
@@ -196,7 +196,7 @@ def _headlines(report: Report) -> Iterator[Headline]:
         yield Headline("Of full supervision", percent(weak / full), f"{percent(weak)} of {percent(full)}")
 
 
-def _score(scores: Sequence[ScoreSet], key: str) -> float | None:
+def _score(scores: Sequence[ScoreSet], key: str) -> float | int | None:
     return next((one.mean_iou for one in scores if one.key == key), None)
 
 
@@ -214,7 +214,7 @@ def _beside_table(report: Report) -> BesideTable | None:
     return BesideTable(tuple(beside.title for beside in report.beside), tuple(rows))
 
 
-def _cell(beside: Beside, key: str, own: float | None) -> Cell:
+def _cell(beside: Beside, key: str, own: float | int | None) -> Cell:
     value = _score(beside.scores, key)
     difference = None if value is None or own is None else value - own
     return Cell(value, "" if difference is None else signed(difference), difference_css(difference))

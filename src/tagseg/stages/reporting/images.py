@@ -56,7 +56,7 @@ class RunImages:
 
     source: ReportSource
     finished: FinishedRun
-    network_score: float
+    network_score: float | int
     mapped: frozenset[str] = field(repr=False)
     predicted: frozenset[str] = field(repr=False)
     scored: frozenset[str] = field(repr=False)
@@ -175,7 +175,7 @@ def _evaluated(source: ReportSource) -> tuple[ImageRecord, ...]:
     return evaluation.records if evaluation else ()
 
 
-def doubt(strongest: np.ndarray, background_score: float) -> float:
+def doubt(strongest: np.ndarray, background_score: float | int) -> float:
     """Return how close the strongest map comes to the background score, in [0, 1]: ``1 - |a - s| / max(s, 1 - s)``.
 
     >>> doubt(np.array([[0.25, 0.25]]), 0.25), doubt(np.array([[1.0]]), 0.25), doubt(np.array([[1.0, 0.5]]), 0.5)

@@ -53,14 +53,23 @@ def _score_set(key: str, title: str, counted: Scores, where: Scores, *, note: st
         title=title,
         split=where.get("split", ""),
         images=where.get("images", 0),
-        mean_iou=counted.get("mean_iou"),
-        precision=counted.get("precision"),
-        recall=counted.get("recall"),
-        pixel_accuracy=counted.get("pixel_accuracy"),
-        iou=dict(counted.get("iou") or {}),
+        mean_iou=_number(counted.get("mean_iou")),
+        precision=_number(counted.get("precision")),
+        recall=_number(counted.get("recall")),
+        pixel_accuracy=_number(counted.get("pixel_accuracy")),
+        iou=_numbers(counted.get("iou") or {}),
         confusion=tuple(tuple(row) for row in confusion) if confusion else None,
         note=note,
     )
+
+
+def _number(value: float | int | None) -> float | None:
+    """Return a share as such: JSON may hold 0 or 1 without a point."""
+    return None if value is None else float(value)
+
+
+def _numbers(values: Mapping[str, float | int | None]) -> dict[str, float | None]:
+    return {name: _number(value) for name, value in values.items()}
 
 
 def sweeps(scores: Scores) -> tuple[Sweep, ...]:
@@ -87,8 +96,8 @@ def activation(scores: Scores) -> tuple[Activation, ...]:
             MAP_TITLES[kind],
             found["background_score"],
             (
-                ActivationShare("all classes", **found["overall"]),
-                *(ActivationShare(name, **shares) for name, shares in found["classes"].items()),
+                ActivationShare("all classes", **_numbers(found["overall"])),
+                *(ActivationShare(name, **_numbers(shares)) for name, shares in found["classes"].items()),
             ),
         )
         for kind, seeds in (scores.get("seeds") or {}).items()
