@@ -266,4 +266,4 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="milliseconds")  # a stage may be done twice in a second
