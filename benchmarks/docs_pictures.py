@@ -49,6 +49,7 @@ def show_report(page: Page, path: Path, out: Path) -> None:
     """Take the top of the report and its gallery."""
     page.goto(path.resolve().as_uri())
     page.screenshot(path=out / "report.png")
+    page.select_option("#sort", "random")
     page.evaluate("document.querySelector('#gallery').scrollIntoView()")
     page.wait_for_timeout(1500)
     page.screenshot(path=out / "report_gallery.png")
