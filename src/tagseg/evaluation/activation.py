@@ -14,6 +14,7 @@ import numpy as np
 from tagseg.artifacts.cam_file import CamFile
 from tagseg.classes import VOID
 from tagseg.errors import DataError
+from tagseg.evaluation.threshold import require_known_classes
 from tagseg.types import LabelMap
 
 
@@ -115,11 +116,7 @@ class ActivationCount:
                 f"CAMs{of_image} must have the size of its ground truth {truth.shape}, got {maps.size}",
                 help="check that both belong to the same upright image",
             )
-        if max(maps.label_ids, default=0) >= num_labels:
-            raise DataError(
-                f"CAMs{of_image} hold label ids 1..{num_labels - 1}, got {max(maps.label_ids)}",
-                help="score them with the class table that they were made with",
-            )
+        require_known_classes(maps, num_labels, name=name)
         self._pixels += np.bincount(truth.ravel(), minlength=VOID + 1)[:num_labels]
         known = truth != VOID
         for label, cam in zip(maps.label_ids, maps.cam, strict=True):

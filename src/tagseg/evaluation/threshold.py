@@ -76,11 +76,7 @@ class BackgroundSweep:
             DataError: when the sizes differ or an id is out of range.
         """
         num_labels = len(self.label_names)
-        if max(maps.label_ids, default=0) >= num_labels:
-            raise DataError(
-                f"CAMs{f' of {name}' if name else ''} hold label ids 1..{num_labels - 1}, got {max(maps.label_ids)}",
-                help="score them with the class table that they were made with",
-            )
+        require_known_classes(maps, num_labels, name=name)
         label_map, score = maps.strongest()
         exceeded = np.searchsorted(self._cuts, score, side="left")  # how many cuts lie strictly below the score
         cells = exceeded * num_labels + label_map
@@ -105,6 +101,24 @@ class BackgroundSweep:
         matrix.counts += self._counts[:, position + 1 :].sum(axis=1)
         matrix.counts[:, 0] += self._counts[:, : position + 1].sum(axis=(1, 2))
         return matrix
+
+
+def require_known_classes(maps: CamFile, num_labels: int, *, name: str = "") -> None:
+    """Require that every map is of one of the classes 1..K-1.
+
+    Args:
+        maps: class activation maps of one image.
+        num_labels: K, with background.
+        name: the image's id, for errors.
+
+    Raises:
+        DataError: when a label id is out of range.
+    """
+    if max(maps.label_ids, default=0) >= num_labels:
+        raise DataError(
+            f"CAMs{f' of {name}' if name else ''} hold label ids 1..{num_labels - 1}, got {max(maps.label_ids)}",
+            help="score them with the class table that they were made with",
+        )
 
 
 def best(points: Sequence[ThresholdPoint]) -> ThresholdPoint:
