@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tagseg.cli import tables
+from tagseg.cli.console import print_table
 
 
 def point(mean_iou: float, *, background_score: float = 0.3, recall: float | None = 0.5) -> dict[str, Any]:
@@ -169,3 +170,11 @@ def test_scores_of_folders_are_shown_by_label() -> None:
     scores["iou"] = {"background": 0.75, "cat": None}
     assert tables.folder_title(scores) == "3 images: mIoU 50.0 %, precision - %, recall 25.0 %, pixel accuracy 100.0 %"
     assert tables.folder_rows(scores) == [("background", "75.0"), ("cat", "-")]
+
+
+def test_a_file_has_room_for_a_wide_table(capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"a run with a long name {number}" for number in range(8)]
+    print_table("Runs", ["what", *names], [["mIoU", *(f"{number}.5" for number in range(8))]])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["mIoU", *(f"{number}.5" for number in range(8))] in lines
+    assert ["what", *" ".join(names).split()] in lines

@@ -20,7 +20,7 @@ from tagseg.progress import StageStatus, Task
 PLAIN_INTERVAL_S = 10.0
 """Seconds between progress lines when the output is a file or a pipe."""
 
-_WIDTH_OF_A_FILE = 120  # characters; a terminal tells its own
+_WIDTH_OF_A_FILE, _WIDEST = 120, 1000  # characters, usual and at most; a terminal tells its own
 
 _VERBS = {"start": "starts", "resume": "continues", "skip": "skipped", "done": "done"}
 
@@ -70,6 +70,9 @@ def print_table(
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console = open_console()
+    if not console.is_terminal:  # a file has room for a table of many runs
+        needed = console.measure(table, options=console.options.update(width=_WIDEST)).maximum
+        console.width = max(console.width, needed)
     console.print()
     console.print(Text(title, style="bold"))
     console.print(table)
