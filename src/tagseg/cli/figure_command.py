@@ -13,6 +13,14 @@ LIST_OPTIONS = ("--images", "--columns")
 
 app = typer.Typer()
 
+ImagesOption = Annotated[
+    list[str] | None,
+    typer.Option("--images", metavar="ID...", help="Show these images: all words up to the next option."),
+]
+ImageOption = Annotated[
+    list[str] | None, typer.Option("--image", metavar="ID", help="Show this image; may be repeated.")
+]
+CountOption = Annotated[int, typer.Option("--count", metavar="N", min=1, help="Images, unless they are named.")]
 ColumnsOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -54,14 +62,9 @@ def figure(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders of the same data, left to right.")],
     *,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The file to write: .png, .pdf or .svg.")],
-    images: Annotated[
-        list[str] | None,
-        typer.Option("--images", metavar="ID...", help="Show these images: all words up to the next option."),
-    ] = None,
-    image: Annotated[
-        list[str] | None, typer.Option("--image", metavar="ID", help="Show this image; may be repeated.")
-    ] = None,
-    count: Annotated[int, typer.Option("--count", metavar="N", min=1, help="Images, unless they are named.")] = 12,
+    images: ImagesOption = None,
+    image: ImageOption = None,
+    count: CountOption = 12,
     columns: ColumnsOption = None,
     background_score: BackgroundOption = None,
     width_px: WidthPxOption = None,

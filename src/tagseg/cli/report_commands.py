@@ -7,7 +7,7 @@ import typer
 
 from tagseg.cli import compare_tables
 from tagseg.cli.console import ConsoleProgress, open_console, print_table
-from tagseg.cli.figure_command import ListCommand
+from tagseg.cli.figure_command import CountOption, ImageOption, ImagesOption, ListCommand
 
 app = typer.Typer()
 
@@ -36,14 +36,9 @@ def compare(
     ],
     *,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The HTML file to write.")],
-    images: Annotated[
-        list[str] | None,
-        typer.Option("--images", metavar="ID...", help="Show these images: all words up to the next option."),
-    ] = None,
-    image: Annotated[
-        list[str] | None, typer.Option("--image", metavar="ID", help="Show this image; may be repeated.")
-    ] = None,
-    count: Annotated[int, typer.Option("--count", metavar="N", min=1, help="Images, unless they are named.")] = 12,
+    images: ImagesOption = None,
+    image: ImageOption = None,
+    count: CountOption = 12,
 ) -> None:
     """Compare runs of the same data: one page, and one table.
 

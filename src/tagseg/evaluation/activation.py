@@ -6,7 +6,6 @@ Axes: C classes, H W pixels, T background scores.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from tagseg.artifacts.cam_file import CamFile
 from tagseg.classes import VOID
 from tagseg.errors import DataError
-from tagseg.evaluation.threshold import require_known_classes
+from tagseg.evaluation.threshold import background_cuts, require_known_classes
 from tagseg.types import LabelMap
 
 
@@ -86,12 +85,9 @@ class ActivationCount:
     """
 
     def __init__(self, label_names: Sequence[str], background_scores: Sequence[float]) -> None:
-        if not background_scores or any(b <= a for a, b in pairwise(background_scores)):
-            raise ValueError(f"background scores must be ascending and at least one, got {list(background_scores)}")
         self.label_names = tuple(label_names)
         self.background_scores = tuple(background_scores)
-        # float32 as in cam_file.above, so that a pixel is covered where a seed of this class alone would be.
-        self._cuts = np.asarray(background_scores, np.float32)
+        self._cuts = background_cuts(background_scores)  # a pixel is covered where a seed of this class alone would be
         num_labels = len(self.label_names)
         # One sum an image, added up exactly at the end: the order of the images changes no bit.
         self._on_object: list[list[float]] = [[] for _ in range(num_labels)]

@@ -10,6 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float32
+from numpy import ndarray
 
 from tagseg.artifacts.cam_file import CamFile
 from tagseg.errors import DataError
@@ -55,12 +57,9 @@ class BackgroundSweep:
     """
 
     def __init__(self, label_names: Sequence[str], background_scores: Sequence[float]) -> None:
-        if not background_scores or any(b <= a for a, b in pairwise(background_scores)):
-            raise ValueError(f"background scores must be ascending and at least one, got {list(background_scores)}")
         self.label_names = tuple(label_names)
         self.background_scores = tuple(background_scores)
-        # float32 as in cam_file.above, so that a sweep and the seeds it chooses agree to the pixel.
-        self._cuts = np.asarray(background_scores, np.float32)
+        self._cuts = background_cuts(background_scores)
         num_labels = len(self.label_names)
         self._counts = np.zeros((num_labels, len(background_scores) + 1, num_labels), np.int64)
 
@@ -101,6 +100,20 @@ class BackgroundSweep:
         matrix.counts += self._counts[:, position + 1 :].sum(axis=1)
         matrix.counts[:, 0] += self._counts[:, : position + 1].sum(axis=(1, 2))
         return matrix
+
+
+def background_cuts(background_scores: Sequence[float]) -> Float32[ndarray, " T"]:
+    """Return background scores as ``cam_file.above`` compares them, in float32: a sweep and seeds agree to the pixel.
+
+    Args:
+        background_scores: in [0, 1], ascending, no two alike, at least one.
+
+    Raises:
+        ValueError: when they are not.
+    """
+    if not background_scores or any(b <= a for a, b in pairwise(background_scores)):
+        raise ValueError(f"background scores must be ascending and at least one, got {list(background_scores)}")
+    return np.asarray(background_scores, np.float32)
 
 
 def require_known_classes(maps: CamFile, num_labels: int, *, name: str = "") -> None:
