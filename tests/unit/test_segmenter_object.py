@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as PillowImage
+from torch import nn
 
 from tagseg.artifacts.mask_file import read_mask
 from tagseg.classes import ClassTable
+from tagseg.models.folding import fold_batch_norms
 from tagseg.models.segmenter import SegmenterDesign, build_segmenter
 from tagseg.ops.resize import resize_maps
 from tagseg.prediction.allocator import keep_freed_memory
@@ -75,7 +77,7 @@ class TestPredict:
     def test_native_size_in_tiles(self):
         model, image = segmenter(max_side_px=None, tile_px=512, overlap_px=256, flip=True), photograph(90, 700)
         found = model.predict(image, probabilities=True)
-        network, views = model.network, views_of((1.0,), flip=True)
+        network, views = fold_batch_norms(model.network), views_of((1.0,), flip=True)
         blocks = tiled_blocks(network, image, mean=network.mean, std=network.std, tiling=Tiling(512, 256), views=views)
         probabilities = torch.cat([block.probabilities for block in blocks], dim=2)
         assert found.probabilities is not None
@@ -114,6 +116,33 @@ class TestPredict:
         assert model.to("cpu") is model
         assert model.device == torch.device("cpu")
         assert not model.network.training
+
+    def test_the_network_stays_as_it_was_given(self):
+        network = build_segmenter(SegmenterDesign("deeplabv2", "test_resnet", num_labels=3), weights=None)
+        names = [name for name, _ in network.named_modules()]
+        model = Segmenter(network, CLASSES)
+        model.predict(photograph())
+        assert model.network is network
+        assert [name for name, _ in network.named_modules()] == names
+        assert any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+        with pytest.raises(AttributeError):
+            model.network = network
+
+    def test_other_settings_leave_the_segmenter_alone(self):
+        model, image = segmenter(), photograph()
+        other = model.with_settings(PredictionSettings(scales=(0.5,), flip=True))
+        assert other.network is model.network and other.classes is model.classes
+        assert (model.settings.flip, other.settings.flip) == (False, True)
+        expected_labels = segmenter(scales=(0.5,), flip=True).predict(image).labels
+        np.testing.assert_array_equal(other.predict(image).labels, expected_labels)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_segmenter_moved_to_a_gpu_and_back_gives_the_same_labels():
+    model, image = segmenter(), photograph()
+    before = model.predict(image).labels
+    assert (model.to("cuda").predict(image).labels == before).mean() >= 0.999
+    np.testing.assert_array_equal(model.to("cpu").predict(image).labels, before)
 
 
 class TestInputs:

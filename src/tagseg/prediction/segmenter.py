@@ -3,6 +3,7 @@
 Axes: N images, K labels with background, H W image pixels, h w pixels of a shrunk image.
 """
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from tagseg.classes import ClassTable
 from tagseg.errors import DataError, ModelError, RecipeError
+from tagseg.models.folding import fold_batch_norms
 from tagseg.models.segmenter import SegmentationNetwork
 from tagseg.prediction.inputs import Picture, to_image
 from tagseg.prediction.result import Prediction
@@ -77,8 +79,13 @@ class PredictionSettings:
 class Segmenter:
     """Segments photographs without any tags.
 
+    On a CPU a copy of the network predicts, whose convolutions do the work of its batch norms
+    (:func:`~tagseg.models.folding.fold_batch_norms`): an eighth faster, equal up to rounding, and a second time the
+    memory of the convolutions' weights.
+
     Args:
-        network: trained; used in evaluation mode, on the device that it is on.
+        network: trained; put into evaluation mode, and used on the device that it is on. Its weights are not to change
+            afterwards.
         classes: the class of each label.
         settings: how images are looked at.
 
@@ -102,9 +109,15 @@ class Segmenter:
                 f"got {network.design.num_labels}",
                 help="pass the class table that it was trained with",
             )
-        self.network = network.eval()
+        self._network = network.eval()
+        self._predicting = self._without_batch_norms()
         self.classes = classes
         self.settings = settings or PredictionSettings()
+
+    @property
+    def network(self) -> SegmentationNetwork:
+        """The network as it was given; :meth:`to` moves it."""
+        return self._network
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -119,12 +132,25 @@ class Segmenter:
     @property
     def device(self) -> torch.device:
         """Where the network is."""
-        return next(self.network.parameters()).device
+        return next(self._network.parameters()).device
 
     def to(self, device: str | torch.device) -> "Segmenter":
         """Move the network, and return this segmenter."""
-        self.network.to(device)
+        before = self.device
+        self._network.to(device)
+        if self.device != before:
+            self._predicting = self._without_batch_norms()
         return self
+
+    def with_settings(self, settings: PredictionSettings) -> "Segmenter":
+        """Return a segmenter with the same network that looks at images in another way."""
+        other = copy.copy(self)
+        other.settings = settings
+        return other
+
+    def _without_batch_norms(self) -> SegmentationNetwork:
+        """Return what predicts: on other devices than a CPU, where nothing was measured, the network itself."""
+        return fold_batch_norms(self._network) if self.device.type == "cpu" else self._network
 
     def predict(self, picture: Picture, *, probabilities: bool = False) -> Prediction:
         """Return the labels of one picture.
@@ -166,7 +192,7 @@ class Segmenter:
         if probabilities or not images or not self._is_shown_whole(images[0]):
             return [self._assemble(image, probabilities=probabilities) for image in images]
         labels, scores = label_images(
-            self.network, self._normalize(images), scales=self.settings.scales, flip=self.settings.flip
+            self._predicting, self._normalize(images), scales=self.settings.scales, flip=self.settings.flip
         )
         parts = zip(labels.cpu().numpy(), scores.cpu().numpy(), images, strict=True)
         return [self._prediction(*part) for part in parts]
@@ -195,7 +221,7 @@ class Segmenter:
 
     def _blocks(self, image: Image) -> Iterator[Block]:
         """Yield the probabilities of an image, whole or part by part."""
-        settings, network = self.settings, self.network
+        settings, network = self.settings, self._predicting
         if self._is_shown_whole(image):
             yield Block(slice(None), slice(None), self._segment(image))
         elif settings.max_side_px is not None:
@@ -212,10 +238,10 @@ class Segmenter:
 
     def _segment(self, image: Image) -> Float[Tensor, "K H W"]:
         settings = self.settings
-        return segment(self.network, self._normalize([image]), scales=settings.scales, flip=settings.flip)[0]
+        return segment(self._predicting, self._normalize([image]), scales=settings.scales, flip=settings.flip)[0]
 
     def _normalize(self, images: Sequence[Image]) -> Float[Tensor, "N 3 H W"]:
-        return normalize_images(images, mean=self.network.mean, std=self.network.std, device=self.device)
+        return normalize_images(images, mean=self._network.mean, std=self._network.std, device=self.device)
 
 
 def shrink(image: Image, max_side_px: int) -> Image:

@@ -216,7 +216,7 @@ class Service:
         flip = settings.flip if options.flip is None else options.flip
         if (scales, flip) == (settings.scales, settings.flip):
             return segmenter
-        return Segmenter(segmenter.network, segmenter.classes, settings=replace(settings, scales=scales, flip=flip))
+        return segmenter.with_settings(replace(settings, scales=scales, flip=flip))
 
     def _look(self, cams: CamPredictor, image: Image, options: Options, *, name: str) -> TagsAndCams:
         height, width = image.shape[:2]

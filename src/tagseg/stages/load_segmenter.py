@@ -38,7 +38,7 @@ def load(source: str | Path, *, device: str = "auto", revision: str | None = Non
     found = find_segmenter(source, revision=revision)
     loaded = load_segmenter(found)
     settings = prediction_settings(loaded, path=found / DESCRIPTION_NAME)
-    return Segmenter(loaded.network, loaded.classes, settings=settings).to(place)
+    return Segmenter(loaded.network.to(place), loaded.classes, settings=settings)
 
 
 def find_segmenter(source: str | Path, *, revision: str | None = None) -> Path:

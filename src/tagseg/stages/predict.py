@@ -67,7 +67,7 @@ def _load(context: RunContext) -> Segmenter:
     wanted = json.loads(json.dumps(asdict(settings)))
     if fabric.is_global_zero and loaded.prediction != wanted:
         save_segmenter(folder, loaded.network, loaded.classes, prediction=wanted, notes=loaded.notes)
-    return Segmenter(loaded.network, loaded.classes, settings=settings).to(fabric.device)
+    return Segmenter(loaded.network.to(fabric.device), loaded.classes, settings=settings)
 
 
 def count_missing(context: RunContext) -> int:

@@ -164,7 +164,7 @@ def predict_files(
     """
     images = find_inputs(inputs, lines=sys.stdin if STDIN in inputs else ())
     loaded = load(source, device=choice.device)
-    segmenter = Segmenter(loaded.network, loaded.classes, settings=replace(loaded.settings, **dict(choice.settings)))
+    segmenter = loaded.with_settings(replace(loaded.settings, **dict(choice.settings)))
     folder = OutputFolder(out, choice.formats)
     _keep_photographs(images, folder)
     with folder_lock(out / ".lock"):
