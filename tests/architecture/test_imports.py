@@ -20,7 +20,7 @@ LAYERS = (
     ("artifacts",),
     ("models", "losses", "data"),
     ("ops",),
-    ("types", "progress"),
+    ("types", "progress", "atomic"),
     ("classes",),
     ("errors",),
 )

@@ -10,12 +10,12 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from tagseg.artifacts.atomic import atomic_write
 from tagseg.artifacts.cam_file import read_cam, write_cam
 from tagseg.artifacts.checkpoint import load_checkpoint, save_checkpoint
 from tagseg.artifacts.instance_file import Instance, read_instances, write_instances
 from tagseg.artifacts.mask_file import read_confidence, read_mask, write_confidence, write_mask
 from tagseg.artifacts.run_folder import RunFolder
+from tagseg.atomic import atomic_write
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tagseg.artifacts.atomic import atomic_path
+from tagseg.atomic import atomic_path
 from tagseg.classes import VOID, ClassTable
 from tagseg.errors import ArtifactError
 from tagseg.types import LabelMap

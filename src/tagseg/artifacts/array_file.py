@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 from numpy import ndarray
 
-from tagseg.artifacts.atomic import atomic_write
+from tagseg.atomic import atomic_write
 from tagseg.errors import ArtifactError
 
 

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tagseg.artifacts.atomic import atomic_path
+from tagseg.atomic import atomic_path
 from tagseg.errors import ArtifactError
 
 FORMAT = 1

@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Bool
 from pycocotools import mask as coco_mask
 
-from tagseg.artifacts.atomic import atomic_write
 from tagseg.artifacts.run_lengths import run_lengths
+from tagseg.atomic import atomic_write
 from tagseg.data.quiet import quiet_decoders
 from tagseg.errors import ArtifactError
 

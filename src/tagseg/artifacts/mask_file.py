@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool
 from PIL import Image
 
-from tagseg.artifacts.atomic import atomic_write
+from tagseg.atomic import atomic_write
 from tagseg.classes import VOID, ClassTable
 from tagseg.errors import ArtifactError
 from tagseg.types import LabelMap

@@ -19,8 +19,8 @@ import torch
 from jaxtyping import Float32
 from numpy import ndarray
 
-from tagseg.artifacts.atomic import atomic_write
 from tagseg.artifacts.segmenter_file import label_colors
+from tagseg.atomic import atomic_write
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError, ModelError
 from tagseg.models.exportable import ExportableNetwork

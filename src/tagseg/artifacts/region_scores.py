@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
 
-from tagseg.artifacts.atomic import atomic_write
+from tagseg.atomic import atomic_write
 from tagseg.errors import ArtifactError
 
 RegionScores = dict[str, Float32[ndarray, "C_t R"]]

@@ -14,8 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from tagseg.artifacts.atomic import atomic_write, remove_leftovers
 from tagseg.artifacts.lock import folder_lock
+from tagseg.atomic import atomic_write, remove_leftovers
 from tagseg.errors import ArtifactError
 
 STAGE_OUTPUTS = {

@@ -12,7 +12,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from tagseg.artifacts.atomic import atomic_path, atomic_write
+from tagseg.atomic import atomic_path, atomic_write
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError, DataError, ModelError
 from tagseg.models.segmenter import SegmentationNetwork, SegmenterDesign, build_segmenter

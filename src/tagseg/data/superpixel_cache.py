@@ -4,11 +4,10 @@ import hashlib
 import io
 import multiprocessing
 import os
-import secrets
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing import connection
 from pathlib import Path
@@ -17,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from tagseg.atomic import atomic_write
 from tagseg.data.images import content_fingerprint, read_image
 from tagseg.data.superpixels import Method, compute_regions
-from tagseg.errors import DataError
+from tagseg.errors import ArtifactError, DataError
 from tagseg.progress import Progress, SilentProgress
 from tagseg.types import ImageRecord
 
@@ -185,19 +185,11 @@ def _write(path: Path, regions: NDArray[np.int32]) -> None:
     """Write a 16-bit PNG that appears whole or not at all."""
     buffer = io.BytesIO()
     PillowImage.fromarray(regions.astype(np.uint16)).save(buffer, format="PNG")
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
-            file.write(buffer.getvalue())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
+        atomic_write(path, buffer.getvalue())
+    except ArtifactError as error:
+        reason = getattr(error.__cause__, "strerror", None) or error.__cause__
         raise DataError(
-            f"superpixel cache {path.parent} must be writable, got '{error.strerror or error}'",
+            f"superpixel cache {path.parent} must be writable, got '{reason}'",
             help="free some space, or name another folder in superpixels.cache",
         ) from error
-    finally:
-        with suppress(OSError):  # already renamed, or its folder never was one
-            temporary.unlink()

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
-from tagseg.artifacts.atomic import atomic_write
+from tagseg.atomic import atomic_write
 from tagseg.errors import ArtifactError, DataError
 from tagseg.progress import Progress, SilentProgress
 from tagseg.recipe import Recipe

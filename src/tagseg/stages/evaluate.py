@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from tagseg.artifacts.atomic import atomic_write
+from tagseg.atomic import atomic_write
 from tagseg.evaluation.activation import ActivationCount
 from tagseg.evaluation.threshold import BackgroundSweep, best
 from tagseg.stages.context import RunContext

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tagseg.artifacts.atomic import atomic_write
+from tagseg.atomic import atomic_write
 from tagseg.classes import BACKGROUND, MAX_CLASSES, VOID, ClassTable
 from tagseg.data.masks import MASK_ENDINGS, PaletteMask, mask_paths
 from tagseg.errors import ArtifactError, DataError

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-from tagseg.artifacts.atomic import atomic_write
+from tagseg.atomic import atomic_write
 from tagseg.errors import ArtifactError
 from tagseg.report.figures import encode_png
 from tagseg.report.panel import panel

@@ -11,8 +11,8 @@ from typing import Any
 
 from lightning_fabric import Fabric
 
-from tagseg.artifacts.atomic import atomic_write
 from tagseg.artifacts.run_folder import RunFolder, describe_environment
+from tagseg.atomic import atomic_write
 from tagseg.errors import ArtifactError
 from tagseg.progress import Progress, SilentProgress
 from tagseg.recipe import Recipe, load_recipe, to_toml

@@ -13,12 +13,12 @@ import torch
 from PIL import Image as PillowImage
 
 from tagseg.artifacts.area_csv import area_writer
-from tagseg.artifacts.atomic import atomic_path, atomic_write, remove_leftovers
 from tagseg.artifacts.coco_file import CocoKind, coco_writer
 from tagseg.artifacts.lock import folder_lock
 from tagseg.artifacts.mask_file import read_mask, write_mask
 from tagseg.artifacts.probability_file import write_probabilities
 from tagseg.artifacts.run_folder import fingerprint
+from tagseg.atomic import atomic_path, atomic_write, remove_leftovers
 from tagseg.classes import ClassTable, nearest_name_help
 from tagseg.data.inputs import STDIN, InputImage, find_inputs
 from tagseg.errors import ArtifactError, RecipeError, TagsegError

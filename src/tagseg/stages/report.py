@@ -6,8 +6,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from tagseg.artifacts.atomic import atomic_write
 from tagseg.artifacts.run_folder import FULL_FOLDER, PLAIN_FOLDER, RunFolder, fingerprint
+from tagseg.atomic import atomic_write
 from tagseg.errors import ArtifactError, DataError
 from tagseg.progress import Progress, SilentProgress
 from tagseg.stages.context import RunContext

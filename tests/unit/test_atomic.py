@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tagseg import errors
-from tagseg.artifacts.atomic import PART_SUFFIX, atomic_path, atomic_write, remove_leftovers
+from tagseg.atomic import PART_SUFFIX, atomic_path, atomic_write, remove_leftovers
 from tagseg.errors import ArtifactError
 
 # A child process needs the artifacts alone: this stands in for the package's root, which imports torch and much more.
@@ -67,7 +67,7 @@ def test_kill_9_in_the_middle_keeps_the_old_file_and_the_rest_is_swept_up(tmp_pa
     script = f"""{CHILD}
 import os, signal
 from pathlib import Path
-from tagseg.artifacts.atomic import atomic_write
+from tagseg.atomic import atomic_write
 def write(file):
     file.write(b"half")
     file.flush()
