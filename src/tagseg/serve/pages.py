@@ -19,7 +19,7 @@ def page_response(name: str) -> Response:
     """Return a file of the page.
 
     Args:
-        name: of a file in ``static``; only the names that are there exist, so no name can lead elsewhere.
+        name: of a file in ``static``, or ``theme.js``; only these names exist, so no name can lead elsewhere.
 
     Raises:
         RefusedError: when there is no such file.
@@ -41,7 +41,8 @@ def no_such_page() -> RefusedError:
 @cache
 def _static_files() -> dict[str, tuple[str, bytes]]:
     found = {}
-    for file in files("tagseg.serve").joinpath("static").iterdir():
+    theme = files("tagseg.report").joinpath("templates", "theme.js")  # reports and the app look alike
+    for file in (*files("tagseg.serve").joinpath("static").iterdir(), theme):
         kind = _KINDS.get(f".{file.name.rpartition('.')[2]}")
         if kind is not None:
             found[file.name] = (kind, file.read_bytes())

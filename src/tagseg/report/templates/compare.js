@@ -113,27 +113,14 @@ class CompareGallery {
   constructor(settings, runs) {
     this.settings = settings;
     this.cards = data.images.map((_, position) => new CompareCard(position, settings, runs));
-    this.byElement = new Map(this.cards.map((card) => [card.element, card]));
-    const watcher = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: "400px 0px" });
-    for (const card of this.cards) watcher.observe(card.element);
+    drawWhenNear(this.cards);
     this.arrange();
-  }
-
-  #seen(entries) {
-    for (const { isIntersecting, target } of entries) {
-      const card = this.byElement.get(target);
-      if (isIntersecting) card.show();
-      else card.visible = false;
-    }
   }
 
   arrange() {
     const label = Number(this.settings.get("class"));
     const chosen = this.cards.filter(({ image }) => !label || image.tags.includes(label));
-    const shown = COMPARE_ORDERS[this.settings.get("sort")](chosen);
-    byId("cards").replaceChildren(...shown.map((card) => card.element));
-    byId("shown-count").textContent = `${shown.length} of ${this.cards.length} images`;
-    byId("none-shown").hidden = shown.length > 0;
+    listCards(COMPARE_ORDERS[this.settings.get("sort")](chosen), this.cards);
   }
 
   update(changed) {

@@ -122,21 +122,10 @@ function presentKinds(images) {
 class Gallery {
   constructor(settings, openViewer) {
     this.settings = settings;
-    this.list = byId("cards");
     this.kinds = presentKinds(data.images);
     this.cards = data.images.map((image) => new Card(image, settings, this.kinds, openViewer));
-    this.watcher = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: "400px 0px" });
-    this.byElement = new Map(this.cards.map((card) => [card.element, card]));
-    for (const card of this.cards) this.watcher.observe(card.element);
+    drawWhenNear(this.cards);
     this.arrange();
-  }
-
-  #seen(entries) {
-    for (const { isIntersecting, target } of entries) {
-      const card = this.byElement.get(target);
-      if (isIntersecting) card.show();
-      else card.visible = false;
-    }
   }
 
   arrange() {
@@ -146,9 +135,7 @@ class Gallery {
       ({ image }) => (!label || image.tags.includes(Number(label))) && (!why || image.why.includes(why)),
     );
     this.shown = ORDERS[this.settings.get("sort")](chosen);
-    this.list.replaceChildren(...this.shown.map((card) => card.element));
-    byId("shown-count").textContent = `${this.shown.length} of ${this.cards.length} images`;
-    byId("none-shown").hidden = this.shown.length > 0;
+    listCards(this.shown, this.cards);
   }
 
   update(changed) {

@@ -70,3 +70,26 @@ function needsDrawing(kind, changed) {
   if (kind === "seed") return changed.has("maps") || changed.has("score") || changed.has("palette");
   return changed.has("palette");
 }
+
+// Draws cards when they come near the window; those that are far are not drawn again at each change.
+function drawWhenNear(cards) {
+  const byElement = new Map(cards.map((card) => [card.element, card]));
+  const watcher = new IntersectionObserver(
+    (entries) => {
+      for (const { isIntersecting, target } of entries) {
+        const card = byElement.get(target);
+        if (isIntersecting) card.show();
+        else card.visible = false;
+      }
+    },
+    { rootMargin: "400px 0px" },
+  );
+  for (const card of cards) watcher.observe(card.element);
+}
+
+// Puts the chosen cards on the page, in their order, and says how many of all they are.
+function listCards(chosen, all) {
+  byId("cards").replaceChildren(...chosen.map((card) => card.element));
+  byId("shown-count").textContent = `${chosen.length} of ${all.length} images`;
+  byId("none-shown").hidden = chosen.length > 0;
+}
