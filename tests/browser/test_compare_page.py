@@ -138,6 +138,38 @@ def test_the_palette_holds_for_all_runs(opened: Any, data: list[SampleData]) -> 
         assert np.array_equal(drawn_labels(opened, canvas, "safe"), seeds(sample.cams[2]["averaged"], 0.5))
 
 
+def test_an_image_is_enlarged_in_all_runs(opened: Any, comparison: Comparison, data: list[SampleData]) -> None:
+    opened.locator("#sort").select_option("gain")
+    settle(opened)
+    order = shown_ids(opened)
+    opened.locator(f'.card[data-image-id="{order[0]}"] .open').click()
+    viewer = opened.locator("#viewer")
+    assert viewer.get_attribute("data-image-id") == order[0]
+    assert opened.locator("#viewer-tiles .tile").count() == 5  # photo, truth, three runs
+    assert opened.locator("#viewer-scores").text_content() == "each run at its own best background score"
+    opened.keyboard.press("ArrowRight")
+    assert viewer.get_attribute("data-image-id") == order[1]
+    set_slider(opened, "#viewer-score", 0.6)
+    opened.locator("#viewer-tiles .tile-score:not(:empty)").first.wait_for(state="attached")
+    index = data[0].ids.index(order[1])
+    canvases = opened.locator('#viewer-tiles canvas[data-kind="seed"]').all()
+    for sample, canvas in zip(data, canvases, strict=True):
+        assert np.array_equal(drawn_labels(opened, canvas), seeds(sample.cams[index]["averaged"], 0.6))
+    assert not opened.locator("#own-best").is_checked()
+    assert opened.locator("#viewer-scores").text_content() == ""
+    opened.keyboard.press("Escape")
+    assert opened.evaluate("document.activeElement.getAttribute('aria-label')") == f"Enlarge {order[1]}"
+
+
+def test_the_enlarged_image_shows_the_chosen_layer(opened: Any, data: list[SampleData]) -> None:
+    opened.locator("#layer").select_option("mask")
+    settle(opened)
+    opened.locator(f'.card[data-image-id="{data[0].ids[1]}"] .tiles').click()
+    opened.locator("#viewer-tiles .tile-score:not(:empty)").first.wait_for(state="attached")
+    for sample, canvas in zip(data, opened.locator('#viewer-tiles canvas[data-kind="mask"]').all(), strict=True):
+        assert np.array_equal(drawn_labels(opened, canvas), seeds(sample.cams[1]["averaged"], 0.3))
+
+
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["full", "empty", "hostile"])

@@ -5,7 +5,7 @@ from tagseg.report.content import Comparison
 from tagseg.report.html import render_page
 from tagseg.report.page_data import comparison_data
 
-_SCRIPTS = ("pixels.js", "controls.js", "tiles.js", "compare.js")
+_SCRIPTS = ("pixels.js", "controls.js", "tiles.js", "viewer.js", "compare.js")
 
 
 def render_comparison(comparison: Comparison) -> str:

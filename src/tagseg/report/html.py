@@ -16,7 +16,7 @@ from tagseg.report.page_data import report_data, script_json
 from tagseg.report.report_view import report_view
 
 _TEMPLATES = "templates"
-_SCRIPTS = ("pixels.js", "controls.js", "tiles.js", "gallery.js", "viewer.js", "report.js")
+_SCRIPTS = ("pixels.js", "controls.js", "tiles.js", "viewer.js", "gallery.js", "report.js")
 
 
 def render_report(report: Report) -> str:

@@ -31,31 +31,16 @@ class RunSettings {
   }
 }
 
-class CompareCard {
+// One image in every run: photo, truth, and the chosen layer of each.
+class RunTiles {
   constructor(position, settings, runs) {
     this.image = data.images[position];
     this.settings = settings;
     const photo = toUrl(this.image.photo, "jpeg");
-    const truth = this.image.labels.truth;
+    const kinds = this.image.labels.truth ? ["photo", "truth"] : ["photo"];
     this.shared = new TileSet(new Pictures(this.image), settings);
-    this.strip = element("div", { class: "tiles runs" });
-    this.strip.style.setProperty("--columns", runs.length + (truth ? 2 : 1));
-    this.strip.append(this.shared.add(makeTile(this.shared.pictures, photo, { kind: "photo", title: TILE_TITLES.photo })));
-    if (truth) this.strip.append(this.shared.add(makeTile(this.shared.pictures, photo, { kind: "truth", title: TILE_TITLES.truth })));
+    this.figures = kinds.map((kind) => this.shared.add(makeTile(this.shared.pictures, photo, { kind, title: TILE_TITLES[kind] })));
     this.runs = runs.map((runSettings) => this.#column(runSettings, position, photo));
-    const head = element("header", {}, element("h3", {}, isolated(this.image.id)), this.#tags());
-    this.element = element("article", { class: "card", "data-image-id": this.image.id }, head, this.strip);
-  }
-
-  // Between the last run and the first, of what the gallery scores; 0 where either has no score.
-  get gain() {
-    const scores = this.runs.map(({ image }) => image.miou);
-    const [first, last] = [scores[0], scores[scores.length - 1]];
-    return first === null || last === null ? 0 : last - first;
-  }
-
-  #tags() {
-    return element("div", { class: "chips" }, ...this.image.tags.map((label) => element("span", { class: "chip" }, ...tagChip(label, this.settings))));
   }
 
   #column(runSettings, position, photo) {
@@ -67,20 +52,15 @@ class CompareCard {
     const caption = tile.figure.querySelector("figcaption");
     const score = element("span", { class: "note tile-score" });
     caption.append(isolated(runSettings.run.title), " ", score);
-    this.strip.append(tiles.add(tile));
+    this.figures.push(tiles.add(tile));
     return { image: own, tiles, score, run: runSettings.run };
   }
 
-  async show() {
-    const all = [this.shared, ...this.runs.map(({ tiles }) => tiles)];
-    await Promise.all(all.map(({ pictures }) => pictures.load()));
-    this.visible = true;
-    this.update(null);
+  load() {
+    return Promise.all([this.shared, ...this.runs.map(({ tiles }) => tiles)].map(({ pictures }) => pictures.load()));
   }
 
-  update(changed) {
-    if (changed?.has("palette")) paintSwatches(this.element, this.settings);
-    if (!this.visible) return;
+  draw(changed) {
     this.shared.draw(changed);
     const layer = this.settings.get("layer");
     const wanted = Number(this.settings.get("cam"));
@@ -94,6 +74,46 @@ class CompareCard {
       score.dataset.value = live === null ? "" : String(100 * live);
       score.textContent = live !== null ? formatPercent(live) : savedScore(layer, image, run);
     }
+  }
+
+  // The scores stand below the pictures.
+  scores() {
+    const own = this.settings.get("layer") === "seed" && this.settings.get("ownBest");
+    return own ? ["each run at its own best background score"] : [];
+  }
+}
+
+class CompareCard {
+  constructor(position, settings, runs, openViewer) {
+    this.image = data.images[position];
+    this.settings = settings;
+    this.enlarged = () => new RunTiles(position, settings, runs);
+    this.tiles = this.enlarged();
+    const chips = this.image.tags.map((label) => element("span", { class: "chip" }, ...tagChip(label, settings)));
+    this.opener = makeOpener(this, openViewer);
+    const head = element("header", {}, element("h3", {}, isolated(this.image.id)), element("div", { class: "chips" }, ...chips), this.opener);
+    const strip = element("div", { class: "tiles runs" }, ...this.tiles.figures);
+    strip.style.setProperty("--columns", this.tiles.figures.length);
+    strip.addEventListener("click", () => openViewer(this));
+    this.element = element("article", { class: "card", "data-image-id": this.image.id }, head, strip);
+  }
+
+  // Between the last run and the first, of what the gallery scores; 0 where either has no score.
+  get gain() {
+    const scores = this.tiles.runs.map(({ image }) => image.miou);
+    const [first, last] = [scores[0], scores[scores.length - 1]];
+    return first === null || last === null ? 0 : last - first;
+  }
+
+  async show() {
+    await this.tiles.load();
+    this.visible = true;
+    this.update(null);
+  }
+
+  update(changed) {
+    if (changed?.has("palette")) paintSwatches(this.element, this.settings);
+    if (this.visible) this.tiles.draw(changed);
   }
 }
 
@@ -110,9 +130,9 @@ const COMPARE_ORDERS = {
 };
 
 class CompareGallery {
-  constructor(settings, runs) {
+  constructor(settings, runs, openViewer) {
     this.settings = settings;
-    this.cards = data.images.map((_, position) => new CompareCard(position, settings, runs));
+    this.cards = data.images.map((_, position) => new CompareCard(position, settings, runs, openViewer));
     drawWhenNear(this.cards);
     this.arrange();
   }
@@ -120,7 +140,8 @@ class CompareGallery {
   arrange() {
     const label = Number(this.settings.get("class"));
     const chosen = this.cards.filter(({ image }) => !label || image.tags.includes(label));
-    listCards(COMPARE_ORDERS[this.settings.get("sort")](chosen), this.cards);
+    this.shown = COMPARE_ORDERS[this.settings.get("sort")](chosen);
+    listCards(this.shown, this.cards);
   }
 
   update(changed) {
@@ -163,12 +184,15 @@ function startComparison() {
     for (const output of document.querySelectorAll(".run-score")) runs[output.dataset.run].show(output);
   };
   showScores();
-  const gallery = data.images.length ? new CompareGallery(settings, runs) : null;
+  if (!data.images.length) return;
+  const viewer = new Viewer(settings);
+  const gallery = new CompareGallery(settings, runs, (card) => viewer.open(card, gallery.shown));
   settings.onChange((changed) => {
     // What a run shows depends on all three together.
     if (changed.has("ownBest")) changed.add("score");
     showScores();
-    gallery?.update(changed);
+    gallery.update(changed);
+    viewer.update(changed);
   });
 }
 

@@ -49,9 +49,7 @@ class Card {
       chip.addEventListener("click", () => this.choose(this.chosen === label ? 0 : label));
       return chip;
     });
-    this.opener = element("button", { type: "button", class: "open" }, "Enlarge");
-    this.opener.setAttribute("aria-label", `Enlarge ${image.id}`);
-    this.opener.addEventListener("click", () => openViewer(this));
+    this.opener = makeOpener(this, openViewer);
     this.strip = element("div", { class: "tiles" });
     this.strip.style.setProperty("--columns", Math.min(kinds.length, 8));
     this.strip.addEventListener("click", () => openViewer(this));
@@ -97,6 +95,10 @@ class Card {
     this.tiles.draw(new Set(["cam"]));
   }
 
+  enlarged() {
+    return new EnlargedImage(this);
+  }
+
   update(changed) {
     if (changed?.has("cam")) this.choose(this.#chosenByAll());
     if (changed?.has("palette")) paintSwatches(this.element, this.settings);
@@ -109,6 +111,36 @@ class Card {
     const value = this.tiles.seedMeanIou();
     this.live.dataset.value = value === null ? "" : String(100 * value);
     this.live.textContent = value === null ? "" : `seed at ${formatScore(this.settings.get("score"))}: ${formatPercent(value)}`;
+  }
+}
+
+// Every map and mask of an image, for the viewer.
+class EnlargedImage {
+  constructor({ image, pictures, photo, settings }) {
+    this.image = image;
+    this.settings = settings;
+    this.tiles = new TileSet(pictures, settings);
+    this.figures = [];
+    for (const kind of presentKinds([image])) {
+      for (const label of kind === "cam" ? image.tags : [0]) {
+        const note = kind === "cam" ? data.labels[label] : "";
+        this.figures.push(this.tiles.add(makeTile(pictures, photo, { kind, title: TILE_TITLES[kind], note }), label));
+      }
+    }
+  }
+
+  load() {
+    return this.tiles.pictures.load();
+  }
+
+  draw(changed) {
+    this.tiles.draw(changed);
+  }
+
+  scores() {
+    const parts = this.image.miou === null ? [] : [`${data.galleryScore} ${formatPercent(this.image.miou)}`];
+    const live = this.tiles.pictures.ready ? this.tiles.seedMeanIou() : null;
+    return live === null ? parts : [...parts, `seed at ${formatScore(this.settings.get("score"))}: ${formatPercent(live)}`];
   }
 }
 

@@ -1,4 +1,5 @@
-// One image, large, in a dialog: every map and mask of it; arrow keys move in the order of the gallery.
+// One image, large, in a dialog; arrow keys move in the order of the gallery. What is shown of it is its card's affair:
+// `card.enlarged()` gives `figures`, `load()`, `draw(changed)` and `scores()`.
 
 class Viewer {
   constructor(settings) {
@@ -29,8 +30,8 @@ class Viewer {
   update(changed) {
     if (!this.dialog.open) return;
     if (changed.has("palette")) paintSwatches(this.dialog, this.settings);
-    this.tiles?.draw(changed);
-    this.#showLive();
+    this.view.draw(changed);
+    this.#showScores();
   }
 
   #show(position) {
@@ -48,32 +49,19 @@ class Viewer {
   }
 
   async #fill(card) {
-    this.tiles = new TileSet(card.pictures, this.settings);
-    const figures = [];
-    for (const kind of presentKinds([card.image])) {
-      const labels = kind === "cam" ? card.image.tags : [0];
-      for (const label of labels) {
-        const note = kind === "cam" ? data.labels[label] : "";
-        const tile = makeTile(card.pictures, card.photo, { kind, title: TILE_TITLES[kind], note });
-        figures.push(this.tiles.add(tile, label));
-      }
-    }
-    this.body.replaceChildren(...figures);
+    const view = card.enlarged();
+    this.view = view;
+    this.body.replaceChildren(...view.figures);
     this.body.scrollTop = 0;
-    const tiles = this.tiles;
-    await card.pictures.load();
-    if (this.tiles !== tiles) return;
-    tiles.draw();
-    this.#showLive();
+    this.#showScores();
+    await view.load();
+    if (this.view !== view) return;
+    view.draw(null);
+    this.#showScores();
   }
 
-  #showLive() {
-    const { image } = this.cards[this.position];
-    const parts = [];
-    if (image.miou !== null) parts.push(`${data.galleryScore} ${formatPercent(image.miou)}`);
-    const live = this.tiles.pictures.ready ? this.tiles.seedMeanIou() : null;
-    if (live !== null) parts.push(`seed at ${formatScore(this.settings.get("score"))}: ${formatPercent(live)}`);
-    byId("viewer-scores").textContent = parts.join(" · ");
+  #showScores() {
+    byId("viewer-scores").textContent = this.view.scores().join(" · ");
   }
 
   #onKey(event) {
@@ -87,4 +75,10 @@ class Viewer {
     this.opener.scrollIntoView({ block: "nearest" });
     this.opener.focus();
   }
+}
+
+function makeOpener(card, openViewer) {
+  const opener = element("button", { type: "button", class: "open", "aria-label": `Enlarge ${card.image.id}` }, "Enlarge");
+  opener.addEventListener("click", () => openViewer(card));
+  return opener;
 }
