@@ -57,33 +57,33 @@ def test_a_label_that_the_network_does_not_have_is_refused():
 
 def test_the_teacher_names_the_best_possible_label():
     logits = torch.tensor([1.0, 2.0, 9.0]).view(1, 3, 1, 1)
-    assert teacher_labels(logits, None).item() == 2
-    assert teacher_labels(logits, torch.tensor([[1.0, 0.0]])).item() == 1
-    assert teacher_labels(logits, torch.tensor([[0.0, 0.0]])).item() == 0
+    assert teacher_labels(logits, None).labels.item() == 2
+    assert teacher_labels(logits, torch.tensor([[1.0, 0.0]])).labels.item() == 1
+    assert teacher_labels(logits, torch.tensor([[0.0, 0.0]])).labels.item() == 0
 
 
 def test_the_teachers_probability_is_that_among_possible_labels():
     logits = torch.log(torch.tensor([0.2, 0.3, 0.5])).view(1, 3, 1, 1)
     tags = torch.tensor([[1.0, 0.0]])  # 0.2 and 0.3 are left: 0.4 and 0.6
-    assert teacher_labels(logits, tags, min_probability=0.59).item() == 1
-    assert teacher_labels(logits, tags, min_probability=0.61).item() == VOID
-    assert teacher_labels(logits, None, min_probability=0.51).item() == VOID
+    assert teacher_labels(logits, tags).probability.item() == pytest.approx(0.6)
+    assert teacher_labels(logits, None).probability.item() == pytest.approx(0.5)
 
 
 def test_background_alone_is_certain():
     logits = torch.tensor([-30.0, 30.0]).view(1, 2, 1, 1)
-    assert teacher_labels(logits, torch.zeros(1, 1), min_probability=1.0).item() == 0
+    labels, probability = teacher_labels(logits, torch.zeros(1, 1))
+    assert (labels.item(), probability.item()) == (0, 1)
 
 
 def test_each_image_of_a_batch_has_its_own_tags():
     logits = torch.tensor([0.0, 2.0, 1.0]).view(1, 3, 1, 1).expand(3, 3, 1, 1)
     tags = torch.tensor([[1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
-    assert teacher_labels(logits, tags).flatten().tolist() == [1, 2, 0]
+    assert teacher_labels(logits, tags).labels.flatten().tolist() == [1, 2, 0]
 
 
 def test_no_gradient_goes_back_to_the_teacher():
     logits = torch.randn(1, 3, 2, 2, requires_grad=True)
-    assert not teacher_labels(logits, None, min_probability=0.1).requires_grad
+    assert not teacher_labels(logits, None).probability.requires_grad
     assert logits.is_leaf
     assert logits.grad is None
 

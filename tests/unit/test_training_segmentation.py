@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from tagseg.classes import VOID
+from tagseg.losses.segmentation import boundary_weights, teacher_labels
 from tagseg.training.segmentation import (
     UnsureSettings,
     consistency_gradients,
@@ -176,6 +177,40 @@ def test_boundaries_of_the_other_network_weigh_more_in_cotraining():
         )
         take(make_batch(), 0)
     assert not torch.allclose(plain.gradient(), stressed.gradient())
+
+
+@pytest.mark.parametrize("min_probability", [0.0, 0.5])
+@pytest.mark.parametrize("boundary_weight", [1.0, 4.0])
+def test_cotraining_divides_by_all_unsure_pixels_not_by_those_that_are_taught(min_probability, boundary_weight):
+    batch, network, peer = make_batch(), TinyNetwork(), TinyNetwork(1)
+    chosen = settings(warmup_epochs=0, min_probability=min_probability, boundary_px=1, boundary_weight=boundary_weight)
+    figures = cotrain_gradients(alone(), network, peer, settings=chosen)(batch, 0)
+    unsure, expected = unsure_pixels(batch), 0.0
+    for student, teacher in ((TinyNetwork(), TinyNetwork(1)), (TinyNetwork(1), TinyNetwork())):
+        named = teacher_labels(teacher(batch["image"]), batch["tags"])
+        inside = torch.where(batch["mask"] == VOID, VOID, named.labels)
+        weights = boundary_weights(inside, radius_px=1, weight=boundary_weight)
+        taught = unsure & (named.probability >= min_probability)
+        losses = functional.cross_entropy(student(batch["image"]), named.labels, reduction="none")
+        expected += (weights * losses)[taught].sum() / weights[unsure].sum()
+    torch.testing.assert_close(figures["loss_unsure"], expected.detach())
+
+
+@pytest.mark.parametrize("strategy", ["cotrain", "consistency"])
+def test_a_pixel_beyond_trust_weighs_no_more_than_a_trusted_one(strategy):
+    """However few pixels a teacher is sure of: 44.5 % mIoU instead of 53.3 % was the price of dividing by these."""
+    batch, network = make_batch(), TinyNetwork()
+    certain = TinyNetwork(7)
+    probability = teacher_labels(certain(batch["image"]), batch["tags"]).probability[unsure_pixels(batch)]
+    few = settings(warmup_epochs=0, min_probability=float(probability.quantile(0.98)))
+    if strategy == "cotrain":
+        take = cotrain_gradients(alone(), network, certain, settings=few)
+    else:
+        take = consistency_gradients(alone(), network, WeightAverage(certain, decay=0.9), settings=few)
+    figures = take(batch, 0)
+    assert 0 < figures["taught_share"] < 0.2
+    sure_losses = figures["loss_sure"] / (2 if strategy == "cotrain" else 1)
+    assert figures["loss_unsure"] < sure_losses
 
 
 @pytest.mark.parametrize("strategy", ["supervised", "consistency", "cotrain"])

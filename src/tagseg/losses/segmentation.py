@@ -67,39 +67,48 @@ def pixel_cross_entropy(
     return WeightedSum((weights * losses).sum(), weights.sum())
 
 
+class TeacherLabels(NamedTuple):
+    """What a teacher says of every pixel.
+
+    Args:
+        labels: the label that it finds most likely among those that the image can show; of equally likely ones the
+            first.
+        probability: of that label among them, in [0, 1].
+    """
+
+    labels: Int64[Tensor, "N H W"]
+    probability: Float[Tensor, "N H W"]
+
+
 @torch.no_grad()
-def teacher_labels(
-    logits: Float[Tensor, "N K H W"], tags: Float[Tensor, "N C"] | None, *, min_probability: float = 0.0
-) -> Int64[Tensor, "N H W"]:
-    """Name the label that a teacher finds most likely, where it is sure enough.
+def teacher_labels(logits: Float[Tensor, "N K H W"], tags: Float[Tensor, "N C"] | None) -> TeacherLabels:
+    """Name the label that a teacher finds most likely.
 
     The labels that an image can show are background and its tagged classes; the others take no part in the softmax.
 
-    Source: FixMatch (Sohn et al., NeurIPS 2020), the threshold on the teacher's confidence. Departure: image tags rule
+    Source: FixMatch (Sohn et al., NeurIPS 2020), whose threshold is on this probability. Departure: image tags rule
     labels out.
 
     Args:
         logits: of the teacher, unbounded; no gradient goes back.
         tags: 1 where the image shows the class, else 0; None makes all labels possible.
-        min_probability: least probability among the possible labels, in [0, 1]; 0 keeps every pixel.
-
-    Returns:
-        Label ids, 255 where the teacher is less sure; of equally likely labels the first.
 
     >>> logits = torch.tensor([[[[0.0, 3.0]], [[0.0, 0.0]], [[9.0, 9.0]]]])
-    >>> teacher_labels(logits, torch.tensor([[1.0, 0.0]]), min_probability=0.9).tolist()
-    [[[255, 0]]]
+    >>> labels, probability = teacher_labels(logits, torch.tensor([[1.0, 0.0]]))
+    >>> labels.tolist(), [round(value, 2) for value in probability.flatten().tolist()]
+    ([[[0, 0]]], [0.5, 0.95])
     """
     num_classes = logits.shape[1] - 1
     tagged = logits.new_ones(len(logits), num_classes) if tags is None else tags
     possible = functional.pad(tagged > 0, (1, 0), value=True)
-    labels = []
+    labels, probabilities = [], []
     # Image by image, since few of all labels are possible: the whole batch would cost a dozen times as much.
     for scores, shown in zip(logits, possible, strict=True):
         label_ids = shown.nonzero()[:, 0]
         probability, place = scores[label_ids].float().softmax(dim=0).max(dim=0)
-        labels.append(label_ids[place].masked_fill(probability < min_probability, VOID))
-    return torch.stack(labels)
+        labels.append(label_ids[place])
+        probabilities.append(probability)
+    return TeacherLabels(torch.stack(labels), torch.stack(probabilities))
 
 
 @torch.no_grad()

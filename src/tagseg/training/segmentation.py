@@ -27,7 +27,7 @@ class UnsureSettings:
         min_probability: a pixel whose teacher is less sure teaches nothing, in [0, 1).
         mask_untagged: whether the teacher may name only background and the classes of the image's tags.
         boundary_px: how far from a boundary in the teacher's labels pixels count as boundary, px.
-        boundary_weight: how much these weigh, at least 1 (``cotrain``).
+        boundary_weight: how much these weigh, at least 1.
     """
 
     weight: float
@@ -35,7 +35,7 @@ class UnsureSettings:
     min_probability: float
     mask_untagged: bool
     boundary_px: int = 5
-    boundary_weight: float = 1.0
+    boundary_weight: float = 1.0  # none
 
 
 def supervised_gradients(
@@ -75,7 +75,7 @@ def consistency_gradients(
     The mean of the weights labels the crop as it is; the network must find the same labels in the crop with strongly
     changed colours, on the pixels that the pseudo mask does not trust and of which the teacher is sure.
 
-    ``L = CE(confident pixels) + weight * sum over unsure pixels with a sure teacher of CE / number of unsure pixels``
+    ``L = CE(confident pixels) + weight * V``, with ``V`` of :func:`_beyond_trust`
 
     Source: mean teacher (Tarvainen and Valpola, NeurIPS 2017) and FixMatch (Sohn et al., NeurIPS 2020), by pixel.
     Departures: both terms see the strong view, so that one forward pass serves both; the teacher may only name what
@@ -96,13 +96,10 @@ def consistency_gradients(
         figures = {}
         if epoch >= settings.warmup_epochs:
             with torch.no_grad(), fabric.autocast():
-                taught = average(batch["image"])
-            targets = _targets(taught.float(), batch, settings)
-            unsure = unsure_pixels(batch)
-            total = pixel_cross_entropy(logits, targets).total
-            second = _joint_mean(fabric, WeightedSum(total, unsure.sum().to(total.dtype)))
+                teacher = average(batch["image"]).float()
+            second, shares = _beyond_trust(fabric, logits, teacher, batch, settings)
             loss = supervised + settings.weight * second
-            figures = {"loss_unsure": second.detach(), "taught_share": _share(targets != VOID, unsure)}
+            figures = {"loss_unsure": second.detach(), **shares}
         fabric.backward(loss)
         return {"loss": loss.detach(), "loss_sure": supervised.detach(), **figures}
 
@@ -119,11 +116,14 @@ def cotrain_gradients(
 ) -> TakeGradients:
     """Return forward and backward pass of two networks that teach each other where the pseudo mask is not trusted.
 
-    ``L = sum over both of CE(confident pixels) + weight * CE(unsure pixels, the other one's labels)``, where pixels
-    near a boundary in the other one's labels weigh ``boundary_weight``.
+    ``L = sum over both of CE(confident pixels) + weight * V``, with ``V`` the cross-entropy of the unsure pixels
+    against the other one's labels (:func:`_beyond_trust`), where pixels near a boundary of these weigh
+    ``boundary_weight``.
 
     Source: BECO (Rong et al., CVPR 2023), the segmentation stage of SSC's release: co-training on the pixels outside
-    the confident ones, boundaries emphasised. Departure: boundaries are weighted; nothing is cut and pasted there.
+    the confident ones, boundaries emphasised. Departures: the emphasis is a weight of this term (there, objects are cut
+    and pasted into other images, and the new borders weigh more); only labels that a teacher is sure of and that the
+    tags allow are taught; one network stays.
 
     Args:
         fabric: processes and precision.
@@ -141,14 +141,17 @@ def cotrain_gradients(
         ).sum()
         loss, figures = supervised, {}
         if epoch >= settings.warmup_epochs:
-            seconds, shares = [], []
-            for student, teacher in (both, both[::-1]):
-                targets = _targets(teacher.detach(), batch, settings)
-                near = _near_boundaries(teacher.detach(), batch, settings)
-                seconds.append(_joint_mean(fabric, pixel_cross_entropy(student, targets, pixel_weights=near)))
-                shares.append(_share(targets != VOID, unsure_pixels(batch)))
-            loss = supervised + settings.weight * torch.stack(seconds).sum()
-            figures = {"loss_unsure": torch.stack(seconds).sum().detach(), "taught_share": torch.stack(shares).mean()}
+            seconds, shares = zip(
+                *(
+                    _beyond_trust(fabric, student, teacher.detach(), batch, settings)
+                    for student, teacher in (both, both[::-1])
+                ),
+                strict=True,
+            )
+            second = torch.stack(seconds).sum()
+            loss = supervised + settings.weight * second
+            means = {name: torch.stack([share[name] for share in shares]).mean() for name in shares[0]}
+            figures = {"loss_unsure": second.detach(), **means}
         fabric.backward(loss)
         return {"loss": loss.detach(), "loss_sure": supervised.detach(), **figures}
 
@@ -165,21 +168,36 @@ def unsure_pixels(batch: Mapping[str, Tensor]) -> Bool[Tensor, "N S S"]:
     return ~batch["confidence"] & (batch["mask"] != VOID)
 
 
-def _targets(
-    logits: Float[Tensor, "N K S S"], batch: Mapping[str, Tensor], settings: UnsureSettings
-) -> Int64[Tensor, "N S S"]:
-    """Return the teacher's labels of the unsure pixels, 255 elsewhere and where it is not sure."""
-    tags = batch["tags"] if settings.mask_untagged else None
-    labels = teacher_labels(logits, tags, min_probability=settings.min_probability)
-    return torch.where(unsure_pixels(batch), labels, VOID)
+def _beyond_trust(
+    fabric: Fabric,
+    student: Float[Tensor, "N K S S"],
+    teacher: Float[Tensor, "N K S S"],
+    batch: Mapping[str, Tensor],
+    settings: UnsureSettings,
+) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
+    """Return the loss of the pixels that the pseudo mask does not trust against a teacher's labels, and its figures.
 
+    ``V = sum over p in S of w_p (-log p(label)) / sum over p in U of w_p``
 
-def _near_boundaries(
-    logits: Float[Tensor, "N K S S"], batch: Mapping[str, Tensor], settings: UnsureSettings
-) -> Float[Tensor, "N S S"]:
-    """Weigh the pixels near boundaries in all of the teacher's labels, those of trusted pixels among them."""
-    labels = teacher_labels(logits, batch["tags"] if settings.mask_untagged else None)
-    return boundary_weights(labels, radius_px=settings.boundary_px, weight=settings.boundary_weight)
+    U are all such pixels, S those of them whose teacher is sure. The divisor is that of U: were it that of S, the few
+    pixels that an untrained teacher is sure of, all of them background, would weigh as much as all trusted ones.
+
+    Args:
+        fabric: processes; both sums are over their batches together.
+        student: logits that learn.
+        teacher: logits that name the labels; no gradient goes back.
+        batch: masks, confidence and tags.
+        settings: of the term.
+    """
+    named = teacher_labels(teacher, batch["tags"] if settings.mask_untagged else None)
+    unsure = unsure_pixels(batch)
+    taught = unsure & (named.probability >= settings.min_probability)
+    inside = torch.where(batch["mask"] == VOID, VOID, named.labels)  # the padding has no boundary with the image
+    weights = boundary_weights(inside, radius_px=settings.boundary_px, weight=settings.boundary_weight)
+    sums = pixel_cross_entropy(student, torch.where(taught, named.labels, VOID), pixel_weights=weights)
+    loss = _joint_mean(fabric, WeightedSum(sums.total, (unsure * weights).sum()))
+    objects = taught & (named.labels > 0)
+    return loss, {"taught_share": _share(taught, unsure), "taught_object_share": _share(objects, unsure)}
 
 
 def _joint_mean(fabric: Fabric, sums: WeightedSum) -> Float[Tensor, ""]:
@@ -189,4 +207,4 @@ def _joint_mean(fabric: Fabric, sums: WeightedSum) -> Float[Tensor, ""]:
 
 
 def _share(chosen: Bool[Tensor, "N S S"], among: Bool[Tensor, "N S S"]) -> Float[Tensor, ""]:
-    return (chosen & among).sum() / among.sum().clamp_min(1)
+    return chosen.sum() / among.sum().clamp_min(1)
