@@ -2,6 +2,10 @@
 
 import atexit
 import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -144,3 +148,45 @@ def test_a_process_that_dies_without_a_word_is_a_device_error(monkeypatch):
     monkeypatch.setattr("tagseg.training.engine.Fabric.launch", die)
     with pytest.raises(DeviceError, match="process 1 terminated with exit code 9"):
         launch(TWO_PROCESSES, report, 0)
+
+
+def wait_for_ever(fabric, folder: Path) -> None:
+    (folder / f"{os.getpid()}.txt").touch()
+    time.sleep(300)
+
+
+def test_processes_end_with_the_one_that_spawned_them(tmp_path: Path) -> None:
+    code = f"""
+import sys
+from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import test_engine
+if __name__ == "__main__":
+    test_engine.launch(test_engine.TWO_PROCESSES, test_engine.wait_for_ever, Path({str(tmp_path)!r}))
+"""
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        started = wait_until(lambda: len(list(tmp_path.glob("*.txt"))) == 2)
+    finally:
+        parent.kill()
+        parent.wait()
+    assert started
+    children = [int(path.stem) for path in tmp_path.glob("*.txt")]
+    assert wait_until(lambda: not any(is_running(child) for child in children))
+
+
+def wait_until(happened: Callable[[], bool], *, seconds: float = 200) -> bool:
+    deadline = time.monotonic() + seconds
+    while not happened() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return happened()
+
+
+def is_running(process: int) -> bool:
+    """Whether it works; one that ended and whose end nobody has asked for (a zombie) does not."""
+    try:
+        os.kill(process, 0)
+        state = Path(f"/proc/{process}/stat")
+        return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+    except (OSError, ValueError):
+        return False
