@@ -63,7 +63,12 @@ def tagseg(*words: object) -> int:
 
 def files_below(folder: Path) -> dict[str, bytes]:
     kept = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".lock")
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in kept}
+    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in kept}
+    if "predictions.json" in found:  # but for when it was
+        record = json.loads(found["predictions.json"])
+        assert record.pop("since_ns") > 0
+        found["predictions.json"] = json.dumps(record).encode()
+    return found
 
 
 def area_rows(folder: Path) -> list[dict[str, str]]:
@@ -139,6 +144,41 @@ def test_other_settings_are_refused_word_for_word_and_done_with_redo(segmenter, 
     assert tagseg("predict", segmenter, photos, "--out", out, "--scales", "0.5,1", "--flip", "--redo") == 0
     assert "4 images labelled" in capsys.readouterr().out
     assert json.loads((out / "predictions.json").read_text())["settings"]["scales"] == [0.5, 1.0]
+
+
+def test_redo_labels_the_named_photographs_again(segmenter, photos, tmp_path, capsys):
+    out = tmp_path / "masks"
+    tagseg("predict", segmenter, photos, "--out", out)
+    capsys.readouterr()
+    assert tagseg("predict", segmenter, photos / "a.jpg", "--out", out, "--redo") == 0
+    assert "1 images labelled, 0 were there" in capsys.readouterr().out
+
+
+def test_photographs_that_a_redo_did_not_name_are_labelled_with_its_settings_later(segmenter, photos, tmp_path, capsys):
+    out = tmp_path / "masks"
+    tagseg("predict", segmenter, photos, "--out", out)
+    tagseg("predict", segmenter, photos / "a.jpg", "--out", out, "--flip", "--redo")
+    capsys.readouterr()
+    assert tagseg("predict", segmenter, photos, "--out", out, "--flip") == 0
+    assert "3 images labelled, 1 were there" in capsys.readouterr().out
+    tagseg("predict", segmenter, photos, "--out", tmp_path / "flipped", "--flip")
+    assert files_below(out) == files_below(tmp_path / "flipped")
+
+
+def test_a_file_that_is_no_mask_of_ours_is_not_taken_for_one(segmenter, photos, tmp_path, capsys):
+    out = tmp_path / "masks"
+    out.mkdir()
+    (out / "a.png").write_bytes(b"somebody's own work")
+    assert tagseg("predict", segmenter, photos, "--out", out) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert (
+        f"error: mask {out / 'a.png'} must be one that tagseg predict wrote, got a file in a folder without "
+        "predictions.json help: choose another --out, or add --redo to write over it"
+    ) in told
+    assert (out / "a.png").read_bytes() == b"somebody's own work"
+    assert tagseg("predict", segmenter, photos, "--out", out, "--redo") == 0
+    assert "4 images labelled, 0 were there" in capsys.readouterr().out
+    assert read_mask(out / "a.png").shape == SIZES["a.jpg"]
 
 
 def test_bad_files_are_skipped_and_named(segmenter, photos, tmp_path, capsys):

@@ -101,7 +101,9 @@ def predict(
         typer.Option("--max-side", metavar="PX", help="Shrink larger images for the network; 'none': tiles."),
     ] = None,
     device: DeviceOption = "auto",
-    redo: RedoOption = False,
+    redo: Annotated[
+        bool, typer.Option("--redo", help="Label the named photographs again, whatever the folder holds.")
+    ] = False,
 ) -> None:
     """Label photographs.
 

@@ -1,7 +1,6 @@
 """Labels of any photographs: ``tagseg predict``."""
 
 import hashlib
-import json
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -17,8 +16,7 @@ from tagseg.artifacts.coco_file import CocoKind, coco_writer
 from tagseg.artifacts.lock import folder_lock
 from tagseg.artifacts.mask_file import read_mask, write_mask
 from tagseg.artifacts.probability_file import write_probabilities
-from tagseg.artifacts.run_folder import fingerprint
-from tagseg.atomic import atomic_path, atomic_write, remove_leftovers
+from tagseg.atomic import atomic_path, remove_leftovers
 from tagseg.classes import ClassTable, nearest_name_help
 from tagseg.data.inputs import STDIN, InputImage, find_inputs
 from tagseg.errors import ArtifactError, RecipeError, TagsegError
@@ -28,10 +26,10 @@ from tagseg.progress import Progress
 from tagseg.refine.dense_crf import FINAL_CRF
 from tagseg.refine.refiner import CrfRefiner
 from tagseg.stages.load_segmenter import load
+from tagseg.stages.predict_folder import OutputFolder, open_record, write_record
 from tagseg.types import Image
 
 FORMATS = ("png", "overlay", "probability", "coco", "coco-rle", "csv")
-RECORD_NAME = "predictions.json"
 COCO_NAMES: dict[str, tuple[str, CocoKind]] = {
     "coco": ("coco_polygons.json", "polygons"),
     "coco-rle": ("coco_rle.json", "rle"),
@@ -48,7 +46,7 @@ class PredictChoice:
         settings: what differs from the settings that the segmenter was trained with, by name.
         crf: whether the dense CRF refines the labels.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        redo: label again what other settings or another segmenter have labelled.
+        redo: label the photographs again, whatever the folder holds.
     """
 
     formats: tuple[str, ...] = ("png",)
@@ -99,45 +97,6 @@ class PredictSummary:
     failed: list[tuple[Path, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class OutputFolder:
-    """Where the labels of photographs go.
-
-    Args:
-        root: the folder.
-        formats: what is made.
-    """
-
-    root: Path
-    formats: tuple[str, ...]
-
-    def mask(self, name: str) -> Path:
-        """Return the palette mask of a photograph."""
-        return self.root / f"{name}.png"
-
-    def overlay(self, name: str) -> Path:
-        """Return the photograph with its labels laid over it."""
-        return self.root / "overlay" / f"{name}.jpg"
-
-    def probabilities(self, name: str) -> Path:
-        """Return the probabilities of every label."""
-        return self.root / "probability" / f"{name}.npz"
-
-    def files(self, name: str) -> list[Path]:
-        """Return all files that are made of one photograph."""
-        overlay = [self.overlay(name)] if "overlay" in self.formats else []
-        probabilities = [self.probabilities(name)] if "probability" in self.formats else []
-        return [*overlay, *probabilities, self.mask(name)]
-
-    def is_done(self, image: InputImage) -> bool:
-        """Return whether all files of a photograph are there and none is older than it."""
-        try:
-            changed = image.path.stat().st_mtime_ns
-            return all(path.stat().st_mtime_ns >= changed for path in self.files(image.name))
-        except OSError:
-            return False
-
-
 def predict_files(
     source: str | Path,
     inputs: Sequence[str],
@@ -169,13 +128,13 @@ def predict_files(
     _keep_photographs(images, folder)
     with folder_lock(out / ".lock"):
         remove_leftovers(out)
-        record = _open_record(segmenter, folder, choice, images=images)
-        missing = [image for image in images if not folder.is_done(image)]
+        record = open_record(folder, _describe(segmenter, choice), images=images, redo=choice.redo)
+        missing = [image for image in images if not folder.is_done(image, since_ns=record["since_ns"])]
         failed = _label(segmenter, missing, folder, choice, kept=len(images) - len(missing), progress=progress)
         made = [image for image in images if image.path not in dict(failed)]
         _summarize(folder, made, segmenter.classes)
         bad = [{"path": str(path), "reason": reason} for path, reason in failed]
-        _write_record(folder, {**record, "images": len(made), "bad_files": bad})
+        write_record(folder, {**record, "images": len(made), "bad_files": bad})
     return PredictSummary(len(missing) - len(failed), len(images) - len(missing), failed)
 
 
@@ -249,33 +208,14 @@ def _keep_photographs(images: Sequence[InputImage], folder: OutputFolder) -> Non
             )
 
 
-def _open_record(
-    segmenter: Segmenter, folder: OutputFolder, choice: PredictChoice, *, images: Sequence[InputImage]
-) -> dict[str, Any]:
-    """Return what ``predictions.json`` says of segmenter and settings, or raise when the folder holds other results."""
-    record = {
+def _describe(segmenter: Segmenter, choice: PredictChoice) -> dict[str, Any]:
+    """Return what decides the labels of a photograph, as JSON values."""
+    return {
         "format": 1,
         "labels": list(segmenter.classes.label_names),
         "settings": {**asdict(segmenter.settings), "crf": choice.crf},
         "weights": _weights_name(segmenter),
     }
-    record["inputs"] = fingerprint(record)
-    path = folder.root / RECORD_NAME
-    if path.exists():
-        try:
-            known = json.loads(path.read_text(encoding="utf-8"))["inputs"]
-        except (OSError, ValueError, KeyError, TypeError):
-            known = None
-        if known != record["inputs"]:
-            if not choice.redo:
-                raise ArtifactError(
-                    f"{folder.root} holds labels of this segmenter and these settings, got those of others",
-                    help="choose another --out, or add --redo to label all again",
-                )
-            for image in images:
-                folder.mask(image.name).unlink(missing_ok=True)
-    _write_record(folder, record)
-    return record
 
 
 def _weights_name(segmenter: Segmenter) -> str:
@@ -285,8 +225,3 @@ def _weights_name(segmenter: Segmenter) -> str:
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()[:16]
-
-
-def _write_record(folder: OutputFolder, record: dict[str, Any]) -> None:
-    text = json.dumps(record, indent=2, ensure_ascii=False)
-    atomic_write(folder.root / RECORD_NAME, f"{text}\n".encode())
