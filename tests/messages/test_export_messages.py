@@ -259,6 +259,14 @@ def test_a_device_that_is_not_there(folder: Path, monkeypatch: pytest.MonkeyPatc
     )
 
 
+@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+def test_a_kind_of_device_that_torch_cannot_use(folder: Path, monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert message(DeviceError, load, folder, device=device) == (
+        f"device '{device}' must be one that torch can use, got none of that kind; take cpu, or auto to have one chosen"
+    )
+
+
 def test_another_export_format(folder: Path, tmp_path: Path) -> None:
     said = message(
         RecipeError, export_segmenter, folder, tmp_path, format="tflite", check_images=[], progress=SilentProgress()

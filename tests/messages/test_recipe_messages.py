@@ -186,6 +186,14 @@ def test_broken_toml(tmp_path):
             "segmenter warmup_epochs (2) leaves none of epochs (2) for strategy 'consistency'; lower it",
         ),
         (
+            ["segmenter.architecture=segformer"],
+            "segmenter output_stride of segformer is 32, got 16; set segmenter.output_stride=32",
+        ),
+        (
+            ["segmenter.output_stride=32"],
+            "segmenter output_stride of deeplabv3plus is 8 or 16, got 32; set segmenter.output_stride=16",
+        ),
+        (
             ["segmenter.batch_size=6", "engine.devices=4"],
             "segmenter.batch_size (6) is the batch of all processes together and must be a multiple of "
             "engine.devices x engine.nodes (4)",

@@ -8,19 +8,24 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 import tagseg
 from tagseg.artifacts.mask_file import read_mask
+from tagseg.artifacts.run_folder import RunFolder
+from tagseg.classes import ClassTable
 from tagseg.cli.tables import comparison_sentences, score_rows
 from tagseg.data.synthetic import write_dataset
-from tagseg.errors import ArtifactError, DataError, RecipeError
+from tagseg.errors import ArtifactError, DataError, ModelError, RecipeError
 from tagseg.progress import SilentProgress
 from tagseg.recipe import Recipe, make_recipe
 from tagseg.stages import run_compared, run_pipeline
+from tagseg.stages.rehearsal import rehearse
 
 NUM_IMAGES, NUM_TESTED = 8, 5
 STRATEGIES = ("confident", "all", "cotrain", "consistency")
@@ -114,6 +119,34 @@ def assert_same_segmenter(one: Path, other: Path) -> None:
     assert (one / "5_segmenter" / "curves.csv").read_text() == (other / "5_segmenter" / "curves.csv").read_text()
     scores = [json.loads((out / "scores.json").read_text())["segmenter"] for out in (one, other)]
     assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize(
+    ("override", "problem"),
+    [
+        ("segmenter.backbone=resnet999", "network 'resnet999' is unknown to timm"),
+        ("segmenter.weights=gone.safetensors", "gone.safetensors"),
+        ("segmenter.frozen_stages=9", "frozen_stages of test_resnet is 0 to"),
+    ],
+)
+def test_a_segmenter_that_cannot_be_built_is_refused_before_the_first_stage(
+    photos: Path, tmp_path: Path, override: str, problem: str
+) -> None:
+    with pytest.raises(ModelError) as caught:
+        run(small_recipe(photos, override), tmp_path / "run")
+    assert problem in str(caught.value)
+    assert not (tmp_path / "run" / "1_classifier").exists()
+
+
+def test_building_it_beforehand_leaves_the_random_numbers_alone(photos: Path, tmp_path: Path) -> None:
+    context = SimpleNamespace(
+        recipe=small_recipe(photos), folder=RunFolder(tmp_path), train=SimpleNamespace(classes=ClassTable(("cat",)))
+    )
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    rehearse(context)
+    assert torch.equal(torch.rand(3), expected)
 
 
 def test_the_stages_leave_what_the_documentation_says(reference):

@@ -6,7 +6,7 @@ Axes: N images, K labels (background first), H W image rows and columns in pixel
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 from jaxtyping import Float
@@ -17,15 +17,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from tagseg.errors import ArtifactError, ModelError
+from tagseg.models.architectures import STRIDES, Architecture
 from tagseg.models.backbone import BatchNormMode, FeatureLayer, build_backbone
 from tagseg.models.deeplab import DeepLabV2
 from tagseg.models.smp_network import create_smp_network, freeze_stages, load_encoder
 from tagseg.models.synced_norm import synchronize_batch_norm
 from tagseg.ops.resize import resize_maps
-
-Architecture = Literal["deeplabv2", "deeplabv3plus", "segformer", "upernet"]
-
-_STRIDES: dict[Architecture, tuple[int, ...]] = {"deeplabv3plus": (8, 16), "segformer": (32,), "upernet": (32,)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +64,8 @@ class SegmenterDesign:
             raise ModelError(
                 f"decoder_channels is 1 or more, got {self.decoder_channels}", help="256 is the usual width"
             )
-        strides = _STRIDES.get(self.architecture, (self.output_stride,))
-        if self.output_stride not in strides:
+        strides = STRIDES[self.architecture]
+        if self.architecture != "deeplabv2" and self.output_stride not in strides:
             raise ModelError(
                 f"output stride of {self.architecture} is {' or '.join(map(str, strides))}, got {self.output_stride}",
                 help=f"write output_stride = {strides[-1]}",

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from tagseg.models.architectures import STRIDES, Architecture
 from tagseg.recipe.section import LongSide, Scales, Section
 
 
@@ -24,7 +25,7 @@ class Segmenter(Section):
 
     enabled: bool = True
     labels: Literal["pseudo", "truth"] = "pseudo"
-    architecture: Literal["deeplabv2", "deeplabv3plus", "segformer", "upernet"] = "deeplabv3plus"
+    architecture: Architecture = "deeplabv3plus"
     backbone: str = "classifier"
     weights: str = "same"
     output_stride: Literal[8, 16, 32] = 16
@@ -56,6 +57,17 @@ class Segmenter(Section):
     ema_decay: float = Field(default=0.99, ge=0, lt=1)
     checkpoint_every_steps: int = Field(default=100, ge=1)
     validation_images: int = Field(default=40, ge=0)
+
+    @model_validator(mode="after")
+    def _architecture_can_have_the_stride(self) -> "Segmenter":
+        strides = STRIDES[self.architecture]
+        if self.output_stride not in strides:
+            possible = " or ".join(map(str, strides))
+            raise ValueError(
+                f"output_stride of {self.architecture} is {possible}, got {self.output_stride}; set "
+                f"segmenter.output_stride={strides[-1]}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _strategy_has_what_it_needs(self) -> "Segmenter":

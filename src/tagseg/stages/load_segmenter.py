@@ -133,7 +133,13 @@ def choose_device(device: str) -> torch.device:
     kind = "auto" if wanted is None else wanted.type
     if kind not in ("auto", "cpu", "cuda", "mps"):
         raise _unknown_device(device)
-    accelerator, _ = choose_accelerator(kind)
+    try:
+        accelerator, _ = choose_accelerator(kind)
+    except DeviceError as error:
+        raise DeviceError(
+            f"device '{device}' must be one that torch can use, got none of that kind",
+            help="take cpu, or auto to have one chosen",
+        ) from error
     if wanted is not None and kind == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
         raise DeviceError(
             f"device '{device}' must be there, got {torch.cuda.device_count()} CUDA devices", help="count from cuda:0"

@@ -21,6 +21,7 @@ from tagseg.stages.build import engine_settings
 from tagseg.stages.context import RunContext, Stage, stage_fingerprint
 from tagseg.stages.load_data import load_splits
 from tagseg.stages.order import PIPELINE, needed_stages
+from tagseg.stages.rehearsal import rehearse
 from tagseg.stages.report import show_progress
 from tagseg.stages.sitting import Sitting, noting_progress
 from tagseg.training.engine import launch
@@ -119,6 +120,8 @@ def _run_in_process(
         )
         if first:
             _check_inputs(context, redo=redo)
+            if only is None:
+                rehearse(context)
             _describe(context)
         for stage in PIPELINE:
             _step(context, stage, only=only)
