@@ -20,7 +20,7 @@ WORKERS ?= 2
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY) ## Run the whole pipeline on the embedded data set, plain CAM and the upper bound beside SSC: CPU, no download
+demo: $(READY) ## Run the whole pipeline on the embedded data set, plain CAM and the upper bound beside SSC: CPU, no download after set-up
 	$(VENV)/bin/tagseg run $(RECIPE) --out $(OUT) --baseline --upper-bound
 
 test: $(READY) ## Run all tests, shapes and types of tensor functions checked at every call

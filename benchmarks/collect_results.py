@@ -32,8 +32,11 @@ the mean over seeds, with the standard deviation of the mIoU where there are sev
 gives them; *averaged*: every superpixel at its mean, as they are handed to the next stage; *pseudo masks*: as made,
 at the background score that the run used; *segmenter*: the segmentation network, without tags, taught by the named
 labels and strategy. Minutes are of wall time: training and extraction for maps; seeds, affinity network and masks of
-all training images for pseudo masks; training and prediction for the segmenter. No ground truth was read in training,
-but for the runs that end in `-full`: the same segmentation network taught by ground truth, the upper bound.
+all training images for pseudo masks; training and prediction for the segmenter. A run that took over its first epochs
+from the plain run of its seed counts only its own minutes, and the machines were not equally busy: minutes of two rows
+do not compare. No ground truth was read in training, but for the runs that end in `-full`: the same segmentation
+network taught by ground truth, the upper bound. The rows of the demo are of the commit that they name; what it prints
+now is in the README.
 """
 
 

@@ -5,7 +5,7 @@ reference has one); both take turns and the best round of each counts. Memory: h
 resident memory in a fresh process (Linux). Quality: whole photographs, with unaries from the CAMs of a run, or without
 one from the ground truth seen at one vote every 20 pixels.
 
-    pip install 'tagseg[crf]'
+    pip install -e '.[crf]'
     python benchmarks/dense_crf.py --data ../shared/data/voc2012_animals --run runs/animals
 
 Two threads need two idle cores; on a machine that others use too, start it with ``OMP_WAIT_POLICY=passive``.

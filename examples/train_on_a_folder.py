@@ -17,7 +17,9 @@ RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "folder.toml"
 def main() -> None:
     photos, out, *settings = sys.argv[1:]
     run = tagseg.run(RECIPE, out, overrides=[f"data.root={json.dumps(photos)}", *settings])
-    print(f"maps: {run.folder / '2_cams'}")
+    for what, place in (("maps", "2_cams"), ("masks", "4_masks/labels"), ("network", "5_segmenter")):
+        if (run.folder / place).exists():  # a setting can leave the network out
+            print(f"{what}: {run.folder / place}")
     if not run.scores["seeds"]:
         print(f"no scores: {run.scores['reason']}")
         return

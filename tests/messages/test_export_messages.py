@@ -293,7 +293,8 @@ def test_an_export_onto_itself(folder: Path) -> None:
 def test_a_missing_extra(network: SegmentationNetwork, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
     monkeypatch.setitem(sys.modules, package, None)  # what an import finds when there is no such package
     assert message(ModelError, encode_onnx, network, CLASSES, notes={}) == (
-        f"ONNX files need the packages onnx, onnxscript, onnxruntime, got no '{package}'; install 'tagseg[onnx]'"
+        f"ONNX files need the packages onnx, onnxscript, onnxruntime, got no '{package}'; "
+        "in the checkout: pip install -e '.[onnx]'"
     )
 
 

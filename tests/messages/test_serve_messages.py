@@ -428,7 +428,7 @@ class TestStart:
         assert ended.value.code == 2
         assert capsys.readouterr().err == (
             f"error: the browser app needs the packages fastapi, uvicorn, python-multipart, got no '{package}'\n"
-            "help: pip install 'tagseg[serve]'\n"
+            "help: in the checkout: pip install -e '.[serve]'\n"
         )
 
     def test_the_address_is_one_that_a_browser_opens(self):

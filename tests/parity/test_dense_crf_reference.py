@@ -102,9 +102,7 @@ def patchwork(seed: int, height: int, width: int, num_labels: int) -> tuple[np.n
 
 
 def pydensecrf(image: np.ndarray, probabilities: np.ndarray, crf: CrfSettings) -> np.ndarray:
-    densecrf = pytest.importorskip(
-        "pydensecrf.densecrf", reason="the reference is not installed: pip install 'tagseg[crf]'"
-    )
+    densecrf = pytest.importorskip("pydensecrf.densecrf", reason="the reference is not installed: make reference")
     utils = pytest.importorskip("pydensecrf.utils")
     num_labels, height, width = probabilities.shape
     model = densecrf.DenseCRF2D(width, height, num_labels)

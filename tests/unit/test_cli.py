@@ -2,6 +2,7 @@ import errno
 import io
 import pickle
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,12 @@ from typer.testing import CliRunner
 
 from tagseg.cli import main
 from tagseg.cli.console import ConsoleProgress, duration_text, figures_text, open_console
+from tagseg.recipe import load_recipe
 from tagseg.stages import ComparedRuns, Run
 from tagseg.stages.figure import FigureChoice
+from tagseg.stages.order import needed_stages
+
+ROOT = Path(__file__).resolve().parents[2]
 
 COMMANDS = [
     "check",
@@ -87,6 +92,24 @@ def test_the_help_of_a_command_shows_an_example_that_names_it(command: str) -> N
     assert result.exit_code == 0
     assert f"Example: tagseg {command} recipes/" in " ".join(result.output.split())
     assert "--set KEY=VALUE" in result.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_example_of_a_command_is_one_that_its_recipe_allows(command: str) -> None:
+    words = example_of(command)
+    settings = [words[place + 1] for place, word in enumerate(words) if word == "--set"]
+    recipe = load_recipe(ROOT / words[2], settings)
+    for setting in settings:
+        others = [other for other in settings if other != setting]
+        assert load_recipe(ROOT / words[2], others) != recipe, f"{setting} is what the recipe says already"
+    needed = [stage.name for stage in needed_stages(recipe)]
+    assert command in ("check", "run") or command.replace("-", "_") in needed
+
+
+def example_of(command: str) -> list[str]:
+    """Return the words of the example that the help of a command shows."""
+    shown = CliRunner().invoke(main.app, [command, "--help"], terminal_width=200).output
+    return shlex.split(" ".join(shown.split()).partition("Example: ")[2])
 
 
 def test_without_a_command_the_help_is_shown() -> None:

@@ -236,7 +236,7 @@ def _require_packages() -> None:
         except ImportError as error:
             raise ModelError(
                 f"ONNX files need the packages {', '.join(_PACKAGES)}, got no '{package}'",
-                help="install 'tagseg[onnx]'",
+                help="in the checkout: pip install -e '.[onnx]'",
             ) from error
 
 

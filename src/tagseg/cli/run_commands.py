@@ -57,7 +57,7 @@ def check(recipe: RecipeArgument, *, settings: SetOption = None, show: ShowOptio
         raise typer.Exit(EXIT_PROBLEMS)
 
 
-@app.command(epilog="Example: tagseg run recipes/demo.toml --out runs/demo --set training.epochs=5 --baseline")
+@app.command(epilog="Example: tagseg run recipes/demo.toml --out runs/longer --set training.epochs=16 --baseline")
 def run(
     recipe: RecipeArgument,
     *,
@@ -87,8 +87,8 @@ def run(
     open_console().print(f"run folder: {folder}")
 
 
-def _add_stage(name: str, help: str, *, example: str = "") -> None:
-    """Add the command that runs one stage."""
+def _add_stage(name: str, help: str, *, example: str = "recipes/demo.toml --out runs/demo") -> None:
+    """Add the command that runs one stage; ``example`` is what its help shows behind the name."""
 
     def command(
         recipe: RecipeArgument,
@@ -102,8 +102,7 @@ def _add_stage(name: str, help: str, *, example: str = "") -> None:
         loaded, folder = open_recipe(recipe, out=out, settings=settings, devices=devices, precision=precision)
         run_stages(loaded, folder, only=name.replace("-", "_"), redo=redo)
 
-    epilog = f"Example: tagseg {name} recipes/demo.toml --out runs/demo{example}"
-    app.command(name, help=help, epilog=epilog)(command)
+    app.command(name, help=help, epilog=f"Example: tagseg {name} {example}")(command)
 
 
 _add_stage(
@@ -120,7 +119,7 @@ _add_stage(
 
     Of the tagged classes of every image, those still missing only. Leaves FOLDER/2_cams.
     """,
-    example=" --set 'cams.scales=[1.0]'",
+    example="recipes/demo.toml --out runs/demo --set 'cams.scales=[0.5, 1.0]' --redo",
 )
 _add_stage(
     "train-affinity",
@@ -129,6 +128,7 @@ _add_stage(
     On the pixels of the training images whose label the maps are sure of; an interrupted training goes on. Leaves
     FOLDER/3_affinity.
     """,
+    example="recipes/folder.toml --set data.root=PHOTOS --out runs/photos --set affinity.epochs=5 --redo",
 )
 _add_stage(
     "make-masks",
@@ -137,7 +137,7 @@ _add_stage(
     From the maps by the steps of masks.refine, with a mask of the pixels to trust; those still missing only. Leaves
     FOLDER/4_masks.
     """,
-    example=""" --set 'masks.refine=["crf"]'""",
+    example="recipes/demo.toml --out runs/demo --set masks.background_score=0.2 --redo",
 )
 _add_stage(
     "train-segmenter",
@@ -145,5 +145,5 @@ _add_stage(
 
     On the pseudo masks, by the recipe's segmenter.strategy; an interrupted training goes on. Leaves FOLDER/5_segmenter.
     """,
-    example=" --set segmenter.strategy=cotrain",
+    example="recipes/demo.toml --out runs/demo --set segmenter.strategy=cotrain --redo",
 )

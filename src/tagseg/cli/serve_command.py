@@ -69,5 +69,5 @@ def _require_packages() -> None:
         except ImportError as error:
             raise ServeError(
                 f"the browser app needs the packages {', '.join(_PACKAGES.values())}, got no '{package}'",
-                help="pip install 'tagseg[serve]'",
+                help="in the checkout: pip install -e '.[serve]'",
             ) from error

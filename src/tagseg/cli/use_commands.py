@@ -26,7 +26,7 @@ DeviceOption = Annotated[str, typer.Option("--device", metavar="NAME", help="aut
 @app.command(epilog="Example: tagseg evaluate recipes/demo.toml --out runs/demo")
 def evaluate(
     recipe: Annotated[
-        Path | None, typer.Argument(metavar="[RECIPE]", help="The recipe, a TOML file; not with --predictions.")
+        Path | None, typer.Argument(metavar="RECIPE", help="The recipe, a TOML file; not with --predictions.")
     ] = None,
     *,
     out: OutOption = None,
@@ -48,8 +48,8 @@ def evaluate(
     With RECIPE: the seeds of its run over a sweep of background scores, its pseudo masks and its segmenter. Leaves
     FOLDER/scores.json and scores.csv.
 
-    With --predictions and --masks: label PNGs of the same names in two folders, from any tool. With --out FILE.json,
-    the scores are written there too.
+    With --predictions and --masks: label images (PNG, BMP, TIFF or GIF) of the same names in two folders, from any
+    tool. With --out FILE.json or FILE.csv, the scores are written there too.
     """
     if (recipe is None) == (predictions is None) or (predictions is None) != (masks is None):
         raise RecipeError(

@@ -24,11 +24,11 @@ class Prediction:
     """The label of every pixel, and how sure the network is of it.
 
     Args:
-        labels: (H, W) label ids: 0 background, 1..C classes.
-        score: probability of that label, in [0, 1].
+        labels: (H, W) uint8 label ids: 0 background, 1..C classes.
+        score: (H, W) float32 probability of that label, in [0, 1].
         classes: names and colours of the labels.
-        image: (H, W, 3) the photograph that was looked at.
-        probabilities: of every label, on the CPU, when asked for.
+        image: (H, W, 3) uint8, the photograph that was looked at, upright RGB.
+        probabilities: (K, H, W) of every label, background first, on the CPU; None unless asked for.
 
     >>> image = np.full((1, 2, 3), 200, np.uint8)
     >>> found = Prediction(np.array([[0, 1]], np.uint8), np.ones((1, 2), np.float32), ClassTable(("cat",)), image)
@@ -56,8 +56,11 @@ class Prediction:
         """Return the photograph with every class laid over it in its colour; background stays as it is.
 
         Args:
-            image: another picture of the same height and width, instead of the photograph.
+            image: (H, W, 3) uint8, another picture of the same height and width, instead of the photograph.
             opacity: of the colours, in [0, 1].
+
+        Returns:
+            (H, W, 3) uint8 RGB.
 
         Raises:
             DataError: when the image has another size, or the opacity is out of range.
@@ -75,6 +78,13 @@ class Prediction:
 
     def refined(self, probabilities: Float[Tensor, "K H W"]) -> "Prediction":
         """Return the labels of other probabilities of the same image, such as those of a dense CRF.
+
+        Args:
+            probabilities: (K, H, W) of every label, background first, in [0, 1], on any device.
+
+        Returns:
+            A prediction of the same image: of each pixel the most probable label, and its probability as the score. It
+            keeps the probabilities where this one has any.
 
         >>> image = np.zeros((1, 1, 3), np.uint8)
         >>> found = Prediction(image[..., 0], np.ones((1, 1), np.float32), ClassTable(("cat",)), image)

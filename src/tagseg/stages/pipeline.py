@@ -63,6 +63,8 @@ class Run:
 def run(recipe: str | Path, out: str | Path, *, overrides: Sequence[str] = (), progress: Progress | None = None) -> Run:
     """Run every stage of a recipe; a second call does what is missing.
 
+    A script calls it below ``if __name__ == "__main__":``, since worker processes import the script again.
+
     Args:
         recipe: the TOML file.
         out: the run folder, made when missing.
