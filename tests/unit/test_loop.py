@@ -9,7 +9,7 @@ from torch import nn, optim
 
 from tagseg.artifacts.checkpoint import load_checkpoint
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
-from tagseg.errors import ArtifactError
+from tagseg.errors import ArtifactError, TrainingError
 from tagseg.training.curves import read_curves
 from tagseg.training.loop import Learner, LoopSettings, Session, checkpoint_path, resume
 from tagseg.training.loop import train as train_on
@@ -214,3 +214,40 @@ def test_a_checkpoint_without_average_is_none_of_a_learner_that_has_one(tmp_path
     train(tmp_path)
     with pytest.raises(ArtifactError, match=r"fits the recipe's networks, got another 'classifier_average'"):
         train(tmp_path, averaged=True)
+
+
+def clipped_step(folder, *, clipped: tuple[str, ...] | None, scale: float = 1.0, epochs: int = 1) -> dict[str, float]:
+    """Train two networks by plain SGD of rate 1 on steep gradients; return how far each went."""
+    torch.manual_seed(0)
+    fabric = Fabric(accelerator="cpu", devices=1)
+    networks = {name: nn.Conv2d(3, 2, 1, bias=False) for name in ("first", "second")}
+    start = {name: network.weight.detach().clone() for name, network in networks.items()}
+    optimizers = {name: optim.SGD(network.parameters(), lr=1.0) for name, network in networks.items()}
+    learner = Learner({**networks}, {**optimizers}, clipped=clipped).set_up(fabric)
+
+    def take(batch, epoch):
+        outputs = [network(batch["image"]) for network in learner.networks.values()]
+        loss = 1000 * scale * torch.stack([output.square().mean() for output in outputs]).sum()
+        fabric.backward(loss)
+        return {"loss": loss.detach()}
+
+    loader = TrainingLoader(Noise(), EpochSampler(2, batch_size=2, seed=0))
+    session = Session(folder, 0, epochs, Watcher(), lambda epoch: {})
+    settings = LoopSettings(epochs, 0.0, 0.5, checkpoint_every_steps=100, log_every_steps=1)
+    train_on(fabric, learner, take, loader, settings=settings, session=session)
+    return {name: (network.weight - start[name]).norm().item() for name, network in networks.items()}
+
+
+def test_every_network_is_clipped_by_itself(tmp_path):
+    assert clipped_step(tmp_path, clipped=None) == pytest.approx({"first": 0.5, "second": 0.5}, rel=1e-3)
+
+
+def test_a_network_can_be_left_unclipped(tmp_path):
+    moved = clipped_step(tmp_path, clipped=("second",))
+    assert moved["second"] == pytest.approx(0.5, rel=1e-3)
+    assert moved["first"] > 10
+
+
+def test_a_gradient_that_is_not_finite_is_a_training_error_when_clipped_too(tmp_path):
+    with pytest.raises(TrainingError, match=r"^the loss is a finite number, got loss = nan or inf at step [12]"):
+        clipped_step(tmp_path, clipped=None, scale=1e38, epochs=2)

@@ -91,7 +91,9 @@ def build_learner(recipe: Recipe, *, num_classes: int) -> Learner:
     )
     decoder_optimizer = build_decoder_optimizer(decoder, lr=recipe.reconstruction.lr)
     return Learner(
-        {"classifier": classifier, "decoder": decoder}, {"classifier": optimizer, "decoder": decoder_optimizer}
+        {"classifier": classifier, "decoder": decoder},
+        {"classifier": optimizer, "decoder": decoder_optimizer},
+        clipped=("classifier",),
     )
 
 

@@ -56,6 +56,7 @@ def run(context: RunContext) -> dict[str, Any]:
         take_gradients = segmenter_gradients(recipe, fabric, learner, class_weights=weights)
         figures = train(fabric, learner, take_gradients, loader, settings=settings, session=session)
     kept = _kept(context, learner)
+    figures = figures or _validate(context, kept)  # no step was left to take
     if fabric.is_global_zero:
         notes = {"labels": recipe.segmenter.labels, "strategy": recipe.segmenter.strategy, "seed": recipe.seed}
         settings = asdict(prediction_settings(recipe.prediction))

@@ -28,7 +28,7 @@ class LoopSettings:
     Args:
         epochs: passes over the images, at least 1.
         poly_power: power of the poly schedule, 0 or more.
-        clip_norm: upper bound of the gradient's norm over the learner's first network, or None.
+        clip_norm: upper bound of the gradient's norm of each network that the learner clips, or None.
         checkpoint_every_steps: steps between checkpoints, at least 1; one more follows every epoch.
         log_every_steps: steps between points of the curves, at least 1.
     """
@@ -42,14 +42,19 @@ class LoopSettings:
 
 @dataclass(frozen=True, slots=True)
 class Learner:
-    """What learns: networks by name, under the same names the optimizers that move them, and averages of some of them.
+    """What learns. The learning rate of the first network is logged.
 
-    The first network is the one whose gradient is clipped and whose learning rate is logged.
+    Args:
+        networks: by name.
+        optimizers: that move them, under the same names.
+        averages: of the weights of some of them.
+        clipped: names of those whose gradient is clipped, each by itself; None for all.
     """
 
     networks: dict[str, nn.Module]
     optimizers: dict[str, optim.Optimizer]
     averages: dict[str, WeightAverage] = field(default_factory=dict)
+    clipped: tuple[str, ...] | None = None
 
     def set_up(self, fabric: Fabric) -> "Learner":
         """Return the same learner handed to Fabric, which moves and wraps networks and optimizers."""
@@ -58,7 +63,14 @@ class Learner:
             {name: network for name, (network, _) in pairs.items()},
             {name: optimizer for name, (_, optimizer) in pairs.items()},
             {name: average.to(fabric.device) for name, average in self.averages.items()},
+            self.clipped,
         )
+
+    def clip(self, fabric: Fabric, *, max_norm: float) -> None:
+        """Shrink gradients to a norm of at most ``max_norm``; what is not finite shows in the next loss."""
+        for name in self.networks if self.clipped is None else self.clipped:
+            network, optimizer = self.networks[name], self.optimizers[name]
+            fabric.clip_gradients(network, optimizer, max_norm=max_norm, error_if_nonfinite=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +141,7 @@ def train(
 
                 shown = take_gradients(batch, epoch)
                 if settings.clip_norm is not None:
-                    fabric.clip_gradients(learner.networks[main], learner.optimizers[main], max_norm=settings.clip_norm)
+                    learner.clip(fabric, max_norm=settings.clip_norm)
                 for optimizer in learner.optimizers.values():
                     optimizer.step()
                 for name, average in learner.averages.items():
