@@ -25,6 +25,7 @@ from tagseg.errors import ArtifactError, DataError, ModelError, RecipeError
 from tagseg.progress import SilentProgress
 from tagseg.recipe import Recipe, make_recipe
 from tagseg.stages import run_compared, run_pipeline
+from tagseg.stages.build_segmenter import shown_side
 from tagseg.stages.rehearsal import rehearse
 
 NUM_IMAGES, NUM_TESTED = 8, 5
@@ -124,7 +125,7 @@ def assert_same_segmenter(one: Path, other: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "problem"),
     [
-        ("segmenter.backbone=resnet999", "network 'resnet999' is unknown to timm"),
+        ("segmenter.backbone=resnet999", "'resnet999' is no network of timm"),
         ("segmenter.weights=gone.safetensors", "gone.safetensors"),
         ("segmenter.frozen_stages=9", "frozen_stages of test_resnet is 0 to"),
     ],
@@ -136,6 +137,14 @@ def test_a_segmenter_that_cannot_be_built_is_refused_before_the_first_stage(
         run(small_recipe(photos, override), tmp_path / "run")
     assert problem in str(caught.value)
     assert not (tmp_path / "run" / "1_classifier").exists()
+
+
+def test_images_are_shown_at_no_more_than_what_the_network_is_trained_at(reference: Path, photos: Path) -> None:
+    stored = json.loads((reference / "5_segmenter" / "segmenter.json").read_text())["prediction"]
+    assert stored["max_side_px"] == small_recipe(photos).segmenter.long_side_px[1]
+    recipe = small_recipe(photos, "prediction.max_side_px=700")
+    assert shown_side(recipe) == (700, "asked for")
+    assert shown_side(small_recipe(photos)) == (80, "auto: the longest side that the network is trained on")
 
 
 def test_building_it_beforehand_leaves_the_random_numbers_alone(photos: Path, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The sections of stages 5 and 6: the segmentation network, and prediction with it."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -85,10 +85,12 @@ class Prediction(Section):
     """How the segmentation network is used: scales and flip of the test, dense CRF, size of what it looks at.
 
     Images whose long side exceeds ``max_side_px`` are shrunk to it for the network; their labels have full size again.
+    ``auto`` is the longest side that the network was trained on, the upper one of ``segmenter.long_side_px``: objects
+    larger than any that it has learned from are not found.
     """
 
     scales: Scales = (1.0,)
     flip: bool = False
     crf: bool = False
-    max_side_px: int = Field(default=1024, ge=32)
+    max_side_px: Annotated[int, Field(ge=32)] | Literal["auto"] = "auto"
     batch_size: int = Field(default=8, ge=1)

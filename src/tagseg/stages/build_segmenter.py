@@ -10,7 +10,6 @@ from tagseg.data.augment import TrainTransform
 from tagseg.models.segmenter import SegmentationNetwork, SegmenterDesign, build_segmenter
 from tagseg.prediction.segmenter import PredictionSettings
 from tagseg.recipe import Recipe
-from tagseg.recipe.segmenting import Prediction
 from tagseg.stages.build import build_transform, initial_weights, optimizer_settings
 from tagseg.training.loop import Learner, TakeGradients
 from tagseg.training.optimizer import build_optimizer
@@ -104,8 +103,17 @@ def build_segmenter_transform(recipe: Recipe, network: SegmentationNetwork) -> T
     )
 
 
-def prediction_settings(values: Prediction) -> PredictionSettings:
+def prediction_settings(recipe: Recipe) -> PredictionSettings:
     """Return how the network is used, from the recipe's section."""
+    values = recipe.prediction
     return PredictionSettings(
-        scales=values.scales, flip=values.flip, max_side_px=values.max_side_px, batch_size=values.batch_size
+        scales=values.scales, flip=values.flip, max_side_px=shown_side(recipe)[0], batch_size=values.batch_size
     )
+
+
+def shown_side(recipe: Recipe) -> tuple[int, str]:
+    """Return the longest side at which images are shown to the network, px, and why."""
+    asked, trained = recipe.prediction.max_side_px, recipe.segmenter.long_side_px[1]
+    if asked == "auto":
+        return trained, "auto: the longest side that the network is trained on"
+    return asked, "asked for"

@@ -10,7 +10,7 @@ from tagseg.artifacts.segmenter_file import load_segmenter, save_segmenter
 from tagseg.prediction.segmenter import Segmenter
 from tagseg.refine.dense_crf import FINAL_CRF
 from tagseg.refine.refiner import CrfRefiner
-from tagseg.stages.build_segmenter import prediction_settings
+from tagseg.stages.build_segmenter import prediction_settings, shown_side
 from tagseg.stages.cam_batches import Batch
 from tagseg.stages.context import RunContext
 from tagseg.stages.shares import do_missing_batches
@@ -42,6 +42,8 @@ def run(context: RunContext) -> dict[str, Any]:
         return {"images": 0}
     recipe = context.recipe.prediction
     segmenter = _load(context)
+    side, reason = shown_side(context.recipe)
+    context.progress.note(f"images are shown to the network at up to {side} px a side ({reason})")
     refiner = CrfRefiner(FINAL_CRF, unary="scores") if recipe.crf else None
 
     def work(batch: Batch, images: list[Image]) -> None:
@@ -61,7 +63,7 @@ def run(context: RunContext) -> dict[str, Any]:
 def _load(context: RunContext) -> Segmenter:
     """Return the trained segmenter with the recipe's settings, which its files hold from now on."""
     folder, fabric = context.folder.output("train_segmenter"), context.fabric
-    settings = prediction_settings(context.recipe.prediction)
+    settings = prediction_settings(context.recipe)
     loaded = load_segmenter(folder)
     fabric.barrier()  # every process has read them before the first one writes
     wanted = json.loads(json.dumps(asdict(settings)))

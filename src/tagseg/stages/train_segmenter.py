@@ -59,7 +59,7 @@ def run(context: RunContext) -> dict[str, Any]:
     figures = figures or _validate(context, kept)  # no step was left to take
     if fabric.is_global_zero:
         notes = {"labels": recipe.segmenter.labels, "strategy": recipe.segmenter.strategy, "seed": recipe.seed}
-        settings = asdict(prediction_settings(recipe.prediction))
+        settings = asdict(prediction_settings(recipe))
         save_segmenter(folder, kept, context.train.classes, prediction=settings, notes=notes)
     fabric.barrier()
     found = {"images": len(lessons.split), "labels": recipe.segmenter.labels, "threads": torch.get_num_threads()}
