@@ -20,7 +20,7 @@ LAYERS = (
     ("artifacts",),
     ("models", "losses", "data"),
     ("ops",),
-    ("types", "progress", "atomic"),
+    ("types", "progress", "atomic", "orphans"),
     ("classes",),
     ("errors",),
 )
@@ -209,7 +209,7 @@ ALLOWED_ACTS = {
     ("tagseg.data.datasets", "except TagsegError"),  # a worker hands an error to the main process, which raises it
     ("tagseg.prediction.pipeline", "except TagsegError"),  # a file that cannot be read ends nothing: it is handed on
     ("tagseg.training.engine", "except TagsegError"),  # a spawned process writes its error down for the first one
-    ("tagseg.data.superpixel_cache", "os._exit"),  # a worker ends itself when the process that started it is gone
+    ("tagseg.orphans", "os._exit"),  # a worker ends itself when the process that started it is gone
 }
 
 

@@ -21,6 +21,8 @@ def type_text(annotation: Any) -> str:
     if annotation in WORDS:
         return WORDS[annotation]
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:  # a type of its own range
+        return type_text(arguments[0]) + bounds_text(arguments[1])
     if origin is Literal:
         return ", ".join(str(value) for value in arguments)
     if origin is tuple:
@@ -28,8 +30,7 @@ def type_text(annotation: Any) -> str:
         entry = type_text(arguments[0])
         return f"list of {count}{entry}s" if arguments[0] in WORDS else f"list of: {entry}"
     assert origin in (typing.Union, types.UnionType), annotation
-    (known,) = [argument for argument in arguments if argument is not types.NoneType]
-    return type_text(known)
+    return ", or ".join(type_text(argument) for argument in arguments if argument is not types.NoneType)
 
 
 def bounds_text(field: FieldInfo) -> str:
@@ -81,5 +82,6 @@ def test_the_walk_sees_nested_keys_and_writes_types_and_bounds() -> None:
     assert rows["`name`"] == ("word", "required")
     assert rows["`suppression.delta`"] == ("number, above 0, at most 1", "`0.55`")
     assert rows["`training.long_side_px`"] == ("list of 2 whole numbers", "`[320, 640]`")
+    assert rows["`prediction.max_side_px`"] == ("whole number, at least 32, or auto", '`"auto"`')
     assert rows["`engine.threads`"] == ("whole number, at least 1", "none")
     assert rows["`classifier.output_stride`"] == ("8, 16, 32", "`16`")

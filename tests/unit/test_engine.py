@@ -164,7 +164,7 @@ import test_engine
 if __name__ == "__main__":
     test_engine.launch(test_engine.TWO_PROCESSES, test_engine.wait_for_ever, Path({str(tmp_path)!r}))
 """
-    parent = subprocess.Popen([sys.executable, "-c", code])
+    parent = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     try:
         started = wait_until(lambda: len(list(tmp_path.glob("*.txt"))) == 2)
     finally:

@@ -4,12 +4,10 @@ import hashlib
 import io
 import multiprocessing
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from multiprocessing import connection
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +18,7 @@ from tagseg.atomic import atomic_write
 from tagseg.data.images import content_fingerprint, read_image
 from tagseg.data.superpixels import Method, compute_regions
 from tagseg.errors import ArtifactError, DataError
+from tagseg.orphans import end_with_parent
 from tagseg.progress import Progress, SilentProgress
 from tagseg.types import ImageRecord
 
@@ -123,7 +122,7 @@ class SuperpixelCache:
             return
         # A forked copy of a process that has run torch threads may hang; a spawned one starts clean.
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent)
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent)
         try:
             with _one_thread_each():
                 yield from zip(missing, pool.map(self._try, missing, chunksize=4), strict=True)
@@ -142,18 +141,6 @@ class SuperpixelCache:
         regions = compute_regions(read_image(image_path), method=settings.method, max_regions=settings.max_regions)
         _write(path, regions)
         return regions
-
-
-def _die_with_parent() -> None:
-    """End this worker when the process that started it is gone: after kill -9 it would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "runs in worker processes only"
-
-    def watch() -> None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

@@ -81,7 +81,7 @@ def segmenter_gradients(
         min_probability=values.min_probability,
         mask_untagged=values.mask_untagged,
         boundary_px=values.boundary_px,
-        boundary_weight=values.boundary_weight,
+        boundary_weight=values.boundary_weight if values.strategy == "cotrain" else 1.0,
     )
     if values.strategy == "consistency":
         average = learner.averages[NAME]

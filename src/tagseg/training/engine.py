@@ -1,10 +1,8 @@
 """Devices, precision and processes, through Lightning Fabric."""
 
 import json
-import multiprocessing
 import os
 import tempfile
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from lightning_fabric import Fabric
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from tagseg.errors import DeviceError, TagsegError
+from tagseg.orphans import end_with_parent
 
 T = TypeVar("T")
 
@@ -120,7 +119,7 @@ def started_by_launcher() -> bool:
 
 def _in_process(fabric: Fabric, work: Callable[..., T], threads: int, note: Path, args: tuple[object, ...]) -> T:
     """Do the work in a spawned process; an error that a user can act on is written down for the parent."""
-    _end_with_parent()
+    end_with_parent()
     torch.set_num_threads(threads)
     try:
         result = work(fabric, *args)
@@ -133,18 +132,6 @@ def _in_process(fabric: Fabric, work: Callable[..., T], threads: int, note: Path
     fabric.barrier()
     torch.distributed.destroy_process_group()
     return result
-
-
-def _end_with_parent() -> None:
-    """End this process when the one that spawned it is gone: it would work on unseen, and keep others from the run."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def _told_error(note: Path, error: Exception) -> TagsegError:
