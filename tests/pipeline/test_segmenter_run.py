@@ -8,17 +8,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 from safetensors.numpy import load_file
 
 import tagseg
 from tagseg.artifacts.mask_file import read_mask
 from tagseg.artifacts.run_folder import RunFolder
-from tagseg.classes import ClassTable
 from tagseg.cli.tables import comparison_sentences, score_rows
 from tagseg.data.synthetic import write_dataset
 from tagseg.errors import ArtifactError, DataError, ModelError, RecipeError
@@ -26,6 +25,8 @@ from tagseg.progress import SilentProgress
 from tagseg.recipe import Recipe, make_recipe
 from tagseg.stages import run_compared, run_pipeline
 from tagseg.stages.build_segmenter import shown_side
+from tagseg.stages.context import RunContext
+from tagseg.stages.load_data import load_splits
 from tagseg.stages.rehearsal import rehearse
 
 NUM_IMAGES, NUM_TESTED = 8, 5
@@ -148,9 +149,10 @@ def test_images_are_shown_at_no_more_than_what_the_network_is_trained_at(referen
 
 
 def test_building_it_beforehand_leaves_the_random_numbers_alone(photos: Path, tmp_path: Path) -> None:
-    context = SimpleNamespace(
-        recipe=small_recipe(photos), folder=RunFolder(tmp_path), train=SimpleNamespace(classes=ClassTable(("cat",)))
-    )
+    recipe, folder, told = small_recipe(photos), RunFolder(tmp_path), SilentProgress()
+    data = load_splits(recipe, folder, progress=told)
+    fabric = Fabric(accelerator="cpu", devices=1)
+    context = RunContext(fabric, recipe, folder, data.splits.train, None, data.fingerprint, told)
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)

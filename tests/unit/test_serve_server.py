@@ -209,7 +209,10 @@ class TestCommand:
         command = [sys.executable, "-m", "tagseg.cli", "serve", str(run), "--port", "0", "--device", "cpu", *options]
         command[1:3] = ["-c", "from tagseg.cli.main import app_main; app_main()"]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        # A shell that starts the tests in the background has their children ignore Ctrl-C.
+        heed = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731
+        return subprocess.Popen(command, env=environment, preexec_fn=heed, **pipes)
 
     def test_it_prints_its_address_and_ends_cleanly(self, full_run):
         process = self.start(full_run)
