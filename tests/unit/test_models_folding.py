@@ -188,6 +188,13 @@ def test_a_network_whose_copy_gives_other_values_is_used_itself():
     assert fold_batch_norms(network) is network
 
 
+def test_the_other_pairs_of_such_a_network_are_folded():
+    network = as_trained(nn.Sequential(Shortcut(), nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))).eval()
+    folded = fold_batch_norms(network)
+    assert len(norms(folded)) == 1
+    check_same_values(folded, network)
+
+
 def test_a_network_of_values_that_are_not_finite_is_used_itself():
     network = small(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
     nn.init.constant_(network[0].weight, float("nan"))

@@ -5,6 +5,7 @@ Axes: N images, C channels out, D channels in, a b rows and columns of a kernel,
 
 import copy
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Any, TypeVar
@@ -43,7 +44,7 @@ def fold_batch_norms(network: Network) -> Network:
 
     Returns:
         A copy in evaluation mode that shares all other weights with the network; activations that a norm held remain.
-        The network itself where there is nothing to fold, or the copy does not give the same.
+        Pairs that change the values are left as they are; where none is left, it is the network itself.
 
     >>> from tagseg.models.segmenter import SegmenterDesign, build_segmenter
     >>> network = build_segmenter(SegmenterDesign("deeplabv2", "test_resnet", num_labels=3), weights=None).eval()
@@ -61,13 +62,26 @@ def fold_batch_norms(network: Network) -> Network:
         pairs = _pairs(network, probe)
         if not pairs:
             return network
-        tensors = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
-        folded = copy.deepcopy(network, tensors).eval()
-        for convolution, norm in pairs:
-            _fold(folded, convolution=convolution, norm=norm)
-        expected = network(probe)
-        difference = (folded(probe) - expected).abs().max()
-    return folded if difference <= _TOLERANCE * expected.abs().max() else network
+        folded = _folded(network, pairs)
+        if not _agree(folded, network, probe):
+            # A pair whose convolution serves others, too: the rest may be folded.
+            pairs = [pair for pair in pairs if _agree(_folded(network, [pair]), network, probe)]
+            folded = _folded(network, pairs)
+        return folded if pairs and _agree(folded, network, probe) else network
+
+
+def _folded(network: Network, pairs: Sequence[tuple[str, str]]) -> Network:
+    """Return a copy without the batch norms of these pairs; it shares all other weights."""
+    tensors = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
+    folded = copy.deepcopy(network, tensors).eval()
+    for convolution, norm in pairs:
+        _fold(folded, convolution=convolution, norm=norm)
+    return folded
+
+
+def _agree(folded: nn.Module, network: nn.Module, images: Tensor) -> bool:
+    expected = network(images)
+    return bool((folded(images) - expected).abs().max() <= _TOLERANCE * expected.abs().max())
 
 
 def _noise_for(network: nn.Module) -> Tensor:
