@@ -137,6 +137,15 @@ class TestPredict:
         np.testing.assert_array_equal(other.predict(image).labels, expected_labels)
 
 
+def test_segmenters_of_one_network_move_together():
+    model = segmenter()
+    other = model.with_settings(PredictionSettings(flip=True))
+    model.to("meta")
+    for one in (model, other):
+        assert one.device.type == "meta"
+        assert {parameter.device.type for parameter in one._predicting.parameters()} == {"meta"}
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_segmenter_moved_to_a_gpu_and_back_gives_the_same_labels():
     model, image = segmenter(), photograph()

@@ -110,7 +110,7 @@ class Segmenter:
                 help="pass the class table that it was trained with",
             )
         self._network = network.eval()
-        self._predicting = self._without_batch_norms()
+        self._folded = self._without_batch_norms()
         self.classes = classes
         self.settings = settings or PredictionSettings()
 
@@ -136,10 +136,7 @@ class Segmenter:
 
     def to(self, device: str | torch.device) -> "Segmenter":
         """Move the network, and return this segmenter."""
-        before = self.device
         self._network.to(device)
-        if self.device != before:
-            self._predicting = self._without_batch_norms()
         return self
 
     def with_settings(self, settings: PredictionSettings) -> "Segmenter":
@@ -147,6 +144,13 @@ class Segmenter:
         other = copy.copy(self)
         other.settings = settings
         return other
+
+    @property
+    def _predicting(self) -> SegmentationNetwork:
+        """What predicts, where the network is now: another segmenter of it may have moved it."""
+        if next(self._folded.parameters()).device != self.device:
+            self._folded = self._without_batch_norms()
+        return self._folded
 
     def _without_batch_norms(self) -> SegmentationNetwork:
         """Return what predicts: on other devices than a CPU, where nothing was measured, the network itself."""
