@@ -1,6 +1,7 @@
 """Files that appear whole or not at all: written under a temporary name, synced, then renamed."""
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,11 @@ from tagseg.errors import ArtifactError
 
 PART_SUFFIX = ".part"
 """Ending of a temporary name; a file with it is never complete and may be deleted when no run is active."""
+
+_umask = os.umask(0)
+os.umask(_umask)
+_MODE = 0o666 & ~_umask
+"""Of a file that is made by ``open``."""
 
 
 @contextmanager
@@ -36,10 +42,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
     >>> target.read_text(), [file.name for file in target.parent.iterdir()]
     ('whole', ['a.txt'])
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART_SUFFIX}")
+    # Cut, since names of files end at 255 bytes.
+    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}{PART_SUFFIX}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        temporary.chmod(_MODE)  # some writers keep what they write from all others
         _sync(temporary)
         temporary.replace(path)
         _sync(path.parent)
@@ -77,6 +85,9 @@ def atomic_write(path: Path, content: bytes | Callable[[BinaryIO], object]) -> N
             content(file)
 
 
+_LEFTOVER = re.compile(r"\..*\.[0-9a-f]{8}" + re.escape(PART_SUFFIX), re.DOTALL)
+
+
 def remove_leftovers(folder: Path) -> int:
     """Delete the temporary files that killed processes left below ``folder`` and return how many there were.
 
@@ -88,7 +99,7 @@ def remove_leftovers(folder: Path) -> int:
     >>> remove_leftovers(folder), remove_leftovers(folder)
     (1, 0)
     """
-    leftovers = sorted(folder.rglob(f".*{PART_SUFFIX}"))
+    leftovers = [path for path in sorted(folder.rglob(f".*{PART_SUFFIX}")) if _LEFTOVER.fullmatch(path.name)]
     for leftover in leftovers:
         leftover.unlink(missing_ok=True)
     return len(leftovers)

@@ -105,3 +105,17 @@ def test_a_full_disk_is_an_error_that_leaves_the_old_file(tmp_path: Path) -> Non
     assert caught.value.problem == f"{path} could not be written, got 'File too large'"
     assert path.read_bytes() == b"old"
     assert names(tmp_path) == ["c.bin"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no modes there")
+def test_a_file_is_as_readable_as_any_other_whoever_writes_it(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "weights") as temporary:
+        temporary.touch(mode=0o600)
+    (tmp_path / "other").touch()
+    assert (tmp_path / "weights").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_long_names_fit(tmp_path: Path) -> None:
+    name = "\N{CJK UNIFIED IDEOGRAPH-6F22}" * 83 + ".png"  # 253 bytes
+    atomic_write(tmp_path / name, b"abc")
+    assert [path.name for path in tmp_path.iterdir()] == [name]

@@ -187,9 +187,18 @@ def label_colors(classes: ClassTable) -> list[list[int]]:
 
 
 def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Return the SHA-256 of a file, 64 hexadecimal digits.
+
+    Raises:
+        ArtifactError: when it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ArtifactError(
+            f"{path} must be readable, got '{error.strerror or error}'", help="correct the file's permissions"
+        ) from error
 
 
 def _parse(path: Path) -> SegmenterDescription:
