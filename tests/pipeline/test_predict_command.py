@@ -1,6 +1,7 @@
 """`tagseg predict`, `export` and `evaluate` as a user gives them: files out, resume, bad files, wrong words."""
 
 import csv
+import io
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL import Image as PillowImage
 from pycocotools.coco import COCO
 
 from tagseg.artifacts.mask_file import read_mask
@@ -172,13 +174,96 @@ def test_a_file_that_is_no_mask_of_ours_is_not_taken_for_one(segmenter, photos, 
     assert tagseg("predict", segmenter, photos, "--out", out) == 2
     told = " ".join(capsys.readouterr().err.split())
     assert (
-        f"error: mask {out / 'a.png'} must be one that tagseg predict wrote, got a file in a folder without "
-        "predictions.json help: choose another --out, or add --redo to write over it"
+        f"error: {out / 'a.png'} must be a file that tagseg predict made, got one that predictions.json does not list "
+        "help: choose another --out, or add --redo to write over it"
     ) in told
     assert (out / "a.png").read_bytes() == b"somebody's own work"
     assert tagseg("predict", segmenter, photos, "--out", out, "--redo") == 0
     assert "4 images labelled, 0 were there" in capsys.readouterr().out
     assert read_mask(out / "a.png").shape == SIZES["a.jpg"]
+
+
+def write_photo(path: Path, seed: int, size: tuple[int, int] = (40, 56)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    coarse = np.random.default_rng(seed).integers(0, 256, (size[0] // 8, size[1] // 8, 3), np.uint8)
+    PillowImage.fromarray(coarse.repeat(8, 0).repeat(8, 1)).save(path)
+
+
+@pytest.mark.parametrize("as_list", [True, False])
+def test_relative_paths_of_one_name_lead_nowhere_else(segmenter, tmp_path, monkeypatch, as_list):
+    monkeypatch.chdir(tmp_path)
+    files = ["in/one/1.jpg", "in/two/1.jpg", "in/../in/three/1.jpg"]
+    for seed, file in enumerate(files):
+        write_photo(tmp_path / file, seed)
+    before = files_below(tmp_path / "in")
+    if as_list:
+        monkeypatch.setattr("sys.stdin", io.StringIO("\n".join([*files, str(tmp_path / files[0])])))
+    assert tagseg("predict", segmenter, *(["-"] if as_list else files), "--out", "out", "--format", "overlay") == 0
+    assert files_below(tmp_path / "in") == before
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 3
+    assert len(list((tmp_path / "out" / "overlay").rglob("*.jpg"))) == 3
+
+
+def test_another_photograph_of_the_same_name_gets_its_own_labels(segmenter, tmp_path):
+    write_photo(tmp_path / "one" / "x.jpg", 1)
+    write_photo(tmp_path / "two" / "x.jpg", 2, size=(64, 48))
+    os.utime(tmp_path / "two" / "x.jpg", (1, 1))  # older than the mask of the other one
+    out = tmp_path / "masks"
+    for folder in ("one", "two"):
+        assert tagseg("predict", segmenter, tmp_path / folder, "--out", out, "--format", "overlay,csv") == 0
+    assert read_mask(out / "x.png").shape == (64, 48)
+    assert sum(int(row["pixels"]) for row in area_rows(out)) == 64 * 48
+
+
+def test_overlays_are_not_written_over_photographs(segmenter, tmp_path, capsys):
+    write_photo(tmp_path / "a.jpg", 1)
+    write_photo(tmp_path / "overlay" / "a.jpg", 2)
+    before = files_below(tmp_path)
+    assert tagseg("predict", segmenter, tmp_path / "a.jpg", "--out", tmp_path, "--format", "overlay") == 2
+    assert tagseg("predict", segmenter, tmp_path, "--out", tmp_path, "--format", "overlay") == 2
+    assert "got one of them" in " ".join(capsys.readouterr().err.split())
+    assert files_below(tmp_path) == before
+
+
+@pytest.mark.parametrize("where", ["", "masks"])
+def test_its_own_files_are_no_photographs(segmenter, tmp_path, capsys, where):
+    write_photo(tmp_path / "a.jpg", 1)
+    words = ("predict", segmenter, tmp_path, "--out", tmp_path / where, "--format", "overlay")
+    assert tagseg(*words) == 0
+    capsys.readouterr()
+    assert tagseg(*words) == 0
+    assert "0 images labelled, 1 were there" in capsys.readouterr().out
+
+
+def test_files_of_others_that_end_in_part_stay(segmenter, tmp_path):
+    write_photo(tmp_path / "a.jpg", 1)
+    (tmp_path / ".thesis.part").write_text("mine")
+    (tmp_path / ".a.png.0123abcd.part").write_text("half a mask")
+    assert tagseg("predict", segmenter, tmp_path / "a.jpg", "--out", tmp_path) == 0
+    assert (tmp_path / ".thesis.part").read_text() == "mine"
+    assert not (tmp_path / ".a.png.0123abcd.part").exists()
+
+
+def test_a_name_that_cannot_be_written_is_skipped_and_the_others_are_not(segmenter, tmp_path, capsys):
+    write_photo(tmp_path / "in" / "a.jpg", 1)
+    write_photo(tmp_path / "in" / f"{'n' * 251}.jpg", 2)  # with .png the name has 255 bytes
+    write_photo(tmp_path / "in" / "a.png" / "in.jpg", 3)  # below what is to be the mask of a.jpg
+    write_photo(tmp_path / "in" / "z.jpg", 4)
+    loop = tmp_path / "in" / "loop.jpg"
+    loop.symlink_to(loop)
+    assert tagseg("predict", segmenter, tmp_path / "in", "--out", tmp_path / "out") == 1
+    assert "3 images labelled, 0 were there, 2 skipped" in " ".join(capsys.readouterr().out.split())
+    assert (tmp_path / "out" / "z.png").exists()
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems refuse names that are no text")
+def test_a_bad_file_whose_name_is_no_text_is_listed(segmenter, tmp_path):
+    (tmp_path / "in").mkdir()
+    bad = os.fsencode(tmp_path / "in") + b"/x\xff.jpg"
+    Path(os.fsdecode(bad)).write_bytes(b"")
+    assert tagseg("predict", segmenter, tmp_path / "in", "--out", tmp_path / "out") == 1
+    (listed,) = json.loads((tmp_path / "out" / "predictions.json").read_text())["bad_files"]
+    assert os.fsencode(listed["path"]) == bad
 
 
 def test_bad_files_are_skipped_and_named(segmenter, photos, tmp_path, capsys):

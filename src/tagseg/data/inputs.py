@@ -3,7 +3,7 @@
 import glob
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -31,7 +31,7 @@ class InputImage:
         return self.name if self.name.endswith(self.path.suffix) else f"{self.name}{self.path.suffix}"
 
 
-def find_inputs(words: Sequence[str], *, lines: Iterable[str] = ()) -> list[InputImage]:
+def find_inputs(words: Sequence[str], *, lines: Iterable[str] = (), without: Collection[str] = ()) -> list[InputImage]:
     r"""Return the photographs that words name, each file once, in order of the words, a folder's sorted.
 
     Two photographs of one name keep their endings in it (``a.jpg``, ``a.png``); when that does not tell them apart,
@@ -41,6 +41,7 @@ def find_inputs(words: Sequence[str], *, lines: Iterable[str] = ()) -> list[Inpu
         words: files; folders, with all folders below them; patterns with ``*``, ``?``, ``[...]`` and ``**``; ``-`` for
             ``lines``.
         lines: paths of files, one a line; empty lines are left out.
+        without: absolute paths of files that are no photographs.
 
     Raises:
         DataError: when a folder or a pattern holds no image, or nothing is named.
@@ -49,10 +50,14 @@ def find_inputs(words: Sequence[str], *, lines: Iterable[str] = ()) -> list[Inpu
     [('b', 'a/b.jpg'), ('c', 'c.png')]
     """
     found: dict[Path, PurePosixPath] = {}
+    seen = set(without)
     for word in words:
         for path, base in _expand(word, lines):
+            if (whole := os.path.abspath(path)) in seen:  # noqa: PTH100 (Path's leaves '..' in it)
+                continue
+            seen.add(whole)
             inside = path.relative_to(base) if base in path.parents else Path(path.name)
-            found.setdefault(path, PurePosixPath(inside.as_posix()))
+            found[path] = PurePosixPath(path.name if ".." in inside.parts else inside.as_posix())
     if not found:
         raise DataError("predict needs at least one image, got none", help="name files, folders or patterns")
     return [InputImage(name, path) for path, name in _unique_names(found).items()]
@@ -96,8 +101,11 @@ def _unique_names(found: dict[Path, PurePosixPath]) -> dict[Path, str]:
     """Return a name for each file: without ending where that is enough, with it, or with folders in front."""
     names = {path: inside.with_suffix("").as_posix() for path, inside in found.items()}
     names = _rename_repeated(names, {path: inside.as_posix() for path, inside in found.items()})
-    whole = {path: "/".join(part for part in path.absolute().parts if part != path.anchor) for path in found}
-    return _rename_repeated(names, whole)
+    absolute = {path: Path(os.path.abspath(path)) for path in found}  # noqa: PTH100
+    # Without the root: a name with it would lead out of every folder.
+    return _rename_repeated(
+        names, {path: whole.relative_to(whole.anchor).as_posix() for path, whole in absolute.items()}
+    )
 
 
 def _rename_repeated(names: dict[Path, str], longer: dict[Path, str]) -> dict[Path, str]:

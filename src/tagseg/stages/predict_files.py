@@ -1,6 +1,8 @@
 """Labels of any photographs: ``tagseg predict``."""
 
+import errno
 import hashlib
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -26,7 +28,7 @@ from tagseg.progress import Progress
 from tagseg.refine.dense_crf import FINAL_CRF
 from tagseg.refine.refiner import CrfRefiner
 from tagseg.stages.load_segmenter import load
-from tagseg.stages.predict_folder import OutputFolder, open_record, write_record
+from tagseg.stages.predict_folder import OutputFolder, files_made, open_record, write_record
 from tagseg.types import Image
 
 FORMATS = ("png", "overlay", "probability", "coco", "coco-rle", "csv")
@@ -35,6 +37,8 @@ COCO_NAMES: dict[str, tuple[str, CocoKind]] = {
     "coco-rle": ("coco_rle.json", "rle"),
 }
 AREAS_NAME = "areas.csv"
+_BAD_NAMES = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
+"""Errors that a photograph's name brings about; others, such as a full disk, end the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ def predict_files(
         TagsegError: when the segmenter cannot be loaded, no image is named, or the folder holds other results. A single
             file that cannot be used raises nothing: it is in the summary.
     """
-    images = find_inputs(inputs, lines=sys.stdin if STDIN in inputs else ())
+    images = find_inputs(inputs, lines=sys.stdin if STDIN in inputs else (), without=files_made(out))
     loaded = load(source, device=choice.device)
     segmenter = loaded.with_settings(replace(loaded.settings, **dict(choice.settings)))
     folder = OutputFolder(out, choice.formats)
@@ -156,7 +160,12 @@ def _label(
         if refiner is not None:
             assert prediction.probabilities is not None
             prediction = prediction.refined(refiner(image, prediction.probabilities))
-        _write(folder, name, image, prediction, classes=segmenter.classes)
+        try:
+            _write(folder, name, image, prediction, classes=segmenter.classes)
+        except ArtifactError as error:
+            if getattr(error.__cause__, "errno", None) not in _BAD_NAMES:
+                raise
+            failed.append((paths[name], error.problem))
         task.advance()
 
     def note(name: str, error: TagsegError) -> None:
@@ -198,13 +207,13 @@ def _summarize(folder: OutputFolder, images: Sequence[InputImage], classes: Clas
 
 
 def _keep_photographs(images: Sequence[InputImage], folder: OutputFolder) -> None:
-    """Refuse to write a mask over a photograph."""
-    paths = {image.path.resolve() for image in images}
-    for image in images:
-        if folder.mask(image.name).resolve() in paths:
+    """Refuse to write a result over a photograph."""
+    paths = {os.path.realpath(image.path) for image in images}
+    for path in (path for image in images for path in folder.files(image.name)):
+        if os.path.realpath(path) in paths:
+            kind = "mask" if path.suffix == ".png" else "result"
             raise ArtifactError(
-                f"mask {folder.mask(image.name)} is another file than the photographs, got one of them",
-                help="choose another --out",
+                f"{kind} {path} is another file than the photographs, got one of them", help="choose another --out"
             )
 
 
