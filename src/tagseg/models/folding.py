@@ -37,7 +37,7 @@ def fold_batch_norms(network: Network) -> Network:
     A batch norm in evaluation mode is one factor and one summand a channel, which a convolution has already; leaving it
     out saves a walk through every map of the network. Which convolution it follows is seen, not guessed: noise is sent
     through the network, and a pair is folded when the norm gets what the convolution gave, unchanged, and both run
-    once. At the end both networks see noise again, and must agree to 1e-4 of the largest value.
+    once. At the end the copy sees the same noise, and both must agree to 1e-4 of the largest value.
 
     Args:
         network: takes images (N, 3, H, W) and gives a tensor; stays as it is. Its weights are not to change afterwards.
@@ -59,15 +59,16 @@ def fold_batch_norms(network: Network) -> Network:
         return network
     probe = _noise_for(network)
     with torch.no_grad(), evaluation_mode(network):
-        pairs = _pairs(network, probe)
+        pairs, expected = _pairs(network, probe)
         if not pairs:
             return network
         folded = _folded(network, pairs)
-        if not _agree(folded, network, probe):
+        if not _gives(folded, probe, expected):
             # A pair whose convolution serves others, too: the rest may be folded.
-            pairs = [pair for pair in pairs if _agree(_folded(network, [pair]), network, probe)]
+            pairs = [pair for pair in pairs if _gives(_folded(network, [pair]), probe, expected)]
             folded = _folded(network, pairs)
-        return folded if pairs and _agree(folded, network, probe) else network
+            pairs = pairs if _gives(folded, probe, expected) else []
+        return folded if pairs else network
 
 
 def _folded(network: Network, pairs: Sequence[tuple[str, str]]) -> Network:
@@ -79,8 +80,7 @@ def _folded(network: Network, pairs: Sequence[tuple[str, str]]) -> Network:
     return folded
 
 
-def _agree(folded: nn.Module, network: nn.Module, images: Tensor) -> bool:
-    expected = network(images)
+def _gives(folded: nn.Module, images: Tensor, expected: Tensor) -> bool:
     return bool((folded(images) - expected).abs().max() <= _TOLERANCE * expected.abs().max())
 
 
@@ -89,8 +89,8 @@ def _noise_for(network: nn.Module) -> Tensor:
     return noise.to(next(network.parameters()))
 
 
-def _pairs(network: nn.Module, images: Tensor) -> list[tuple[str, str]]:
-    """Return the names of each convolution and the batch norm that alone gets what it gives."""
+def _pairs(network: nn.Module, images: Tensor) -> tuple[list[tuple[str, str]], Tensor]:
+    """Return the names of each convolution and of the batch norm that gets what it gives, and the network's output."""
     calls: Counter[str] = Counter()
     given: dict[int, tuple[str, int, Tensor]] = {}  # the tensors are held, so that no other gets their ids
     found: list[tuple[str, str]] = []
@@ -111,8 +111,8 @@ def _pairs(network: nn.Module, images: Tensor) -> list[tuple[str, str]]:
                 hooks.enter_context(module.register_forward_hook(partial(gives, name)))
             elif isinstance(module, _BatchNorm) and module.running_var is not None:
                 hooks.enter_context(module.register_forward_pre_hook(partial(takes, name)))
-        network(images)
-    return [pair for pair in found if all(calls[name] == 1 for name in pair)]
+        output = network(images)
+    return [pair for pair in found if all(calls[name] == 1 for name in pair)], output
 
 
 def _fold(network: nn.Module, *, convolution: str, norm: str) -> None:
