@@ -133,6 +133,8 @@ def boundary_weights(labels: Integer[Tensor, "N H W"], *, radius_px: int, weight
     [[[1.0, 5.0, 5.0, 1.0, 1.0, 1.0]]]
     """
     known = labels != VOID
+    if weight == 1:
+        return torch.ones_like(known, dtype=torch.float32)
     labels = labels.to(torch.int16)
     # A square holds two labels when the largest differs from the smallest, which is the largest of the negated ones.
     largest = _square_maximum(torch.where(known, labels, -VOID), radius_px)

@@ -141,16 +141,13 @@ def cotrain_gradients(
         ).sum()
         loss, figures = supervised, {}
         if epoch >= settings.warmup_epochs:
-            seconds, shares = zip(
-                *(
-                    _beyond_trust(fabric, student, teacher.detach(), batch, settings)
-                    for student, teacher in (both, both[::-1])
-                ),
-                strict=True,
-            )
-            second = torch.stack(seconds).sum()
+            taught = [
+                _beyond_trust(fabric, student, teacher.detach(), batch, settings)
+                for student, teacher in (both, both[::-1])
+            ]
+            second = torch.stack([term for term, _ in taught]).sum()
             loss = supervised + settings.weight * second
-            means = {name: torch.stack([share[name] for share in shares]).mean() for name in shares[0]}
+            means = {name: torch.stack([shares[name] for _, shares in taught]).mean() for name in taught[0][1]}
             figures = {"loss_unsure": second.detach(), **means}
         fabric.backward(loss)
         return {"loss": loss.detach(), "loss_sure": supervised.detach(), **figures}
