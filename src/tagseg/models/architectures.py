@@ -5,9 +5,8 @@ from typing import Literal
 Architecture = Literal["deeplabv2", "deeplabv3plus", "segformer", "upernet"]
 
 STRIDES: dict[Architecture, tuple[int, ...]] = {
-    "deeplabv2": (8, 16, 32),
     "deeplabv3plus": (8, 16),
     "segformer": (32,),
     "upernet": (32,),
 }
-"""Image pixels per cell of the deepest features that each can have; a ViT's below ``deeplabv2`` is its patch size."""
+"""Image pixels per cell of the deepest features that each can have; ``deeplabv2`` takes any that its backbone has."""

@@ -64,8 +64,8 @@ class SegmenterDesign:
             raise ModelError(
                 f"decoder_channels is 1 or more, got {self.decoder_channels}", help="256 is the usual width"
             )
-        strides = STRIDES[self.architecture]
-        if self.architecture != "deeplabv2" and self.output_stride not in strides:
+        strides = STRIDES.get(self.architecture, (self.output_stride,))
+        if self.output_stride not in strides:
             raise ModelError(
                 f"output stride of {self.architecture} is {' or '.join(map(str, strides))}, got {self.output_stride}",
                 help=f"write output_stride = {strides[-1]}",

@@ -60,7 +60,7 @@ class Segmenter(Section):
 
     @model_validator(mode="after")
     def _architecture_can_have_the_stride(self) -> "Segmenter":
-        strides = STRIDES[self.architecture]
+        strides = STRIDES.get(self.architecture, (self.output_stride,))
         if self.output_stride not in strides:
             possible = " or ".join(map(str, strides))
             raise ValueError(
