@@ -31,7 +31,7 @@ class InputImage:
         return self.name if self.name.endswith(self.path.suffix) else f"{self.name}{self.path.suffix}"
 
 
-def find_inputs(words: Sequence[str], *, lines: Iterable[str] = (), without: Collection[str] = ()) -> list[InputImage]:
+def find_inputs(words: Sequence[str], *, lines: Iterable[str] = (), without: Collection[Path] = ()) -> list[InputImage]:
     r"""Return the photographs that words name, each file once, in order of the words, a folder's sorted.
 
     Two photographs of one name keep their endings in it (``a.jpg``, ``a.png``); when that does not tell them apart,
@@ -53,7 +53,7 @@ def find_inputs(words: Sequence[str], *, lines: Iterable[str] = (), without: Col
     seen = set(without)
     for word in words:
         for path, base in _expand(word, lines):
-            if (whole := os.path.abspath(path)) in seen:  # noqa: PTH100 (Path's leaves '..' in it)
+            if (whole := absolute(path)) in seen:
                 continue
             seen.add(whole)
             inside = path.relative_to(base) if base in path.parents else Path(path.name)
@@ -61,6 +61,11 @@ def find_inputs(words: Sequence[str], *, lines: Iterable[str] = (), without: Col
     if not found:
         raise DataError("predict needs at least one image, got none", help="name files, folders or patterns")
     return [InputImage(name, path) for path, name in _unique_names(found).items()]
+
+
+def absolute(path: Path) -> Path:
+    """Return a path from the root, without ``..``; links are not followed."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 (Path's leaves '..' in it)
 
 
 def _expand(word: str, lines: Iterable[str]) -> Iterator[tuple[Path, Path]]:
@@ -101,11 +106,9 @@ def _unique_names(found: dict[Path, PurePosixPath]) -> dict[Path, str]:
     """Return a name for each file: without ending where that is enough, with it, or with folders in front."""
     names = {path: inside.with_suffix("").as_posix() for path, inside in found.items()}
     names = _rename_repeated(names, {path: inside.as_posix() for path, inside in found.items()})
-    absolute = {path: Path(os.path.abspath(path)) for path in found}  # noqa: PTH100
     # Without the root: a name with it would lead out of every folder.
-    return _rename_repeated(
-        names, {path: whole.relative_to(whole.anchor).as_posix() for path, whole in absolute.items()}
-    )
+    whole = {path: "/".join(absolute(path).parts[1:]) for path in found}
+    return _rename_repeated(names, whole)
 
 
 def _rename_repeated(names: dict[Path, str], longer: dict[Path, str]) -> dict[Path, str]:

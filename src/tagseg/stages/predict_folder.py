@@ -1,7 +1,6 @@
 """The folder that ``tagseg predict`` writes into: its files, and what it remembers of segmenter and settings."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 from tagseg.artifacts.run_folder import fingerprint
 from tagseg.atomic import atomic_write
-from tagseg.data.inputs import InputImage
+from tagseg.data.inputs import InputImage, absolute
 from tagseg.errors import ArtifactError
 
 RECORD_NAME = "predictions.json"
@@ -116,11 +115,11 @@ def read_record(root: Path) -> dict[str, Any]:
     return known if isinstance(known, dict) else {}
 
 
-def files_made(root: Path) -> set[str]:
+def files_made(root: Path) -> set[Path]:
     """Return the absolute paths of what earlier calls made of photographs in this folder."""
     folder = OutputFolder(root, ())
     names = read_record(root).get("photographs", {})
-    return {os.path.abspath(path) for name in names for path in folder.all_files(name)}  # noqa: PTH100
+    return {absolute(path) for name in names for path in folder.all_files(name)}
 
 
 def _state(path: Path) -> list[int] | None:
