@@ -32,7 +32,7 @@ from torch.nn import functional
 from tagseg.artifacts.cam_file import read_cam
 from tagseg.classes import VOID
 from tagseg.data.images import image_size, read_image
-from tagseg.data.voc import read_voc
+from tagseg.data.layouts.voc import read_voc
 from tagseg.evaluation.confusion import ConfusionMatrix
 from tagseg.evaluation.scores import compute_scores
 from tagseg.refine.dense_crf import FINAL_CRF, CrfSettings, DenseCrf, label_probabilities

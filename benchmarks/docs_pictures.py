@@ -19,8 +19,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from tagseg.stages.compare import write_comparison
-from tagseg.stages.figure import FigureChoice, write_figure
+from tagseg.results.compare import write_comparison
+from tagseg.results.figure import FigureChoice, write_figure
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 APP_IMAGES = 4

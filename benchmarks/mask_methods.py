@@ -26,6 +26,8 @@ from torch import Tensor
 
 from tagseg.artifacts.cam_file import CamFile
 from tagseg.artifacts.run_folder import RunFolder
+from tagseg.assemble.data import read_splits
+from tagseg.assemble.networks import crf_settings, superpixel_cache
 from tagseg.data.augment import normalize_image
 from tagseg.data.images import read_image
 from tagseg.evaluation.confusion import ConfusionMatrix
@@ -38,10 +40,8 @@ from tagseg.refine.background import otsu_background
 from tagseg.refine.pseudo_mask import PseudoMask, label_scores
 from tagseg.refine.random_walk import walk_cam
 from tagseg.refine.refiner import CrfRefiner, PixelAdaptive, SuperpixelSnap
-from tagseg.stages.build import crf_settings, superpixel_cache
 from tagseg.stages.context import RunContext
 from tagseg.stages.extract_cams import read_seed_maps
-from tagseg.stages.load_data import read_splits
 from tagseg.stages.train_affinity import load_affinity_network
 from tagseg.types import Image, ImageRecord
 

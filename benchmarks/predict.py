@@ -30,8 +30,8 @@ from torch import Tensor
 from tagseg.classes import VOC_CLASSES, ClassTable
 from tagseg.data.images import image_size, read_image
 from tagseg.models.folding import fold_batch_norms
-from tagseg.models.segmenter import SegmentationNetwork, SegmenterDesign, build_segmenter
-from tagseg.prediction.pipeline import Item, predict_many
+from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDesign, build_segmenter
+from tagseg.prediction.many_images import Item, predict_many
 from tagseg.prediction.segment import normalize_images
 from tagseg.prediction.segmenter import Prediction, PredictionSettings, Segmenter
 from tagseg.types import Image

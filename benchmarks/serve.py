@@ -34,11 +34,11 @@ from PIL import Image as PillowImage
 
 from tagseg.artifacts.checkpoint import save_checkpoint
 from tagseg.artifacts.segmenter_file import save_segmenter
+from tagseg.assemble.networks import build_classifier
 from tagseg.classes import VOC_CLASSES, ClassTable
 from tagseg.data.images import image_size, read_image
-from tagseg.models.segmenter import SegmenterDesign, build_segmenter
-from tagseg.recipe.load import make_recipe, to_toml
-from tagseg.stages.build import build_classifier
+from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
+from tagseg.recipe.toml_file import make_recipe, to_toml
 
 SIZE, BAR_S, PARALLEL, TIMEOUT_S = (375, 500), 1.0, 20, 300
 QUESTIONS = {

@@ -26,11 +26,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tagseg.assemble.networks import build_learner, build_objective, build_pyramid
 from tagseg.data.datasets import REGIONS_STRIDE
 from tagseg.models.classifier import TagClassifier
 from tagseg.recipe import Recipe
-from tagseg.recipe.load import make_recipe
-from tagseg.stages.build import build_learner, build_objective, build_pyramid
+from tagseg.recipe.toml_file import make_recipe
 from tagseg.training.objective import evaluate_objective
 
 BAR = 1.6

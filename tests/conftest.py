@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Client, running, save_classifier, save_run_segmenter
+from kit.serving import Client, running, save_classifier, save_run_segmenter
 
 
 @pytest.fixture(scope="session")

@@ -1,23 +1,31 @@
 """tagseg: photographs with image-level tags in, pixel masks and a trained network out."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tagseg.pipeline import Run, run
     from tagseg.prediction.segmenter import Prediction, Segmenter
-    from tagseg.stages import Run, load, run
+    from tagseg.use.load import load
 
     __version__: str
 
 __all__ = ["Prediction", "Run", "Segmenter", "load", "run"]
 
+_HOMES = {
+    "Prediction": "tagseg.prediction.result",
+    "Segmenter": "tagseg.prediction.segmenter",
+    "Run": "tagseg.pipeline",
+    "run": "tagseg.pipeline",
+    "load": "tagseg.use.load",
+}
+"""Where each name lies: it is imported when it is used, and worker processes often do without."""
+
 
 def __getattr__(name: str) -> object:
-    """Import the pipeline, and torch with it, when it is first asked for: worker processes often do without."""
+    """Import a public name, and torch with it, when it is first asked for."""
     if name in __all__:
-        from tagseg import stages
-        from tagseg.prediction import segmenter
-
-        return getattr(segmenter if name in ("Prediction", "Segmenter") else stages, name)
+        return getattr(import_module(_HOMES[name]), name)
     if name == "__version__":
         from importlib.metadata import version
 

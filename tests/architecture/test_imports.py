@@ -13,14 +13,17 @@ SOURCE = ROOT / "src"
 LAYERS = (
     ("tagseg",),  # the public names
     ("cli",),
-    ("serve",),
-    ("stages",),
+    ("serve", "pipeline"),
+    ("stages", "use"),
+    ("results",),
+    ("assemble",),
     ("recipe",),
     ("training", "cams", "refine", "evaluation", "report", "prediction"),
     ("artifacts",),
     ("models", "losses", "data"),
     ("ops",),
-    ("types", "progress", "atomic", "orphans"),
+    ("system",),
+    ("types", "progress"),
     ("classes",),
     ("errors",),
 )
@@ -207,9 +210,9 @@ def test_the_checker_of_reads_sees_unsafe_ones(text: str, count: int) -> None:
 
 ALLOWED_ACTS = {
     ("tagseg.data.datasets", "except TagsegError"),  # a worker hands an error to the main process, which raises it
-    ("tagseg.prediction.pipeline", "except TagsegError"),  # a file that cannot be read ends nothing: it is handed on
+    ("tagseg.prediction.many_images", "except TagsegError"),  # a file that cannot be read ends nothing: it is handed on
     ("tagseg.training.engine", "except TagsegError"),  # a spawned process writes its error down for the first one
-    ("tagseg.orphans", "os._exit"),  # a worker ends itself when the process that started it is gone
+    ("tagseg.system.orphans", "os._exit"),  # a worker ends itself when the process that started it is gone
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from browser_checks import LAUNCH_ARGUMENTS, PageWatch, find_chromium
+from kit.browser_checks import LAUNCH_ARGUMENTS, PageWatch, find_chromium
 
 
 # One a module and not one a session: while Playwright runs, its event loop counts as the running one of the thread,

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser_checks import axe_serious, has_horizontal_scroll
+from kit.browser_checks import axe_serious, has_horizontal_scroll
+from kit.serving import Client, running
 from PIL import Image as PillowImage
-from serving import Client, running
 
 from tagseg.report.colors import safe_color
 

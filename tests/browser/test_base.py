@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser_checks import PageWatch, axe_serious, has_horizontal_scroll, is_local
+from kit.browser_checks import PageWatch, axe_serious, has_horizontal_scroll, is_local
 
 pytest_plugins = ["pytester"]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser_checks import axe_serious, has_horizontal_scroll
-from report_samples import LABELS, SampleData, empty_report, hostile_report, make_comparison, seeds
-from test_report_page import drawn_labels, set_slider, settle, shown_ids
+from kit.browser_checks import axe_serious, has_horizontal_scroll
+from kit.report_page import drawn_labels, set_slider, settle, shown_ids
+from kit.report_samples import LABELS, SampleData, empty_report, hostile_report, make_comparison, seeds
 
 from tagseg.report.compare_page import render_comparison
 from tagseg.report.content import Comparison

@@ -7,11 +7,11 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pytest
-from browser_checks import axe_serious, has_horizontal_scroll
-from report_samples import LABELS, SampleData, empty_report, hostile_report, make_report, score_values, seeds
-from report_samples import confusion as count_confusion
+from kit.browser_checks import axe_serious, has_horizontal_scroll
+from kit.report_page import drawn_labels, set_slider, settle, shown_ids
+from kit.report_samples import LABELS, SampleData, empty_report, hostile_report, make_report, score_values, seeds
+from kit.report_samples import confusion as count_confusion
 
-from tagseg.report.colors import palette_colors
 from tagseg.report.content import Report
 from tagseg.report.html import render_report
 
@@ -44,44 +44,11 @@ def open_report(page: Any, report: Report, folder: Path) -> Any:
     return page
 
 
-def set_slider(page: Any, selector: str, value: float) -> None:
-    """Move a slider as a hand would: its value, then its event; then wait until the page has drawn it."""
-    page.locator(selector).evaluate(
-        "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input', { bubbles: true })); }",
-        str(value),
-    )
-    settle(page)
-
-
-def settle(page: Any) -> None:
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-
-
 def card(page: Any, image_id: str) -> Any:
     found = page.locator(f'.card[data-image-id="{image_id}"]')
     found.scroll_into_view_if_needed()
     found.locator('.live-miou:not([data-value=""])').wait_for(state="attached")
     return found
-
-
-def drawn_labels(page: Any, canvas: Any, palette: str = "voc") -> np.ndarray:
-    """Return the label ids that a canvas shows: transparent is background."""
-    width, height, values = canvas.evaluate(
-        """(canvas) => [canvas.width, canvas.height,
-            [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data]]"""
-    )
-    rgba = np.array(values, np.uint8).reshape(height, width, 4)
-    labels = np.full((height, width), -1)
-    labels[rgba[..., 3] == 0] = 0
-    for label, color in enumerate(palette_colors(palette, len(LABELS))):
-        if label:
-            rgb = [int(color[at : at + 2], 16) for at in (1, 3, 5)]
-            labels[(rgba[..., :3] == rgb).all(-1) & (rgba[..., 3] == 255)] = label
-    return labels
-
-
-def shown_ids(page: Any) -> list[str]:
-    return page.locator(".card").evaluate_all("(cards) => cards.map((card) => card.dataset.imageId)")
 
 
 @pytest.mark.parametrize("score", [0.0, 0.2, 0.47, 1.0])

@@ -15,9 +15,9 @@ from tagseg.artifacts.checkpoint import load_checkpoint, save_checkpoint
 from tagseg.artifacts.instance_file import Instance, read_instances, write_instances
 from tagseg.artifacts.mask_file import read_confidence, read_mask, write_confidence, write_mask
 from tagseg.artifacts.run_folder import RunFolder
-from tagseg.atomic import atomic_write
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError
+from tagseg.system.atomic import atomic_write
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:

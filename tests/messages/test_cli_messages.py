@@ -8,7 +8,7 @@ import pytest
 from tagseg.cli import main
 from tagseg.data.synthetic import write_dataset
 from tagseg.errors import DataError
-from tagseg.stages import PIPELINE
+from tagseg.pipeline import PIPELINE
 from tagseg.stages.context import RunContext, Stage
 
 RECIPE = 'name = "tiny"\n[data]\nformat = "folder"\nroot = "photos"\n'
@@ -39,7 +39,7 @@ def test_an_error_of_ours_is_two_lines_on_standard_error(
     recipe_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     error = DataError("image photos/[a] cat.jpg is a picture, got 0 bytes", help="replace or delete it")
-    monkeypatch.setattr("tagseg.stages.run_pipeline", failing(error))
+    monkeypatch.setattr("tagseg.pipeline.run_pipeline", failing(error))
     assert run_words("run", str(recipe_path)) == 2
     shown = capsys.readouterr()
     assert shown.out == ""
@@ -51,7 +51,7 @@ def test_a_long_message_stays_on_its_line(
 ) -> None:
     path = "/".join(["a folder with a long name"] * 12)
     monkeypatch.setattr(
-        "tagseg.stages.run_pipeline", failing(DataError(f"{path} is a file, got none", help="check the path"))
+        "tagseg.pipeline.run_pipeline", failing(DataError(f"{path} is a file, got none", help="check the path"))
     )
     assert run_words("run", str(recipe_path)) == 2
     assert capsys.readouterr().err == f"error: {path} is a file, got none\nhelp: check the path\n"
@@ -61,7 +61,7 @@ def test_bytes_that_are_no_text_are_shown_as_escapes(
     recipe_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     error = DataError("image \udcffcat.jpg is a picture, got 0 bytes", help="replace it")
-    monkeypatch.setattr("tagseg.stages.run_pipeline", failing(error))
+    monkeypatch.setattr("tagseg.pipeline.run_pipeline", failing(error))
     assert run_words("run", str(recipe_path)) == 2
     assert capfd.readouterr().err == "error: image \\udcffcat.jpg is a picture, got 0 bytes\nhelp: replace it\n"
 
@@ -70,7 +70,7 @@ def test_bytes_that_are_no_text_are_shown_as_escapes(
 def test_with_debug_anywhere_the_error_itself_gets_out(
     recipe_path: Path, monkeypatch: pytest.MonkeyPatch, position: int
 ) -> None:
-    monkeypatch.setattr("tagseg.stages.run_pipeline", failing(DataError("a is b, got c", help="do d")))
+    monkeypatch.setattr("tagseg.pipeline.run_pipeline", failing(DataError("a is b, got c", help="do d")))
     words = ["run", str(recipe_path)]
     words.insert(position, "--debug")
     with pytest.raises(DataError, match="a is b, got c; do d"):
@@ -98,14 +98,14 @@ def test_a_command_that_does_not_exist(capsys: pytest.CaptureFixture[str]) -> No
 def test_a_run_that_is_stopped_by_hand(
     recipe_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("tagseg.stages.run_pipeline", failing(KeyboardInterrupt()))
+    monkeypatch.setattr("tagseg.pipeline.run_pipeline", failing(KeyboardInterrupt()))
     assert run_words("run", str(recipe_path)) == 130
     assert capsys.readouterr().err.strip() == "stopped; run the same command again to continue"
 
 
 def test_a_full_disk(recipe_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     error = OSError(errno.ENOSPC, "No space left on device", "runs/tiny/1_classifier/curves.csv")
-    monkeypatch.setattr("tagseg.stages.run_pipeline", failing(error))
+    monkeypatch.setattr("tagseg.pipeline.run_pipeline", failing(error))
     assert run_words("run", str(recipe_path)) == 2
     assert capsys.readouterr().err == (
         "error: the disk has no room left for runs/tiny/1_classifier/curves.csv\n"
@@ -141,7 +141,7 @@ def quick_stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return replace(stage, run=do, missing=lambda context: 0)
 
-    monkeypatch.setattr("tagseg.stages.pipeline.PIPELINE", tuple(quick(stage) for stage in PIPELINE))
+    monkeypatch.setattr("tagseg.pipeline.drive.PIPELINE", tuple(quick(stage) for stage in PIPELINE))
     return ran
 
 

@@ -11,16 +11,16 @@ import pytest
 from PIL import Image as PillowImage
 
 from tagseg.classes import ClassTable
-from tagseg.data.coco import read_coco
-from tagseg.data.folder import read_folder
 from tagseg.data.images import content_fingerprint, image_size, read_image
 from tagseg.data.json_elements import list_elements
+from tagseg.data.layouts.coco import read_coco
+from tagseg.data.layouts.folder import read_folder
+from tagseg.data.layouts.voc import read_voc
 from tagseg.data.masks import PaletteMask, label_ids
 from tagseg.data.names import choose_classes, read_class_names
 from tagseg.data.preflight import check_split
 from tagseg.data.problems import Problem
 from tagseg.data.tags import read_tags
-from tagseg.data.voc import read_voc
 from tagseg.errors import DataError
 from tagseg.types import ImageRecord, Split
 

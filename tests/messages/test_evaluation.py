@@ -5,9 +5,9 @@ import pytest
 
 from tagseg.artifacts.cam_file import CamFile
 from tagseg.errors import DataError, TrainingError
-from tagseg.evaluation.activation import ActivationCount
+from tagseg.evaluation.activation_share import ActivationCount
 from tagseg.evaluation.confusion import ConfusionMatrix
-from tagseg.evaluation.tags import tag_average_precision
+from tagseg.evaluation.tag_precision import tag_average_precision
 from tagseg.evaluation.threshold import BackgroundSweep
 
 

@@ -17,11 +17,11 @@ from tagseg.artifacts.run_folder import RunFolder
 from tagseg.artifacts.segmenter_file import load_segmenter, save_segmenter
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError, DeviceError, ModelError, RecipeError, TagsegError
-from tagseg.models.segmenter import SegmentationNetwork, SegmenterDesign, build_segmenter
+from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDesign, build_segmenter
 from tagseg.progress import SilentProgress
-from tagseg.stages.export import export_segmenter
-from tagseg.stages.hub import load_from_hub, push_to_hub
-from tagseg.stages.load_segmenter import find_segmenter, load
+from tagseg.use.export import export_segmenter
+from tagseg.use.hub import load_from_hub, push_to_hub
+from tagseg.use.load import find_segmenter, load
 
 CLASSES = ClassTable(("cat", "dog"))
 IMAGE = np.zeros((40, 30, 3), np.uint8)
@@ -417,7 +417,7 @@ def test_a_repository_that_cannot_be_fetched(monkeypatch: pytest.MonkeyPatch, er
     def fail(*args: object, **options: object) -> None:
         raise error
 
-    monkeypatch.setattr("tagseg.stages.hub.snapshot_download", fail)
+    monkeypatch.setattr("tagseg.use.hub.snapshot_download", fail)
     assert message(ArtifactError, load_from_hub, "runs/voc", revision="v9") == said
 
 
@@ -437,7 +437,7 @@ def test_a_name_that_no_repository_can_have(tmp_path: Path) -> None:
 
 
 def test_a_repository_with_something_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("tagseg.stages.hub.snapshot_download", lambda *args, **options: str(tmp_path))
+    monkeypatch.setattr("tagseg.use.hub.snapshot_download", lambda *args, **options: str(tmp_path))
     assert message(ArtifactError, load_from_hub, "google/bert") == (
         "repository 'google/bert' must hold a segmenter of tagseg, got one without segmenter.json; "
         "name one that was pushed by tagseg"

@@ -11,7 +11,7 @@ from tagseg.classes import ClassTable
 from tagseg.errors import TagsegError
 from tagseg.recipe import make_recipe, to_toml
 from tagseg.report.figures import color_mask
-from tagseg.stages.figure import FigureChoice, write_figure
+from tagseg.results.figure import FigureChoice, write_figure
 
 
 def make_run(root: Path, photos: Path, *settings: str, masks: Path | None = None) -> Path:

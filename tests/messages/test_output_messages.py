@@ -11,7 +11,7 @@ from tagseg.artifacts.coco_file import write_coco
 from tagseg.artifacts.probability_file import read_probabilities, write_probabilities
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError, DataError
-from tagseg.stages.evaluate_folders import evaluate_folders, write_folder_scores
+from tagseg.use.score_folders import evaluate_folders, write_folder_scores
 
 CLASSES = ClassTable(("cat", "dog"))
 

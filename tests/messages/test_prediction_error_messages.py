@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 
 from tagseg.classes import ClassTable
 from tagseg.errors import DataError, ModelError, RecipeError
-from tagseg.models.segmenter import SegmenterDesign, build_segmenter
+from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
 from tagseg.prediction.inputs import to_image
 from tagseg.prediction.result import Prediction
 from tagseg.prediction.segmenter import PredictionSettings, Segmenter

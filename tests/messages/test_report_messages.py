@@ -12,8 +12,8 @@ from tagseg.cli.main import app_main
 from tagseg.errors import TagsegError
 from tagseg.progress import SilentProgress
 from tagseg.recipe import make_recipe, to_toml
-from tagseg.stages.compare import gather_comparison
-from tagseg.stages.report import write_report
+from tagseg.results.compare import gather_comparison
+from tagseg.stages.write_report import write_report
 
 
 def make_run(root: Path, photos: Path, *settings: str) -> Path:

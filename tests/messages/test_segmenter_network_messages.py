@@ -7,7 +7,7 @@ from torch import nn
 from tagseg.errors import ArtifactError, ModelError
 from tagseg.models.backbone import build_backbone
 from tagseg.models.deeplab import DeepLabV2
-from tagseg.models.segmenter import SegmenterDesign, build_segmenter
+from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
 from tagseg.models.synced_norm import synchronize_batch_norm
 
 

@@ -7,8 +7,8 @@ import zlib
 from io import BytesIO
 
 import pytest
+from kit.serving import Client, form
 from PIL import Image as PillowImage
-from serving import Client, form
 
 from tagseg.cli.main import app_main
 from tagseg.errors import ServeError

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tagseg.artifacts.cam_file import CamFile
-from tagseg.evaluation.activation import ActivationCount
+from tagseg.evaluation.activation_share import ActivationCount
 
 NAMES = ("background", "a", "b", "c")
 CUTS = tuple(i / 20 for i in range(1, 15))

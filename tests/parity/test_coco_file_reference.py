@@ -11,7 +11,7 @@ from pycocotools.coco import COCO
 
 from tagseg.artifacts.coco_file import mask_annotations, write_coco
 from tagseg.classes import VOC_CLASSES, ClassTable
-from tagseg.data.coco import read_coco
+from tagseg.data.layouts.coco import read_coco
 
 ANIMALS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "voc2012_animals"
 

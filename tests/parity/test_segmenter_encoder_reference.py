@@ -9,7 +9,7 @@ import timm
 import torch
 from torch.nn import functional
 
-from tagseg.models.segmenter import SegmenterDesign, build_segmenter
+from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
 
 WEIGHTS = Path(__file__).resolve().parents[2].parent / "shared" / "weights" / "mobilenetv2_100_imagenet.safetensors"
 

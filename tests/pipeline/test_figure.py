@@ -9,9 +9,9 @@ from PIL import Image
 
 from tagseg.cli.main import app_main
 from tagseg.data.synthetic import write_dataset
+from tagseg.pipeline import run_compared
 from tagseg.progress import SilentProgress
 from tagseg.recipe import make_recipe
-from tagseg.stages import run_compared
 
 
 @pytest.fixture(scope="module")

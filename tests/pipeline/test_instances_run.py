@@ -7,18 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kit.small_run import small_recipe
 from lightning_fabric import Fabric
-from test_run import small_recipe
 
 from tagseg.artifacts.cam_file import read_cam, write_cam
 from tagseg.artifacts.instance_file import Instance, read_instances
 from tagseg.artifacts.mask_file import read_confidence, read_mask
 from tagseg.artifacts.run_folder import RunFolder
-from tagseg.data.folder import read_folder
+from tagseg.data.layouts.folder import read_folder
 from tagseg.data.synthetic import write_dataset
+from tagseg.pipeline import run_pipeline
 from tagseg.progress import SilentProgress
 from tagseg.refine.instances import InstanceSettings, find_instances
-from tagseg.stages import make_masks, run_pipeline
+from tagseg.stages import make_masks
 from tagseg.stages.context import RunContext
 from tagseg.stages.extract_cams import cam_path
 
@@ -115,7 +116,7 @@ def test_only_object_masks_that_are_not_there_are_made(
         asked.append(settings)
         return find_instances(*maps, settings=settings, **fields)
 
-    monkeypatch.setattr("tagseg.stages.instances.find_instances", find)
+    monkeypatch.setattr("tagseg.stages.make_masks.objects.find_instances", find)
     recipe = small_recipe(photos, tmp_path / "cache", *QUICK, "masks.instances=true")
     run_pipeline(recipe, run, progress=listener)
     assert ("make_masks", *told) in listener.stages

@@ -23,8 +23,8 @@ from tagseg.artifacts.probability_file import read_probabilities
 from tagseg.artifacts.segmenter_file import save_segmenter
 from tagseg.classes import ClassTable
 from tagseg.cli.main import app_main
-from tagseg.models.segmenter import SegmenterDesign, build_segmenter
-from tagseg.stages.predict_files import FORMATS
+from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
+from tagseg.use.predict import FORMATS
 
 CLASSES = ClassTable(("cat", "dog"))
 SIZES = {"a.jpg": (40, 56), "deep/b.png": (33, 47), "deep/c.jpg": (40, 56), "d.jpg": (64, 30)}

@@ -10,11 +10,11 @@ from PIL import Image as PillowImage
 from pycocotools import mask as coco_mask
 
 from tagseg.classes import VOC_CLASSES
-from tagseg.data.coco import read_coco
 from tagseg.data.images import image_size, read_image
+from tagseg.data.layouts.coco import read_coco
+from tagseg.data.layouts.voc import read_voc
 from tagseg.data.preflight import check_split
 from tagseg.data.problems import Problem
-from tagseg.data.voc import read_voc
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 COCO, VOC = DATA / "tiny_coco", DATA / "voc2012_animals"

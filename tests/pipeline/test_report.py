@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
-from test_run import NUM_IMAGES, run, small_recipe
+from kit.small_run import NUM_IMAGES, run, small_recipe
 
 from tagseg.data.synthetic import write_dataset
+from tagseg.pipeline import run_compared, run_pipeline
 from tagseg.progress import SilentProgress
 from tagseg.recipe import Recipe
-from tagseg.stages import run_compared, run_pipeline
 from tagseg.stages.evaluate import SCORES_FORMAT
 
 END = "</html>"
@@ -169,10 +169,10 @@ def test_a_page_that_cannot_be_made_ends_no_run(copy, photos, cache):
 SCRIPT = """
 import sys
 from pathlib import Path
-sys.path.insert(0, {folder!r})
-import test_report
+sys.path[:0] = [{folder!r}, {folder!r} + "/tests"]
+import tests.pipeline.test_report as test_report
 from tagseg.report import html
-from tagseg.stages import run_pipeline
+from tagseg.pipeline import run_pipeline
 
 def slowly(report, render=html.render_report):
     print("drawing", flush=True)
@@ -199,7 +199,7 @@ def test_a_kill_while_it_is_made_leaves_the_old_page_or_none(copy, photos, cache
         (copy / "manifest.json").write_text(json.dumps(manifest))
     else:
         (copy / "report.html").unlink()
-    script = SCRIPT.format(folder=str(Path(__file__).parent), photos=str(photos), cache=str(cache), out=str(copy))
+    script = SCRIPT.format(folder=str(Path(__file__).parents[2]), photos=str(photos), cache=str(cache), out=str(copy))
     process = subprocess.Popen(
         [sys.executable, "-c", script],
         env={**os.environ, "OMP_NUM_THREADS": "1"},

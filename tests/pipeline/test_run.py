@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kit.small_run import NUM_IMAGES, run, small_recipe
 from PIL import Image
 
 from tagseg.artifacts.cam_file import read_cam
@@ -19,11 +20,9 @@ from tagseg.artifacts.checkpoint import load_checkpoint
 from tagseg.artifacts.mask_file import read_confidence, read_mask
 from tagseg.data.synthetic import write_dataset
 from tagseg.errors import ArtifactError
+from tagseg.pipeline import run_compared, run_pipeline
 from tagseg.progress import SilentProgress
-from tagseg.recipe import Recipe, make_recipe
-from tagseg.stages import run_compared, run_pipeline
-
-NUM_IMAGES = 12
+from tagseg.recipe import make_recipe
 
 
 @pytest.fixture(scope="module")
@@ -31,50 +30,6 @@ def photos(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("photos")
     write_dataset(root, num_images=NUM_IMAGES, size=(64, 64), seed=3)
     return root
-
-
-def small_recipe(root: Path, cache: Path, *overrides: str) -> Recipe:
-    return make_recipe(
-        {
-            "name": "small",
-            "data": {"format": "folder", "root": str(root), "masks": str(root / "masks")},
-            "superpixels": {"cache": str(cache), "max_regions": 16},
-            "classifier": {"backbone": "test_resnet", "weights": "random", "frozen_stages": 0, "batch_norm": "train"},
-            "suppression": {"positions": ["last_stage"]},
-            "reconstruction": {"width": 8, "beta": 0.1, "pyramid_levels": [0, 1]},
-            "self_modulation": {"warmup_epochs": 1},
-            "training": {
-                "epochs": 4,
-                "batch_size": 4,
-                "crop_size_px": 64,
-                "long_side_px": [48, 80],
-                "optimizer": "adamw",
-                "lr": 2e-2,  # with less, the maps of so short a training are 0 everywhere
-                "head_lr_factor": 1.0,
-                "checkpoint_every_steps": 2,
-                "validation_images": 4,
-            },
-            "cams": {"scales": [0.5, 1.0], "average_over_regions": True},
-            "affinity": {
-                "epochs": 2,
-                "batch_size": 4,
-                "crop_size_px": 64,
-                "long_side_px": [48, 80],
-                "radius": 5,
-                "optimizer": "adamw",
-                "lr": 1e-3,
-                "checkpoint_every_steps": 2,
-            },
-            "masks": {"background_rule": "auto"},
-            "segmenter": {"enabled": False},  # test_segmenter_run.py is about it
-            "engine": {"accelerator": "cpu", "threads": 1},
-        },
-        list(overrides),
-    )
-
-
-def run(recipe: Recipe, out: Path):
-    return run_pipeline(recipe, out, progress=SilentProgress())
 
 
 def weights(out: Path) -> dict[str, np.ndarray]:
@@ -187,23 +142,23 @@ SCRIPT = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {folder!r})
-import test_run
+from kit.small_run import small_recipe
 from tagseg.progress import SilentProgress
-from tagseg.stages import run_pipeline
+from tagseg.pipeline import run_pipeline
 
 class Marker(SilentProgress):
     def task(self, title, **counts):
         print("task", title, flush=True)
         return super().task(title, **counts)
 
-recipe = test_run.small_recipe(Path({photos!r}), Path({cache!r}))
+recipe = small_recipe(Path({photos!r}), Path({cache!r}))
 run_pipeline(recipe, Path({out!r}), progress=Marker())
 """
 
 
 def kill_when(ready, photos: Path, cache: Path, out: Path) -> None:
     """Start the run in a process of its own and kill -9 it and its children as soon as ``ready`` says so."""
-    script = SCRIPT.format(folder=str(Path(__file__).parent), photos=str(photos), cache=str(cache), out=str(out))
+    script = SCRIPT.format(folder=str(Path(__file__).parents[1]), photos=str(photos), cache=str(cache), out=str(out))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
         [sys.executable, "-c", script], env=environment, stdout=subprocess.DEVNULL, start_new_session=True

@@ -18,16 +18,16 @@ from safetensors.numpy import load_file
 import tagseg
 from tagseg.artifacts.mask_file import read_mask
 from tagseg.artifacts.run_folder import RunFolder
+from tagseg.assemble.data import load_splits
+from tagseg.assemble.segmenter import shown_side
 from tagseg.cli.tables import comparison_sentences, score_rows
 from tagseg.data.synthetic import write_dataset
 from tagseg.errors import ArtifactError, DataError, ModelError, RecipeError
+from tagseg.pipeline import run_compared, run_pipeline
+from tagseg.pipeline.rehearsal import rehearse
 from tagseg.progress import SilentProgress
 from tagseg.recipe import Recipe, make_recipe
-from tagseg.stages import run_compared, run_pipeline
-from tagseg.stages.build_segmenter import shown_side
 from tagseg.stages.context import RunContext
-from tagseg.stages.load_data import load_splits
-from tagseg.stages.rehearsal import rehearse
 
 NUM_IMAGES, NUM_TESTED = 8, 5
 STRATEGIES = ("confident", "all", "cotrain", "consistency")
@@ -227,15 +227,15 @@ def test_balanced_labels_change_what_is_learned(reference, made_masks, photos):
 SCRIPT = """
 import sys
 from pathlib import Path
-sys.path.insert(0, {folder!r})
-import test_segmenter_run as here
+sys.path[:0] = [{folder!r}, {folder!r} + "/tests"]
+import tests.pipeline.test_segmenter_run as here
 here.run(here.small_recipe(Path({photos!r}), *{overrides!r}), Path({out!r}), redo=True)
 """
 
 
 def kill_when(ready, photos: Path, out: Path, *overrides: str) -> None:
     """Start the run in a process of its own and kill -9 it as soon as ``ready`` says so."""
-    words = {"folder": str(Path(__file__).parent), "photos": str(photos), "out": str(out), "overrides": overrides}
+    words = {"folder": str(Path(__file__).parents[2]), "photos": str(photos), "out": str(out), "overrides": overrides}
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen([sys.executable, "-c", SCRIPT.format(**words)], env=environment, start_new_session=True)
     try:

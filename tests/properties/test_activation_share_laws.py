@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from tagseg.artifacts.cam_file import CamFile
 from tagseg.classes import VOID
-from tagseg.evaluation.activation import ActivationCount, ActivationPoint
+from tagseg.evaluation.activation_share import ActivationCount, ActivationPoint
 
 NAMES = ("background", "cat", "dog", "cow")
 CUTS = tuple(i / 10 for i in range(11))

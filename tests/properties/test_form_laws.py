@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from serving import form
+from kit.serving import form
 
 from tagseg.serve.body import Body
 from tagseg.serve.limits import Limits

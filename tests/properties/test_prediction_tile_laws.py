@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from tagseg.models.segmenter import SegmentationNetwork, SegmenterDesign, build_segmenter
+from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDesign, build_segmenter
 from tagseg.ops.resize import resize_maps
 from tagseg.prediction import tiles
 from tagseg.prediction.sampling import enlarged_places, sample_maps

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tagseg.atomic import atomic_path
 from tagseg.classes import VOID, ClassTable
 from tagseg.errors import ArtifactError
+from tagseg.system.atomic import atomic_path
 from tagseg.types import LabelMap
 
 COLUMNS = ("image", "class", "pixels", "share_of_image")

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 from numpy import ndarray
 
-from tagseg.atomic import atomic_write
 from tagseg.errors import ArtifactError
+from tagseg.system.atomic import atomic_write
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tagseg.atomic import atomic_path
 from tagseg.errors import ArtifactError
+from tagseg.system.atomic import atomic_path
 
 FORMAT = 1
 _HEADER_KEY, _SEAL_KEY = "tagseg", "tagseg_crc32"

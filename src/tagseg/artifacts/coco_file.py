@@ -15,9 +15,9 @@ from pycocotools import mask as coco_mask
 
 from tagseg.artifacts.area_csv import label_areas
 from tagseg.artifacts.run_lengths import run_lengths
-from tagseg.atomic import atomic_path
 from tagseg.classes import BACKGROUND, VOID, ClassTable
 from tagseg.ops.outlines import outlines
+from tagseg.system.atomic import atomic_path
 from tagseg.types import LabelMap
 
 CocoKind = Literal["polygons", "rle"]

@@ -14,9 +14,9 @@ from jaxtyping import Bool
 from pycocotools import mask as coco_mask
 
 from tagseg.artifacts.run_lengths import run_lengths
-from tagseg.atomic import atomic_write
-from tagseg.data.quiet import quiet_decoders
 from tagseg.errors import ArtifactError
+from tagseg.system.atomic import atomic_write
+from tagseg.system.quiet import quiet_decoders
 
 
 @dataclass(frozen=True, slots=True, eq=False)

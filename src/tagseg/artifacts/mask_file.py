@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Bool
 from PIL import Image
 
-from tagseg.atomic import atomic_write
 from tagseg.classes import VOID, ClassTable
 from tagseg.errors import ArtifactError
+from tagseg.system.atomic import atomic_write
 from tagseg.types import LabelMap
 
 

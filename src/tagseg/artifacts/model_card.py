@@ -8,7 +8,7 @@ from timm.models.efficientnet import EfficientNet
 
 from tagseg.artifacts.segmenter_file import WEIGHTS_NAME, SegmenterDescription, label_colors
 from tagseg.models.deeplab import RATES
-from tagseg.models.segmenter import SegmenterDesign
+from tagseg.models.segmentation_network import SegmenterDesign
 
 _SMP_CLASSES = {"deeplabv3plus": "DeepLabV3Plus", "segformer": "Segformer", "upernet": "UPerNet"}
 

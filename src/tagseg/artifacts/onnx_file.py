@@ -20,11 +20,11 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from tagseg.artifacts.segmenter_file import label_colors
-from tagseg.atomic import atomic_write
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError, ModelError
 from tagseg.models.exportable import ExportableNetwork
-from tagseg.models.segmenter import SegmentationNetwork
+from tagseg.models.segmentation_network import SegmentationNetwork
+from tagseg.system.atomic import atomic_write
 from tagseg.types import Image
 
 OPSET = 18

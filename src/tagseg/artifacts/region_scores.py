@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
 
-from tagseg.atomic import atomic_write
 from tagseg.errors import ArtifactError
+from tagseg.system.atomic import atomic_write
 
 RegionScores = dict[str, Float32[ndarray, "C_t R"]]
 """Per image id the scores in [0, 1] of its tagged classes, ascending, and its regions."""

@@ -14,9 +14,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from tagseg.artifacts.lock import folder_lock
-from tagseg.atomic import atomic_write, remove_leftovers
 from tagseg.errors import ArtifactError
+from tagseg.system.atomic import atomic_write, remove_leftovers
+from tagseg.system.lock import folder_lock
 
 STAGE_OUTPUTS = {
     "train_classifier": "1_classifier",

@@ -12,11 +12,11 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from tagseg.atomic import atomic_path, atomic_write
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError, DataError, ModelError
-from tagseg.models.segmenter import SegmentationNetwork, SegmenterDesign, build_segmenter
+from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDesign, build_segmenter
 from tagseg.models.weights import fit_weights
+from tagseg.system.atomic import atomic_path, atomic_write
 
 FORMAT = 1
 DESCRIPTION_NAME = "segmenter.json"

@@ -80,7 +80,7 @@ def figure(
 
     Run folders stand before --images and --columns, which take all words up to the next option.
     """
-    from tagseg.stages.figure import FigureChoice, write_figure
+    from tagseg.results.figure import FigureChoice, write_figure
 
     names = [name.strip() for word in columns or () for name in word.split(",")]
     choice = FigureChoice(

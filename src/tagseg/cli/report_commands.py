@@ -24,7 +24,7 @@ def report(
 
     'tagseg run' does that at its end, and after every stage; this is for a run that was made before, or elsewhere.
     """
-    from tagseg.stages.report import write_report
+    from tagseg.stages.write_report import write_report
 
     _print_written("report", write_report(run, out, progress=ConsoleProgress()))
 
@@ -47,7 +47,7 @@ def compare(
 
     Without --images, N images evenly spaced over the scored ones that all runs made something of.
     """
-    from tagseg.stages.compare import write_comparison
+    from tagseg.results.compare import write_comparison
 
     named = (*(images or ()), *(image or ()))
     comparison = write_comparison(runs, out, image_ids=named, count=count, progress=ConsoleProgress())

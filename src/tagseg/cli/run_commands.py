@@ -48,7 +48,7 @@ def check(recipe: RecipeArgument, *, settings: SetOption = None, show: ShowOptio
     cannot be used as asked, and 0 when there is nothing worse than warnings.
     """
     loaded = load_recipe(recipe, settings or [])
-    from tagseg.stages.check import check_data
+    from tagseg.use.check import check_data
 
     reports = check_data(loaded.data, progress=ConsoleProgress())
     for report in reports:
@@ -77,7 +77,7 @@ def run(
     if not (baseline or upper_bound):
         print_scores(run_stages(loaded, folder, redo=redo))
     else:
-        from tagseg.stages import run_compared
+        from tagseg.pipeline import run_compared
 
         runs = run_compared(
             loaded, folder, baseline=baseline, upper_bound=upper_bound, progress=ConsoleProgress(), redo=redo

@@ -30,7 +30,7 @@ def open_recipe(
 
 def run_stages(recipe: Recipe, folder: Path, *, only: str | None = None, redo: bool = False) -> tables.Scores:
     """Run all stages, or one, and return the content of ``scores.json``, empty when nothing is scored yet."""
-    from tagseg.stages import run_pipeline
+    from tagseg.pipeline import run_pipeline
 
     return run_pipeline(recipe, folder, progress=ConsoleProgress(), only=only, redo=redo).scores
 

@@ -57,7 +57,7 @@ def evaluate(
             help="'tagseg evaluate --help' shows both",
         )
     if predictions is not None and masks is not None:
-        from tagseg.stages.evaluate_folders import evaluate_folders, write_folder_scores
+        from tagseg.use.score_folders import evaluate_folders, write_folder_scores
 
         names = tuple(name.strip() for name in classes.split(",")) if classes else None
         scores = evaluate_folders(
@@ -109,7 +109,7 @@ def predict(
 
     Bad files are skipped and named at the end (exit code 1). Give the command again to go on where it stopped.
     """
-    from tagseg.stages.predict_files import PredictChoice, predict_files
+    from tagseg.use.predict import PredictChoice, predict_files
 
     choice = PredictChoice.parse(formats=formats, scales=scales, flip=flip, crf=crf, max_side=max_side)
     choice = replace(choice, device=device, redo=redo)
@@ -143,9 +143,9 @@ def export(
     onnx: one file for onnxruntime, any batch and image size, compared with torch before it is kept. safetensors:
     weights and a JSON file that tagseg.load, plain timm and segmentation_models_pytorch read.
     """
-    from tagseg.stages.export import export_segmenter, run_scores
-    from tagseg.stages.hub import push_to_hub
-    from tagseg.stages.load_segmenter import find_segmenter
+    from tagseg.use.export import export_segmenter, run_scores
+    from tagseg.use.hub import push_to_hub
+    from tagseg.use.load import find_segmenter
 
     exported = export_segmenter(source, out, format=format, check_images=check or [], progress=ConsoleProgress())
     for path in exported.files:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image as PillowImage
 
-from tagseg.data.quiet import quiet_decoders
 from tagseg.errors import DataError, ImageFormatError, ImageSizeError
+from tagseg.system.quiet import quiet_decoders
 
 MAX_PIXELS = 178_956_970
 """The largest image that Pillow opens without a change of its global guard against decompression bombs."""

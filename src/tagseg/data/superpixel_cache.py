@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from tagseg.atomic import atomic_write
 from tagseg.data.images import content_fingerprint, read_image
 from tagseg.data.superpixels import Method, compute_regions
 from tagseg.errors import ArtifactError, DataError
-from tagseg.orphans import end_with_parent
 from tagseg.progress import Progress, SilentProgress
+from tagseg.system.atomic import atomic_write
+from tagseg.system.orphans import end_with_parent
 from tagseg.types import ImageRecord
 
 VERSION = 1

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tagseg.models.segmenter import SegmentationNetwork
+from tagseg.models.segmentation_network import SegmentationNetwork
 from tagseg.ops.resize import resize_maps
 
 
@@ -25,7 +25,7 @@ class ExportableNetwork(nn.Module):
     Args:
         network: stays as it is.
 
-    >>> from tagseg.models.segmenter import SegmenterDesign, build_segmenter
+    >>> from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
     >>> design = SegmenterDesign("upernet", "test_resnet", num_labels=3, output_stride=32, decoder_channels=16)
     >>> ExportableNetwork(build_segmenter(design, weights=None))(torch.rand(2, 3, 50, 40)).shape
     torch.Size([2, 3, 50, 40])

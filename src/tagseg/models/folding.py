@@ -46,7 +46,7 @@ def fold_batch_norms(network: Network) -> Network:
         A copy in evaluation mode that shares all other weights with the network; activations that a norm held remain.
         Pairs that change the values are left as they are; where none is left, it is the network itself.
 
-    >>> from tagseg.models.segmenter import SegmenterDesign, build_segmenter
+    >>> from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
     >>> network = build_segmenter(SegmenterDesign("deeplabv2", "test_resnet", num_labels=3), weights=None).eval()
     >>> folded = fold_batch_norms(network)
     >>> images = torch.rand(1, 3, 40, 50)

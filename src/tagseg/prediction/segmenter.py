@@ -17,7 +17,7 @@ from torch import Tensor
 from tagseg.classes import ClassTable
 from tagseg.errors import DataError, ModelError, RecipeError
 from tagseg.models.folding import fold_batch_norms
-from tagseg.models.segmenter import SegmentationNetwork
+from tagseg.models.segmentation_network import SegmentationNetwork
 from tagseg.prediction.inputs import Picture, to_image
 from tagseg.prediction.result import Prediction
 from tagseg.prediction.sampling import enlarged_places, sample_maps
@@ -92,7 +92,7 @@ class Segmenter:
     Raises:
         ModelError: when the network has another number of labels than the classes.
 
-    >>> from tagseg.models.segmenter import SegmenterDesign, build_segmenter
+    >>> from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
     >>> design = SegmenterDesign(architecture="deeplabv2", backbone="test_resnet", num_labels=3)
     >>> segmenter = Segmenter(build_segmenter(design, weights=None), ClassTable(("cat", "dog")))
     >>> prediction = segmenter.predict(np.zeros((30, 40, 3), np.uint8))

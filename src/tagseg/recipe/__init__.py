@@ -4,8 +4,8 @@ A recipe is a TOML file. Values come from three places, later ones winning: the 
 the file, and ``--set section.key=value``. Relative paths are relative to the working directory.
 """
 
-from tagseg.recipe.load import load_recipe, make_recipe, to_toml
 from tagseg.recipe.presets import PRESETS
 from tagseg.recipe.schema import Recipe
+from tagseg.recipe.toml_file import load_recipe, make_recipe, to_toml
 
 __all__ = ["PRESETS", "Recipe", "load_recipe", "make_recipe", "to_toml"]

@@ -8,11 +8,11 @@ from pathlib import Path
 import uvicorn
 
 from tagseg.errors import ServeError
-from tagseg.prediction.allocator import keep_freed_memory
 from tagseg.serve.app import create_app
 from tagseg.serve.limits import Limits
 from tagseg.serve.service import Service
-from tagseg.stages.load_classifier import load_networks
+from tagseg.system.allocator import keep_freed_memory
+from tagseg.use.cams import load_networks
 
 _END_S = 3  # for answers under way when the server is stopped
 

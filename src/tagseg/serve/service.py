@@ -23,8 +23,8 @@ from tagseg.serve.limits import Limits
 from tagseg.serve.options import PALETTES, Options, Palette
 from tagseg.serve.refusal import RefusedError
 from tagseg.serve.uploads import Upload
-from tagseg.stages.load_classifier import CamPredictor, Networks, TagsAndCams
 from tagseg.types import Image, LabelMap
+from tagseg.use.cams import CamPredictor, Networks, TagsAndCams
 
 _WARM_UP_SIZE = (375, 500)
 _COUNTED_PIXELS = 2**20

@@ -6,15 +6,15 @@ from typing import Any
 import torch
 
 from tagseg.artifacts.cam_file import CamFile, read_cam, write_cam
+from tagseg.assemble.networks import build_classifier, load_weights, superpixel_cache
+from tagseg.cams.batches import Batch, batch_cams
 from tagseg.cams.extract import average_over_regions
 from tagseg.models.classifier import TagClassifier
 from tagseg.recipe import Recipe
-from tagseg.stages.build import build_classifier, load_weights, superpixel_cache
-from tagseg.stages.cam_batches import Batch, batch_cams
 from tagseg.stages.context import RunContext
-from tagseg.stages.shares import chosen_records, do_missing_batches
 from tagseg.stages.superpixels import compute_superpixels
 from tagseg.stages.train_classifier import WEIGHTS_NAME
+from tagseg.stages.work import chosen_records, do_missing_batches
 from tagseg.types import Image, ImageRecord, Split
 
 

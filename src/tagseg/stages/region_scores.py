@@ -7,11 +7,11 @@ from numpy import ndarray
 from torch import Tensor
 
 from tagseg.artifacts.region_scores import RegionScores, read_region_scores, write_region_scores
+from tagseg.assemble.networks import superpixel_cache
+from tagseg.cams.batches import batch_cams, batches_by_shape, read_ahead
 from tagseg.errors import ArtifactError
 from tagseg.models.classifier import TagClassifier
 from tagseg.ops.regions import region_mean
-from tagseg.stages.build import superpixel_cache
-from tagseg.stages.cam_batches import batch_cams, batches_by_shape, read_ahead
 from tagseg.stages.context import RunContext
 
 FILE_NAME = "region_scores.npz"

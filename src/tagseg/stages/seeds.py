@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tagseg.artifacts.mask_file import read_mask, write_mask
+from tagseg.assemble.networks import crf_settings
 from tagseg.data.images import read_image
 from tagseg.errors import ArtifactError
 from tagseg.refine.dense_crf import DenseCrf
 from tagseg.refine.seeds import seed_labels
-from tagseg.stages.build import crf_settings
 from tagseg.stages.context import RunContext
 from tagseg.stages.extract_cams import read_seed_maps
-from tagseg.stages.shares import do_missing
+from tagseg.stages.work import do_missing
 from tagseg.types import ImageRecord, LabelMap
 
 FOLDER_NAME = "seeds"

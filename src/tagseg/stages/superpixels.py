@@ -1,6 +1,6 @@
 """The superpixels of a run's images, computed before the first stage that reads them."""
 
-from tagseg.stages.build import needs_regions, superpixel_cache
+from tagseg.assemble.networks import needs_regions, superpixel_cache
 from tagseg.stages.context import RunContext
 
 

@@ -6,17 +6,17 @@ import torch
 from torch import Tensor
 
 from tagseg.artifacts.checkpoint import save_checkpoint
-from tagseg.data.augment import normalize_image
-from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
-from tagseg.data.images import read_image
-from tagseg.models.affinity import AffinityNetwork, predict_displacement
-from tagseg.stages.build import (
+from tagseg.assemble.networks import (
     build_affinity_learner,
     build_affinity_network,
     build_transform,
     load_weights,
     loop_settings,
 )
+from tagseg.data.augment import normalize_image
+from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
+from tagseg.data.images import read_image
+from tagseg.models.affinity import AffinityNetwork, predict_displacement
 from tagseg.stages.context import RunContext
 from tagseg.stages.loaders import epoch_sampler, training_loader
 from tagseg.stages.seeds import SeedFolder, write_seeds

@@ -6,10 +6,7 @@ import torch
 
 from tagseg.artifacts.checkpoint import save_checkpoint
 from tagseg.artifacts.region_scores import RegionScores
-from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
-from tagseg.models.classifier import TagClassifier
-from tagseg.recipe import Recipe
-from tagseg.stages.build import (
+from tagseg.assemble.networks import (
     build_learner,
     build_objective,
     build_pyramid,
@@ -17,6 +14,9 @@ from tagseg.stages.build import (
     loop_settings,
     superpixel_cache,
 )
+from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
+from tagseg.models.classifier import TagClassifier
+from tagseg.recipe import Recipe
 from tagseg.stages.context import RunContext
 from tagseg.stages.loaders import epoch_sampler, training_loader
 from tagseg.stages.region_scores import measure_region_scores

@@ -7,7 +7,7 @@ from tagseg.artifacts.cam_file import CamFile
 from tagseg.data.augment import normalize_image
 from tagseg.data.datasets import tag_vector
 from tagseg.data.images import read_image
-from tagseg.evaluation.tags import mean_average_precision, tag_average_precision
+from tagseg.evaluation.tag_precision import mean_average_precision, tag_average_precision
 from tagseg.evaluation.threshold import BackgroundSweep, best
 from tagseg.models.classifier import TagClassifier, tag_logits
 from tagseg.ops.activation import max_normalize

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from torch.utils.tensorboard import SummaryWriter
 
-from tagseg.atomic import atomic_write
+from tagseg.system.atomic import atomic_write
 
 CSV_NAME = "curves.csv"
 

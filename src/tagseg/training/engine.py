@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from tagseg.errors import DeviceError, TagsegError
-from tagseg.orphans import end_with_parent
+from tagseg.system.orphans import end_with_parent
 
 T = TypeVar("T")
 

@@ -1,0 +1,1 @@
+"""Recipe values become objects."""

@@ -1,0 +1,252 @@
+"""Networks, terms and optimizers from a recipe: the one place where recipe values become objects."""
+
+from pathlib import Path
+
+from torch import nn
+
+from tagseg.artifacts.checkpoint import load_checkpoint
+from tagseg.data.augment import TrainTransform
+from tagseg.data.superpixel_cache import SuperpixelCache, SuperpixelSettings
+from tagseg.errors import ArtifactError
+from tagseg.losses.self_modulation import SelfModulationSettings
+from tagseg.models.affinity import AffinityNetwork
+from tagseg.models.backbone import Backbone, build_backbone
+from tagseg.models.classifier import TagClassifier
+from tagseg.models.perceptual import PAPER_WEIGHTS, FeaturePyramid, timm_pyramid, vgg19_pyramid
+from tagseg.models.reconstructor import Reconstructor
+from tagseg.models.segmentation_network import SegmentationNetwork
+from tagseg.models.suppression import suppress_backbone
+from tagseg.recipe import Recipe
+from tagseg.recipe.learning import Training
+from tagseg.recipe.refining import Affinity
+from tagseg.recipe.segmenting import Segmenter
+from tagseg.refine.dense_crf import CrfSettings
+from tagseg.training.engine import EngineSettings
+from tagseg.training.loop import Learner, LoopSettings
+from tagseg.training.objective import Objective, ReconstructionTerm, SelfModulationTerm
+from tagseg.training.optimizer import OptimizerSettings, build_decoder_optimizer, build_optimizer
+
+
+def engine_settings(recipe: Recipe) -> EngineSettings:
+    """Return devices, precision and processes."""
+    engine = recipe.engine
+    return EngineSettings(
+        accelerator=engine.accelerator,
+        devices=engine.devices,
+        nodes=engine.nodes,
+        precision=engine.precision,
+        threads=engine.threads,
+    )
+
+
+def superpixel_cache(recipe: Recipe) -> SuperpixelCache:
+    """Return the cache of regions: the recipe's folder, or the user's cache folder."""
+    regions = recipe.superpixels
+    settings = SuperpixelSettings(method=regions.method, max_regions=regions.max_regions)
+    return SuperpixelCache(regions.cache or Path.home() / ".cache" / "tagseg" / "superpixels", settings)
+
+
+def needs_regions(recipe: Recipe) -> bool:
+    """Return whether any stage of the recipe reads superpixels."""
+    snaps = "superpixels" in recipe.masks.refine
+    return recipe.self_modulation.enabled or recipe.cams.average_over_regions or snaps
+
+
+def build_classifier(recipe: Recipe, *, num_classes: int, pretrained: bool = True) -> TagClassifier:
+    """Build the tag classifier, with suppression in place when the recipe asks for it.
+
+    Args:
+        recipe: all values.
+        num_classes: foreground classes.
+        pretrained: load the recipe's weights; False when a checkpoint follows.
+    """
+    values = recipe.classifier
+    backbone = build_backbone(
+        values.backbone,
+        weights=initial_weights(values.weights) if pretrained else None,
+        output_stride=values.output_stride,
+        frozen_stages=values.frozen_stages,
+        batch_norm=values.batch_norm,
+        feature_layer=values.feature_layer,
+    )
+    classifier = TagClassifier(backbone, num_classes=num_classes)
+    if recipe.suppression.enabled:
+        suppress_backbone(backbone, delta=recipe.suppression.delta, positions=recipe.suppression.positions)
+    return classifier
+
+
+def build_learner(recipe: Recipe, *, num_classes: int) -> Learner:
+    """Build what learns. The classifier comes first, so that its initial head is the same in every ablation."""
+    classifier = build_classifier(recipe, num_classes=num_classes)
+    training = recipe.training
+    settings = optimizer_settings(training, head_lr_factor=training.head_lr_factor)
+    optimizer = build_optimizer(classifier.backbone, classifier.head, settings=settings)
+    if not recipe.reconstruction.enabled:
+        return Learner({"classifier": classifier}, {"classifier": optimizer})
+    decoder = Reconstructor(
+        num_classes,
+        width=recipe.reconstruction.width,
+        target_stride=recipe.reconstruction.target_stride,
+        output_stride=recipe.classifier.output_stride,
+    )
+    decoder_optimizer = build_decoder_optimizer(decoder, lr=recipe.reconstruction.lr)
+    return Learner(
+        {"classifier": classifier, "decoder": decoder},
+        {"classifier": optimizer, "decoder": decoder_optimizer},
+        clipped=("classifier",),
+    )
+
+
+def build_objective(recipe: Recipe, decoder: nn.Module | None, pyramid: FeaturePyramid | None) -> Objective:
+    """Build the terms of the loss that the recipe switches on."""
+    modulation, reconstruction = recipe.self_modulation, recipe.reconstruction
+    term = None
+    if decoder is not None and pyramid is not None:
+        term = ReconstructionTerm(
+            decoder=decoder,
+            pyramid=pyramid,
+            level_weights=level_weights(recipe),
+            target_stride=reconstruction.target_stride,
+            normalize=reconstruction.normalize,
+            beta=reconstruction.beta,
+            balance=reconstruction.balance,
+        )
+    if not modulation.enabled:
+        return Objective(reconstruction=term)
+    settings = SelfModulationSettings(
+        threshold=modulation.threshold,
+        erosion_px=modulation.erosion_px,
+        normalizer=modulation.normalizer,
+        contrast=modulation.contrast,
+        midpoint=modulation.midpoint,
+    )
+    return Objective(
+        term,
+        SelfModulationTerm(
+            settings, modulation.beta, balance=modulation.balance, warmup_epochs=modulation.warmup_epochs
+        ),
+    )
+
+
+def build_pyramid(recipe: Recipe, backbone: Backbone) -> FeaturePyramid | None:
+    """Build the frozen network of the perceptual loss, or None when no reconstruction is asked for."""
+    if not recipe.reconstruction.enabled:
+        return None
+    name, named = recipe.reconstruction.pyramid, recipe.reconstruction.pyramid_weights
+    weights = initial_weights(recipe.classifier.weights if named == "same" else named)
+    if name == "vgg19":
+        return vgg19_pyramid(weights, input_mean=backbone.mean, input_std=backbone.std)
+    name = recipe.classifier.backbone if name == "backbone" else name
+    levels = recipe.reconstruction.pyramid_levels
+    return timm_pyramid(name, weights, levels, input_mean=backbone.mean, input_std=backbone.std)
+
+
+def level_weights(recipe: Recipe) -> tuple[float, ...]:
+    """Return one weight a level: the paper's five for VGG-19, the last of them for a shorter pyramid."""
+    if recipe.reconstruction.pyramid == "vgg19":
+        return PAPER_WEIGHTS
+    return PAPER_WEIGHTS[-len(recipe.reconstruction.pyramid_levels) :]
+
+
+def optimizer_settings(values: Training | Affinity | Segmenter, *, head_lr_factor: float) -> OptimizerSettings:
+    """Return the constants of a network's optimizer from its section."""
+    return OptimizerSettings(
+        kind=values.optimizer,
+        lr=values.lr,
+        head_lr_factor=head_lr_factor,
+        momentum=values.momentum,
+        weight_decay=values.weight_decay,
+    )
+
+
+def loop_settings(values: Training | Affinity | Segmenter) -> LoopSettings:
+    """Return the constants of the training loop of a network from its section."""
+    return LoopSettings(
+        epochs=values.epochs,
+        poly_power=values.poly_power,
+        clip_norm=values.clip_norm,
+        checkpoint_every_steps=values.checkpoint_every_steps,
+    )
+
+
+def build_transform(values: Training | Affinity | Segmenter, network: Backbone | SegmentationNetwork) -> TrainTransform:
+    """Return the joint augmentation of a network's training from its section."""
+    return TrainTransform(
+        crop_size=values.crop_size_px,
+        long_side_range=values.long_side_px,
+        mean=network.mean,
+        std=network.std,
+        flip=values.flip,
+    )
+
+
+def load_weights(network: nn.Module, path: Path, *, group: str, title: str) -> None:
+    """Load the trained weights of a stage's network.
+
+    Args:
+        network: as the recipe builds it.
+        path: the weights file that the stage left.
+        group: of the tensors in it.
+        title: what the network is, for the error.
+
+    Raises:
+        ArtifactError: when the file is missing, corrupt or of another network.
+    """
+    checkpoint = load_checkpoint(path)
+    try:
+        network.load_state_dict(checkpoint.tensors[group])
+    except (KeyError, RuntimeError) as error:
+        raise ArtifactError(
+            f"{path} fits the recipe's {title}, got another network",
+            help="choose another --out, or train again",
+        ) from error
+
+
+def crf_settings(recipe: Recipe) -> CrfSettings:
+    """Return the constants of the dense CRF of seeds and pseudo masks."""
+    crf = recipe.crf
+    return CrfSettings(
+        iterations=crf.iterations,
+        gaussian_sigma_px=crf.gaussian_sigma_px,
+        gaussian_weight=crf.gaussian_weight,
+        bilateral_sigma_px=crf.bilateral_sigma_px,
+        bilateral_sigma_rgb=crf.bilateral_sigma_rgb,
+        bilateral_weight=crf.bilateral_weight,
+    )
+
+
+def build_affinity_network(recipe: Recipe, *, trained: Path | None, pretrained: bool = True) -> AffinityNetwork:
+    """Build the affinity network on its frozen backbone.
+
+    Args:
+        recipe: all values.
+        trained: weights file of the finished classifier, read when ``affinity.weights`` is ``trained``.
+        pretrained: load the backbone's weights; False when a checkpoint follows.
+    """
+    values = recipe.affinity
+    named = recipe.classifier.weights if values.weights == "same" else values.weights
+    backbone = build_backbone(
+        recipe.classifier.backbone if values.backbone == "classifier" else values.backbone,
+        weights=initial_weights(named) if pretrained and named != "trained" else None,
+        output_stride=values.output_stride,
+        feature_layer=recipe.classifier.feature_layer,
+    )
+    if pretrained and named == "trained":
+        assert trained is not None
+        tensors = load_checkpoint(trained).tensors["classifier"]
+        own = {name.removeprefix("backbone."): tensor for name, tensor in tensors.items()}
+        backbone.load_state_dict({name: own[name] for name in backbone.state_dict()})
+    return AffinityNetwork(backbone)
+
+
+def build_affinity_learner(recipe: Recipe, *, trained: Path) -> Learner:
+    """Build the affinity network and the optimizer of its two branches."""
+    network, values = build_affinity_network(recipe, trained=trained), recipe.affinity
+    settings = optimizer_settings(values, head_lr_factor=values.displacement_lr_factor)
+    optimizer = build_optimizer(network.boundary_branch, network.displacement_branch, settings=settings)
+    return Learner({"affinity": network}, {"affinity": optimizer})
+
+
+def initial_weights(named: str) -> str | None:
+    """Return what a network's weights are read from, None for random ones."""
+    return None if named == "random" else named

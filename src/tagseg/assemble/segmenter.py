@@ -1,0 +1,119 @@
+"""From recipe values to the segmentation network and what trains it."""
+
+from dataclasses import replace
+
+from jaxtyping import Float
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from tagseg.assemble.networks import build_transform, initial_weights, optimizer_settings
+from tagseg.data.augment import TrainTransform
+from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDesign, build_segmenter
+from tagseg.prediction.segmenter import PredictionSettings
+from tagseg.recipe import Recipe
+from tagseg.training.loop import Learner, TakeGradients
+from tagseg.training.optimizer import build_optimizer
+from tagseg.training.segmentation import (
+    UnsureSettings,
+    consistency_gradients,
+    cotrain_gradients,
+    supervised_gradients,
+)
+from tagseg.training.weight_average import WeightAverage
+
+NAME, PEER = "segmenter", "peer"
+"""Names of the network that stays, and of the one beside it in co-training."""
+
+
+def build_segmentation_network(recipe: Recipe, *, num_labels: int, pretrained: bool = True) -> SegmentationNetwork:
+    """Build the segmentation network of the recipe.
+
+    Args:
+        recipe: all values.
+        num_labels: classes and background.
+        pretrained: load the recipe's weights into the encoder; False when trained ones follow.
+    """
+    values = recipe.segmenter
+    named = recipe.classifier.weights if values.weights == "same" else values.weights
+    design = SegmenterDesign(
+        architecture=values.architecture,
+        backbone=recipe.classifier.backbone if values.backbone == "classifier" else values.backbone,
+        num_labels=num_labels,
+        output_stride=values.output_stride,
+        decoder_channels=values.decoder_channels,
+        feature_layer=recipe.classifier.feature_layer,
+    )
+    return build_segmenter(
+        design,
+        weights=initial_weights(named) if pretrained else None,
+        frozen_stages=values.frozen_stages,
+        batch_norm=values.batch_norm,
+    )
+
+
+def build_segmenter_learner(recipe: Recipe, *, num_labels: int) -> Learner:
+    """Build what learns: the network, in co-training its peer with another beginning, and the mean of its weights."""
+    values = recipe.segmenter
+    names = (NAME, PEER) if values.strategy == "cotrain" else (NAME,)
+    networks = {name: build_segmentation_network(recipe, num_labels=num_labels) for name in names}
+    settings = optimizer_settings(values, head_lr_factor=values.head_lr_factor)
+    optimizers = {
+        name: build_optimizer(network.encoder_parameters(), network.decoder_parameters(), settings=settings)
+        for name, network in networks.items()
+    }
+    averages = {NAME: WeightAverage(networks[NAME], decay=values.ema_decay)} if needs_average(recipe) else {}
+    return Learner({**networks}, optimizers, averages)
+
+
+def needs_average(recipe: Recipe) -> bool:
+    """Return whether the running mean of the weights is kept or teaches."""
+    return recipe.segmenter.keep == "average" or recipe.segmenter.strategy == "consistency"
+
+
+def segmenter_gradients(
+    recipe: Recipe, fabric: Fabric, learner: Learner, *, class_weights: Float[Tensor, " K"] | None
+) -> TakeGradients:
+    """Return forward and backward pass of the recipe's strategy."""
+    values, network = recipe.segmenter, learner.networks[NAME]
+    unsure = UnsureSettings(
+        weight=values.unsure_weight,
+        warmup_epochs=values.warmup_epochs,
+        min_probability=values.min_probability,
+        mask_untagged=values.mask_untagged,
+        boundary_px=values.boundary_px,
+        boundary_weight=values.boundary_weight if values.strategy == "cotrain" else 1.0,
+    )
+    if values.strategy == "consistency":
+        average = learner.averages[NAME]
+        return consistency_gradients(fabric, network, average, settings=unsure, class_weights=class_weights)
+    if values.strategy == "cotrain":
+        peer = learner.networks[PEER]
+        return cotrain_gradients(fabric, network, peer, settings=unsure, class_weights=class_weights)
+    confident_only = values.strategy == "confident" and values.labels == "pseudo"
+    return supervised_gradients(fabric, network, confident_only=confident_only, class_weights=class_weights)
+
+
+def build_segmenter_transform(recipe: Recipe, network: SegmentationNetwork) -> TrainTransform:
+    """Return the joint augmentation of image, labels and confidence."""
+    values = recipe.segmenter
+    return replace(
+        build_transform(values, network),
+        color_jitter=values.color_jitter,
+        strong=values.strategy == "consistency",
+    )
+
+
+def prediction_settings(recipe: Recipe) -> PredictionSettings:
+    """Return how the network is used, from the recipe's section."""
+    values = recipe.prediction
+    return PredictionSettings(
+        scales=values.scales, flip=values.flip, max_side_px=shown_side(recipe)[0], batch_size=values.batch_size
+    )
+
+
+def shown_side(recipe: Recipe) -> tuple[int, str]:
+    """Return the longest side at which images are shown to the network, px, and why."""
+    asked, trained = recipe.prediction.max_side_px, recipe.segmenter.long_side_px[1]
+    if asked == "auto":
+        return trained, "auto: the longest side that the network is trained on"
+    return asked, "asked for"

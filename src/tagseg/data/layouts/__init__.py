@@ -1,0 +1,1 @@
+"""One reader a layout of a data set."""

@@ -1,0 +1,30 @@
+"""Networks of later stages, built once before the first one: what cannot be built is said before hours of work."""
+
+from collections.abc import Callable
+
+import torch
+
+from tagseg.assemble.networks import build_affinity_network
+from tagseg.assemble.segmenter import build_segmentation_network
+from tagseg.pipeline.order import needed_stages
+from tagseg.stages.context import RunContext
+
+
+def rehearse(context: RunContext) -> None:
+    """Build the networks of stages 3 and 5 where these are still to do, with their initial weights, and forget them.
+
+    Stage 1, which comes first, builds its own. The state of torch's generator stays.
+
+    Raises:
+        ModelError: for a network that is unknown or does not suit, and weights that cannot be had or do not fit.
+    """
+    recipe, num_labels = context.recipe, context.train.classes.num_labels
+    learned = recipe.affinity.weights == "trained"  # from stage 1: not there yet
+    builders: dict[str, Callable[[], object]] = {
+        "train_affinity": lambda: build_affinity_network(recipe, trained=None, pretrained=not learned),
+        "train_segmenter": lambda: build_segmentation_network(recipe, num_labels=num_labels),
+    }
+    with torch.random.fork_rng(devices=()):
+        for stage in needed_stages(recipe):
+            if stage.name in builders and context.folder.stage_status(stage.name).state == "missing":
+                builders[stage.name]()

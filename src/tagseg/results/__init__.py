@@ -1,0 +1,1 @@
+"""A run read back, to be looked at."""

@@ -1,0 +1,87 @@
+"""What ran, in groups of lines: data, recipe, versions, machine."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tagseg.recipe import Recipe
+from tagseg.report.content import Fact
+from tagseg.results.source import ReportSource
+
+
+def facts(source: ReportSource, manifest: Mapping[str, Any]) -> tuple[Fact, ...]:
+    """Return what ran; what an older manifest does not say is left out."""
+    groups = {
+        "data": _data(source, manifest),
+        "recipe": _recipe(source.recipe),
+        "versions": _versions(manifest),
+        "machine": _machine(source.recipe, manifest),
+    }
+    return tuple(Fact(group, name, value) for group, lines in groups.items() for name, value in lines if value)
+
+
+def _data(source: ReportSource, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    data, splits = source.recipe.data, source.splits
+    yield "format", data.format
+    yield "place", str(data.root or data.train_images or "")
+    if splits:
+        yield "learns from", f"{len(splits.train)} images of split '{splits.train.name}'"
+        if evaluation := splits.evaluation:
+            masks = sum(record.mask is not None for record in evaluation.records)
+            yield "seeds and masks scored on", f"split '{evaluation.name}', {masks} images with ground truth"
+        if splits.test:
+            yield "segmenter scored on", f"{len(splits.test)} images of split '{splits.test.name}'"
+    else:
+        yield "learns from", f"{manifest['counts']['train_images']} images" if "counts" in manifest else ""
+    yield "classes", f"{source.classes.num_classes}: {', '.join(source.classes.names)}"
+    for key, name in (("data", "left out"), ("test_data", "left out of the test images")):
+        known = manifest.get(key, {})
+        bad, maskless = len(known.get("bad_files", [])), len(known.get("bad_masks", []))
+        yield name, f"{bad} images, {maskless} masks" if bad or maskless else ""
+    yield "fingerprint", manifest.get("data", {}).get("fingerprint", "")
+
+
+def _recipe(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    yield "name", recipe.name
+    yield "preset", recipe.preset
+    yield "seed", str(recipe.seed)
+    if recipe.needs_masks:
+        parts = ("suppression", "reconstruction", "self_modulation")
+        on = [name.replace("_", "-") for name in parts if getattr(recipe, name).enabled]
+        yield "spatial structure constraints", ", ".join(on) or "none: plain CAM"
+        classifier, training = recipe.classifier, recipe.training
+        yield "classifier", f"{classifier.backbone}, weights {classifier.weights}, stride {classifier.output_stride}"
+        yield (
+            "training",
+            f"{training.epochs} epochs, batch {training.batch_size}, {training.optimizer}, lr {training.lr:g}",
+        )
+        scales = ", ".join(f"{scale:g}" for scale in recipe.cams.scales)
+        flip = ", each with its flip" if recipe.cams.flip else ""
+        averaged = "; averaged over regions for the seeds" if recipe.cams.average_over_regions else ""
+        yield "maps", f"scales {scales}{flip}{averaged}"
+        yield "pseudo masks", " + ".join(recipe.masks.refine) or "no refinement"
+    if recipe.segmenter.enabled:
+        segmenter = recipe.segmenter
+        taught = "ground truth" if segmenter.labels == "truth" else f"pseudo masks, strategy {segmenter.strategy}"
+        yield "segmenter", f"{segmenter.architecture}, {segmenter.epochs} epochs, taught by {taught}"
+
+
+def _versions(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    environment = manifest.get("environment", {})
+    yield "python", environment.get("python", "")
+    yield from ((name, version) for name, version in environment.get("packages", {}).items() if version)
+    yield "commit of tagseg", environment.get("commit") or ""
+
+
+def _machine(recipe: Recipe, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    details = [entry.get("details", {}) for entry in manifest["stages"].values()]
+    yield "platform", manifest.get("environment", {}).get("platform", "")
+    yield "device", ", ".join(sorted({found["device"] for found in details if "device" in found}))
+    yield "processes", str(recipe.engine.devices * recipe.engine.nodes)
+    yield "precision", recipe.engine.precision
+    threads = {str(found["threads"]) for found in details if "threads" in found}
+    yield "threads of each process", ", ".join(sorted(threads))
+    seconds = [found.get("total_time_s", found.get("time_s", 0.0)) for found in details]
+    yield "time of all stages", f"{sum(seconds):.0f} s" if seconds else ""
+    peaks = [found["peak_memory_bytes"] for found in details if "peak_memory_bytes" in found]
+    yield "peak memory", f"{max(peaks) / 2**30:.2f} GiB" if peaks else ""
+    yield "begun", manifest.get("created", "")

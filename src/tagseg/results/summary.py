@@ -1,0 +1,154 @@
+"""What a report says besides its pictures: what ran, how long it took, scores, curves, problems, runs beside it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+from tagseg.artifacts.run_folder import FULL_FOLDER, PLAIN_FOLDER, STAGE_OUTPUTS, RunFolder
+from tagseg.recipe import to_toml
+from tagseg.recipe.needs import WHY_UNNEEDED
+from tagseg.report.content import Beside, Curve, Problem, Report, StageRow
+from tagseg.results.facts import facts
+from tagseg.results.gallery import Gallery
+from tagseg.results.score_sets import activation, score_sets, sweeps
+from tagseg.results.source import ReportSource, read_scores
+from tagseg.training.curves import CSV_NAME, read_curves
+
+CURVE_POINTS = 300
+"""Most points of a curve; of a longer one, each point is the mean of a stretch."""
+
+_LEARNING = ("train_classifier", "train_affinity", "train_segmenter")
+_BESIDE = {PLAIN_FOLDER: "plain CAM", FULL_FOLDER: "ground truth as labels"}
+
+
+def gather_report(source: ReportSource, gallery: Gallery) -> Report:
+    """Gather all that a page shows of one run.
+
+    Raises:
+        ArtifactError: when a file of the run is not as tagseg wrote it.
+    """
+    manifest, scores = source.folder.read_manifest(), read_scores(source.folder)
+    curves, broken = _curves(source)
+    return Report(
+        title=source.recipe.name,
+        folder=str(source.folder.root),
+        written=datetime.now(UTC).isoformat(timespec="seconds"),
+        label_names=source.classes.label_names,
+        facts=facts(source, manifest),
+        stages=tuple(_stage_rows(source, manifest)),
+        scores=score_sets(scores),
+        sweeps=sweeps(scores),
+        activation=activation(scores),
+        curves=curves,
+        gallery=gallery.images,
+        gallery_rule=gallery.rule,
+        gallery_score=gallery.score,
+        problems=(*_problems(source, manifest), *broken, *gallery.problems),
+        beside=tuple(_beside(source.folder)),
+        recipe=to_toml(source.recipe),
+        background_score=source.recipe.evaluation.background_score,
+    )
+
+
+def _stage_rows(source: ReportSource, manifest: Mapping[str, Any]) -> Iterator[StageRow]:
+    """Return one row a stage in order, without the page's own."""
+    for name in STAGE_OUTPUTS:
+        if name == "report":
+            continue
+        entry = manifest["stages"].get(name, {})
+        details, reason = entry.get("details", {}), _why_unneeded(source, name)
+        if reason:
+            yield StageRow(name, "not needed", note=reason)
+            continue
+        yield StageRow(
+            name,
+            entry.get("state", "missing"),
+            started=entry.get("started", ""),
+            time_s=details.get("time_s"),
+            images=details.get("images", details.get("scored")),
+            images_per_s=details.get("images_per_s"),
+            peak_memory_bytes=details.get("peak_memory_bytes"),
+            device=details.get("device", ""),
+            commit=details.get("commit") or "",
+            note="; ".join(_stage_notes(entry, details)),
+        )
+
+
+def _stage_notes(entry: Mapping[str, Any], details: Mapping[str, Any]) -> Iterator[str]:
+    if entry.get("state") == "started" and "spent_s" in entry:
+        yield f"{entry['spent_s']:.0f} s so far"
+    if details.get("processes", 1) > 1:
+        yield f"{details['processes']} processes"
+    if "counted" in details:
+        yield f"throughput of '{details['counted']}', {details['counted_images']} images"
+    if "total_time_s" in details and details["total_time_s"] > details["time_s"] + 0.5:
+        yield f"{details['total_time_s']:.0f} s with all sittings"
+    if gpu := details.get("peak_gpu_memory_bytes"):
+        yield f"{gpu / 2**30:.1f} GiB of the GPU's memory"
+
+
+def _why_unneeded(source: ReportSource, name: str) -> str:
+    return WHY_UNNEEDED[name](source.recipe) if name in WHY_UNNEEDED else ""
+
+
+def _curves(source: ReportSource) -> tuple[tuple[Curve, ...], tuple[Problem, ...]]:
+    """Return the curves of every training that the recipe needs, and the files that cannot be read."""
+    found: list[Curve] = []
+    broken: list[Problem] = []
+    for stage in _LEARNING:
+        path = source.folder.output(stage) / CSV_NAME
+        if _why_unneeded(source, stage) or not path.exists():
+            continue
+        try:
+            rows = read_curves(path)
+        except (OSError, ValueError):
+            broken.append(Problem("warning", str(path), "it holds no curves that tagseg wrote, and none are shown"))
+            continue
+        by_name: dict[str, list[tuple[int, float]]] = {}
+        for step, name, value in rows:
+            by_name.setdefault(name, []).append((step, value))
+        for name, points in by_name.items():
+            thinned = thin(points)
+            steps, values = tuple(step for step, _ in thinned), tuple(value for _, value in thinned)
+            found.append(Curve(stage, name, steps, values))
+    return tuple(found), tuple(broken)
+
+
+def thin(points: Sequence[tuple[int, float]], *, count: int = CURVE_POINTS) -> list[tuple[int, float]]:
+    """Return at most ``count`` points: the last step of each of as many stretches, with the mean of its values.
+
+    >>> thin([(1, 0.5), (2, 1.5), (3, 2.0), (4, 4.0)], count=2)
+    [(2, 1.0), (4, 3.0)]
+    """
+    if len(points) <= count:
+        return list(points)
+    bounds = [position * len(points) // count for position in range(count + 1)]
+    stretches = [points[start:end] for start, end in pairwise(bounds)]
+    return [(part[-1][0], sum(value for _, value in part) / len(part)) for part in stretches]
+
+
+def _problems(source: ReportSource, manifest: Mapping[str, Any]) -> Iterator[Problem]:
+    """Return the files that the run left out, and what it warned of."""
+    seen: set[Problem] = set()
+    for section in ("data", "test_data"):
+        known = manifest.get(section, {})
+        for kind, key in (("bad image", "bad_files"), ("bad mask", "bad_masks")):
+            for item in known.get(key, []):
+                problem = Problem(kind, item["path"], item["reason"])
+                if problem not in seen:
+                    yield problem
+                seen.add(problem)
+    if source.missing:
+        yield Problem("warning", "the data set", f"no pictures are shown: {source.missing}")
+    yield from (Problem("warning", "data", text) for text in manifest.get("warnings", []))
+    for name in STAGE_OUTPUTS:
+        yield from (Problem("warning", name, text) for text in manifest["stages"].get(name, {}).get("warnings", []))
+
+
+def _beside(folder: RunFolder) -> Iterator[Beside]:
+    """Return the scored runs inside the run folder."""
+    for name, title in _BESIDE.items():
+        scores = score_sets(read_scores(RunFolder(folder.root / name)))
+        if scores:
+            yield Beside(title, scores, upper_bound=name == FULL_FOLDER)

@@ -1,1 +1,0 @@
-"""What a report is gathered from: the run, its figures, its images."""

@@ -1,0 +1,113 @@
+"""Stage 5: the segmentation network, taught by pseudo masks or by ground truth; leaves ``5_segmenter/``."""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+
+from tagseg.artifacts.segmenter_file import DESCRIPTION_NAME, WEIGHTS_NAME, save_segmenter
+from tagseg.assemble.networks import loop_settings
+from tagseg.assemble.segmenter import (
+    NAME,
+    build_segmenter_learner,
+    build_segmenter_transform,
+    prediction_settings,
+    segmenter_gradients,
+)
+from tagseg.data.augment import normalize_image
+from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
+from tagseg.data.images import read_image
+from tagseg.evaluation.confusion import ConfusionMatrix
+from tagseg.evaluation.scores import compute_scores
+from tagseg.models.segmentation_network import SegmentationNetwork
+from tagseg.prediction.segment import segment
+from tagseg.stages.context import RunContext
+from tagseg.stages.loaders import epoch_sampler, training_loader
+from tagseg.stages.train_segmenter.labels import Lessons, balanced_weights, choose_lessons
+from tagseg.stages.validate import spread
+from tagseg.training.loop import Learner, Session, resume, train
+from tagseg.training.seed import seed_everything
+
+
+def run(context: RunContext) -> dict[str, Any]:
+    """Train the segmentation network, or go on training it."""
+    fabric, recipe = context.fabric, context.recipe
+    folder = context.folder.output("train_segmenter")
+    lessons = choose_lessons(context)
+    seed_everything(recipe.seed)
+    learner = build_segmenter_learner(recipe, num_labels=context.train.classes.num_labels)
+    network = learner.networks[NAME]
+    assert isinstance(network, SegmentationNetwork)
+    step, warning = resume(learner, folder)
+    if warning:
+        context.progress.warn(warning)
+    learner = learner.set_up(fabric)
+    loader = _loader(context, network, lessons)
+    sampler = loader.batch_sampler
+    assert isinstance(sampler, EpochSampler)
+    settings = loop_settings(recipe.segmenter)
+    weights = balanced_weights(lessons).to(fabric.device) if recipe.segmenter.balance else None
+    images = settings.epochs * sampler.steps_per_epoch * sampler.batch_size
+    with context.progress.task("Training the segmenter", total=images, done=step * sampler.batch_size) as task:
+        session = Session(
+            folder, step, settings.epochs, task, validate=lambda epoch: _validate(context, _kept(context, learner))
+        )
+        take_gradients = segmenter_gradients(recipe, fabric, learner, class_weights=weights)
+        figures = train(fabric, learner, take_gradients, loader, settings=settings, session=session)
+    kept = _kept(context, learner)
+    figures = figures or _validate(context, kept)  # no step was left to take
+    if fabric.is_global_zero:
+        notes = {"labels": recipe.segmenter.labels, "strategy": recipe.segmenter.strategy, "seed": recipe.seed}
+        settings = asdict(prediction_settings(recipe))
+        save_segmenter(folder, kept, context.train.classes, prediction=settings, notes=notes)
+    fabric.barrier()
+    found = {"images": len(lessons.split), "labels": recipe.segmenter.labels, "threads": torch.get_num_threads()}
+    return {**found, **figures}
+
+
+def count_missing(context: RunContext) -> int:
+    """Return how many files of the trained network are gone."""
+    folder = context.folder.output("train_segmenter")
+    return sum(not (folder / name).exists() for name in (WEIGHTS_NAME, DESCRIPTION_NAME))
+
+
+def _loader(context: RunContext, network: SegmentationNetwork, lessons: Lessons) -> TrainingLoader:
+    """Return this process's batches of crops with their labels."""
+    recipe = context.recipe
+    dataset = TrainingSet(
+        lessons.split,
+        build_segmenter_transform(recipe, network),
+        seed=recipe.seed,
+        labels=lessons.labels,
+        confidence=lessons.confidence,
+    )
+    sampler = epoch_sampler(context, len(lessons.split), section="segmenter")
+    return training_loader(context, dataset, sampler)
+
+
+def _kept(context: RunContext, learner: Learner) -> SegmentationNetwork:
+    """Return the network that the recipe keeps: the running mean of the weights, or the last ones. No mask decides."""
+    if context.recipe.segmenter.keep == "average":
+        kept = learner.averages[NAME].network
+    else:
+        kept = getattr(learner.networks[NAME], "module", learner.networks[NAME])
+    assert isinstance(kept, SegmentationNetwork)
+    return kept
+
+
+def _validate(context: RunContext, network: SegmentationNetwork) -> dict[str, float]:
+    """Score the network on some images of the evaluation split, at one scale: for information, it decides nothing."""
+    split, fabric = context.evaluation, context.fabric
+    known = tuple(record for record in split.records if record.mask) if split else ()
+    records = spread(known, context.recipe.segmenter.validation_images)
+    if split is None or not records or not fabric.is_global_zero:
+        return {}
+    matrix = ConfusionMatrix(split.classes.num_labels)
+    for record in records:
+        assert record.mask is not None
+        image = normalize_image(read_image(record.image_path), mean=network.mean, std=network.std)
+        labels = segment(network, image[None].to(fabric.device))[0].argmax(0).to(torch.uint8)
+        matrix.update(labels.cpu().numpy(), record.mask.read(), name=record.image_id)
+    score = compute_scores(matrix, split.classes.label_names).mean_iou
+    return {"val_miou": score} if np.isfinite(score) else {}

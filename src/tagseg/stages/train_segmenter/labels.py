@@ -1,0 +1,96 @@
+"""What the segmentation network learns from: pseudo masks with their confidence, or, for the upper bound, truth."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tagseg.artifacts.layout import MaskFolder
+from tagseg.artifacts.mask_file import read_confidence, read_mask
+from tagseg.classes import VOID
+from tagseg.data.datasets import ConfidenceSource, LabelSource
+from tagseg.errors import DataError
+from tagseg.losses.segmentation import label_balance
+from tagseg.stages.context import RunContext
+from tagseg.stages.validate import spread
+from tagseg.types import ImageRecord, LabelMap, Split
+
+BALANCE_IMAGES = 500
+"""Images, evenly spaced, over which the labels are counted for ``segmenter.balance``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """What the segmentation network learns from.
+
+    Args:
+        split: the images.
+        labels: of each image.
+        confidence: which pixels of them to trust, or None when that is all.
+    """
+
+    split: Split
+    labels: LabelSource
+    confidence: ConfidenceSource | None
+
+
+def choose_lessons(context: RunContext) -> Lessons:
+    """Return the pseudo masks of the training images, or their ground truth when the recipe asks for the upper bound.
+
+    Raises:
+        DataError: when ground truth is asked for and no training image has any.
+    """
+    if context.recipe.needs_masks:
+        folder = MaskFolder(context.folder.output("make_masks"))
+        return Lessons(context.train, PseudoLabels(folder), PseudoConfidence(folder))
+    known = tuple(record for record in context.train.records if record.mask is not None)
+    if not known:
+        raise DataError(
+            f"the fully supervised upper bound learns from masks, got none for {len(context.train)} training images",
+            help="give the data set masks, or set segmenter.labels='pseudo'",
+        )
+    return Lessons(replace(context.train, records=known), TrueLabels(), None)
+
+
+@dataclass(frozen=True, slots=True)
+class PseudoLabels:
+    """The pseudo masks of a run, as labels to learn from."""
+
+    folder: MaskFolder
+
+    def read(self, record: ImageRecord) -> LabelMap:
+        """Return the pseudo mask of an image."""
+        return read_mask(self.folder.labels(record))
+
+
+@dataclass(frozen=True, slots=True)
+class PseudoConfidence:
+    """Which pixels of the pseudo masks of a run to trust."""
+
+    folder: MaskFolder
+
+    def read(self, record: ImageRecord) -> np.ndarray:
+        """Return the (H, W) bool confidence mask of an image."""
+        return read_confidence(self.folder.confidence(record))
+
+
+class TrueLabels:
+    """Ground truth, as labels to learn from: for the upper bound alone."""
+
+    def read(self, record: ImageRecord) -> LabelMap:
+        """Return the ground truth of an image, void where it says nothing."""
+        assert record.mask is not None
+        return record.mask.read()
+
+
+def balanced_weights(lessons: Lessons) -> Float[Tensor, " K"]:
+    """Return the weight of each label in the loss, from how often it occurs among the pixels to learn from."""
+    counts = np.zeros(VOID + 1, np.int64)
+    for record in spread(lessons.split.records, BALANCE_IMAGES):
+        labels = lessons.labels.read(record)
+        if lessons.confidence is not None:
+            labels = np.where(lessons.confidence.read(record), labels, np.uint8(VOID))
+        counts += np.bincount(labels.ravel(), minlength=VOID + 1)
+    return label_balance(torch.from_numpy(counts[: lessons.split.classes.num_labels]))

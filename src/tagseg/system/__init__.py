@@ -1,0 +1,1 @@
+"""What the operating system does for a run: whole files, locks, processes, memory."""

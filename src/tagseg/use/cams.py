@@ -1,0 +1,226 @@
+"""A trained tag classifier from the folder of its run: any photograph in, tags and class activation maps out.
+
+Axes: N images, C classes, C_t those that are asked for, H W image pixels, h w cells of the class maps.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from numpy import ndarray
+from torch import Tensor, nn
+
+from tagseg.artifacts.array_file import from_steps, to_steps
+from tagseg.artifacts.cam_file import CamFile
+from tagseg.artifacts.checkpoint import load_checkpoint
+from tagseg.artifacts.run_folder import RunFolder
+from tagseg.artifacts.segmenter_file import DESCRIPTION_NAME
+from tagseg.assemble.networks import build_classifier, load_weights
+from tagseg.cams.extract import extract_cams
+from tagseg.classes import MAX_CLASSES, ClassTable
+from tagseg.data.datasets import tag_vector
+from tagseg.errors import ArtifactError, ModelError
+from tagseg.models.classifier import TagClassifier, tag_logits
+from tagseg.models.mode import evaluation_mode
+from tagseg.ops.resize import resize_maps
+from tagseg.prediction.segment import normalize_images
+from tagseg.prediction.segmenter import Segmenter, shrink
+from tagseg.recipe import load_recipe
+from tagseg.results.run import best_background_score
+from tagseg.stages.train_classifier import WEIGHTS_NAME
+from tagseg.types import Image
+from tagseg.use.load import choose_device, load
+
+LIKELY = 0.5
+"""Probability above which a class counts as a tag of the image when nobody names any."""
+
+MAX_SIDE_PX = 1024
+"""Images with a longer side are shrunk for the classifier, as segmenters do by default."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TagsAndCams:
+    """What a classifier says of one image.
+
+    Args:
+        probabilities: of each class being in the image, each in [0, 1].
+        maps: the maps of the tags, at the size of the image, in the 256 steps that a run stores.
+    """
+
+    probabilities: Float32[ndarray, " C"]
+    maps: CamFile
+
+
+class CamPredictor:
+    """Finds tags and where they are.
+
+    Args:
+        classifier: trained; used in evaluation mode, on the device that it is on.
+        classes: the class of each map.
+        background_score: what a map has to exceed for a pixel to be no background, in [0, 1].
+        title: for people, such as the name of its backbone.
+
+    Raises:
+        ModelError: when the classifier has another number of classes.
+
+    >>> from tagseg.models.backbone import build_backbone
+    >>> classifier = TagClassifier(build_backbone("test_resnet", weights=None), num_classes=2)
+    >>> found = CamPredictor(classifier, ClassTable(("cat", "dog"))).look(np.zeros((30, 40, 3), np.uint8), tags=(2,))
+    >>> found.probabilities.shape, found.maps.size, found.maps.label_ids
+    ((2,), (30, 40), (2,))
+    """
+
+    def __init__(
+        self,
+        classifier: TagClassifier,
+        classes: ClassTable,
+        *,
+        background_score: float = 0.2,
+        title: str = "classifier",
+    ) -> None:
+        if classifier.head.out_channels != classes.num_classes:
+            raise ModelError(
+                f"classifier has one map a class, {classes.num_classes}, got {classifier.head.out_channels}",
+                help="pass the class table that it was trained with",
+            )
+        self.classifier = classifier.eval()
+        self.classes = classes
+        self.background_score = background_score
+        self.title = title
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.classifier.head.weight.device
+
+    def look(
+        self,
+        image: Image,
+        *,
+        tags: Sequence[int] = (),
+        scales: Sequence[float] = (1.0,),
+        flip: bool = False,
+        most_tags: int = MAX_CLASSES,
+    ) -> TagsAndCams:
+        """Return the probability of every class, and the maps of some.
+
+        Args:
+            image: upright RGB. A long side above 1024 px is shrunk to that, and the maps are brought back to full size.
+            tags: label ids (1..C) of the maps to make; none: the classes with a probability above 0.5, or the most
+                probable one when there is none.
+            scales: factors of the image's height and width, each above 0.
+            flip: also look at the mirrored image.
+            most_tags: when nobody names tags, take the most probable ones up to this number, at least 1.
+
+        Raises:
+            ModelError: when the network's values are not finite.
+        """
+        backbone = self.classifier.backbone
+        shown = shrink(image, MAX_SIDE_PX) if max(image.shape[:2]) > MAX_SIDE_PX else image
+        pixels = normalize_images([shown], mean=backbone.mean, std=backbone.std, device=self.device)
+        with torch.no_grad(), evaluation_mode(self.classifier):
+            class_maps = self.classifier(pixels).float()
+        probabilities = tag_logits(class_maps)[0].sigmoid().cpu().numpy()
+        if not np.isfinite(probabilities).all():
+            raise ModelError(
+                "classifier gives finite class maps, got NaN", help="train it again with a lower learning rate"
+            )
+        label_ids = tuple(sorted(set(tags))) or likely_tags(probabilities, most=most_tags)
+        wanted = tag_vector(label_ids, num_classes=self.classes.num_classes)[None]
+        seen = _Seen(self.classifier, pixels, class_maps)
+        (cam,) = extract_cams(seen, pixels, wanted, scales=scales, flip=flip)
+        # One map at a time: only its steps are kept at the size of a large photograph.
+        steps = [to_steps(resize_maps(each[None, None], image.shape[:2])[0, 0].cpu().numpy()) for each in cam]
+        return TagsAndCams(probabilities, CamFile(from_steps(np.stack(steps)), label_ids))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Networks:
+    """The trained networks of a run or of an exported folder; at least one is there.
+
+    Args:
+        segmenter: None when it is not trained yet.
+        cams: None when there is only a segmenter.
+    """
+
+    segmenter: Segmenter | None
+    cams: CamPredictor | None
+
+
+def load_networks(source: str, *, device: str = "auto") -> Networks:
+    """Load what can label photographs.
+
+    Args:
+        source: a run folder, with whatever is trained of it; an exported folder; ``owner/name`` on the hub.
+        device: ``auto``, or a device of torch such as ``cpu``, ``cuda:1`` or ``mps``.
+
+    Raises:
+        ArtifactError: when nothing is trained there, or it is damaged.
+        DeviceError: when torch cannot use the device.
+        RecipeError: when the recipe of the run cannot be read.
+    """
+    run = find_run(source)
+    if run is None:
+        return Networks(load(source, device=device), None)
+    has_segmenter = (run.output("train_segmenter") / DESCRIPTION_NAME).is_file()
+    has_classifier = (run.output("train_classifier") / WEIGHTS_NAME).is_file()
+    if not has_segmenter and not has_classifier:
+        raise ArtifactError(
+            f"run folder {run.root} must hold a trained classifier or segmenter, got neither",
+            help="run 'tagseg run' or 'tagseg train-classifier' first",
+        )
+    return Networks(
+        load(source, device=device) if has_segmenter else None,
+        load_cam_predictor(run, device=device) if has_classifier else None,
+    )
+
+
+def find_run(source: str) -> RunFolder | None:
+    """Return the run folder that ``source`` names, None when it is something else."""
+    run = RunFolder(Path(source).expanduser())
+    return run if run.recipe_path.is_file() else None
+
+
+def load_cam_predictor(run: RunFolder, *, device: str = "auto") -> CamPredictor:
+    """Load the classifier of a run; the data set that it learned from may be gone.
+
+    Raises:
+        ArtifactError: when the weights are missing, damaged or of another recipe.
+        DeviceError: when torch cannot use the device.
+        RecipeError: when the recipe cannot be read.
+    """
+    place = choose_device(device)
+    recipe, weights = load_recipe(run.recipe_path), run.output("train_classifier") / WEIGHTS_NAME
+    classes = ClassTable(tuple(load_checkpoint(weights).state["classes"]))
+    classifier = build_classifier(recipe, num_classes=classes.num_classes, pretrained=False)
+    load_weights(classifier, weights, group="classifier", title="classifier")
+    score, _ = best_background_score(run, recipe)
+    return CamPredictor(classifier.to(place), classes, background_score=score, title=recipe.classifier.backbone)
+
+
+def likely_tags(probabilities: Float32[ndarray, " C"], *, most: int = MAX_CLASSES) -> tuple[int, ...]:
+    """Return the label ids with a probability above 0.5, or the most probable one when there is none, ascending.
+
+    >>> likely_tags(np.array([0.7, 0.1, 0.6], np.float32)), likely_tags(np.array([0.1, 0.3], np.float32))
+    ((1, 3), (2,))
+    >>> likely_tags(np.array([0.7, 0.9, 0.6], np.float32), most=2)
+    (1, 2)
+    """
+    likely = max(1, np.count_nonzero(probabilities > LIKELY))
+    best_first = np.argsort(-probabilities, kind="stable")[: min(likely, most)]
+    return tuple(sorted((best_first + 1).tolist()))
+
+
+class _Seen(nn.Module):
+    """A classifier that has seen an image once and need not look at it again: half of the work at one scale."""
+
+    def __init__(self, classifier: TagClassifier, images: Tensor, class_maps: Tensor) -> None:
+        super().__init__()
+        self.classifier, self.images, self.class_maps = classifier, images, class_maps
+        self.eval()  # else whoever puts the mode back would put the classifier into training mode
+
+    def forward(self, images: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N C h w"]:
+        return self.class_maps if images is self.images else self.classifier(images)

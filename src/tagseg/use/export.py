@@ -1,0 +1,120 @@
+"""A finished segmenter for use elsewhere: one ONNX file that is checked, or safetensors and JSON."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tagseg.artifacts.onnx_file import OnnxCheck, export_onnx
+from tagseg.artifacts.run_folder import RunFolder
+from tagseg.artifacts.segmenter_file import DESCRIPTION_NAME, WEIGHTS_NAME, load_segmenter, save_segmenter
+from tagseg.data.images import read_image
+from tagseg.errors import ArtifactError, RecipeError
+from tagseg.progress import Progress
+from tagseg.types import Image
+from tagseg.use.load import find_segmenter
+
+FORMATS = ("onnx", "safetensors")
+ONNX_NAME = "segmenter.onnx"
+
+_CHECK_SIDE_PX = 1024  # a photograph of a camera would take gigabytes to compare
+_NOISE_SIZES = ((96, 128), (75, 50), (33, 101))
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export left.
+
+    Args:
+        files: the written files.
+        check: the comparison with torch, of ``onnx`` only.
+    """
+
+    files: tuple[Path, ...]
+    check: OnnxCheck | None
+
+
+def export_segmenter(
+    source: str | Path, out: Path, *, format: str, check_images: Sequence[Path], progress: Progress
+) -> Exported:
+    """Export a segmenter, and check an ONNX file against torch before it appears.
+
+    Args:
+        source: see :func:`tagseg.use.load.load`.
+        out: for ``onnx`` the ``.onnx`` file, or a folder for ``segmenter.onnx``; for ``safetensors`` a folder.
+        format: ``onnx``, or ``safetensors`` for :func:`tagseg.load` and plain smp or timm.
+        check_images: photographs, best of several sizes, to compare logits on; their upper left 1024 px are taken.
+            Without any, noise of three sizes is compared.
+        progress: told what the check saw.
+
+    Raises:
+        ArtifactError: when there is no segmenter, the exported one computes something else, or it cannot be written.
+        DataError: when an image cannot be read.
+        ModelError: when the network cannot be exported, or the extra ``onnx`` is not installed.
+        RecipeError: for another format.
+    """
+    if format not in FORMATS:
+        raise RecipeError(f"export format is {' or '.join(FORMATS)}, got '{format}'", help="take one of the two")
+    folder = find_segmenter(source)
+    if format == "safetensors":
+        return _export_safetensors(folder, out, scores=run_scores(source))
+    path = out if out.suffix == ".onnx" else out / ONNX_NAME
+    loaded = load_segmenter(folder)
+    images = _check_images(check_images)
+    if not check_images:
+        progress.warn("the ONNX file is compared with torch on noise, since no images are given")
+    check = export_onnx(path, loaded.network, loaded.classes, check_images=images, notes=loaded.notes)
+    progress.note(
+        f"the ONNX file agrees with torch on {100 * check.equal_labels:.3f} % of the labels of {check.images} images, "
+        f"logits within {check.max_difference:.1g}"
+    )
+    return Exported((path,), check)
+
+
+def run_scores(source: str | Path) -> dict[str, float]:
+    """Return what a run's segmenter scored, named with the split, for people; nothing for any other source.
+
+    Args:
+        source: see :func:`tagseg.use.load.load`.
+
+    Raises:
+        ArtifactError: when the scores of the run cannot be read.
+
+    >>> run_scores("owner/name")
+    {}
+    """
+    path = RunFolder(Path(source)).scores_path
+    if not path.is_file():
+        return {}
+    try:
+        scored = json.loads(path.read_text(encoding="utf-8")).get("segmenter")
+        titles = {"mean_iou": "mean IoU", "precision": "precision", "recall": "recall"}
+        named = {f"{title} on {scored['split']}": scored[key] for key, title in titles.items()} if scored else {}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(
+            f"{path} must be scores that tagseg wrote, got a file that cannot be read as such",
+            help="delete it and run the stage evaluate again",
+        ) from error
+    return {title: value for title, value in named.items() if value is not None}
+
+
+def _export_safetensors(folder: Path, out: Path, *, scores: dict[str, float]) -> Exported:
+    if out.exists() and out.resolve() == folder.resolve():
+        raise ArtifactError(
+            f"export to {out} must go to another folder than it comes from, got the same", help="choose another --out"
+        )
+    loaded = load_segmenter(folder)
+    notes: dict[str, Any] = {**loaded.notes, **({"scores": scores} if scores else {})}
+    save_segmenter(out, loaded.network, loaded.classes, prediction=loaded.prediction, notes=notes)
+    return Exported((out / WEIGHTS_NAME, out / DESCRIPTION_NAME), None)
+
+
+def _check_images(paths: Sequence[Path]) -> list[Image]:
+    """Read photographs, or make noise when there are none."""
+    if paths:
+        return [read_image(path)[:_CHECK_SIDE_PX, :_CHECK_SIDE_PX] for path in paths]
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in _NOISE_SIZES]

@@ -1,0 +1,153 @@
+"""A trained segmenter from wherever it is: a run, an exported folder, one of its files, or a model hub."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tagseg.artifacts.run_folder import RunFolder
+from tagseg.artifacts.segmenter_file import DESCRIPTION_NAME, WEIGHTS_NAME, LoadedSegmenter, load_segmenter
+from tagseg.classes import nearest_name_help
+from tagseg.errors import ArtifactError, DeviceError, RecipeError
+from tagseg.prediction.segmenter import PredictionSettings, Segmenter
+from tagseg.training.engine import choose_accelerator
+from tagseg.use.hub import load_from_hub
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+def load(source: str | Path, *, device: str = "auto", revision: str | None = None) -> Segmenter:
+    """Load a segmenter that predicts masks of photographs.
+
+    Args:
+        source: a run folder, a folder with ``segmenter.json``, one of its two files, or, when there is no such path,
+            ``owner/name`` on the model hub.
+        device: ``auto``, or a device of torch such as ``cpu``, ``cuda:1`` or ``mps``.
+        revision: branch, tag or commit on the hub.
+
+    Returns:
+        The segmenter, with the prediction settings that it was saved with.
+
+    Raises:
+        ArtifactError: when there is no segmenter, or it is damaged.
+        DeviceError: when torch cannot use the device.
+    """
+    place = choose_device(device)
+    found = find_segmenter(source, revision=revision)
+    loaded = load_segmenter(found)
+    settings = prediction_settings(loaded, path=found / DESCRIPTION_NAME)
+    return Segmenter(loaded.network.to(place), loaded.classes, settings=settings)
+
+
+def find_segmenter(source: str | Path, *, revision: str | None = None) -> Path:
+    """Return the folder that holds ``segmenter.json``, fetched from the hub when ``source`` is no path here.
+
+    Args:
+        source: see :func:`load`.
+        revision: on the hub.
+
+    Raises:
+        ArtifactError: when there is none.
+    """
+    path = Path(source).expanduser()
+    if path.exists():
+        if revision is not None:
+            raise ArtifactError(
+                f"a revision belongs to a segmenter on the hub, got '{revision}' with the local path {path}",
+                help="leave the revision out",
+            )
+        return _in_folder(path) if path.is_dir() else _beside_file(path)
+    if isinstance(source, Path) or not _HUB_ID.fullmatch(source):
+        raise ArtifactError(
+            f"segmenter {source} must be a run folder, a folder with {DESCRIPTION_NAME}, or 'owner/name' on the hub, "
+            "got no such path",
+            help="mend the path",
+        )
+    return load_from_hub(source, revision=revision)
+
+
+def prediction_settings(loaded: LoadedSegmenter, *, path: Path) -> PredictionSettings:
+    """Return the prediction settings of a loaded segmenter.
+
+    Args:
+        loaded: from :func:`tagseg.artifacts.segmenter_file.load_segmenter`.
+        path: where they were read, for errors.
+
+    Raises:
+        ArtifactError: when one is unknown or out of range.
+    """
+    names = [field.name for field in fields(PredictionSettings)]
+    for name in loaded.prediction:
+        if name not in names:
+            raise ArtifactError(
+                f"prediction settings in {path} are {', '.join(names)}, got '{name}'",
+                help=nearest_name_help(name, names),
+            )
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in loaded.prediction.items()
+    }
+    try:
+        return PredictionSettings(**values)
+    except (RecipeError, TypeError) as error:
+        found = error.problem if isinstance(error, RecipeError) else "a value of another type"
+        raise ArtifactError(
+            f"prediction settings in {path} must be usable, got {found}", help="mend the file or export it again"
+        ) from error
+
+
+def _in_folder(folder: Path) -> Path:
+    """Return a folder itself, or its part, that holds a segmenter."""
+    stage = RunFolder(folder).output("train_segmenter")
+    for candidate in (folder, stage):
+        if (candidate / DESCRIPTION_NAME).is_file():
+            return candidate
+    if RunFolder(folder).manifest_path.is_file():
+        raise ArtifactError(
+            f"run folder {folder} must hold a finished segmenter, got none in {stage.name}",
+            help="run 'tagseg run' or 'tagseg train-segmenter' first",
+        )
+    raise ArtifactError(
+        f"folder {folder} must be that of a run or hold {DESCRIPTION_NAME}, got neither",
+        help="name the folder that tagseg wrote",
+    )
+
+
+def _beside_file(path: Path) -> Path:
+    """Return the folder of one of a segmenter's two files."""
+    if path.name in (DESCRIPTION_NAME, WEIGHTS_NAME):
+        return path.parent
+    help = f"name its folder with {DESCRIPTION_NAME} and {WEIGHTS_NAME}"
+    if path.suffix == ".onnx":
+        help = "run it with onnxruntime, or name the folder that it was exported from"
+    raise ArtifactError(f"file of a segmenter is {DESCRIPTION_NAME} or {WEIGHTS_NAME}, got {path}", help=help)
+
+
+def choose_device(device: str) -> torch.device:
+    """Resolve ``auto``, and check that torch can use a named device."""
+    try:
+        wanted = None if device == "auto" else torch.device(device)
+    except RuntimeError as error:
+        raise _unknown_device(device) from error
+    kind = "auto" if wanted is None else wanted.type
+    if kind not in ("auto", "cpu", "cuda", "mps"):
+        raise _unknown_device(device)
+    try:
+        accelerator, _ = choose_accelerator(kind)
+    except DeviceError as error:
+        raise DeviceError(
+            f"device '{device}' must be one that torch can use, got none of that kind",
+            help="take cpu, or auto to have one chosen",
+        ) from error
+    if wanted is not None and kind == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
+        raise DeviceError(
+            f"device '{device}' must be there, got {torch.cuda.device_count()} CUDA devices", help="count from cuda:0"
+        )
+    return wanted or torch.device(accelerator)
+
+
+def _unknown_device(device: str) -> DeviceError:
+    return DeviceError(
+        f"device is auto, cpu, cuda, cuda:<number> or mps, got '{device}'", help="take auto to have one chosen"
+    )

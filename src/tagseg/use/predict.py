@@ -1,0 +1,236 @@
+"""Labels of any photographs: ``tagseg predict``."""
+
+import errno
+import hashlib
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image as PillowImage
+
+from tagseg.artifacts.area_csv import area_writer
+from tagseg.artifacts.coco_file import CocoKind, coco_writer
+from tagseg.artifacts.mask_file import read_mask, write_mask
+from tagseg.artifacts.probability_file import write_probabilities
+from tagseg.classes import ClassTable, nearest_name_help
+from tagseg.data.input_files import STDIN, InputImage, find_inputs
+from tagseg.errors import ArtifactError, RecipeError, TagsegError
+from tagseg.prediction.many_images import predict_many
+from tagseg.prediction.segmenter import Prediction, Segmenter
+from tagseg.progress import Progress
+from tagseg.refine.dense_crf import FINAL_CRF
+from tagseg.refine.refiner import CrfRefiner
+from tagseg.system.atomic import atomic_path, remove_leftovers
+from tagseg.system.lock import folder_lock
+from tagseg.types import Image
+from tagseg.use.load import load
+from tagseg.use.predict_folder import OutputFolder, files_made, open_record, write_record
+
+FORMATS = ("png", "overlay", "probability", "coco", "coco-rle", "csv")
+COCO_NAMES: dict[str, tuple[str, CocoKind]] = {
+    "coco": ("coco_polygons.json", "polygons"),
+    "coco-rle": ("coco_rle.json", "rle"),
+}
+AREAS_NAME = "areas.csv"
+_BAD_NAMES = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
+"""Errors that a photograph's name brings about; others, such as a full disk, end the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class PredictChoice:
+    """What to make of each photograph, and how.
+
+    Args:
+        formats: names of :data:`FORMATS`; masks are written in any case.
+        settings: what differs from the settings that the segmenter was trained with, by name.
+        crf: whether the dense CRF refines the labels.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        redo: label the photographs again, whatever the folder holds.
+    """
+
+    formats: tuple[str, ...] = ("png",)
+    settings: tuple[tuple[str, Any], ...] = ()
+    crf: bool = False
+    device: str = "auto"
+    redo: bool = False
+
+    @classmethod
+    def parse(
+        cls, *, formats: str, scales: str | None, flip: bool | None, crf: bool, max_side: str | None
+    ) -> "PredictChoice":
+        """Read what was asked for on the command line.
+
+        Raises:
+            RecipeError: for an unknown format, or a number that is none.
+        """
+        names = tuple(name.strip() for name in formats.split(","))
+        for name in names:
+            if name not in FORMATS:
+                raise RecipeError(f"--format '{name}' is unknown", help=nearest_name_help(name, FORMATS))
+        settings: dict[str, Any] = {} if flip is None else {"flip": flip}
+        try:
+            if scales is not None:
+                settings["scales"] = tuple(float(scale) for scale in scales.split(","))
+            if max_side is not None:
+                settings["max_side_px"] = None if max_side == "none" else int(max_side)
+        except ValueError as error:
+            raise RecipeError(
+                f"--scales takes numbers and --max-side a whole number or 'none', got '{scales or max_side}'",
+                help="write --scales 0.5,1,1.5 and --max-side 1024",
+            ) from error
+        return cls(names, tuple(sorted(settings.items())), crf)
+
+
+@dataclass(frozen=True, slots=True)
+class PredictSummary:
+    """What came of the photographs.
+
+    Args:
+        predicted: labelled by this call.
+        kept: labelled by an earlier call with the same segmenter and settings.
+        failed: files that could not be used, and why.
+    """
+
+    predicted: int
+    kept: int
+    failed: list[tuple[Path, str]]
+
+
+def predict_files(
+    source: str | Path,
+    inputs: Sequence[str],
+    out: Path,
+    *,
+    choice: PredictChoice,
+    progress: Progress,
+) -> PredictSummary:
+    """Label photographs with a trained segmenter; those that an earlier call has labelled are left as they are.
+
+    Leaves ``<name>.png`` of each photograph, what else the formats ask for, and ``predictions.json``, which names the
+    segmenter, its settings and the files that could not be used.
+
+    Args:
+        source: a run folder, an exported folder, or ``owner/name`` on the hub.
+        inputs: files, folders, patterns, or ``-`` for a list on standard input.
+        out: the folder for the results, made when missing.
+        choice: what to make.
+        progress: told what happens.
+
+    Raises:
+        TagsegError: when the segmenter cannot be loaded, no image is named, or the folder holds other results. A single
+            file that cannot be used raises nothing: it is in the summary.
+    """
+    images = find_inputs(inputs, lines=sys.stdin if STDIN in inputs else (), without=files_made(out))
+    loaded = load(source, device=choice.device)
+    segmenter = loaded.with_settings(replace(loaded.settings, **dict(choice.settings)))
+    folder = OutputFolder(out, choice.formats)
+    _keep_photographs(images, folder)
+    with folder_lock(out / ".lock"):
+        remove_leftovers(out)
+        record = open_record(folder, _describe(segmenter, choice), images=images, redo=choice.redo)
+        missing = [image for image in images if not folder.is_done(image, since_ns=record["since_ns"])]
+        failed = _label(segmenter, missing, folder, choice, kept=len(images) - len(missing), progress=progress)
+        made = [image for image in images if image.path not in dict(failed)]
+        _summarize(folder, made, segmenter.classes)
+        bad = [{"path": str(path), "reason": reason} for path, reason in failed]
+        write_record(folder, {**record, "images": len(made), "bad_files": bad})
+    return PredictSummary(len(missing) - len(failed), len(images) - len(missing), failed)
+
+
+def _label(
+    segmenter: Segmenter,
+    images: Sequence[InputImage],
+    folder: OutputFolder,
+    choice: PredictChoice,
+    *,
+    kept: int,
+    progress: Progress,
+) -> list[tuple[Path, str]]:
+    """Label the photographs and return those that could not be read."""
+    failed: list[tuple[Path, str]] = []
+    refiner = CrfRefiner(FINAL_CRF, unary="scores") if choice.crf else None
+    paths = {image.name: image.path for image in images}
+
+    def handle(name: str, image: Image, prediction: Prediction) -> None:
+        if refiner is not None:
+            assert prediction.probabilities is not None
+            prediction = prediction.refined(refiner(image, prediction.probabilities))
+        try:
+            _write(folder, name, image, prediction, classes=segmenter.classes)
+        except ArtifactError as error:
+            if getattr(error.__cause__, "errno", None) not in _BAD_NAMES:
+                raise
+            failed.append((paths[name], error.problem))
+        task.advance()
+
+    def note(name: str, error: TagsegError) -> None:
+        failed.append((paths[name], error.problem))
+        task.advance()
+
+    with progress.task("Predicting", total=len(images) + kept, done=kept) as task:
+        items = list(paths.items())
+        wanted = refiner is not None or "probability" in choice.formats
+        predict_many(segmenter, items, handle=handle, failed=note, probabilities=wanted)
+    return failed
+
+
+def _write(folder: OutputFolder, name: str, image: Image, prediction: Prediction, *, classes: ClassTable) -> None:
+    """Write what the formats ask for of one photograph, its mask last: with it all is there."""
+    if "overlay" in folder.formats:
+        with atomic_path(folder.overlay(name)) as temporary:
+            PillowImage.fromarray(prediction.overlay(image)).save(temporary, format="JPEG", quality=90)
+    if "probability" in folder.formats:
+        assert prediction.probabilities is not None
+        write_probabilities(folder.probabilities(name), prediction.probabilities.cpu().numpy(), classes)
+    write_mask(folder.mask(name), prediction.labels, classes)
+
+
+def _summarize(folder: OutputFolder, images: Sequence[InputImage], classes: ClassTable) -> None:
+    """Write the files that tell of all photographs together, from their masks, each read once."""
+    with ExitStack() as files:
+        writers = [
+            files.enter_context(coco_writer(folder.root / name, classes, kind=kind))
+            for format, (name, kind) in COCO_NAMES.items()
+            if format in folder.formats
+        ]
+        if "csv" in folder.formats:
+            writers.append(files.enter_context(area_writer(folder.root / AREAS_NAME, classes)))
+        for image in images if writers else ():
+            labels = read_mask(folder.mask(image.name))
+            for write in writers:
+                write(image.file_name, labels)
+
+
+def _keep_photographs(images: Sequence[InputImage], folder: OutputFolder) -> None:
+    """Refuse to write a result over a photograph."""
+    paths = {os.path.realpath(image.path) for image in images}
+    for path in (path for image in images for path in folder.files(image.name)):
+        if os.path.realpath(path) in paths:
+            kind = "mask" if path.suffix == ".png" else "result"
+            raise ArtifactError(
+                f"{kind} {path} is another file than the photographs, got one of them", help="choose another --out"
+            )
+
+
+def _describe(segmenter: Segmenter, choice: PredictChoice) -> dict[str, Any]:
+    """Return what decides the labels of a photograph, as JSON values."""
+    return {
+        "format": 1,
+        "labels": list(segmenter.classes.label_names),
+        "settings": {**asdict(segmenter.settings), "crf": choice.crf},
+        "weights": _weights_name(segmenter),
+    }
+
+
+def _weights_name(segmenter: Segmenter) -> str:
+    """Return a short name of the network's values: the same for a run and for what was exported of it."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(segmenter.network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:16]

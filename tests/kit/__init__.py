@@ -1,0 +1,1 @@
+"""What tests share: small trained runs, sample reports, servers, checks of pages."""

@@ -1,0 +1,118 @@
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+SCRIPT = Path(__file__).resolve().parents[3] / "benchmarks" / "collect_results.py"
+
+
+def write_run(folder: Path, *, name: str, seed: int, mean_iou: float | None) -> None:
+    folder.mkdir(parents=True)
+    best = {"background_score": 0.3, "mean_iou": mean_iou, "precision": 0.5, "recall": 0.25}
+    scores: dict[str, Any] = {"split": "train", "images": 10, "seeds": {"network": {"best": best}}}
+    if mean_iou is None:
+        scores = {"seeds": None, "reason": "no masks"}
+    (folder / "scores.json").write_text(json.dumps(scores))
+    manifest = {
+        "recipe": {"name": name},
+        "seed": seed,
+        "environment": {"commit": "0123456789abcdef", "platform": "Linux"},
+        "stages": {"train_classifier": {"details": {"time_s": 90.0, "threads": 1}}, "evaluate": {"details": {}}},
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_runs_that_differ_in_their_seed_are_one_row(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", name="toy", seed=1, mean_iou=0.5)
+    write_run(tmp_path / "b" / "c", name="toy", seed=0, mean_iou=0.54)
+    write_run(tmp_path / "d", name="simple", seed=0, mean_iou=0.4)
+    write_run(tmp_path / "e", name="unscored", seed=0, mean_iou=None)
+    script = runpy.run_path(str(SCRIPT))
+    rows = script["result_rows"](script["finished_runs"](tmp_path))
+    assert rows == [
+        ["simple", "train (10)", "network", "0", "0.30", "40.0", "50.0", "25.0", "2", "0123456789"],
+        ["toy", "train (10)", "network", "0, 1", "0.30", "52.0 ± 2.8", "50.0", "25.0", "2", "0123456789"],
+    ]
+
+
+def test_the_page_is_written_and_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    page = tmp_path / "results.md"
+    command = [sys.executable, str(SCRIPT), str(tmp_path / "runs"), "--out", str(page)]
+    refused = subprocess.run(command, capture_output=True, text=True)
+    assert refused.returncode == 2 and "no scored run below" in refused.stderr and not page.exists()
+    write_run(tmp_path / "runs" / "a", name="toy", seed=1, mean_iou=0.5)
+    subprocess.run(command, check=True, capture_output=True)
+    text = page.read_text()
+    assert "| toy | train (10) | network | 1 | 0.30 | 50.0 | 50.0 | 25.0 | 2 | 0123456789 |\n" in text
+    assert "Linux, 1 CPU thread(s)" in text
+
+
+def test_a_record_gives_the_same_page_as_the_run_folders(tmp_path: Path) -> None:
+    write_run(tmp_path / "runs" / "a", name="own", seed=1, mean_iou=0.5)
+    pages = tmp_path / "one.md", tmp_path / "two.md"
+    record = tmp_path / "record.json"
+    base = [sys.executable, str(SCRIPT)]
+    subprocess.run([*base, str(tmp_path / "runs"), "--out", str(pages[0]), "--record", str(record)], check=True)
+    subprocess.run([*base, str(record), "--out", str(pages[1])], check=True)
+    assert pages[0].read_text() == pages[1].read_text()
+    assert str(tmp_path) not in record.read_text()
+
+
+def test_the_command_names_the_shipped_recipe_and_what_differs() -> None:
+    from tagseg.recipe import load_recipe
+
+    script = runpy.run_path(str(SCRIPT))
+    recipe = load_recipe(SCRIPT.parents[1] / "recipes" / "demo.toml", ["training.lr=0.5", "seed=3"])
+    values = {**recipe.model_dump(mode="json"), "name": "demo-hot"}
+    assert script["command"](values) == "tagseg run recipes/demo.toml --set seed=SEED --set training.lr=0.5"
+
+
+def masked(runs: list[dict[str, Any]], **changes: Any) -> list[dict[str, Any]]:
+    masks = {"background_score": 0.5, "mean_iou": 0.64, "precision": 0.7, "recall": 0.8}
+    return [{**run, "pseudo_masks": masks, "mask_minutes": 7.0, "commit": "new", **changes} for run in runs]
+
+
+def test_masks_added_later_leave_the_seeds_their_receipt(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", name="toy", seed=0, mean_iou=0.5)
+    script = runpy.run_path(str(SCRIPT))
+    old = script["finished_runs"](tmp_path)
+    once = script["merged"]([old, masked(old)])
+    rows = script["result_rows"](script["merged"]([once, masked(old, commit="newer")]))
+    assert script["merged"]([once]) == once
+    assert rows == [
+        ["toy", "train (10)", "network", "0", "0.30", "50.0", "50.0", "25.0", "2", "0123456789"],
+        ["toy", "train (10)", "pseudo masks", "0", "0.50", "64.0", "70.0", "80.0", "7", "newer"],
+    ]
+
+
+def test_a_run_with_other_seeds_replaces_the_one_of_its_name_and_seed(tmp_path: Path) -> None:
+    for folder, mean_iou in (("a", 0.5), ("b", 0.6)):
+        write_run(tmp_path / folder / "run", name="toy", seed=0, mean_iou=mean_iou)
+    script = runpy.run_path(str(SCRIPT))
+    old, new = (script["finished_runs"](tmp_path / folder) for folder in ("a", "b"))
+    assert [row[5] for row in script["result_rows"](script["merged"]([old, new]))] == ["60.0"]
+
+
+def test_a_segmenter_has_a_row_of_its_split_and_an_upper_bound_needs_no_seeds(tmp_path: Path) -> None:
+    tested = {"split": "val", "images": 4, "labels": "pseudo", "strategy": "all", "confusion": [[1]]}
+    tested |= {"mean_iou": 0.6, "precision": 0.7, "recall": 0.8}
+    write_run(tmp_path / "a", name="toy", seed=0, mean_iou=0.5)
+    write_run(tmp_path / "b", name="toy-full", seed=0, mean_iou=None)
+    for folder, labels in (("a", "pseudo"), ("b", "truth")):
+        scores = json.loads((tmp_path / folder / "scores.json").read_text())
+        (tmp_path / folder / "scores.json").write_text(
+            json.dumps({**scores, "segmenter": {**tested, "labels": labels}})
+        )
+        manifest = json.loads((tmp_path / folder / "manifest.json").read_text())
+        manifest["stages"]["train_segmenter"] = {"details": {"time_s": 240.0, "threads": 1}}
+        (tmp_path / folder / "manifest.json").write_text(json.dumps(manifest))
+    script = runpy.run_path(str(SCRIPT))
+    runs = script["finished_runs"](tmp_path)
+    assert "confusion" not in json.dumps(runs)
+    rows = [row for row in script["result_rows"](runs) if row[2].startswith("segmenter")]
+    assert rows == [
+        ["toy", "val (4)", "segmenter (pseudo, all)", "0", "-", "60.0", "70.0", "80.0", "4", "0123456789"],
+        ["toy-full", "val (4)", "segmenter (truth, all)", "0", "-", "60.0", "70.0", "80.0", "4", "0123456789"],
+    ]

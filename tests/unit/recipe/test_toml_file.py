@@ -1,0 +1,141 @@
+"""Recipes: defaults, presets, overrides, round trip."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tagseg.errors import RecipeError
+from tagseg.losses.affinity import pair_sums
+from tagseg.recipe import load_recipe, make_recipe, to_toml
+from tagseg.refine.dense_crf import CrfSettings
+
+RECIPES = Path(__file__).resolve().parents[3] / "recipes"
+MINIMAL = {"name": "mine", "data": {"format": "folder", "root": "photos"}}
+
+
+def test_release_preset_keeps_the_constants_of_the_release():
+    recipe = make_recipe({**MINIMAL, "preset": "release"})
+    assert recipe.training.momentum == 1e-4
+    assert recipe.training.weight_decay == 0
+    assert recipe.training.batch_size == 6
+    assert recipe.self_modulation.normalizer == "region"
+    assert recipe.reconstruction.pyramid == "vgg19"
+    assert not recipe.reconstruction.normalize
+
+
+def test_values_of_the_file_win_over_the_preset_and_overrides_over_the_file():
+    values = {**MINIMAL, "preset": "release", "training": {"batch_size": 8, "epochs": 3}}
+    recipe = make_recipe(values, ["training.epochs=7", "classifier.backbone=mobilenetv2_100", "cams.scales=[1.0]"])
+    assert (recipe.training.batch_size, recipe.training.epochs) == (8, 7)
+    assert recipe.classifier.backbone == "mobilenetv2_100"
+    assert recipe.cams.scales == (1.0,)
+
+
+def test_overrides_do_not_change_the_values_that_were_passed_in():
+    values = {**MINIMAL, "training": {"epochs": 3}}
+    make_recipe(values, ["training.epochs=7"])
+    assert values["training"] == {"epochs": 3}
+
+
+def test_plain_switches_the_three_parts_off_and_nothing_else():
+    recipe = make_recipe(MINIMAL)
+    plain = recipe.plain()
+    assert not (plain.suppression.enabled or plain.reconstruction.enabled or plain.self_modulation.enabled)
+    assert (plain.training, plain.data, plain.seed, plain.classifier) == (
+        recipe.training,
+        recipe.data,
+        recipe.seed,
+        recipe.classifier,
+    )
+
+
+def test_defaults_of_seeds_crf_affinity_and_walk_are_those_of_irn():
+    recipe = make_recipe(MINIMAL)
+    assert (recipe.seeds.foreground_score, recipe.seeds.background_score, recipe.seeds.crf) == (0.3, 0.1, True)
+    assert CrfSettings(**recipe.crf.model_dump(exclude={"certainty"})) == CrfSettings()
+    assert recipe.crf.certainty == 0.7
+    values = recipe.affinity
+    assert (values.radius, values.epochs, values.batch_size, values.crop_size_px) == (10, 3, 16, 512)
+    assert (values.lr, values.displacement_lr_factor) == (0.1, 10)
+    masks = recipe.masks
+    assert (masks.walk_radius, masks.walk_beta, masks.walk_doublings) == (5, 10, 8)
+    assert (masks.background_rule, masks.background_score, masks.keep_fraction) == ("fixed", 0.25, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("steps", "needed"),
+    [
+        ('["walk"]', True),
+        ('["walk", "crf", "superpixels"]', True),
+        ("[]", False),
+        ('["crf", "superpixels", "pixel_adaptive"]', False),
+    ],
+)
+def test_an_affinity_network_is_needed_by_the_walk_only(steps, needed):
+    recipe = make_recipe(MINIMAL, [f"masks.refine={steps}"])
+    assert recipe.needs_affinity == needed
+    assert list(recipe.masks.refine) == json.loads(steps)
+
+
+def test_without_a_walk_maps_of_the_training_images_are_not_needed():
+    only_eval = ['cams.splits=["eval"]', 'masks.splits=["eval"]', "segmenter.enabled=false"]
+    assert make_recipe(MINIMAL, [*only_eval, 'masks.refine=["crf"]'])
+
+
+def test_masks_of_fewer_splits_than_maps_are_fine():
+    splits = ['cams.splits=["train", "eval"]', 'masks.splits=["eval"]']
+    recipe = make_recipe(MINIMAL, [*splits, "segmenter.enabled=false"])
+    assert recipe.masks.splits == ("eval",)
+
+
+def test_the_smallest_crop_that_holds_a_pair_is_fine():
+    recipe = make_recipe(MINIMAL, ["affinity.radius=10", "affinity.crop_size_px=76"])
+    values = recipe.affinity
+    cells = torch.zeros(1, values.crop_size_px // 4, values.crop_size_px // 4)
+    sums = pair_sums(cells, cells[:, None].expand(-1, 2, -1, -1), cells.long(), radius=values.radius)
+    assert sums.counts[0] > 0
+
+
+def test_plain_cam_is_refined_like_ssc():
+    recipe = make_recipe(MINIMAL, ['masks.refine=["walk", "crf"]', "seeds.foreground_score=0.4", "crf.iterations=3"])
+    plain = recipe.plain()
+    assert (plain.masks, plain.seeds, plain.crf, plain.affinity) == (
+        recipe.masks,
+        recipe.seeds,
+        recipe.crf,
+        recipe.affinity,
+    )
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.name)
+def test_every_shipped_recipe_loads_and_survives_a_round_trip(path, tmp_path):
+    recipe = load_recipe(path)
+    copy = tmp_path / "recipe.toml"
+    copy.write_text(to_toml(recipe), encoding="utf-8")
+    assert load_recipe(copy) == recipe
+
+
+def test_several_mistakes_are_named_at_once():
+    values = {"name": "x", "data": {"format": "voc"}, "training": {"epoch": 3, "lr": "fast"}, "cam": {}}
+    with pytest.raises(RecipeError) as caught:
+        make_recipe(values, source="mine.toml")
+    assert str(caught.value).startswith("mine.toml has 4 problems: ")
+    for part in ("needs data.root", "did you mean 'epochs'?", "training.lr", "did you mean 'cams'?"):
+        assert part in str(caught.value)
+
+
+def test_the_upper_bound_has_the_same_network_and_budget_and_needs_no_maps():
+    recipe = make_recipe(MINIMAL, ["segmenter.strategy=cotrain", "segmenter.epochs=7", "segmenter.backbone=resnet18"])
+    full = recipe.supervised()
+    assert (recipe.needs_masks, recipe.needs_affinity) == (True, True)
+    assert (full.needs_masks, full.needs_affinity) == (False, False)
+    changed = {"labels": "truth", "strategy": "all"}
+    assert full.segmenter.model_dump() == {**recipe.segmenter.model_dump(), **changed}
+    assert full.name == "mine-full"
+    assert make_recipe(full.model_dump(mode="json", exclude_none=True)) == full
+
+
+def test_without_a_segmenter_maps_and_masks_are_needed_whatever_its_labels():
+    assert make_recipe(MINIMAL, ["segmenter.enabled=false", "segmenter.labels=truth"]).needs_masks
