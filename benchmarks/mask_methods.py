@@ -26,23 +26,21 @@ from torch import Tensor
 
 from tagseg.artifacts.cam_file import CamFile
 from tagseg.artifacts.run_folder import RunFolder
-from tagseg.assemble.data import read_splits
-from tagseg.assemble.networks import crf_settings, superpixel_cache
+from tagseg.assemble.data import LoadedData, read_splits, superpixel_cache
+from tagseg.assemble.maps import read_maps
+from tagseg.assemble.networks import crf_settings, load_affinity_network
 from tagseg.data.augment import normalize_image
 from tagseg.data.images import read_image
 from tagseg.evaluation.confusion import ConfusionMatrix
 from tagseg.evaluation.scores import compute_scores
 from tagseg.evaluation.threshold import BackgroundSweep, best
 from tagseg.models.affinity import predict_boundary
-from tagseg.progress import SilentProgress
+from tagseg.pipeline.run_inputs import RunInputs
 from tagseg.recipe import load_recipe
 from tagseg.refine.background import otsu_background
 from tagseg.refine.pseudo_mask import PseudoMask, label_scores
 from tagseg.refine.random_walk import walk_cam
 from tagseg.refine.refiner import CrfRefiner, PixelAdaptive, SuperpixelSnap
-from tagseg.stages.context import RunContext
-from tagseg.stages.extract_cams import read_seed_maps
-from tagseg.stages.train_affinity import load_affinity_network
 from tagseg.types import Image, ImageRecord
 
 STEPS = ("none", "superpixels", "pixel_adaptive", "crf")
@@ -59,23 +57,22 @@ class Row:
 class Comparison:
     """All methods on the images of one run."""
 
-    def __init__(self, context: RunContext, records: list[ImageRecord]) -> None:
+    def __init__(self, context: RunInputs, records: list[ImageRecord]) -> None:
         self.context, self.records = context, records
-        assert context.evaluation is not None
-        self.classes = context.evaluation.classes
-        self.network = load_affinity_network(context)
+        self.regions = superpixel_cache(context.recipe)
+        self.classes = context.data.splits.train.classes
+        self.network = load_affinity_network(context.recipe, context.folder.affinity_weights)
         self.rows: dict[tuple[str, str], Row] = {}
         self.walk_seconds: dict[str, list[float]] = defaultdict(list)
         self.maps: dict[tuple[str, str], CamFile] = {}
 
     def starting_maps(self, record: ImageRecord) -> dict[str, CamFile]:
         """Return each kind of maps of an image, the walked ones among them, and note what the walk took."""
-        recipe, image = self.context.recipe, read_image(record.image_path)
+        image = read_image(record.image_path)
         kinds = {}
         for kind in ("network", "averaged"):
-            maps = read_seed_maps(
-                self.context.folder.output("extract_cams"), record, recipe, averaged=kind == "averaged"
-            )
+            regions = self.regions if kind == "averaged" else None
+            maps = read_maps(self.context.folder, record, regions=regions)
             started = time.perf_counter()
             walked = self._walk(image, maps)
             self.walk_seconds[kind].append(time.perf_counter() - started)
@@ -106,16 +103,16 @@ class Comparison:
     def _step(self, name: str, record: ImageRecord) -> Callable[[Image, Tensor], Tensor]:
         recipe = self.context.recipe
         if name == "superpixels":
-            return SuperpixelSnap(superpixel_cache(recipe).read(record.image_path))
+            return SuperpixelSnap(self.regions.read(record.image_path))
         if name == "crf":
             return CrfRefiner(crf_settings(recipe), certainty=recipe.crf.certainty)
         return PixelAdaptive() if name == "pixel_adaptive" else lambda image, scores: scores
 
 
-def compare(context: RunContext, every: int) -> list[dict[str, Any]]:
+def compare(context: RunInputs, every: int) -> list[dict[str, Any]]:
     """Return one row a method."""
-    assert context.evaluation is not None
-    records = [record for record in context.evaluation.records[::every] if record.mask]
+    assert context.data.splits.evaluation is not None
+    records = [record for record in context.data.splits.evaluation.records[::every] if record.mask]
     comparison = Comparison(context, records)
     maps = [comparison.starting_maps(record) for record in records]
     background, swept = {}, {}
@@ -173,12 +170,12 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def open_context(root: Path, settings: list[str]) -> RunContext:
+def open_context(root: Path, settings: list[str]) -> RunInputs:
     recipe = load_recipe(root / "recipe.toml", settings)
     splits = read_splits(recipe.data, run_root=root)
     fabric = Fabric(accelerator="cpu", devices=1)
     fabric.launch()
-    return RunContext(fabric, recipe, RunFolder(root), splits.train, splits.evaluation, "", SilentProgress())
+    return RunInputs(fabric, recipe, RunFolder(root), LoadedData(splits, "", ""))
 
 
 def main() -> None:
@@ -196,8 +193,8 @@ def main() -> None:
     receipt = {
         "recipe": context.recipe.name,
         "seed": context.recipe.seed,
-        "split": context.evaluation.name if context.evaluation else None,
-        "images": len(context.evaluation.records[:: asked.every]) if context.evaluation else 0,
+        "split": context.data.splits.evaluation.name if context.data.splits.evaluation else None,
+        "images": len(context.data.splits.evaluation.records[:: asked.every]) if context.data.splits.evaluation else 0,
         "affinity_training_minutes": round(stages["train_affinity"]["details"]["time_s"] / 60, 1),
         "machine": {"torch": torch.__version__, "machine": platform.machine(), "threads": 1},
     }

@@ -19,7 +19,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from tagseg.progress import SilentProgress
-from tagseg.stages.write_report import write_report
+from tagseg.results.page import write_report
 
 MOST_MB, MOST_S = 15.0, 2.0
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]

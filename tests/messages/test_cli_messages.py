@@ -9,7 +9,7 @@ from tagseg.cli import main
 from tagseg.data.synthetic import write_dataset
 from tagseg.errors import DataError
 from tagseg.pipeline import PIPELINE
-from tagseg.stages.context import RunContext, Stage
+from tagseg.stages.context import Stage, StageContext
 
 RECIPE = 'name = "tiny"\n[data]\nformat = "folder"\nroot = "photos"\n'
 
@@ -134,7 +134,7 @@ def quick_stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ran: list[str] = []
 
     def quick(stage: Stage) -> Stage:
-        def do(context: RunContext) -> dict[str, Any]:
+        def do(context: StageContext) -> dict[str, Any]:
             context.folder.output(stage.name).mkdir()
             ran.append(stage.name)
             return {}

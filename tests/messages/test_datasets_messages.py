@@ -14,7 +14,7 @@ from tagseg.data.datasets import EpochSampler, TrainingSet
 from tagseg.data.superpixel_cache import SuperpixelCache, SuperpixelSettings
 from tagseg.errors import DataError, DeviceError, RecipeError
 from tagseg.recipe import make_recipe
-from tagseg.stages.context import RunContext
+from tagseg.stages.context import StageContext
 from tagseg.stages.loaders import epoch_sampler
 from tagseg.types import ImageRecord, Split
 
@@ -40,7 +40,7 @@ def test_batch_that_does_not_divide() -> None:
 
 def test_the_setting_of_the_stage_is_named() -> None:
     recipe = make_recipe({"name": "small", "data": {"format": "synthetic"}})
-    context = Mock(spec=RunContext, recipe=recipe, fabric=SimpleNamespace(global_rank=0, world_size=2))
+    context = Mock(spec=StageContext, recipe=recipe, fabric=SimpleNamespace(global_rank=0, world_size=2))
     for section in ("training", "affinity", "segmenter"):
         with pytest.raises(DeviceError) as caught:
             epoch_sampler(context, 3, section=section)  # fewer than a batch

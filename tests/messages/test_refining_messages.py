@@ -5,31 +5,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lightning_fabric import Fabric
+from kit.contexts import stage_context
 from PIL import Image
 
 from tagseg.artifacts.cam_file import write_cam
 from tagseg.artifacts.checkpoint import save_checkpoint
-from tagseg.artifacts.run_folder import RunFolder
+from tagseg.assemble.networks import load_affinity_network
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError, DataError
-from tagseg.progress import SilentProgress
 from tagseg.recipe import make_recipe
 from tagseg.stages import make_masks
-from tagseg.stages.context import RunContext
-from tagseg.stages.extract_cams import cam_path
-from tagseg.stages.seeds import make_seeds, seed_folder
-from tagseg.stages.train_affinity import WEIGHTS_NAME, load_affinity_network
+from tagseg.stages.context import StageContext
+from tagseg.stages.train_affinity import Seeds, make_seeds
 from tagseg.types import ImageRecord, Split
 
 
 @pytest.fixture
-def context(tmp_path: Path) -> RunContext:
+def context(tmp_path: Path) -> StageContext:
     """Return a run over one image of 24 x 32 px that shows a cat, with maps of 32 x 24."""
     return make_context(tmp_path)
 
 
-def make_context(tmp_path: Path, *settings: str) -> RunContext:
+def make_context(tmp_path: Path, *settings: str, stage: str = "make_masks") -> StageContext:
     path = tmp_path / "photos" / "cat.png"
     path.parent.mkdir()
     Image.fromarray(np.zeros((24, 32, 3), np.uint8)).save(path)
@@ -44,16 +41,15 @@ def make_context(tmp_path: Path, *settings: str) -> RunContext:
         list(settings),
     )
     train = Split("train", ClassTable(("cat",)), (ImageRecord("cat", path, (1,)),))
-    fabric, folder = Fabric(accelerator="cpu", devices=1), RunFolder(tmp_path / "run")
-    context = RunContext(fabric, recipe, folder, train, None, "", SilentProgress())
+    context = stage_context(stage, recipe, tmp_path / "run", train)
     maps = np.random.default_rng(0).random((1, 32, 24), dtype=np.float32)
-    write_cam(cam_path(folder.output("extract_cams"), train.records[0]), maps, (1,))
+    write_cam(context.folder.cam(train.records[0]), maps, (1,))
     return context
 
 
 @pytest.mark.parametrize("crf", [True, False])
 def test_maps_of_another_size_than_their_image(tmp_path: Path, crf: bool) -> None:
-    context = make_context(tmp_path, f"seeds.crf={str(crf).lower()}")
+    context = make_context(tmp_path, f"seeds.crf={str(crf).lower()}", stage="train_affinity")
     record = context.train.records[0]
     with pytest.raises(ArtifactError) as caught:
         make_seeds(context, record)
@@ -63,17 +59,17 @@ def test_maps_of_another_size_than_their_image(tmp_path: Path, crf: bool) -> Non
     )
 
 
-def test_no_seeds(context: RunContext) -> None:
-    seeds, record = seed_folder(context), context.train.records[0]
+def test_no_seeds(context: StageContext) -> None:
+    seeds, record = Seeds(context.folder), context.train.records[0]
     with pytest.raises(ArtifactError) as caught:
         seeds.read(record)
     assert str(caught.value) == (
-        f"mask {seeds.path(record)} must exist, got no such file; run the stage that writes it first"
+        f"mask {context.folder.seeds(record)} must exist, got no such file; run the stage that writes it first"
     )
 
 
-def test_masks_without_an_affinity_network(context: RunContext) -> None:
-    path = context.folder.output("train_affinity") / WEIGHTS_NAME
+def test_masks_without_an_affinity_network(context: StageContext) -> None:
+    path = context.folder.affinity_weights
     with pytest.raises(ArtifactError) as caught:
         make_masks.run(context)
     assert str(caught.value) == (
@@ -86,11 +82,11 @@ def test_masks_without_an_affinity_network(context: RunContext) -> None:
     [{}, {"classifier": {"w": torch.zeros(1)}}, {"affinity": {}}, {"affinity": {"w": torch.zeros(1)}}],
     ids=["nothing", "a classifier", "no tensors", "other tensors"],
 )
-def test_weights_of_another_network(context: RunContext, tensors: dict[str, dict[str, torch.Tensor]]) -> None:
-    path = context.folder.output("train_affinity") / WEIGHTS_NAME
+def test_weights_of_another_network(context: StageContext, tensors: dict[str, dict[str, torch.Tensor]]) -> None:
+    path = context.folder.affinity_weights
     save_checkpoint(path, tensors=tensors, state={})
     with pytest.raises(ArtifactError) as caught:
-        load_affinity_network(context)
+        load_affinity_network(context.recipe, path)
     assert str(caught.value) == (
         f"{path} fits the recipe's affinity network, got another network; choose another --out, or train again"
     )
@@ -98,7 +94,7 @@ def test_weights_of_another_network(context: RunContext, tensors: dict[str, dict
 
 def test_masks_without_maps(tmp_path: Path) -> None:
     context = make_context(tmp_path, "masks.refine=[]")
-    path = cam_path(context.folder.output("extract_cams"), context.train.records[0])
+    path = context.folder.cam(context.train.records[0])
     path.unlink()
     with pytest.raises(ArtifactError) as caught:
         make_masks.run(context)

@@ -13,7 +13,7 @@ from tagseg.errors import TagsegError
 from tagseg.progress import SilentProgress
 from tagseg.recipe import make_recipe, to_toml
 from tagseg.results.compare import gather_comparison
-from tagseg.stages.write_report import write_report
+from tagseg.results.page import write_report
 
 
 def make_run(root: Path, photos: Path, *settings: str) -> Path:

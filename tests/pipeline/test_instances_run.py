@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kit.contexts import stage_context
 from kit.small_run import small_recipe
-from lightning_fabric import Fabric
 
 from tagseg.artifacts.cam_file import read_cam, write_cam
 from tagseg.artifacts.instance_file import Instance, read_instances
@@ -20,8 +20,7 @@ from tagseg.pipeline import run_pipeline
 from tagseg.progress import SilentProgress
 from tagseg.refine.instances import InstanceSettings, find_instances
 from tagseg.stages import make_masks
-from tagseg.stages.context import RunContext
-from tagseg.stages.extract_cams import cam_path
+from tagseg.stages.context import StageContext
 
 NUM_IMAGES, SIDE = 8, 64
 PLAIN = [f"{part}.enabled=false" for part in ("suppression", "reconstruction", "self_modulation")]
@@ -139,22 +138,21 @@ def test_without_the_switch_no_object_is_looked_for(finished: Path, photos: Path
         np.testing.assert_array_equal(read_mask(run / "4_masks" / "labels" / path.name), read_mask(path))
 
 
-def made_by_hand(photos: Path, root: Path, steps: list[int], *settings: str) -> tuple[RunContext, Listener]:
+def made_by_hand(photos: Path, root: Path, steps: list[int], *settings: str) -> tuple[StageContext, Listener]:
     """Return a run before stage 4, without walk: maps are a row of scores in 1/255; the first image has no tag."""
     recipe = small_recipe(photos, root / "cache", *QUICK, "masks.refine=[]", *settings)
     split = read_folder(photos, masks=photos / "masks")
     split = replace(split, records=(replace(split.records[0], tags=()), *split.records[1:]))
     told = Listener()
-    fabric = Fabric(accelerator="cpu", devices=1)
-    context = RunContext(fabric, recipe, RunFolder(root / "run"), split, split, "", told)
+    context = stage_context("make_masks", recipe, root / "run", split, split, progress=told)
     for record in split.records:
         cam = np.tile(np.asarray(steps, np.float32) / np.float32(255), (len(record.tags), 1, 1))
-        write_cam(cam_path(context.folder.output("extract_cams"), record), cam, record.tags)
+        write_cam(context.folder.cam(record), cam, record.tags)
     return context, told
 
 
-def made_labels(context: RunContext, record) -> np.ndarray:
-    return read_mask(context.folder.output("make_masks") / "labels" / f"{record.image_id}.png")
+def made_labels(context: StageContext, record) -> np.ndarray:
+    return read_mask(context.folder.pseudo_mask(record))
 
 
 @pytest.mark.parametrize("step", [0, 200])
@@ -195,7 +193,7 @@ def test_an_image_without_tags_is_background_that_is_trusted(photos: Path, tmp_p
     untagged = context.train.records[0]
     (labels,) = made_labels(context, untagged).tolist()
     assert untagged.tags == () and set(labels) <= {0}
-    trusted = read_confidence(context.folder.output("make_masks") / "confidence" / f"{untagged.image_id}.png")
+    trusted = read_confidence(context.folder.confidence(untagged))
     assert trusted.all()
 
 
@@ -203,8 +201,8 @@ def test_soft_scores_are_the_maps_behind_the_masks(photos: Path, tmp_path: Path)
     context, _ = made_by_hand(photos, tmp_path, [0, 51, 204], "masks.soft_scores=true")
     make_masks.run(context)
     for record in context.train.records:
-        soft = read_cam(context.folder.output("make_masks") / "scores" / f"{record.image_id}.npz")
-        maps = read_cam(cam_path(context.folder.output("extract_cams"), record))
+        soft = read_cam(context.folder.soft_scores(record))
+        maps = read_cam(context.folder.cam(record))
         assert soft.label_ids == record.tags
         np.testing.assert_array_equal(soft.cam, maps.cam)
 

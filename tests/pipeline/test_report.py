@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from kit.small_run import NUM_IMAGES, run, small_recipe
 
+from tagseg.artifacts.scores_file import SCORES_FORMAT
 from tagseg.data.synthetic import write_dataset
 from tagseg.pipeline import run_compared, run_pipeline
 from tagseg.progress import SilentProgress
 from tagseg.recipe import Recipe
-from tagseg.stages.evaluate import SCORES_FORMAT
 
 END = "</html>"
 

@@ -19,15 +19,15 @@ import tagseg
 from tagseg.artifacts.mask_file import read_mask
 from tagseg.artifacts.run_folder import RunFolder
 from tagseg.assemble.data import load_splits
-from tagseg.assemble.segmenter import shown_side
+from tagseg.assemble.segmenter import max_side
 from tagseg.cli.tables import comparison_sentences, score_rows
 from tagseg.data.synthetic import write_dataset
 from tagseg.errors import ArtifactError, DataError, ModelError, RecipeError
 from tagseg.pipeline import run_compared, run_pipeline
 from tagseg.pipeline.rehearsal import rehearse
+from tagseg.pipeline.run_inputs import RunInputs
 from tagseg.progress import SilentProgress
 from tagseg.recipe import Recipe, make_recipe
-from tagseg.stages.context import RunContext
 
 NUM_IMAGES, NUM_TESTED = 8, 5
 STRATEGIES = ("confident", "all", "cotrain", "consistency")
@@ -144,19 +144,18 @@ def test_images_are_shown_at_no_more_than_what_the_network_is_trained_at(referen
     stored = json.loads((reference / "5_segmenter" / "segmenter.json").read_text())["prediction"]
     assert stored["max_side_px"] == small_recipe(photos).segmenter.long_side_px[1]
     recipe = small_recipe(photos, "prediction.max_side_px=700")
-    assert shown_side(recipe) == (700, "asked for")
-    assert shown_side(small_recipe(photos)) == (80, "auto: the longest side that the network is trained on")
+    assert max_side(recipe) == (700, "asked for")
+    assert max_side(small_recipe(photos)) == (80, "auto: the longest side that the network is trained on")
 
 
 def test_building_it_beforehand_leaves_the_random_numbers_alone(photos: Path, tmp_path: Path) -> None:
-    recipe, folder, told = small_recipe(photos), RunFolder(tmp_path), SilentProgress()
-    data = load_splits(recipe, folder, progress=told)
-    fabric = Fabric(accelerator="cpu", devices=1)
-    context = RunContext(fabric, recipe, folder, data.splits.train, None, data.fingerprint, told)
+    recipe, folder = small_recipe(photos), RunFolder(tmp_path)
+    data = load_splits(recipe, folder, progress=SilentProgress())
+    inputs = RunInputs(Fabric(accelerator="cpu", devices=1), recipe, folder, data)
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
-    rehearse(context)
+    rehearse(inputs)
     assert torch.equal(torch.rand(3), expected)
 
 

@@ -1,38 +1,135 @@
-"""Where stage 4 keeps what it makes."""
+"""Where every file of a run folder lies: the only place that knows."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from tagseg.types import ImageRecord
 
+STAGE_OUTPUTS = {
+    "train_classifier": "1_classifier",
+    "extract_cams": "2_cams",
+    "train_affinity": "3_affinity",
+    "make_masks": "4_masks",
+    "train_segmenter": "5_segmenter",
+    "predict": "6_predictions",
+    "evaluate": "scores.json",
+    "report": "report.html",
+}
+"""What each stage leaves in the run folder, in the order of the pipeline."""
 
-@dataclass(frozen=True, slots=True)
-class MaskFolder:
-    """Where stage 4 keeps what it makes of each image.
+PLAIN_FOLDER, FULL_FOLDER = "plain", "full"
+"""Runs beside a run, inside its folder: plain CAM, and the upper bound."""
+
+
+class RunLayout:
+    """The paths of a run folder; none of them needs to exist.
 
     Args:
-        root: the stage's folder.
+        root: the folder.
+
+    >>> from tagseg.types import ImageRecord
+    >>> RunLayout(Path("runs/demo")).cam(ImageRecord("trip/a", Path("trip/a.jpg"), (1,))).as_posix()
+    'runs/demo/2_cams/trip/a.npz'
     """
 
-    root: Path
+    def __init__(self, root: Path) -> None:
+        self.root = root
 
-    def labels(self, record: ImageRecord) -> Path:
+    @property
+    def recipe_path(self) -> Path:
+        """The recipe as it ran, with every override."""
+        return self.root / "recipe.toml"
+
+    @property
+    def manifest_path(self) -> Path:
+        """Versions, device, seeds, times, fingerprints, bad files."""
+        return self.root / "manifest.json"
+
+    @property
+    def scores_path(self) -> Path:
+        """The scores of every evaluated artifact."""
+        return self.output("evaluate")
+
+    @property
+    def scores_table_path(self) -> Path:
+        """The same scores as rows."""
+        return self.root / "scores.csv"
+
+    @property
+    def report_path(self) -> Path:
+        """The page for people."""
+        return self.output("report")
+
+    @property
+    def lock_path(self) -> Path:
+        """Held by the run that is at work in the folder."""
+        return self.root / ".lock"
+
+    @property
+    def drawn_data(self) -> Path:
+        """The embedded data set, where the recipe draws it."""
+        return self.root / "0_data"
+
+    def output(self, stage: str) -> Path:
+        """Return the folder or file that ``stage`` writes."""
+        return self.root / STAGE_OUTPUTS[stage]
+
+    def curves(self, stage: str) -> Path:
+        """Return the curves of a stage that trains, rows of step, name and value."""
+        return self.output(stage) / "curves.csv"
+
+    @property
+    def classifier_weights(self) -> Path:
+        """The trained tag classifier."""
+        return self.output("train_classifier") / "classifier.safetensors"
+
+    @property
+    def region_scores(self) -> Path:
+        """The target of self-modulation that the warm-up sets."""
+        return self.output("train_classifier") / "region_scores.npz"
+
+    def cam(self, record: ImageRecord) -> Path:
+        """Return the maps of an image as the network gave them; sub-folders are those of its id."""
+        return self.output("extract_cams") / f"{record.image_id}.npz"
+
+    def seeds(self, record: ImageRecord) -> Path:
+        """Return the sure seeds of an image, a palette PNG of label ids, 255 where nothing is sure."""
+        return self.output("train_affinity") / "seeds" / f"{record.image_id}.png"
+
+    @property
+    def affinity_weights(self) -> Path:
+        """The trained affinity network."""
+        return self.output("train_affinity") / "affinity.safetensors"
+
+    def walked_cam(self, record: ImageRecord) -> Path:
+        """Return the maps of an image after the steps of refinement that come before the cut, such as the walk."""
+        return self.output("make_masks") / "maps" / f"{record.image_id}.npz"
+
+    def pseudo_mask(self, record: ImageRecord) -> Path:
         """Return the pseudo mask, a palette PNG of label ids."""
-        return self.root / "labels" / f"{record.image_id}.png"
+        return self.output("make_masks") / "labels" / f"{record.image_id}.png"
 
     def confidence(self, record: ImageRecord) -> Path:
         """Return the confidence mask, a PNG that is white where the pseudo mask is to be trusted."""
-        return self.root / "confidence" / f"{record.image_id}.png"
+        return self.output("make_masks") / "confidence" / f"{record.image_id}.png"
 
-    def scores(self, record: ImageRecord) -> Path:
-        """Return the soft scores, where the recipe asks for them."""
-        return self.root / "scores" / f"{record.image_id}.npz"
+    def soft_scores(self, record: ImageRecord) -> Path:
+        """Return the soft scores of the pseudo mask, where the recipe asks for them."""
+        return self.output("make_masks") / "scores" / f"{record.image_id}.npz"
 
     def instances(self, record: ImageRecord) -> Path:
         """Return the object masks, a JSON file, where the recipe asks for them."""
-        return self.root / "instances" / f"{record.image_id}.json"
+        return self.output("make_masks") / "instances" / f"{record.image_id}.json"
 
     @property
-    def maps(self) -> Path:
-        """The folder of the maps after the random walk."""
-        return self.root / "maps"
+    def segmenter(self) -> Path:
+        """The folder of the trained segmenter: its weights, and JSON that explains them."""
+        return self.output("train_segmenter")
+
+    @property
+    def prediction_settings(self) -> Path:
+        """How the segmenter was used on the images to test on."""
+        return self.output("predict") / "settings.json"
+
+    def prediction(self, record: ImageRecord) -> Path:
+        """Return the predicted mask of an image to test on, a palette PNG of label ids."""
+        return self.output("predict") / "labels" / f"{record.image_id}.png"

@@ -1,4 +1,4 @@
-"""The folder of one run: where each stage writes, what is done with which inputs, and who is working in it."""
+"""The folder of one run: what is done with which inputs, and who is working in it."""
 
 import hashlib
 import json
@@ -14,24 +14,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
+from tagseg.artifacts.layout import STAGE_OUTPUTS, RunLayout
 from tagseg.errors import ArtifactError
 from tagseg.system.atomic import atomic_write, remove_leftovers
 from tagseg.system.lock import folder_lock
-
-STAGE_OUTPUTS = {
-    "train_classifier": "1_classifier",
-    "extract_cams": "2_cams",
-    "train_affinity": "3_affinity",
-    "make_masks": "4_masks",
-    "train_segmenter": "5_segmenter",
-    "predict": "6_predictions",
-    "evaluate": "scores.json",
-    "report": "report.html",
-}
-"""What each stage leaves in the run folder, in the order of the pipeline."""
-
-PLAIN_FOLDER, FULL_FOLDER = "plain", "full"
-"""Runs beside a run, inside its folder: plain CAM, and the upper bound."""
 
 FORMAT = 1
 _PACKAGES = ("tagseg", "torch", "torchvision", "timm", "numpy", "pillow", "scikit-image", "lightning-fabric")
@@ -52,8 +38,8 @@ class StageStatus:
     details: dict[str, Any]
 
 
-class RunFolder:
-    """Paths and manifest of one run.
+class RunFolder(RunLayout):
+    """The paths of one run, and its manifest.
 
     Args:
         root: the folder; made at the first write.
@@ -71,33 +57,6 @@ class RunFolder:
     (False, 'its inputs changed')
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    @property
-    def recipe_path(self) -> Path:
-        """The recipe as it ran, with every override."""
-        return self.root / "recipe.toml"
-
-    @property
-    def manifest_path(self) -> Path:
-        """Versions, device, seeds, times, fingerprints, bad files."""
-        return self.root / "manifest.json"
-
-    @property
-    def scores_path(self) -> Path:
-        """The scores of every evaluated artifact."""
-        return self.root / "scores.json"
-
-    @property
-    def report_path(self) -> Path:
-        """The page for people."""
-        return self.root / "report.html"
-
-    def output(self, stage: str) -> Path:
-        """Return the folder or file that ``stage`` writes."""
-        return self.root / STAGE_OUTPUTS[stage]
-
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Keep every other run out of this folder while the block runs, and first sweep up after one that was killed.
@@ -105,7 +64,7 @@ class RunFolder:
         Raises:
             ArtifactError: when another run is at work here.
         """
-        with folder_lock(self.root / ".lock"):
+        with folder_lock(self.lock_path):
             remove_leftovers(self.root)
             yield
 

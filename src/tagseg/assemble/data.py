@@ -9,21 +9,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tagseg.artifacts.layout import RunLayout
 from tagseg.artifacts.run_folder import RunFolder, fingerprint
 from tagseg.data.images import content_fingerprint, read_image
 from tagseg.data.layouts.coco import read_coco
 from tagseg.data.layouts.folder import listed_classes, read_folder, read_untagged_folder
 from tagseg.data.layouts.voc import read_voc
 from tagseg.data.problems import Problem
+from tagseg.data.superpixel_cache import SuperpixelCache, SuperpixelSettings
 from tagseg.data.synthetic import write_dataset
 from tagseg.errors import DataError
 from tagseg.progress import Progress
 from tagseg.recipe import Recipe
 from tagseg.recipe.schema import Data
 from tagseg.types import ImageRecord, Split
-
-SYNTHETIC_FOLDER = "0_data"
-
 
 SplitReader = Callable[..., Split]
 """Reads one split; with ``problems=[]`` it goes on past bad rows and files and collects them there."""
@@ -90,7 +89,7 @@ def split_readers(data: Data, *, run_root: Path) -> dict[str, SplitReader]:
             if images is not None and annotations is not None
         }
     if data.format == "synthetic":
-        return _synthetic_readers(data, data.root or run_root / SYNTHETIC_FOLDER)
+        return _synthetic_readers(data, data.root or RunLayout(run_root).drawn_data)
     assert data.root is not None
     readers = {"train": partial(read_folder, data.root, tags=data.tags, masks=data.masks, classes=data.classes)}
     if data.test_root is not None:
@@ -144,6 +143,13 @@ def read_splits(data: Data, *, run_root: Path) -> Splits:
         is_scored = {"voc": data.eval_split is not None, "coco": False}.get(data.format, train.has_masks)
         evaluation = train if is_scored else None
     return Splits(train, evaluation, read.get("test"))
+
+
+def superpixel_cache(recipe: Recipe) -> SuperpixelCache:
+    """Return the cache of regions: the recipe's folder, or the user's cache folder."""
+    regions = recipe.superpixels
+    settings = SuperpixelSettings(method=regions.method, max_regions=regions.max_regions)
+    return SuperpixelCache(regions.cache or Path.home() / ".cache" / "tagseg" / "superpixels", settings)
 
 
 def load_splits(recipe: Recipe, folder: RunFolder, *, progress: Progress) -> LoadedData:

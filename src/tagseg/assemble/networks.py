@@ -6,7 +6,6 @@ from torch import nn
 
 from tagseg.artifacts.checkpoint import load_checkpoint
 from tagseg.data.augment import TrainTransform
-from tagseg.data.superpixel_cache import SuperpixelCache, SuperpixelSettings
 from tagseg.errors import ArtifactError
 from tagseg.losses.self_modulation import SelfModulationSettings
 from tagseg.models.affinity import AffinityNetwork
@@ -39,19 +38,6 @@ def engine_settings(recipe: Recipe) -> EngineSettings:
     )
 
 
-def superpixel_cache(recipe: Recipe) -> SuperpixelCache:
-    """Return the cache of regions: the recipe's folder, or the user's cache folder."""
-    regions = recipe.superpixels
-    settings = SuperpixelSettings(method=regions.method, max_regions=regions.max_regions)
-    return SuperpixelCache(regions.cache or Path.home() / ".cache" / "tagseg" / "superpixels", settings)
-
-
-def needs_regions(recipe: Recipe) -> bool:
-    """Return whether any stage of the recipe reads superpixels."""
-    snaps = "superpixels" in recipe.masks.refine
-    return recipe.self_modulation.enabled or recipe.cams.average_over_regions or snaps
-
-
 def build_classifier(recipe: Recipe, *, num_classes: int, pretrained: bool = True) -> TagClassifier:
     """Build the tag classifier, with suppression in place when the recipe asks for it.
 
@@ -73,6 +59,22 @@ def build_classifier(recipe: Recipe, *, num_classes: int, pretrained: bool = Tru
     if recipe.suppression.enabled:
         suppress_backbone(backbone, delta=recipe.suppression.delta, positions=recipe.suppression.positions)
     return classifier
+
+
+def load_classifier(recipe: Recipe, weights: Path, *, num_classes: int) -> TagClassifier:
+    """Build the recipe's classifier with trained weights, in evaluation mode.
+
+    Args:
+        recipe: all values.
+        weights: the file that stage 1 left.
+        num_classes: foreground classes.
+
+    Raises:
+        ArtifactError: when the file is missing, corrupt or of another network.
+    """
+    classifier = build_classifier(recipe, num_classes=num_classes, pretrained=False)
+    load_weights(classifier, weights, group="classifier", title="classifier")
+    return classifier.eval()
 
 
 def build_learner(recipe: Recipe, *, num_classes: int) -> Learner:
@@ -237,6 +239,17 @@ def build_affinity_network(recipe: Recipe, *, trained: Path | None, pretrained: 
         own = {name.removeprefix("backbone."): tensor for name, tensor in tensors.items()}
         backbone.load_state_dict({name: own[name] for name in backbone.state_dict()})
     return AffinityNetwork(backbone)
+
+
+def load_affinity_network(recipe: Recipe, weights: Path) -> AffinityNetwork:
+    """Build the recipe's affinity network with trained weights, in evaluation mode.
+
+    Raises:
+        ArtifactError: when the file is missing, corrupt or of another network.
+    """
+    network = build_affinity_network(recipe, trained=None, pretrained=False)
+    load_weights(network, weights, group="affinity", title="affinity network")
+    return network.eval()
 
 
 def build_affinity_learner(recipe: Recipe, *, trained: Path) -> Learner:

@@ -107,11 +107,11 @@ def prediction_settings(recipe: Recipe) -> PredictionSettings:
     """Return how the network is used, from the recipe's section."""
     values = recipe.prediction
     return PredictionSettings(
-        scales=values.scales, flip=values.flip, max_side_px=shown_side(recipe)[0], batch_size=values.batch_size
+        scales=values.scales, flip=values.flip, max_side_px=max_side(recipe)[0], batch_size=values.batch_size
     )
 
 
-def shown_side(recipe: Recipe) -> tuple[int, str]:
+def max_side(recipe: Recipe) -> tuple[int, str]:
     """Return the longest side at which images are shown to the network, px, and why."""
     asked, trained = recipe.prediction.max_side_px, recipe.segmenter.long_side_px[1]
     if asked == "auto":

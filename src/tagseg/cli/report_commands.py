@@ -24,7 +24,7 @@ def report(
 
     'tagseg run' does that at its end, and after every stage; this is for a run that was made before, or elsewhere.
     """
-    from tagseg.stages.write_report import write_report
+    from tagseg.results.page import write_report
 
     _print_written("report", write_report(run, out, progress=ConsoleProgress()))
 

@@ -143,13 +143,11 @@ def export(
     onnx: one file for onnxruntime, any batch and image size, compared with torch before it is kept. safetensors:
     weights and a JSON file that tagseg.load, plain timm and segmentation_models_pytorch read.
     """
-    from tagseg.use.export import export_segmenter, run_scores
-    from tagseg.use.hub import push_to_hub
-    from tagseg.use.load import find_segmenter
+    from tagseg.use.export import export_segmenter, publish_segmenter
 
     exported = export_segmenter(source, out, format=format, check_images=check or [], progress=ConsoleProgress())
     for path in exported.files:
         open_console().print(f"written: {path}")
     if push is not None:
-        address = push_to_hub(find_segmenter(source), push, private=not public, scores=run_scores(source))
+        address = publish_segmenter(source, push, private=not public)
         open_console().print(f"uploaded: {address}")

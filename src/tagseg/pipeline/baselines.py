@@ -4,8 +4,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tagseg.artifacts.run_folder import FULL_FOLDER, PLAIN_FOLDER
-from tagseg.assemble.data import SYNTHETIC_FOLDER
+from tagseg.artifacts.layout import FULL_FOLDER, PLAIN_FOLDER, RunLayout
 from tagseg.errors import RecipeError
 from tagseg.pipeline.drive import Run, run_pipeline
 from tagseg.progress import Progress, StageStatus, Task
@@ -95,4 +94,4 @@ def _beside(recipe: Recipe, out: Path) -> Recipe:
     """Return the recipe with the pictures that the main run has drawn."""
     if recipe.data.format != "synthetic" or recipe.data.root is not None:
         return recipe
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"root": out / SYNTHETIC_FOLDER})})
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"root": RunLayout(out).drawn_data})})

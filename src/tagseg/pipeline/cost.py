@@ -12,11 +12,11 @@ from types import TracebackType
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 
 from tagseg.artifacts.run_folder import RunFolder
 from tagseg.errors import ArtifactError
 from tagseg.progress import Progress, StageStatus, Task
-from tagseg.stages.context import RunContext
 
 BEAT_S = 30.0
 """Seconds between notes of the time spent: as much of it is forgotten when a sitting is killed."""
@@ -89,29 +89,31 @@ class _CountedTask:
         self.beat()
 
 
-class Sitting:
-    """A stage at work, from its start or from where it was interrupted: ``with Sitting(context, name) as sitting``.
+class StageCost:
+    """A stage at work, from its start or from where it was interrupted: ``with StageCost(...) as cost``.
 
     The time of earlier sittings of the same work is in the manifest; that of this one is added while it lasts, so that
     a killed sitting counts too. Only the first process of a run notes anything, about itself.
 
     Args:
-        context: the run.
+        fabric: of this process.
+        folder: whose manifest is written.
         stage: its name.
+        progress: told what happens.
     """
 
-    def __init__(self, context: RunContext, stage: str) -> None:
+    def __init__(self, fabric: Fabric, folder: RunFolder, stage: str, *, progress: Progress) -> None:
         self.stage = stage
-        self._folder, self._fabric = context.folder, context.fabric
-        self._first = context.fabric.is_global_zero
-        self._before_s = context.folder.spent_s(stage)
-        noting = NotingProgress(context.progress, self._note_warning, self._beat)
-        self.progress: Progress = noting if self._first else context.progress
+        self._folder, self._fabric = folder, fabric
+        self._first = fabric.is_global_zero
+        self._before_s = folder.spent_s(stage)
+        noting = NotingProgress(progress, self._note_warning, self._beat)
+        self.progress: Progress = noting if self._first else progress
         self._works = noting.works
         self._started = self._noted = time.monotonic()
         self.seconds = 0.0
 
-    def __enter__(self) -> "Sitting":
+    def __enter__(self) -> "StageCost":
         restart_peak_memory()
         return self
 
@@ -129,6 +131,7 @@ class Sitting:
             "total_time_s": round(self._before_s + self.seconds, 1),
             "device": self._fabric.device.type,
             "processes": self._fabric.world_size,
+            "threads": torch.get_num_threads(),  # a CPU's last bits depend on them
             "commit": self._folder.read_manifest().get("environment", {}).get("commit"),
             **peak_memory(self._fabric.device),
         }

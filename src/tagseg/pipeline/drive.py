@@ -1,6 +1,5 @@
 """How a run goes through the stages: skip what is done, continue what is half done."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -9,22 +8,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning_fabric import Fabric
 
 from tagseg.artifacts.run_folder import RunFolder, describe_environment
+from tagseg.artifacts.scores_file import AVERAGED, NETWORK, read_scores
 from tagseg.assemble.data import load_splits
 from tagseg.assemble.networks import engine_settings
 from tagseg.errors import ArtifactError
-from tagseg.pipeline.cost import Sitting, noting_progress
+from tagseg.pipeline.cost import StageCost, noting_progress
 from tagseg.pipeline.order import PIPELINE, needed_stages
 from tagseg.pipeline.rehearsal import rehearse
+from tagseg.pipeline.run_inputs import FINGERPRINTS, RunInputs
 from tagseg.progress import Progress, SilentProgress
-from tagseg.recipe import Recipe, load_recipe, to_toml
-from tagseg.stages import evaluate
-from tagseg.stages.context import RunContext, Stage, stage_fingerprint
+from tagseg.recipe import Recipe, flat_values, load_recipe, to_toml
+from tagseg.recipe.needs import why_unneeded
+from tagseg.stages.context import Stage, StageContext
 from tagseg.stages.write_report import show_progress
 from tagseg.system.atomic import atomic_write
-from tagseg.training.engine import launch
+from tagseg.training.engine import choose_accelerator, launch
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Run:
         seeds = self.scores.get("seeds")
         if not seeds:
             return None
-        return seeds.get(evaluate.AVERAGED, seeds[evaluate.NETWORK])["best"]["mean_iou"]
+        return seeds.get(AVERAGED, seeds[NETWORK])["best"]["mean_iou"]
 
     @property
     def pseudo_mask_mean_iou(self) -> float | None:
@@ -94,9 +96,7 @@ def run_pipeline(recipe: Recipe, out: Path, *, progress: Progress, only: str | N
         TagsegError: for anything that a user can correct.
     """
     launch(engine_settings(recipe), _run_in_process, recipe, out, progress, only, redo)
-    scores_path = RunFolder(out).scores_path
-    scores = json.loads(scores_path.read_text(encoding="utf-8")) if scores_path.exists() else {}
-    return Run(folder=out, scores=scores)
+    return Run(folder=out, scores=read_scores(RunFolder(out).scores_path))
 
 
 def _run_in_process(
@@ -108,36 +108,28 @@ def _run_in_process(
         heard = noting_progress(progress, folder) if first else SilentProgress()
         loaded = load_splits(recipe, folder, progress=heard) if first else None
         fabric.barrier()  # the others find the images looked through
-        data = loaded or load_splits(recipe, folder, progress=heard)
-        context = RunContext(
-            fabric,
-            recipe,
-            folder,
-            data.splits.train,
-            data.splits.evaluation,
-            data.fingerprint,
-            progress if first else heard,
-            test=data.splits.segmenter_test,
-            test_fingerprint=data.test_fingerprint,
-        )
+        inputs = RunInputs(fabric, recipe, folder, loaded or load_splits(recipe, folder, progress=heard))
         if first:
-            _check_inputs(context, redo=redo)
+            _check_inputs(inputs, progress=progress, redo=redo)
             if only is None:
-                rehearse(context)
-            _describe(context)
+                rehearse(inputs)
+            _describe(inputs)
+            _, reason = choose_accelerator(recipe.engine.accelerator)
+            threads = torch.get_num_threads()
+            progress.note(f"running on {fabric.device.type} ({reason}), {threads} thread(s) a process")
         for stage in PIPELINE:
-            _step(context, stage, only=only)
+            _step(inputs, stage, only=only, progress=progress if first else heard)
 
 
-def _step(context: RunContext, stage: Stage, *, only: str | None) -> None:
+def _step(inputs: RunInputs, stage: Stage, *, only: str | None, progress: Progress) -> None:
     """Do, continue or skip one stage and say why."""
-    folder, progress, fabric = context.folder, context.progress, context.fabric
-    if reason := stage.unneeded(context.recipe):
+    folder, fabric = inputs.folder, inputs.fabric
+    if reason := why_unneeded(stage.name, inputs.recipe):
         progress.stage(stage.name, "skip", reason)
         return
-    inputs = stage_fingerprint(needed_stages(context.recipe), stage.name, context)
+    context, named = inputs.context(stage, progress=progress), inputs.fingerprint(stage)
     # One process decides for all: the others might look at the manifest a moment later.
-    done, reason = fabric.broadcast(_is_done(context, stage, inputs))
+    done, reason = fabric.broadcast(_is_done(context, stage, named))
     if done:
         progress.stage(stage.name, "skip", reason)
         return
@@ -146,21 +138,21 @@ def _step(context: RunContext, stage: Stage, *, only: str | None) -> None:
         return
     if fabric.is_global_zero:
         progress.stage(stage.name, "resume" if reason == "it was interrupted" else "start", reason)
-        folder.mark_started(stage.name, inputs)
-    with Sitting(context, stage.name) as sitting:
-        details = stage.run(replace(context, progress=sitting.progress))
+        folder.mark_started(stage.name, named)
+    with StageCost(fabric, folder, stage.name, progress=progress) as cost:
+        details = stage.run(replace(context, progress=cost.progress))
     if fabric.is_global_zero:
-        folder.mark_done(stage.name, inputs, {**details, **sitting.figures()})
-        progress.stage(stage.name, "done", f"{sitting.seconds:.0f} s")
+        folder.mark_done(stage.name, named, {**details, **cost.figures()})
+        progress.stage(stage.name, "done", f"{cost.seconds:.0f} s")
         # The last stage is the page itself, and it follows the one before at once.
         if stage not in (PIPELINE[-2:] if only is None else PIPELINE[-1:]):
             show_progress(context)
     fabric.barrier()
 
 
-def _is_done(context: RunContext, stage: Stage, inputs: str) -> tuple[bool, str]:
+def _is_done(context: StageContext, stage: Stage, named: str) -> tuple[bool, str]:
     """Return whether the stage finished with these inputs and its files are still there, and the reason for people."""
-    done, reason = context.folder.is_done(stage.name, inputs)
+    done, reason = context.folder.is_done(stage.name, named)
     if done and (gone := stage.missing(context)):
         return False, f"{gone} of its files are gone"
     if done and (why := stage.outdated(context)):
@@ -179,42 +171,43 @@ def _require_before(name: str, *, only: str, reason: str) -> None:
         )
 
 
-def _check_inputs(context: RunContext, *, redo: bool) -> None:
+def _check_inputs(inputs: RunInputs, *, progress: Progress, redo: bool) -> None:
     """Refuse to mix results of different recipes in one folder, or clear what is out of date when asked to."""
-    stages = needed_stages(context.recipe)
-    for position, stage in enumerate(stages):
-        status = context.folder.stage_status(stage.name)
-        if status.state == "missing" or status.fingerprint == stage_fingerprint(stages, stage.name, context):
-            continue
-        if not context.folder.output(stage.name).exists():
-            continue  # deleted by a --redo that was stopped before it came here: there is nothing to lose
-        if stage.costly and not redo:
-            raise ArtifactError(
-                f"{context.folder.root} holds '{stage.name}' of the same recipe, got other values: {_changes(context)}",
-                help="choose another --out, or add --redo to do this stage and the later ones again",
-            )
-        for outdated in stages[position:]:
-            _remove(context.folder.output(outdated.name))
+    folder, stages = inputs.folder, needed_stages(inputs.recipe)
+    made = [stage for stage in stages if _is_made(folder, stage)]
+    older = folder.read_manifest().get("fingerprints", 1) != FINGERPRINTS and any(stage.costly for stage in made)
+    changed = [stage for stage in made if folder.stage_status(stage.name).fingerprint != inputs.fingerprint(stage)]
+    if not changed:
         return
+    first = stages.index(changed[0])
+    again = f"{', '.join(stage.name for stage in stages[first:])} will be done again"
+    if changed[0].costly and not redo:
+        values = f"other values: {_changes(inputs)}"
+        found = f"one of an earlier version, which named the inputs of a stage in another way: {again}"
+        raise ArtifactError(
+            f"{folder.root} holds '{changed[0].name}' of the same recipe, got {found if older else values}",
+            help="choose another --out, or add --redo to do this stage and the later ones again",
+        )
+    if older:
+        progress.note(f"the run was made by an earlier version: {again}")
+    for outdated in stages[first:]:
+        _remove(folder.output(outdated.name))
 
 
-def _changes(context: RunContext) -> str:
+def _is_made(folder: RunFolder, stage: Stage) -> bool:
+    """Return whether there is something to lose; a --redo that was stopped may have deleted what the manifest names."""
+    return folder.stage_status(stage.name).state != "missing" and folder.output(stage.name).exists()
+
+
+def _changes(inputs: RunInputs) -> str:
     """Name the recipe values that differ from those of the run folder."""
-    path = context.folder.recipe_path
+    path = inputs.folder.recipe_path
     if not path.exists():
         return "the recipe of the folder is gone"
-    old, new = (flat_values(recipe) for recipe in (load_recipe(path), context.recipe))
+    old, new = (flat_values(recipe) for recipe in (load_recipe(path), inputs.recipe))
     matters = [key for key in new if not key.startswith(("name", "engine.", "superpixels.cache"))]
     changed = [f"{key} {old.get(key)} -> {new[key]}" for key in matters if old.get(key) != new[key]]
     return ", ".join(changed) or "the images or tags changed"
-
-
-def flat_values(recipe: Recipe) -> dict[str, Any]:
-    """Return all values of a recipe by ``section.key``, as JSON has them."""
-    flat = {}
-    for key, value in recipe.model_dump(mode="json").items():
-        flat |= {f"{key}.{name}": item for name, item in value.items()} if isinstance(value, dict) else {key: value}
-    return flat
 
 
 def _remove(path: Path) -> None:
@@ -224,19 +217,20 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _describe(context: RunContext) -> None:
+def _describe(inputs: RunInputs) -> None:
     """Write the recipe as it runs, and what a reader needs to repeat it."""
-    folder, recipe = context.folder, context.recipe
+    folder, recipe, splits = inputs.folder, inputs.recipe, inputs.data.splits
     atomic_write(folder.recipe_path, to_toml(recipe).encode())
     manifest = folder.read_manifest()
     folder.update_manifest(
         recipe=recipe.model_dump(mode="json"),
         seed=recipe.seed,
+        fingerprints=FINGERPRINTS,
         environment=describe_environment(),
         created=manifest.get("created", datetime.now(UTC).isoformat(timespec="seconds")),
         counts={
-            "train_images": len(context.train),
-            "eval_images": len(context.evaluation) if context.evaluation else 0,
-            "classes": context.train.classes.num_classes,
+            "train_images": len(splits.train),
+            "eval_images": len(splits.evaluation) if splits.evaluation else 0,
+            "classes": splits.train.classes.num_classes,
         },
     )

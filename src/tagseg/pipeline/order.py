@@ -1,7 +1,7 @@
-"""The stages, in order."""
+"""The stages in order, and the sections of the recipe that each one reads."""
 
 from tagseg.recipe import Recipe
-from tagseg.recipe.needs import WHY_UNNEEDED
+from tagseg.recipe.needs import why_unneeded
 from tagseg.stages import (
     evaluate,
     extract_cams,
@@ -14,45 +14,24 @@ from tagseg.stages import (
 )
 from tagseg.stages.context import Stage
 
-LEARNING = ("data", "classifier", "suppression", "reconstruction", "self_modulation", "training")
+LEARNING = ("classifier", "suppression", "reconstruction", "self_modulation", "training", "superpixels")
 
 PIPELINE = (
-    Stage(
-        "train_classifier",
-        LEARNING,
-        train_classifier.run,
-        costly=True,
-        unneeded=WHY_UNNEEDED["train_classifier"],
-    ),
+    Stage("train_classifier", LEARNING, train_classifier.run, costly=True),
     Stage(
         "extract_cams",
-        ("cams",),
+        ("cams", "superpixels"),
         extract_cams.run,
         costly=True,
-        unneeded=WHY_UNNEEDED["extract_cams"],
         missing=extract_cams.count_missing,
     ),
-    Stage(
-        "train_affinity",
-        ("seeds", "crf", "affinity"),
-        train_affinity.run,
-        costly=True,
-        unneeded=WHY_UNNEEDED["train_affinity"],
-    ),
-    Stage(
-        "make_masks",
-        ("crf", "masks"),
-        make_masks.run,
-        costly=True,
-        unneeded=WHY_UNNEEDED["make_masks"],
-        missing=make_masks.count_missing,
-    ),
+    Stage("train_affinity", ("seeds", "crf", "affinity"), train_affinity.run, costly=True),
+    Stage("make_masks", ("crf", "masks"), make_masks.run, costly=True, missing=make_masks.count_missing),
     Stage(
         "train_segmenter",
-        ("data", "classifier", "segmenter"),
+        ("classifier", "segmenter"),
         train_segmenter.run,
         costly=True,
-        unneeded=WHY_UNNEEDED["train_segmenter"],
         missing=train_segmenter.count_missing,
     ),
     Stage(
@@ -60,7 +39,6 @@ PIPELINE = (
         ("prediction",),
         predict_split.run,
         costly=True,
-        unneeded=WHY_UNNEEDED["predict"],
         missing=predict_split.count_missing,
         tests=True,
     ),
@@ -79,4 +57,14 @@ PIPELINE = (
 
 def needed_stages(recipe: Recipe) -> tuple[Stage, ...]:
     """Return the stages that the recipe needs, in order."""
-    return tuple(stage for stage in PIPELINE if not stage.unneeded(recipe))
+    return tuple(stage for stage in PIPELINE if not why_unneeded(stage.name, recipe))
+
+
+def declared_sections(stage: Stage, recipe: Recipe) -> tuple[str, ...]:
+    """Return the sections that a stage may read: its own, and those of the needed stages before it.
+
+    The stage is handed these and no others (:func:`tagseg.recipe.view.view_of`), and its fingerprint is made of these.
+    """
+    before = PIPELINE[: PIPELINE.index(stage)]
+    reading = [*(each for each in before if not why_unneeded(each.name, recipe)), stage]
+    return tuple(sorted({section for each in reading for section in each.sections}))

@@ -7,10 +7,10 @@ import torch
 from tagseg.assemble.networks import build_affinity_network
 from tagseg.assemble.segmenter import build_segmentation_network
 from tagseg.pipeline.order import needed_stages
-from tagseg.stages.context import RunContext
+from tagseg.pipeline.run_inputs import RunInputs
 
 
-def rehearse(context: RunContext) -> None:
+def rehearse(inputs: RunInputs) -> None:
     """Build the networks of stages 3 and 5 where these are still to do, with their initial weights, and forget them.
 
     Stage 1, which comes first, builds its own. The state of torch's generator stays.
@@ -18,7 +18,7 @@ def rehearse(context: RunContext) -> None:
     Raises:
         ModelError: for a network that is unknown or does not suit, and weights that cannot be had or do not fit.
     """
-    recipe, num_labels = context.recipe, context.train.classes.num_labels
+    recipe, num_labels = inputs.recipe, inputs.data.splits.train.classes.num_labels
     learned = recipe.affinity.weights == "trained"  # from stage 1: not there yet
     builders: dict[str, Callable[[], object]] = {
         "train_affinity": lambda: build_affinity_network(recipe, trained=None, pretrained=not learned),
@@ -26,5 +26,5 @@ def rehearse(context: RunContext) -> None:
     }
     with torch.random.fork_rng(devices=()):
         for stage in needed_stages(recipe):
-            if stage.name in builders and context.folder.stage_status(stage.name).state == "missing":
+            if stage.name in builders and inputs.folder.stage_status(stage.name).state == "missing":
                 builders[stage.name]()

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from tagseg.recipe.section import LongSide, Scales, Section
+from tagseg.recipe.section import SWEPT_SCORES, BackgroundScores, LongSide, Scales, Section
 
 
 class Classifier(Section):
@@ -59,6 +59,7 @@ class SelfModulation(Section):
     enabled: bool = True
     target: Literal["warmup", "self"] = "warmup"
     target_scales: tuple[float, ...] = Field(default=(0.5,), min_length=1)
+    target_batch_size: int = Field(default=8, ge=1)
     beta: float = Field(default=10.0, ge=0)
     balance: bool = False
     warmup_epochs: int = Field(default=2, ge=0)
@@ -70,7 +71,10 @@ class SelfModulation(Section):
 
 
 class Training(Section):
-    """How the classifier is trained."""
+    """How the classifier is trained.
+
+    ``validation_scores`` are the background scores of which the best one gives ``val_seed_miou`` after every epoch.
+    """
 
     epochs: int = Field(default=10, ge=1)
     batch_size: int = Field(default=16, ge=1)
@@ -86,6 +90,7 @@ class Training(Section):
     flip: bool = True
     checkpoint_every_steps: int = Field(default=100, ge=1)
     validation_images: int = Field(default=200, ge=0)
+    validation_scores: BackgroundScores = SWEPT_SCORES
 
 
 class Cams(Section):

@@ -2,7 +2,18 @@
 
 from collections.abc import Callable, Mapping
 
-from tagseg.recipe import Recipe
+from tagseg.recipe.schema import Recipe
+
+
+def why_unneeded(stage: str, recipe: Recipe) -> str:
+    """Return why a recipe does without a stage, or an empty string when it needs it.
+
+    >>> from tagseg.recipe import make_recipe
+    >>> recipe = make_recipe({"name": "mine", "data": {"format": "folder", "root": "photos"}}, ["masks.refine=['crf']"])
+    >>> why_unneeded("train_affinity", recipe), why_unneeded("make_masks", recipe)
+    ('masks.refine does not walk', '')
+    """
+    return _WHY_UNNEEDED[stage](recipe) if stage in _WHY_UNNEEDED else ""
 
 
 def _without_masks(recipe: Recipe) -> str:
@@ -17,7 +28,7 @@ def _without_segmenter(recipe: Recipe) -> str:
     return "" if recipe.segmenter.enabled else "segmenter.enabled is false"
 
 
-WHY_UNNEEDED: Mapping[str, Callable[[Recipe], str]] = {
+_WHY_UNNEEDED: Mapping[str, Callable[[Recipe], str]] = {
     "train_classifier": _without_masks,
     "extract_cams": _without_masks,
     "train_affinity": _without_walk,
@@ -25,4 +36,3 @@ WHY_UNNEEDED: Mapping[str, Callable[[Recipe], str]] = {
     "train_segmenter": _without_segmenter,
     "predict": _without_segmenter,
 }
-"""By stage: returns why a recipe does without it, or an empty string when it needs it; others are always needed."""

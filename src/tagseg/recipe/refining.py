@@ -96,6 +96,11 @@ class Masks(Section):
     soft_scores: bool = False
     instances: bool = False
 
+    @property
+    def walks(self) -> bool:
+        """Whether the maps walk, for which an affinity network has to be trained."""
+        return "walk" in self.refine
+
     @field_validator("refine")
     @classmethod
     def _once_and_walk_first(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -105,7 +110,7 @@ class Masks(Section):
 
     @model_validator(mode="after")
     def _instances_walk(self) -> "Masks":
-        if self.instances and "walk" not in self.refine:
+        if self.instances and not self.walks:
             raise ValueError("instances need the affinity network; add 'walk' to refine, or set instances=false")
         if self.instances and self.background_score == 1:
             raise ValueError("background_score lies below 1 with instances, got 1.0")

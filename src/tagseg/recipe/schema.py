@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from tagseg.recipe.learning import Cams, Classifier, Reconstruction, SelfModulation, Suppression, Training
 from tagseg.recipe.refining import Affinity, Crf, Masks, Seeds
-from tagseg.recipe.section import Section
+from tagseg.recipe.section import SWEPT_SCORES, BackgroundScores, Section
 from tagseg.recipe.segmenting import Prediction, Segmenter
 
 
@@ -66,15 +66,8 @@ class Superpixels(Section):
 class Evaluation(Section):
     """Which background scores the sweep tries, and the one that the run uses (0..1)."""
 
-    background_scores: tuple[float, ...] = tuple(round(0.05 * step, 2) for step in range(1, 15))
+    background_scores: BackgroundScores = SWEPT_SCORES
     background_score: float = Field(default=0.2, ge=0, le=1)
-
-    @field_validator("background_scores")
-    @classmethod
-    def _in_unit_range(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if not value or min(value) < 0 or max(value) > 1 or list(value) != sorted(set(value)):
-            raise ValueError("are different, ascending and in 0..1")
-        return value
 
 
 class Engine(Section):
@@ -154,17 +147,12 @@ class Recipe(Section):
     @property
     def needs_affinity(self) -> bool:
         """Whether the pseudo masks walk, so that an affinity network has to be trained."""
-        return self.needs_masks and "walk" in self.masks.refine
+        return self.needs_masks and self.masks.walks
 
     @property
     def needs_masks(self) -> bool:
         """Whether maps and pseudo masks are made: the fully supervised upper bound does without."""
         return not (self.segmenter.enabled and self.segmenter.labels == "truth")
-
-    @property
-    def masks_average(self) -> bool:
-        """Whether pseudo masks start from maps averaged over regions."""
-        return self.cams.average_over_regions and self.masks.maps == "seeds"
 
     def plain(self) -> "Recipe":
         """Return the plain-CAM baseline of this recipe: same seed, data and budget, none of the three SSC parts."""

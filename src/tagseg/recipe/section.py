@@ -23,8 +23,20 @@ def _usable_scales(value: tuple[float, ...]) -> tuple[float, ...]:
     return value
 
 
+def _swept(value: tuple[float, ...]) -> tuple[float, ...]:
+    if not value or min(value) < 0 or max(value) > 1 or list(value) != sorted(set(value)):
+        raise ValueError("are different, ascending and in 0..1")
+    return value
+
+
 LongSide = Annotated[tuple[int, int], AfterValidator(_ascending)]
 """Shortest and longest long side of an image after the random scaling, px."""
 
 Scales = Annotated[tuple[float, ...], AfterValidator(_usable_scales)]
 """Factors of an image's height and width at which a network looks at it."""
+
+BackgroundScores = Annotated[tuple[float, ...], AfterValidator(_swept)]
+"""Background scores that a sweep tries, ascending, each in 0..1."""
+
+SWEPT_SCORES: tuple[float, ...] = tuple(round(0.05 * step, 2) for step in range(1, 15))
+"""0.05 to 0.70 in steps of 0.05."""

@@ -80,6 +80,14 @@ def to_toml(recipe: Recipe) -> str:
     return "\n".join(lines) + "\n"
 
 
+def flat_values(recipe: Recipe) -> dict[str, Any]:
+    """Return all values of a recipe by ``section.key``, as JSON has them."""
+    flat = {}
+    for key, value in recipe.model_dump(mode="json").items():
+        flat |= {f"{key}.{name}": item for name, item in value.items()} if isinstance(value, dict) else {key: value}
+    return flat
+
+
 def _apply(values: dict[str, Any], setting: str) -> None:
     """Set one dotted key from ``key=value``."""
     key, equals, text = setting.partition("=")

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from tagseg.errors import ArtifactError, DataError
-from tagseg.pipeline.drive import flat_values
 from tagseg.progress import Progress, SilentProgress
-from tagseg.recipe import Recipe
+from tagseg.recipe import Recipe, flat_values
 from tagseg.recipe.schema import Data
 from tagseg.report.content import Change, Comparison, GalleryImage, Problem
 from tagseg.results.gallery import Gallery, draw_all, evenly_spaced

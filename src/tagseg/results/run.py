@@ -1,6 +1,5 @@
 """Finished run folders, opened to be looked at: recipe, images, maps, masks, and the score that cuts the seeds."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -9,18 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from tagseg.artifacts.cam_file import CamFile
-from tagseg.artifacts.layout import MaskFolder
 from tagseg.artifacts.mask_file import read_confidence, read_mask
 from tagseg.artifacts.run_folder import RunFolder
-from tagseg.assemble.data import Splits, read_splits, without_bad_files
+from tagseg.artifacts.scores_file import AVERAGED, NETWORK, read_scores
+from tagseg.assemble.data import Splits, read_splits, superpixel_cache, without_bad_files
+from tagseg.assemble.maps import chosen_records, read_maps
 from tagseg.classes import VOID, ClassTable
 from tagseg.errors import ArtifactError
 from tagseg.progress import Progress
 from tagseg.recipe import Recipe, load_recipe
-from tagseg.stages.evaluate import AVERAGED, NETWORK
-from tagseg.stages.extract_cams import cam_path, cam_records, read_seed_maps
-from tagseg.stages.predict_split import PredictionFolder
-from tagseg.stages.seeds import FOLDER_NAME, SeedFolder
 from tagseg.types import ImageRecord, LabelMap
 
 MADE = {
@@ -79,15 +75,15 @@ class FinishedRun:
         Raises:
             ArtifactError: when they are missing, damaged, or of another size.
         """
-        record, folder = self.records[image_id], self.folder.output("extract_cams")
-        maps = read_seed_maps(folder, record, self.recipe, averaged=False)
+        record = self.records[image_id]
+        maps = read_maps(self.folder, record, regions=None)
         if maps.size != size:
             raise ArtifactError(
-                f"CAM file {cam_path(folder, record)} has the image's size {_text(size)}, got {_text(maps.size)}",
+                f"CAM file {self.folder.cam(record)} has the image's size {_text(size)}, got {_text(maps.size)}",
                 help="put the image back that it was made from, or delete it and run the stage extract-cams again",
             )
         if as_seeds and self.recipe.cams.average_over_regions:
-            return read_seed_maps(folder, record, self.recipe, averaged=True)
+            return read_maps(self.folder, record, regions=superpixel_cache(self.recipe))
         return maps
 
     def has(self, column: str, image_id: str) -> bool:
@@ -161,12 +157,13 @@ class FinishedRun:
         return self.tested if column == "prediction" else self.records
 
     def _made_path(self, column: str, image_id: str) -> Path:
-        record, output = self._records_of(column)[image_id], self.folder.output(MADE[column][1])
-        if column == "sure":
-            return SeedFolder(output / FOLDER_NAME).path(record)
-        if column == "prediction":
-            return PredictionFolder(output).labels(record)
-        return MaskFolder(output).labels(record) if column == "mask" else MaskFolder(output).confidence(record)
+        paths = {
+            "sure": self.folder.seeds,
+            "mask": self.folder.pseudo_mask,
+            "confident": self.folder.confidence,
+            "prediction": self.folder.prediction,
+        }
+        return paths[column](self._records_of(column)[image_id])
 
 
 def open_runs(roots: Sequence[Path], *, background_score: float | None, progress: Progress) -> list[FinishedRun]:
@@ -189,7 +186,9 @@ def open_runs(roots: Sequence[Path], *, background_score: float | None, progress
         asked = (background_score, "asked for") if background_score is not None else None
         score, reason = asked or best_background_score(folder, recipe)
         splits = readable_splits(folder, recipe)
-        records = {record.image_id: record for record in cam_records(recipe, splits.train, splits.evaluation)}
+        records = {
+            record.image_id: record for record in chosen_records(recipe.cams.splits, splits.train, splits.evaluation)
+        }
         tested = tested_images(splits, records)
         runs.append(FinishedRun(folder, recipe, splits.train.classes, records, score, title, tested))
         kind = "maps averaged over regions" if recipe.cams.average_over_regions else "the network's maps"
@@ -238,18 +237,10 @@ def best_background_score(folder: RunFolder, recipe: Recipe) -> tuple[float, str
     Raises:
         ArtifactError: when the scores cannot be read.
     """
-    path = folder.scores_path
-    if path.exists():
-        try:
-            seeds = json.loads(path.read_text(encoding="utf-8"))["seeds"]
-            if seeds:
-                kind = AVERAGED if recipe.cams.average_over_regions else NETWORK
-                return float(seeds[kind]["best"]["background_score"]), "best of its sweep"
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ArtifactError(
-                f"{path} must be scores that tagseg wrote, got a file that cannot be read as such",
-                help="delete it and run the stage evaluate again",
-            ) from error
+    seeds = read_scores(folder.scores_path).get("seeds")
+    if seeds:
+        kind = AVERAGED if recipe.cams.average_over_regions else NETWORK
+        return float(seeds[kind]["best"]["background_score"]), "best of its sweep"
     return recipe.evaluation.background_score, "of its recipe, since nothing is scored"
 
 

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tagseg.artifacts.scores_file import AVERAGED, NETWORK, read_scores
+from tagseg.assemble.maps import chosen_records, read_maps
 from tagseg.data.images import read_image
 from tagseg.evaluation.confusion import ConfusionMatrix
 from tagseg.evaluation.scores import compute_scores
 from tagseg.report.content import GalleryImage, Why
 from tagseg.report.pictures import encode_labels, encode_map, encode_photo, sampled_pixels
 from tagseg.results.run import FinishedRun, best_background_score, of_image_size, tested_images
-from tagseg.results.source import ReportSource, read_scores
-from tagseg.stages.evaluate import AVERAGED, NETWORK
-from tagseg.stages.extract_cams import cam_path, cam_records, read_seed_maps
+from tagseg.results.source import ReportSource
 from tagseg.types import ImageRecord, LabelMap
 
 RESULTS = {"prediction": "prediction", "mask": "pseudo mask", "seed": "seeds"}
@@ -84,7 +84,7 @@ class RunImages:
         """
         record, uncertainty, mean_iou = self.record(image_id), None, None
         if record.tags and image_id in self.mapped:
-            maps = read_seed_maps(self.source.folder.output("extract_cams"), record, self.source.recipe, averaged=False)
+            maps = read_maps(self.source.folder, record, regions=None)
             uncertainty = doubt(_sampled(maps.strongest()[1]), self.network_score)
         truth = self._truth(image_id)
         if truth is not None:
@@ -154,15 +154,14 @@ def run_images(source: ReportSource) -> RunImages:
     records: dict[str, ImageRecord] = {}
     tested: dict[str, ImageRecord] = {}
     if splits:
-        chosen = cam_records(recipe, splits.train, splits.evaluation)
+        chosen = chosen_records(recipe.cams.splits, splits.train, splits.evaluation)
         records = {record.image_id: record for record in chosen}
         tested = tested_images(splits, records)
     best, _ = best_background_score(folder, recipe)
     finished = FinishedRun(folder, recipe, source.classes, records, best, recipe.name, tested)
-    maps = folder.output("extract_cams")
-    mapped = [name for name, record in records.items() if recipe.needs_masks and cam_path(maps, record).exists()]
+    mapped = [name for name, record in records.items() if recipe.needs_masks and folder.cam(record).exists()]
     predicted = [name for name in tested if finished.has("prediction", name)]
-    network = (read_scores(folder).get("seeds") or {}).get(NETWORK, {})
+    network = (read_scores(folder.scores_path).get("seeds") or {}).get(NETWORK, {})
     network_score = network.get("best", {}).get("background_score", recipe.evaluation.background_score)
     scored = {record.image_id for record in _evaluated(source) if record.mask is not None}
     scored = {name for name in records if name in scored} | {name for name in tested if tested[name].mask is not None}

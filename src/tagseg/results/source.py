@@ -1,17 +1,15 @@
 """A run as a report sees it: its folder, its recipe, and the readable images; at work or finished."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tagseg.artifacts.run_folder import RunFolder
+from tagseg.artifacts.scores_file import read_scores
 from tagseg.assemble.data import Splits
 from tagseg.classes import ClassTable
-from tagseg.errors import ArtifactError, DataError
+from tagseg.errors import DataError
 from tagseg.recipe import Recipe
 from tagseg.results.run import read_run_recipe, readable_splits
-from tagseg.stages.context import RunContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +31,6 @@ class ReportSource:
     missing: str = ""
 
 
-def running_source(context: RunContext) -> ReportSource:
-    """Return the source of a run at work."""
-    # Images to test on are those of the evaluation where none are apart; Splits knows that itself.
-    test = context.test if context.test is not context.evaluation else None
-    splits = Splits(context.train, context.evaluation, test)
-    return ReportSource(context.folder, context.recipe, context.train.classes, splits)
-
-
 def open_source(root: Path) -> ReportSource:
     """Return the source of a run folder; without its data set, the report has no pictures.
 
@@ -52,29 +42,8 @@ def open_source(root: Path) -> ReportSource:
     try:
         splits = readable_splits(folder, recipe)
     except DataError as error:
-        names = read_scores(folder).get("classes") or ["background", *(recipe.data.classes or ())]
+        names = read_scores(folder.scores_path).get("classes") or ["background", *(recipe.data.classes or ())]
         if len(names) < 2:
             raise
         return ReportSource(folder, recipe, ClassTable(tuple(names[1:])), None, str(error))
     return ReportSource(folder, recipe, splits.train.classes, splits)
-
-
-def read_scores(folder: RunFolder) -> dict[str, Any]:
-    """Return the content of ``scores.json``, empty when nothing is scored yet.
-
-    Raises:
-        ArtifactError: when the file is not one that tagseg wrote.
-    """
-    path = folder.scores_path
-    if not path.exists():
-        return {}
-    try:
-        scores = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        scores = None
-    if not isinstance(scores, dict):
-        raise ArtifactError(
-            f"{path} must be scores that tagseg wrote, got a file that cannot be read as such",
-            help="delete it and run the stage evaluate again",
-        )
-    return scores

@@ -5,15 +5,16 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-from tagseg.artifacts.run_folder import FULL_FOLDER, PLAIN_FOLDER, STAGE_OUTPUTS, RunFolder
+from tagseg.artifacts.layout import FULL_FOLDER, PLAIN_FOLDER, STAGE_OUTPUTS, RunLayout
+from tagseg.artifacts.scores_file import read_scores
 from tagseg.recipe import to_toml
-from tagseg.recipe.needs import WHY_UNNEEDED
+from tagseg.recipe.needs import why_unneeded
 from tagseg.report.content import Beside, Curve, Problem, Report, StageRow
 from tagseg.results.facts import facts
 from tagseg.results.gallery import Gallery
 from tagseg.results.score_sets import activation, score_sets, sweeps
-from tagseg.results.source import ReportSource, read_scores
-from tagseg.training.curves import CSV_NAME, read_curves
+from tagseg.results.source import ReportSource
+from tagseg.training.curves import read_curves
 
 CURVE_POINTS = 300
 """Most points of a curve; of a longer one, each point is the mean of a stretch."""
@@ -28,7 +29,7 @@ def gather_report(source: ReportSource, gallery: Gallery) -> Report:
     Raises:
         ArtifactError: when a file of the run is not as tagseg wrote it.
     """
-    manifest, scores = source.folder.read_manifest(), read_scores(source.folder)
+    manifest, scores = source.folder.read_manifest(), read_scores(source.folder.scores_path)
     curves, broken = _curves(source)
     return Report(
         title=source.recipe.name,
@@ -57,7 +58,7 @@ def _stage_rows(source: ReportSource, manifest: Mapping[str, Any]) -> Iterator[S
         if name == "report":
             continue
         entry = manifest["stages"].get(name, {})
-        details, reason = entry.get("details", {}), _why_unneeded(source, name)
+        details, reason = entry.get("details", {}), why_unneeded(name, source.recipe)
         if reason:
             yield StageRow(name, "not needed", note=reason)
             continue
@@ -88,17 +89,13 @@ def _stage_notes(entry: Mapping[str, Any], details: Mapping[str, Any]) -> Iterat
         yield f"{gpu / 2**30:.1f} GiB of the GPU's memory"
 
 
-def _why_unneeded(source: ReportSource, name: str) -> str:
-    return WHY_UNNEEDED[name](source.recipe) if name in WHY_UNNEEDED else ""
-
-
 def _curves(source: ReportSource) -> tuple[tuple[Curve, ...], tuple[Problem, ...]]:
     """Return the curves of every training that the recipe needs, and the files that cannot be read."""
     found: list[Curve] = []
     broken: list[Problem] = []
     for stage in _LEARNING:
-        path = source.folder.output(stage) / CSV_NAME
-        if _why_unneeded(source, stage) or not path.exists():
+        path = source.folder.curves(stage)
+        if why_unneeded(stage, source.recipe) or not path.exists():
             continue
         try:
             rows = read_curves(path)
@@ -146,9 +143,9 @@ def _problems(source: ReportSource, manifest: Mapping[str, Any]) -> Iterator[Pro
         yield from (Problem("warning", name, text) for text in manifest["stages"].get(name, {}).get("warnings", []))
 
 
-def _beside(folder: RunFolder) -> Iterator[Beside]:
+def _beside(folder: RunLayout) -> Iterator[Beside]:
     """Return the scored runs inside the run folder."""
     for name, title in _BESIDE.items():
-        scores = score_sets(read_scores(RunFolder(folder.root / name)))
+        scores = score_sets(read_scores(RunLayout(folder.root / name).scores_path))
         if scores:
             yield Beside(title, scores, upper_bound=name == FULL_FOLDER)

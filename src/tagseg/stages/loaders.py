@@ -3,11 +3,11 @@
 from typing import Literal
 
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
-from tagseg.stages.context import RunContext
+from tagseg.stages.context import StageContext
 
 
 def epoch_sampler(
-    context: RunContext, num_images: int, *, section: Literal["training", "affinity", "segmenter"]
+    context: StageContext, num_images: int, *, section: Literal["training", "affinity", "segmenter"]
 ) -> EpochSampler:
     """Return the order of the images, for this process, in batches of the size that a section of the recipe says."""
     return EpochSampler(
@@ -20,7 +20,7 @@ def epoch_sampler(
     )
 
 
-def training_loader(context: RunContext, dataset: TrainingSet, sampler: EpochSampler) -> TrainingLoader:
-    """Return this process's batches, read by the recipe's workers."""
+def training_loader(context: StageContext, dataset: TrainingSet, sampler: EpochSampler) -> TrainingLoader:
+    """Return this process's batches, read by the run's workers."""
     on_gpu = context.fabric.device.type == "cuda"
-    return TrainingLoader(dataset, sampler, workers=context.recipe.engine.workers, pin_memory=on_gpu)
+    return TrainingLoader(dataset, sampler, workers=context.workers, pin_memory=on_gpu)

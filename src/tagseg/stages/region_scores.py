@@ -7,17 +7,14 @@ from numpy import ndarray
 from torch import Tensor
 
 from tagseg.artifacts.region_scores import RegionScores, read_region_scores, write_region_scores
-from tagseg.assemble.networks import superpixel_cache
 from tagseg.cams.batches import batch_cams, batches_by_shape, read_ahead
 from tagseg.errors import ArtifactError
 from tagseg.models.classifier import TagClassifier
 from tagseg.ops.regions import region_mean
-from tagseg.stages.context import RunContext
-
-FILE_NAME = "region_scores.npz"
+from tagseg.stages.context import StageContext
 
 
-def measure_region_scores(context: RunContext, classifier: TagClassifier, *, may_measure: bool) -> RegionScores:
+def measure_region_scores(context: StageContext, classifier: TagClassifier, *, may_measure: bool) -> RegionScores:
     """Return the mean of every tagged class's map over every superpixel of every training image.
 
     The maps are CAMs of whole images, at ``self_modulation.target_scales`` and their flips; so a crop that misses an
@@ -31,7 +28,7 @@ def measure_region_scores(context: RunContext, classifier: TagClassifier, *, may
     Raises:
         ArtifactError: when the file is damaged, or missing and it is too late to measure.
     """
-    path = context.folder.output("train_classifier") / FILE_NAME
+    path = context.folder.region_scores
     if context.fabric.is_global_zero and not path.exists():
         if not may_measure:
             raise ArtifactError(
@@ -43,16 +40,15 @@ def measure_region_scores(context: RunContext, classifier: TagClassifier, *, may
     return read_region_scores(path)
 
 
-def _measure(context: RunContext, classifier: TagClassifier) -> RegionScores:
-    recipe, records = context.recipe, context.train.records
-    cache, scales = superpixel_cache(recipe), recipe.self_modulation.target_scales
+def _measure(context: StageContext, classifier: TagClassifier) -> RegionScores:
+    values, records = context.recipe.self_modulation, context.train.records
     scores: RegionScores = {}
     with context.progress.task("Measuring the target of self-modulation", total=len(records)) as task:
-        for batch, images in read_ahead(batches_by_shape(records, batch_size=recipe.cams.batch_size)):
+        for batch, images in read_ahead(batches_by_shape(records, batch_size=values.target_batch_size)):
             with context.fabric.autocast():
-                cams = batch_cams(classifier, batch, images, scales=scales, flip=True)
+                cams = batch_cams(classifier, batch, images, scales=values.target_scales, flip=True)
             for record, cam in zip(batch, cams, strict=True):
-                scores[record.image_id] = mean_by_region(torch.from_numpy(cam), cache.read(record.image_path))
+                scores[record.image_id] = mean_by_region(torch.from_numpy(cam), context.regions.read(record.image_path))
             task.advance(len(batch))
     return scores
 

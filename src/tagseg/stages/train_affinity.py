@@ -1,52 +1,51 @@
 """Stage 3: seeds, then the affinity network that learns from them; leaves ``3_affinity/``."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from tagseg.artifacts.checkpoint import save_checkpoint
-from tagseg.assemble.networks import (
-    build_affinity_learner,
-    build_affinity_network,
-    build_transform,
-    load_weights,
-    loop_settings,
-)
+from tagseg.artifacts.layout import RunLayout
+from tagseg.artifacts.mask_file import read_mask, write_mask
+from tagseg.assemble.maps import read_seed_maps
+from tagseg.assemble.networks import build_affinity_learner, build_transform, crf_settings, loop_settings
 from tagseg.data.augment import normalize_image
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.data.images import read_image
+from tagseg.errors import ArtifactError
 from tagseg.models.affinity import AffinityNetwork, predict_displacement
-from tagseg.stages.context import RunContext
+from tagseg.refine.dense_crf import DenseCrf
+from tagseg.refine.seeds import seed_labels
+from tagseg.stages.context import StageContext
 from tagseg.stages.loaders import epoch_sampler, training_loader
-from tagseg.stages.seeds import SeedFolder, write_seeds
-from tagseg.stages.superpixels import compute_superpixels
-from tagseg.stages.train_classifier import WEIGHTS_NAME as CLASSIFIER_NAME
+from tagseg.stages.work import compute_superpixels, do_missing
 from tagseg.training.affinity import affinity_gradients
 from tagseg.training.loop import Session, resume, train
 from tagseg.training.seed import seed_everything
+from tagseg.types import ImageRecord, LabelMap
 
-WEIGHTS_NAME = "affinity.safetensors"
 MEAN_IMAGES = 200
 """Images, evenly spaced, over which the mean displacement is taken; two numbers need no more."""
 
 
-def run(context: RunContext) -> dict[str, Any]:
+def run(context: StageContext) -> dict[str, Any]:
     """Make the seeds that are missing, then train the affinity network or go on training it."""
     fabric, recipe = context.fabric, context.recipe
     folder = context.folder.output("train_affinity")
-    compute_superpixels(context)
-    seeds = write_seeds(context)
+    if recipe.cams.average_over_regions:
+        compute_superpixels(context)
+    write_seeds(context)
     seed_everything(recipe.seed)
-    trained = context.folder.output("train_classifier") / CLASSIFIER_NAME
-    learner = build_affinity_learner(recipe, trained=trained)
+    learner = build_affinity_learner(recipe, trained=context.folder.classifier_weights)
     network = learner.networks["affinity"]
     assert isinstance(network, AffinityNetwork)
     step, warning = resume(learner, folder)
     if warning:
         context.progress.warn(warning)
     learner = learner.set_up(fabric)
-    loader = _loader(context, network, seeds)
+    loader = _loader(context, network)
     sampler = loader.batch_sampler
     assert isinstance(sampler, EpochSampler)
     settings = loop_settings(recipe.affinity)
@@ -58,33 +57,74 @@ def run(context: RunContext) -> dict[str, Any]:
     network.mean_displacement.copy_(_mean_displacement(context, network))
     if fabric.is_global_zero:
         state = {"steps": settings.epochs * sampler.steps_per_epoch}
-        save_checkpoint(folder / WEIGHTS_NAME, tensors={"affinity": network.state_dict()}, state=state)
+        save_checkpoint(context.folder.affinity_weights, tensors={"affinity": network.state_dict()}, state=state)
     fabric.barrier()
     return {"images": len(context.train)}
 
 
-def load_affinity_network(context: RunContext) -> AffinityNetwork:
-    """Return the trained affinity network of the run, on its device, for inference.
+@dataclass(frozen=True, slots=True)
+class Seeds:
+    """The seeds of a run, as the labels that the affinity network learns from.
 
-    Raises:
-        ArtifactError: when the file is missing, corrupt or of another network.
+    Args:
+        layout: of the run folder.
     """
-    path = context.folder.output("train_affinity") / WEIGHTS_NAME
-    network = build_affinity_network(context.recipe, trained=None, pretrained=False)
-    load_weights(network, path, group="affinity", title="affinity network")
-    return network.to(context.fabric.device).eval()
+
+    layout: RunLayout
+
+    def read(self, record: ImageRecord) -> LabelMap:
+        """Return the seeds of an image, 255 where nothing is sure.
+
+        Raises:
+            ArtifactError: when the file is missing or damaged.
+        """
+        return read_mask(self.layout.seeds(record))
 
 
-def _loader(context: RunContext, network: AffinityNetwork, seeds: SeedFolder) -> TrainingLoader:
+def write_seeds(context: StageContext) -> None:
+    """Write the seeds of all training images that have none yet; each process takes its share."""
+    layout = context.folder
+
+    def work(record: ImageRecord) -> None:
+        write_mask(layout.seeds(record), make_seeds(context, record), context.train.classes)
+
+    records = context.train.records
+    do_missing(context, "Making seeds", records=records, outputs=lambda record: [layout.seeds(record)], work=work)
+
+
+def make_seeds(context: StageContext, record: ImageRecord) -> LabelMap:
+    """Cut one image's seeds from its maps, through the dense CRF where the recipe says so."""
+    recipe = context.recipe
+    maps = read_seed_maps(context.folder, record, recipe, regions=context.regions)
+    image = read_image(record.image_path)
+    if maps.size != image.shape[:2]:
+        raise ArtifactError(
+            f"maps of {record.image_path} have the image's size {image.shape[:2]}, got {maps.size}",
+            help="the image changed since they were made: run the stage extract-cams again with --redo",
+        )
+    crf = None
+    if recipe.seeds.crf and maps.label_ids:
+        crf = DenseCrf(image, settings=crf_settings(recipe), device=context.fabric.device)
+    return seed_labels(
+        maps.cam,
+        maps.label_ids,
+        foreground_score=recipe.seeds.foreground_score,
+        background_score=recipe.seeds.background_score,
+        crf=crf,
+        certainty=recipe.crf.certainty,
+    )
+
+
+def _loader(context: StageContext, network: AffinityNetwork) -> TrainingLoader:
     """Return this process's batches of crops and their seeds."""
-    recipe, values = context.recipe, context.recipe.affinity
-    transform = build_transform(values, network.backbone)
+    recipe = context.recipe
+    transform = build_transform(recipe.affinity, network.backbone)
     sampler = epoch_sampler(context, len(context.train), section="affinity")
-    dataset = TrainingSet(context.train, transform, seed=recipe.seed, labels=seeds)
+    dataset = TrainingSet(context.train, transform, seed=recipe.seed, labels=Seeds(context.folder))
     return training_loader(context, dataset, sampler)
 
 
-def _mean_displacement(context: RunContext, network: AffinityNetwork) -> Tensor:
+def _mean_displacement(context: StageContext, network: AffinityNetwork) -> Tensor:
     """Return the mean (dy, dx) of the displacement field over training images, each image counting once.
 
     Source: IRN subtracts it at test, over all training images; here over :data:`MEAN_IMAGES` of them.

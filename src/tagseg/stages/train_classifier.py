@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import torch
-
 from tagseg.artifacts.checkpoint import save_checkpoint
 from tagseg.artifacts.region_scores import RegionScores
 from tagseg.assemble.networks import (
@@ -12,35 +10,29 @@ from tagseg.assemble.networks import (
     build_pyramid,
     build_transform,
     loop_settings,
-    superpixel_cache,
 )
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.models.classifier import TagClassifier
 from tagseg.recipe import Recipe
-from tagseg.stages.context import RunContext
+from tagseg.stages.context import StageContext
 from tagseg.stages.loaders import epoch_sampler, training_loader
 from tagseg.stages.region_scores import measure_region_scores
-from tagseg.stages.superpixels import compute_superpixels
 from tagseg.stages.validate import validate_classifier
-from tagseg.training.engine import choose_accelerator
+from tagseg.stages.work import compute_superpixels
 from tagseg.training.loop import Session, resume, train
 from tagseg.training.objective import classifier_gradients
 from tagseg.training.seed import seed_everything
 
-WEIGHTS_NAME = "classifier.safetensors"
 
-
-def run(context: RunContext) -> dict[str, Any]:
+def run(context: StageContext) -> dict[str, Any]:
     """Compute the superpixels that are missing, then train or go on training.
 
     Where the warm-up sets the target of self-modulation, training has two parts with the measurement between them.
     """
-    compute_superpixels(context)
     fabric, recipe, classes = context.fabric, context.recipe, context.train.classes
     folder = context.folder.output("train_classifier")
-    accelerator, reason = choose_accelerator(recipe.engine.accelerator)
-    threads = torch.get_num_threads()
-    context.progress.note(f"training on {accelerator} ({reason}), {threads} thread(s) a process")
+    if recipe.self_modulation.enabled:
+        compute_superpixels(context)
     seed_everything(recipe.seed)
     learner = build_learner(recipe, num_classes=classes.num_classes)
     classifier = learner.networks["classifier"]
@@ -73,13 +65,13 @@ def run(context: RunContext) -> dict[str, Any]:
         step = end
     if fabric.is_global_zero:
         state = {"classes": list(classes.names), "steps": step}
-        save_checkpoint(folder / WEIGHTS_NAME, tensors={"classifier": classifier.state_dict()}, state=state)
+        save_checkpoint(context.folder.classifier_weights, tensors={"classifier": classifier.state_dict()}, state=state)
     fabric.barrier()
-    return {"images": len(context.train), "accelerator": accelerator, "threads": threads, **figures}
+    return {"images": len(context.train), **figures}
 
 
 def _targets(
-    context: RunContext, classifier: TagClassifier, sampler: EpochSampler, *, step: int
+    context: StageContext, classifier: TagClassifier, sampler: EpochSampler, *, step: int
 ) -> RegionScores | None:
     """Return what the warm-up sets as target, measured when it has just ended."""
     if not _target_is_measured(context.recipe):
@@ -92,7 +84,7 @@ def _target_is_measured(recipe: Recipe) -> bool:
     return recipe.self_modulation.enabled and recipe.self_modulation.target == "warmup"
 
 
-def _validate(context: RunContext, classifier: TagClassifier, *, epoch: int) -> dict[str, float]:
+def _validate(context: StageContext, classifier: TagClassifier, *, epoch: int) -> dict[str, float]:
     """Score the classifier in the first process and tell; nothing depends on it."""
     fabric, split = context.fabric, context.evaluation
     if split is None or not fabric.is_global_zero:
@@ -104,7 +96,7 @@ def _validate(context: RunContext, classifier: TagClassifier, *, epoch: int) -> 
 
 
 def _loader(
-    context: RunContext, classifier: TagClassifier, sampler: EpochSampler, region_scores: RegionScores | None
+    context: StageContext, classifier: TagClassifier, sampler: EpochSampler, region_scores: RegionScores | None
 ) -> TrainingLoader:
     """Return this process's batches; regions and their scores come with them where self-modulation acts."""
     recipe = context.recipe
@@ -114,7 +106,7 @@ def _loader(
         context.train,
         transform,
         seed=recipe.seed,
-        regions=superpixel_cache(recipe) if needed else None,
+        regions=context.regions if needed else None,
         region_scores=region_scores,
     )
     return training_loader(context, dataset, sampler)

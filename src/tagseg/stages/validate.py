@@ -29,7 +29,7 @@ def validate_classifier(
     records = spread(split.records, recipe.training.validation_images)
     if not records:
         return {}
-    sweep = BackgroundSweep(split.classes.label_names, recipe.evaluation.background_scores)
+    sweep = BackgroundSweep(split.classes.label_names, recipe.training.validation_scores)
     scores, truth = [], []
     classifier.eval()
     for record in records:

@@ -4,20 +4,26 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from tagseg.cams.batches import Batch, batches_by_shape, read_ahead
-from tagseg.stages.context import RunContext
-from tagseg.types import Image, ImageRecord, Split
+from tagseg.stages.context import StageContext
+from tagseg.types import Image, ImageRecord
 
 
-def chosen_records(names: Iterable[str], train: Split, evaluation: Split | None) -> tuple[ImageRecord, ...]:
-    """Return the images of the named splits (``train``, ``eval``), each once, by id."""
-    splits = {"train": train, "eval": evaluation}
-    chosen = [splits[name] for name in names]
-    records = {record.image_id: record for split in chosen if split for record in split.records}
-    return tuple(records[image_id] for image_id in sorted(records))
+def compute_superpixels(context: StageContext) -> None:
+    """Fill the superpixel cache for the images to train on and to score, before a stage reads it; the first process."""
+    if context.fabric.is_global_zero:
+        splits = [split for split in (context.train, context.evaluation) if split]
+        records = {record.image_path: record for split in splits for record in split.records}
+        context.regions.compute_missing(list(records.values()), workers=None, progress=context.progress)
+    context.fabric.barrier()
+
+
+def count_gone(paths: Iterable[Path]) -> int:
+    """Count the files that are not there."""
+    return sum(not path.exists() for path in paths)
 
 
 def do_missing(
-    context: RunContext,
+    context: StageContext,
     title: str,
     *,
     records: Sequence[ImageRecord],
@@ -44,7 +50,7 @@ def do_missing(
 
 
 def do_missing_batches(
-    context: RunContext,
+    context: StageContext,
     title: str,
     *,
     records: Sequence[ImageRecord],

@@ -18,7 +18,7 @@ from tagseg.artifacts.cam_file import CamFile
 from tagseg.artifacts.checkpoint import load_checkpoint
 from tagseg.artifacts.run_folder import RunFolder
 from tagseg.artifacts.segmenter_file import DESCRIPTION_NAME
-from tagseg.assemble.networks import build_classifier, load_weights
+from tagseg.assemble.networks import load_classifier
 from tagseg.cams.extract import extract_cams
 from tagseg.classes import MAX_CLASSES, ClassTable
 from tagseg.data.datasets import tag_vector
@@ -30,7 +30,6 @@ from tagseg.prediction.segment import normalize_images
 from tagseg.prediction.segmenter import Segmenter, shrink
 from tagseg.recipe import load_recipe
 from tagseg.results.run import best_background_score
-from tagseg.stages.train_classifier import WEIGHTS_NAME
 from tagseg.types import Image
 from tagseg.use.load import choose_device, load
 
@@ -165,8 +164,8 @@ def load_networks(source: str, *, device: str = "auto") -> Networks:
     run = find_run(source)
     if run is None:
         return Networks(load(source, device=device), None)
-    has_segmenter = (run.output("train_segmenter") / DESCRIPTION_NAME).is_file()
-    has_classifier = (run.output("train_classifier") / WEIGHTS_NAME).is_file()
+    has_segmenter = (run.segmenter / DESCRIPTION_NAME).is_file()
+    has_classifier = run.classifier_weights.is_file()
     if not has_segmenter and not has_classifier:
         raise ArtifactError(
             f"run folder {run.root} must hold a trained classifier or segmenter, got neither",
@@ -193,10 +192,9 @@ def load_cam_predictor(run: RunFolder, *, device: str = "auto") -> CamPredictor:
         RecipeError: when the recipe cannot be read.
     """
     place = choose_device(device)
-    recipe, weights = load_recipe(run.recipe_path), run.output("train_classifier") / WEIGHTS_NAME
+    recipe, weights = load_recipe(run.recipe_path), run.classifier_weights
     classes = ClassTable(tuple(load_checkpoint(weights).state["classes"]))
-    classifier = build_classifier(recipe, num_classes=classes.num_classes, pretrained=False)
-    load_weights(classifier, weights, group="classifier", title="classifier")
+    classifier = load_classifier(recipe, weights, num_classes=classes.num_classes)
     score, _ = best_background_score(run, recipe)
     return CamPredictor(classifier.to(place), classes, background_score=score, title=recipe.classifier.backbone)
 

@@ -1,8 +1,9 @@
 """A finished segmenter for use elsewhere: one ONNX file that is checked, or safetensors and JSON."""
 
 import json
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from tagseg.data.images import read_image
 from tagseg.errors import ArtifactError, RecipeError
 from tagseg.progress import Progress
 from tagseg.types import Image
-from tagseg.use.load import find_segmenter
+from tagseg.use.hub import HubClient, push_to_hub
+from tagseg.use.load import find_segmenter, settings_of
 
 FORMATS = ("onnx", "safetensors")
 ONNX_NAME = "segmenter.onnx"
@@ -101,6 +103,28 @@ def run_scores(source: str | Path) -> dict[str, float]:
     return {title: value for title, value in named.items() if value is not None}
 
 
+def publish_segmenter(
+    source: str | Path, repo_id: str, *, private: bool = True, client: HubClient | None = None
+) -> str:
+    """Publish a segmenter on the hub as its safetensors export, with the settings and scores of its run.
+
+    Args:
+        source: see :func:`tagseg.use.load.load`.
+        repo_id: ``owner/name``.
+        private: whether only its owner sees it.
+        client: takes the place of ``huggingface_hub.HfApi``.
+
+    Returns:
+        The address of the repository.
+
+    Raises:
+        ArtifactError: when there is no segmenter, or the hub refuses.
+    """
+    with tempfile.TemporaryDirectory(prefix="tagseg-publish-") as folder:
+        _export_safetensors(find_segmenter(source), Path(folder), scores=run_scores(source))
+        return push_to_hub(Path(folder), repo_id, private=private, client=client)
+
+
 def _export_safetensors(folder: Path, out: Path, *, scores: dict[str, float]) -> Exported:
     if out.exists() and out.resolve() == folder.resolve():
         raise ArtifactError(
@@ -108,7 +132,8 @@ def _export_safetensors(folder: Path, out: Path, *, scores: dict[str, float]) ->
         )
     loaded = load_segmenter(folder)
     notes: dict[str, Any] = {**loaded.notes, **({"scores": scores} if scores else {})}
-    save_segmenter(out, loaded.network, loaded.classes, prediction=loaded.prediction, notes=notes)
+    settings = asdict(settings_of(folder, loaded))
+    save_segmenter(out, loaded.network, loaded.classes, prediction=settings, notes=notes)
     return Exported((out / WEIGHTS_NAME, out / DESCRIPTION_NAME), None)
 
 

@@ -1,7 +1,5 @@
 """Segmenters on a model hub: pushed with a page that explains them, and fetched to a local folder."""
 
-from collections.abc import Mapping
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -46,7 +44,6 @@ def push_to_hub(
     private: bool = True,
     token: str | None = None,
     client: HubClient | None = None,
-    scores: Mapping[str, float] | None = None,
 ) -> str:
     """Publish a segmenter in one commit: weights, description, and a page that says what it is and how to use it.
 
@@ -56,7 +53,6 @@ def push_to_hub(
         private: whether only its owner sees it. A public repository is refused when this is True.
         token: of the hub; None takes the one of ``hf auth login`` or of the environment.
         client: takes the place of ``huggingface_hub.HfApi``.
-        scores: in [0, 1] by name, which the page shows; None for those that the segmenter's notes hold.
 
     Returns:
         The address of the repository.
@@ -65,8 +61,6 @@ def push_to_hub(
         ArtifactError: when the folder holds no whole segmenter, the repository is public, or the hub refuses.
     """
     description = read_description(folder)
-    if scores:
-        description = replace(description, notes={**description.notes, "scores": dict(scores)})
     card = model_card(description, repo_id=repo_id).encode()
     hub: Any = client or HfApi(token=token, library_name="tagseg", library_version=version("tagseg"))
     files: dict[str, bytes | Path] = {

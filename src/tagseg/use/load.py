@@ -1,17 +1,21 @@
 """A trained segmenter from wherever it is: a run, an exported folder, one of its files, or a model hub."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from tagseg.artifacts.run_folder import RunFolder
+from tagseg.artifacts.layout import RunLayout
 from tagseg.artifacts.segmenter_file import DESCRIPTION_NAME, WEIGHTS_NAME, LoadedSegmenter, load_segmenter
+from tagseg.artifacts.settings_file import read_prediction_settings
+from tagseg.assemble.segmenter import prediction_settings
 from tagseg.classes import nearest_name_help
 from tagseg.errors import ArtifactError, DeviceError, RecipeError
 from tagseg.prediction.segmenter import PredictionSettings, Segmenter
+from tagseg.recipe import load_recipe
 from tagseg.training.engine import choose_accelerator
 from tagseg.use.hub import load_from_hub
 
@@ -37,8 +41,7 @@ def load(source: str | Path, *, device: str = "auto", revision: str | None = Non
     place = choose_device(device)
     found = find_segmenter(source, revision=revision)
     loaded = load_segmenter(found)
-    settings = prediction_settings(loaded, path=found / DESCRIPTION_NAME)
-    return Segmenter(loaded.network.to(place), loaded.classes, settings=settings)
+    return Segmenter(loaded.network.to(place), loaded.classes, settings=settings_of(found, loaded))
 
 
 def find_segmenter(source: str | Path, *, revision: str | None = None) -> Path:
@@ -68,25 +71,40 @@ def find_segmenter(source: str | Path, *, revision: str | None = None) -> Path:
     return load_from_hub(source, revision=revision)
 
 
-def prediction_settings(loaded: LoadedSegmenter, *, path: Path) -> PredictionSettings:
-    """Return the prediction settings of a loaded segmenter.
+def settings_of(folder: Path, loaded: LoadedSegmenter) -> PredictionSettings:
+    """Return how a segmenter is to be used.
+
+    That of a run is used as stage 6 used it, or, before that stage, as the run's recipe says; an exported one as its
+    description says. A run of version 0.1 has its settings in the description, too.
 
     Args:
-        loaded: from :func:`tagseg.artifacts.segmenter_file.load_segmenter`.
-        path: where they were read, for errors.
+        folder: that holds ``segmenter.json``.
+        loaded: what was read there.
 
     Raises:
-        ArtifactError: when one is unknown or out of range.
+        ArtifactError: when a setting is unknown or out of range.
+        RecipeError: when the recipe of the run cannot be read.
     """
+    run = RunLayout(folder.parent)
+    if folder.name == run.segmenter.name:
+        if run.prediction_settings.is_file():
+            return _checked(read_prediction_settings(run.prediction_settings), path=run.prediction_settings)
+        if not loaded.prediction and run.recipe_path.is_file():
+            return prediction_settings(load_recipe(run.recipe_path))
+    return _checked(loaded.prediction, path=folder / DESCRIPTION_NAME)
+
+
+def _checked(settings: Mapping[str, Any], *, path: Path) -> PredictionSettings:
+    """Return settings that a file gave by name, or raise :class:`ArtifactError` when one is unknown or out of range."""
     names = [field.name for field in fields(PredictionSettings)]
-    for name in loaded.prediction:
+    for name in settings:
         if name not in names:
             raise ArtifactError(
                 f"prediction settings in {path} are {', '.join(names)}, got '{name}'",
                 help=nearest_name_help(name, names),
             )
     values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in loaded.prediction.items()
+        name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()
     }
     try:
         return PredictionSettings(**values)
@@ -99,11 +117,11 @@ def prediction_settings(loaded: LoadedSegmenter, *, path: Path) -> PredictionSet
 
 def _in_folder(folder: Path) -> Path:
     """Return a folder itself, or its part, that holds a segmenter."""
-    stage = RunFolder(folder).output("train_segmenter")
+    stage = RunLayout(folder).segmenter
     for candidate in (folder, stage):
         if (candidate / DESCRIPTION_NAME).is_file():
             return candidate
-    if RunFolder(folder).manifest_path.is_file():
+    if RunLayout(folder).manifest_path.is_file():
         raise ArtifactError(
             f"run folder {folder} must hold a finished segmenter, got none in {stage.name}",
             help="run 'tagseg run' or 'tagseg train-segmenter' first",

@@ -8,12 +8,13 @@ import pytest
 import torch
 from PIL import Image
 
+from tagseg.artifacts.layout import RunLayout
 from tagseg.artifacts.mask_file import write_mask
 from tagseg.classes import VOID, ClassTable
 from tagseg.data.augment import TrainTransform
 from tagseg.data.datasets import ConfidenceSource, EpochSampler, LabelSource, TrainingLoader, TrainingSet
 from tagseg.errors import ArtifactError
-from tagseg.stages.seeds import SeedFolder
+from tagseg.stages.train_affinity import Seeds
 from tagseg.types import ImageRecord, Split
 
 HEIGHT, WIDTH, CROP = 6, 10, 8
@@ -140,18 +141,18 @@ def test_a_batch_stacks_the_masks(split: Split) -> None:
 
 
 def test_seeds_on_disk_are_a_source_of_labels(split: Split, tmp_path: Path) -> None:
-    seeds = SeedFolder(tmp_path / "seeds")
+    seeds = Seeds(RunLayout(tmp_path))
     assert isinstance(seeds, LabelSource)
     labels = np.where(PIXELS % 3 == 0, VOID, PIXELS % 2).astype(np.uint8)
     for record in split.records:
-        write_mask(seeds.path(record), labels, split.classes)
+        write_mask(seeds.layout.seeds(record), labels, split.classes)
     sample = TrainingSet(split, transform(crop_size=WIDTH, flip=False), seed=5, labels=seeds)[0, 0]
     found = sample["mask"][sample["image"][0] > 0].view(HEIGHT, WIDTH)
     np.testing.assert_array_equal(found.numpy(), labels)
 
 
 def test_missing_seeds_end_the_training_with_their_own_error(split: Split, tmp_path: Path) -> None:
-    dataset = TrainingSet(split, transform(), seed=5, labels=SeedFolder(tmp_path / "seeds"))
+    dataset = TrainingSet(split, transform(), seed=5, labels=Seeds(RunLayout(tmp_path)))
     with pytest.raises(ArtifactError, match=r"mask .*/seeds/\d\.png must exist, got no such file"):
         list(TrainingLoader(dataset, EpochSampler(3, batch_size=3, seed=0)))
 

@@ -15,9 +15,9 @@ from tagseg.errors import ArtifactError, DataError
 from tagseg.progress import SilentProgress
 from tagseg.report.content import Problem, Report, ScoreSet, StageRow
 from tagseg.results.gallery import gather_gallery
+from tagseg.results.page import write_report
 from tagseg.results.source import open_source
 from tagseg.results.summary import CURVE_POINTS, gather_report, thin
-from tagseg.stages.write_report import write_report
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError
 from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
 from tagseg.progress import SilentProgress
-from tagseg.use.export import export_segmenter, run_scores
+from tagseg.use.export import export_segmenter, publish_segmenter, run_scores
 from tagseg.use.hub import HubClient, load_from_hub, push_to_hub
 from tagseg.use.load import load
 
@@ -152,7 +152,7 @@ def test_a_run_tells_the_page_and_the_exported_folder_what_its_segmenter_scored(
     assert run_scores(run) == shown
     export_segmenter(run, tmp_path / "out", format="safetensors", check_images=[], progress=SilentProgress())
     assert read_description(tmp_path / "out").notes["scores"] == shown
-    push_to_hub(run / "5_segmenter", "me/cats", client=FakeHub(tmp_path / "hub"), scores=run_scores(run))
+    publish_segmenter(run, "me/cats", client=FakeHub(tmp_path / "hub"))
     card = (tmp_path / "hub" / "me" / "cats" / "README.md").read_text(encoding="utf-8")
     assert "| mean IoU on val | 68.3 % |" in card and "62.5 %" not in card
 

@@ -6,20 +6,15 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from tagseg.artifacts.scores_file import AVERAGED, MASK_MAPS, NETWORK, SCORES_FORMAT, write_scores
+from tagseg.assemble.maps import chosen_records, read_maps
 from tagseg.evaluation.activation_share import ActivationCount
 from tagseg.evaluation.threshold import BackgroundSweep, best
-from tagseg.stages.context import RunContext
+from tagseg.stages.context import StageContext
 from tagseg.stages.evaluate.masks import score_pseudo_masks, score_sure_seeds
 from tagseg.stages.evaluate.segmenter import score_segmenter
-from tagseg.stages.extract_cams import cam_records, read_seed_maps
 from tagseg.system.atomic import atomic_write
 from tagseg.types import ImageRecord
-
-NETWORK, AVERAGED, MASK_MAPS = "network", "averaged", "masks"
-"""Which maps a sweep is of: those of the network, averaged over regions, or those that pseudo masks are cut from."""
-
-SCORES_FORMAT = 2
-"""Version of what ``scores.json`` holds; a finished run with an older one is scored again."""
 
 Row = tuple[str, str, float | str, str, str]
 """Split, maps, background score (empty for the segmentation network), name of a score, value."""
@@ -38,7 +33,7 @@ class SeedCounts:
     activation: ActivationCount
 
 
-def run(context: RunContext) -> dict[str, Any]:
+def run(context: StageContext) -> dict[str, Any]:
     """Score seeds and pseudo masks on the evaluation split and the segmentation network on the images to test on.
 
     Without ground truth there is nothing to score, and ``scores.json`` says so.
@@ -53,13 +48,13 @@ def run(context: RunContext) -> dict[str, Any]:
         rows += tested_rows
         found |= {"segmenter": matrix_scores["mean_iou"]}
     scores["segmenter"] = tested[0] if tested else None
-    _write(context, {"format": SCORES_FORMAT, **scores}, rows)
+    _write(context, scores, rows)
     if reason and not tested:
         context.progress.note(f"nothing is scored: {reason}")
     return found
 
 
-def why_outdated(context: RunContext) -> str:
+def why_outdated(context: StageContext) -> str:
     """Return why a finished evaluation is to be done again, or an empty string."""
     try:
         content = json.loads(context.folder.scores_path.read_text(encoding="utf-8"))
@@ -69,10 +64,10 @@ def why_outdated(context: RunContext) -> str:
     return "" if found == SCORES_FORMAT else f"its scores have format {found}, and now {SCORES_FORMAT} with more in it"
 
 
-def _why_unscored(context: RunContext) -> str:
+def _why_unscored(context: StageContext) -> str:
     """Return why there are no seeds to score, or an empty string."""
     split = context.evaluation
-    if not context.recipe.needs_masks:
+    if "make_masks" not in context.stages:
         return "the segmenter learns from ground truth: there are no seeds"
     if split is None or not split.has_masks:
         return "the data set has no masks to compare with"
@@ -81,7 +76,7 @@ def _why_unscored(context: RunContext) -> str:
     return ""
 
 
-def _score_weak(context: RunContext) -> tuple[dict[str, Any], list[Row], dict[str, Any]]:
+def _score_weak(context: StageContext) -> tuple[dict[str, Any], list[Row], dict[str, Any]]:
     """Score seeds and pseudo masks; return ``scores.json``, the rows of ``scores.csv``, and a few figures."""
     split = context.evaluation
     assert split is not None
@@ -106,18 +101,18 @@ def _score_weak(context: RunContext) -> tuple[dict[str, Any], list[Row], dict[st
     return scores, rows, {"scored": images, "best": found, **pseudo}
 
 
-def scored_records(context: RunContext) -> list[ImageRecord]:
+def scored_records(context: StageContext) -> list[ImageRecord]:
     """Return the images of the split to score that have ground truth and maps."""
     split = context.evaluation
-    made = {record.image_id for record in cam_records(context.recipe, context.train, split)}
+    made = {record.image_id for record in chosen_records(context.recipe.cams.splits, context.train, split)}
     return [record for record in split.records if record.mask and record.image_id in made] if split else []
 
 
-def count_seeds(context: RunContext, *, averaged: bool) -> SeedCounts:
+def count_seeds(context: StageContext, *, averaged: bool) -> SeedCounts:
     """Count seeds and activation at every background score of the recipe, in one pass over the images."""
     split = context.evaluation
     assert split is not None
-    folder = context.folder.output("extract_cams")
+    regions = context.regions if averaged else None
     names, background_scores = split.classes.label_names, context.recipe.evaluation.background_scores
     counts = SeedCounts(BackgroundSweep(names, background_scores), ActivationCount(names, background_scores))
     title = "Scoring averaged seeds" if averaged else "Scoring seeds"
@@ -125,14 +120,14 @@ def count_seeds(context: RunContext, *, averaged: bool) -> SeedCounts:
     with context.progress.task(title, total=len(records)) as task:
         for record in records:
             assert record.mask is not None
-            maps, truth = read_seed_maps(folder, record, context.recipe, averaged=averaged), record.mask.read()
+            maps, truth = read_maps(context.folder, record, regions=regions), record.mask.read()
             counts.sweep.update(maps, truth, name=record.image_id)
             counts.activation.update(maps, truth, name=record.image_id)
             task.advance()
     return counts
 
 
-def _seed_scores(context: RunContext, counts: SeedCounts) -> dict[str, Any]:
+def _seed_scores(context: StageContext, counts: SeedCounts) -> dict[str, Any]:
     """Return the whole sweep, its best point with all that is counted there, and the point nearest to the recipe's."""
     points = counts.sweep.points()
     wanted = context.recipe.evaluation.background_score
@@ -157,11 +152,10 @@ def _rows(split: str, swept: dict[str, BackgroundSweep]) -> list[Row]:
     ]
 
 
-def _write(context: RunContext, scores: dict[str, Any], rows: list[Row]) -> None:
-    text = json.dumps(scores, indent=2, ensure_ascii=False, allow_nan=False)
+def _write(context: StageContext, scores: dict[str, Any], rows: list[Row]) -> None:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(("split", "maps", "background_score", "score", "value"))
     writer.writerows(rows)
-    atomic_write(context.folder.root / "scores.csv", buffer.getvalue().encode())
-    atomic_write(context.folder.scores_path, f"{text}\n".encode())
+    atomic_write(context.folder.scores_table_path, buffer.getvalue().encode())
+    write_scores(context.folder.scores_path, scores)

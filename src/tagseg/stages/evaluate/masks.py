@@ -4,42 +4,40 @@ from typing import Any
 
 import numpy as np
 
-from tagseg.artifacts.layout import MaskFolder
 from tagseg.artifacts.mask_file import read_confidence, read_mask
+from tagseg.assemble.maps import chosen_records, read_mask_maps
 from tagseg.classes import VOID
 from tagseg.evaluation.confusion import ConfusionMatrix
 from tagseg.evaluation.scores import compute_scores
 from tagseg.evaluation.threshold import BackgroundSweep, best
-from tagseg.stages.context import RunContext
-from tagseg.stages.make_masks import mask_records, read_mask_maps
-from tagseg.stages.seeds import seed_folder
+from tagseg.stages.context import StageContext
 from tagseg.types import ImageRecord, LabelMap
 
 
-def score_sure_seeds(context: RunContext) -> dict[str, Any] | None:
+def score_sure_seeds(context: StageContext) -> dict[str, Any] | None:
     """Score the seeds that the affinity network learned from, where they are labelled.
 
     Returns:
         ``coverage``, the share of pixels (void ones apart) that have a seed, and the scores over those pixels; None
         without seeds or without ground truth for them.
     """
-    split, seeds = context.evaluation, seed_folder(context)
+    split, layout = context.evaluation, context.folder
     trained = {record.image_id for record in context.train.records}
     records = [record for record in split.records if record.mask and record.image_id in trained] if split else []
-    records = [record for record in records if seeds.path(record).exists()]
-    if split is None or not records or not context.recipe.needs_affinity:
+    records = [record for record in records if layout.seeds(record).exists()]
+    if split is None or not records or "train_affinity" not in context.stages:
         return None
     counted = _Counted(split.classes.num_labels)
     with context.progress.task("Scoring sure seeds", total=len(records)) as task:
         for record in records:
-            labels = seeds.read(record)
+            labels = read_mask(layout.seeds(record))
             counted.add(labels, _truth(record), where=labels != VOID, name=record.image_id)
             task.advance()
     return {"images": len(records), **counted.to_dict(split.classes.label_names)}
 
 
 def score_pseudo_masks(
-    context: RunContext, *, background_score: float
+    context: StageContext, *, background_score: float
 ) -> tuple[dict[str, Any], BackgroundSweep] | None:
     """Score the pseudo masks, whole and where they are trusted, and sweep the background score over their maps.
 
@@ -52,20 +50,19 @@ def score_pseudo_masks(
     Returns:
         The scores and the sweep, or None when no image with ground truth has a pseudo mask.
     """
-    split, recipe = context.evaluation, context.recipe
-    made = {record.image_id for record in mask_records(recipe, context.train, split)}
+    split, recipe, layout = context.evaluation, context.recipe, context.folder
+    made = {record.image_id for record in chosen_records(recipe.masks.splits, context.train, split)}
     records = [record for record in split.records if record.mask and record.image_id in made] if split else []
     if split is None or not records:
         return None
-    folder = MaskFolder(context.folder.output("make_masks"))
     whole, trusted = _Counted(split.classes.num_labels), _Counted(split.classes.num_labels)
     sweep = BackgroundSweep(split.classes.label_names, recipe.evaluation.background_scores)
     with context.progress.task("Scoring pseudo masks", total=len(records)) as task:
         for record in records:
-            labels, truth = read_mask(folder.labels(record)), _truth(record)
+            labels, truth = read_mask(layout.pseudo_mask(record)), _truth(record)
             whole.add(labels, truth, where=np.ones_like(truth, bool), name=record.image_id)
-            trusted.add(labels, truth, where=read_confidence(folder.confidence(record)), name=record.image_id)
-            sweep.update(read_mask_maps(context, record), truth, name=record.image_id)
+            trusted.add(labels, truth, where=read_confidence(layout.confidence(record)), name=record.image_id)
+            sweep.update(read_mask_maps(layout, record, recipe, regions=context.regions), truth, name=record.image_id)
             task.advance()
     names, points = split.classes.label_names, sweep.points()
     scores = {

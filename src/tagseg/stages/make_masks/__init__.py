@@ -5,85 +5,70 @@ from typing import Any
 
 import torch
 
-from tagseg.artifacts.cam_file import CamFile, read_cam, write_cam
-from tagseg.artifacts.layout import MaskFolder
+from tagseg.artifacts.cam_file import write_cam
 from tagseg.artifacts.mask_file import write_confidence, write_mask
-from tagseg.assemble.networks import crf_settings, superpixel_cache
+from tagseg.assemble.maps import chosen_records, read_mask_maps, read_unwalked_maps
+from tagseg.assemble.networks import crf_settings, load_affinity_network
 from tagseg.cams.batches import Batch
 from tagseg.data.augment import normalize_image
 from tagseg.data.images import read_image
 from tagseg.models.affinity import predict_boundary
-from tagseg.recipe import Recipe
 from tagseg.refine.background import otsu_background
 from tagseg.refine.pseudo_mask import PseudoMask, confidence_mask, label_scores
 from tagseg.refine.random_walk import walk_cam
 from tagseg.refine.refiner import CrfRefiner, PixelAdaptive, Refiner, SuperpixelSnap, refine_in_order
-from tagseg.stages.context import RunContext
-from tagseg.stages.extract_cams import cam_path, read_seed_maps
+from tagseg.stages.context import StageContext
 from tagseg.stages.make_masks.objects import make_instances
-from tagseg.stages.superpixels import compute_superpixels
-from tagseg.stages.train_affinity import load_affinity_network
-from tagseg.stages.work import chosen_records, do_missing, do_missing_batches
-from tagseg.types import Image, ImageRecord, Split
+from tagseg.stages.work import compute_superpixels, count_gone, do_missing, do_missing_batches
+from tagseg.types import Image, ImageRecord
 
 RULE_IMAGES = 500
 """Most images, evenly spaced, that the automatic background score looks at."""
 
 
-def run(context: RunContext) -> dict[str, Any]:
+def run(context: StageContext) -> dict[str, Any]:
     """Walk the maps where the recipe says so, settle the background score, then cut and sharpen the masks."""
-    compute_superpixels(context)
-    recipe = context.recipe
-    folder = MaskFolder(context.folder.output("make_masks"))
-    records = mask_records(recipe, context.train, context.evaluation)
-    if recipe.needs_affinity:
-        _walk_maps(context, folder, records)
+    recipe, records = context.recipe, _records(context)
+    if recipe.cams.average_over_regions or "superpixels" in recipe.masks.refine:
+        compute_superpixels(context)
+    if recipe.masks.walks:
+        _walk_maps(context, records)
     background_score = _settle_background(context, records)
-    _write_masks(context, folder, records, background_score=background_score)
+    _write_masks(context, records, background_score=background_score)
     if recipe.masks.instances:
-        make_instances(context, folder, records, background_score=background_score)
+        make_instances(context, records, background_score=background_score)
     return {"images": len(records), "background_score": background_score}
 
 
-def count_missing(context: RunContext) -> int:
+def count_missing(context: StageContext) -> int:
     """Count the files of the stage that are not there."""
-    folder = MaskFolder(context.folder.output("make_masks"))
-    records = mask_records(context.recipe, context.train, context.evaluation)
-    return sum(not path.exists() for record in records for path in _outputs(context.recipe, folder, record))
+    return count_gone(path for record in _records(context) for path in _outputs(context, record))
 
 
-def _outputs(recipe: Recipe, folder: MaskFolder, record: ImageRecord) -> list[Path]:
+def _outputs(context: StageContext, record: ImageRecord) -> list[Path]:
     """Return the files that the recipe asks for, of one image."""
-    asked = [(recipe.needs_affinity, cam_path(folder.maps, record)), (recipe.masks.soft_scores, folder.scores(record))]
-    asked.append((recipe.masks.instances, folder.instances(record)))
-    return [folder.labels(record), folder.confidence(record), *(path for wanted, path in asked if wanted)]
+    layout, masks = context.folder, context.recipe.masks
+    asked = [(masks.walks, layout.walked_cam), (masks.soft_scores, layout.soft_scores)]
+    asked.append((masks.instances, layout.instances))
+    return [layout.pseudo_mask(record), layout.confidence(record), *(path(record) for wanted, path in asked if wanted)]
 
 
-def mask_records(recipe: Recipe, train: Split, evaluation: Split | None) -> tuple[ImageRecord, ...]:
-    """Return the images whose pseudo masks the recipe asks for, each once, by id."""
-    return chosen_records(recipe.masks.splits, train, evaluation)
+def _records(context: StageContext) -> tuple[ImageRecord, ...]:
+    return chosen_records(context.recipe.masks.splits, context.train, context.evaluation)
 
 
-def read_mask_maps(context: RunContext, record: ImageRecord) -> CamFile:
-    """Read the maps that an image's pseudo mask is cut from: walked ones, or the seeds' where nothing walks."""
-    if context.recipe.needs_affinity:
-        return read_cam(cam_path(MaskFolder(context.folder.output("make_masks")).maps, record))
-    averaged = context.recipe.masks_average
-    return read_seed_maps(context.folder.output("extract_cams"), record, context.recipe, averaged=averaged)
-
-
-def _walk_maps(context: RunContext, folder: MaskFolder, records: tuple[ImageRecord, ...]) -> None:
+def _walk_maps(context: StageContext, records: tuple[ImageRecord, ...]) -> None:
     """Write the walked maps of all images that have none yet; each process takes its share of the batches."""
-    fabric, recipe = context.fabric, context.recipe
-    network = load_affinity_network(context)
-    seeds, backbone = context.folder.output("extract_cams"), network.backbone
+    fabric, recipe, layout = context.fabric, context.recipe, context.folder
+    network = load_affinity_network(recipe, layout.affinity_weights).to(fabric.device)
+    backbone = network.backbone
 
     def work(batch: Batch, images: list[Image]) -> None:
         pixels = torch.stack([normalize_image(image, mean=backbone.mean, std=backbone.std) for image in images])
         with fabric.autocast():
             boundaries = predict_boundary(network, pixels.to(fabric.device))
         for record, boundary in zip(batch, boundaries, strict=True):
-            maps = read_seed_maps(seeds, record, recipe, averaged=recipe.masks_average)
+            maps = read_unwalked_maps(layout, record, recipe, regions=context.regions)
             walked = torch.from_numpy(maps.cam)
             if maps.label_ids:
                 walked = walk_cam(
@@ -93,19 +78,19 @@ def _walk_maps(context: RunContext, folder: MaskFolder, records: tuple[ImageReco
                     beta=recipe.masks.walk_beta,
                     doublings=recipe.masks.walk_doublings,
                 )
-            write_cam(cam_path(folder.maps, record), walked.cpu().numpy(), maps.label_ids, dtype=recipe.cams.dtype)
+            write_cam(layout.walked_cam(record), walked.cpu().numpy(), maps.label_ids, dtype=recipe.cams.dtype)
 
     do_missing_batches(
         context,
         "Walking the maps",
         records=records,
         batch_size=recipe.cams.batch_size,
-        output=lambda record: cam_path(folder.maps, record),
+        output=layout.walked_cam,
         work=work,
     )
 
 
-def _settle_background(context: RunContext, records: tuple[ImageRecord, ...]) -> float:
+def _settle_background(context: StageContext, records: tuple[ImageRecord, ...]) -> float:
     """Return the recipe's background score, or the one that the rule finds without masks; the log says which."""
     values, progress = context.recipe.masks, context.progress
     if values.background_rule == "fixed":
@@ -114,7 +99,9 @@ def _settle_background(context: RunContext, records: tuple[ImageRecord, ...]) ->
     if context.fabric.is_global_zero:
         tagged = [record for record in records if record.tags]
         chosen = tagged[:: max(1, -(-len(tagged) // RULE_IMAGES))]
-        found = otsu_background(read_mask_maps(context, record) for record in chosen)
+        found = otsu_background(
+            read_mask_maps(context.folder, record, context.recipe, regions=context.regions) for record in chosen
+        )
         if found is None:
             progress.warn(f"no map has two different scores: the background score is masks.background_score, {score}")
         else:
@@ -123,27 +110,25 @@ def _settle_background(context: RunContext, records: tuple[ImageRecord, ...]) ->
     return context.fabric.broadcast(score)
 
 
-def _write_masks(
-    context: RunContext, folder: MaskFolder, records: tuple[ImageRecord, ...], *, background_score: float
-) -> None:
+def _write_masks(context: StageContext, records: tuple[ImageRecord, ...], *, background_score: float) -> None:
     """Write the pseudo masks of all images that have none yet; each process takes its share."""
-    values, classes = context.recipe.masks, context.train.classes
+    values, classes, layout = context.recipe.masks, context.train.classes, context.folder
 
     def work(record: ImageRecord) -> None:
-        maps = read_mask_maps(context, record)
+        maps = read_mask_maps(layout, record, context.recipe, regions=context.regions)
         scores = label_scores(torch.from_numpy(maps.cam).to(context.fabric.device), background_score)
         steps = _refiners(context, record)
         if steps:
             scores = refine_in_order(read_image(record.image_path), scores, steps)
         mask = PseudoMask.from_scores(scores, maps.label_ids)
-        write_mask(folder.labels(record), mask.labels, classes)
+        write_mask(layout.pseudo_mask(record), mask.labels, classes)
         if values.soft_scores:
             soft = scores[1:].clamp(0, 1).cpu().numpy()
-            write_cam(folder.scores(record), soft, maps.label_ids, dtype=context.recipe.cams.dtype)
+            write_cam(layout.soft_scores(record), soft, maps.label_ids, dtype=context.recipe.cams.dtype)
         trusted = confidence_mask(mask.labels, mask.margin, keep_fraction=values.keep_fraction)
-        write_confidence(folder.confidence(record), trusted)
+        write_confidence(layout.confidence(record), trusted)
 
-    kinds = [folder.labels, folder.confidence, *([folder.scores] if values.soft_scores else [])]
+    kinds = [layout.pseudo_mask, layout.confidence, *([layout.soft_scores] if values.soft_scores else [])]
     do_missing(
         context,
         "Making pseudo masks",
@@ -153,14 +138,14 @@ def _write_masks(
     )
 
 
-def _refiners(context: RunContext, record: ImageRecord) -> list[Refiner]:
+def _refiners(context: StageContext, record: ImageRecord) -> list[Refiner]:
     """Return what the recipe does to an image's label scores after the walk, in order."""
     recipe, steps = context.recipe, []
     for name in recipe.masks.refine:
         if name == "crf":
             steps.append(CrfRefiner(crf_settings(recipe), certainty=recipe.crf.certainty))
         elif name == "superpixels":
-            steps.append(SuperpixelSnap(superpixel_cache(recipe).read(record.image_path)))
+            steps.append(SuperpixelSnap(context.regions.read(record.image_path)))
         elif name == "pixel_adaptive":
             steps.append(PixelAdaptive())
     return steps

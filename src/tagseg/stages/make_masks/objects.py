@@ -3,24 +3,21 @@
 import torch
 
 from tagseg.artifacts.instance_file import write_instances
-from tagseg.artifacts.layout import MaskFolder
+from tagseg.assemble.maps import read_unwalked_maps
+from tagseg.assemble.networks import load_affinity_network
 from tagseg.data.augment import normalize_image
 from tagseg.data.images import read_image
 from tagseg.models.affinity import AffinityNetwork, predict_boundary, predict_displacement
 from tagseg.refine.instances import Instance, InstanceSettings, find_instances
-from tagseg.stages.context import RunContext
-from tagseg.stages.extract_cams import read_seed_maps
-from tagseg.stages.train_affinity import load_affinity_network
+from tagseg.stages.context import StageContext
 from tagseg.stages.work import do_missing
 from tagseg.types import ImageRecord
 
 
-def make_instances(
-    context: RunContext, folder: MaskFolder, records: tuple[ImageRecord, ...], *, background_score: float
-) -> None:
+def make_instances(context: StageContext, records: tuple[ImageRecord, ...], *, background_score: float) -> None:
     """Write the object masks of all images that have none yet; each process takes its share."""
-    values = context.recipe.masks
-    network = load_affinity_network(context)
+    values, layout = context.recipe.masks, context.folder
+    network = load_affinity_network(context.recipe, layout.affinity_weights).to(context.fabric.device)
     settings = InstanceSettings(
         radius=values.walk_radius,
         beta=values.walk_beta,
@@ -29,22 +26,21 @@ def make_instances(
     )
 
     def work(record: ImageRecord) -> None:
-        write_instances(folder.instances(record), _instances_of(context, network, record, settings=settings))
+        write_instances(layout.instances(record), _instances_of(context, network, record, settings=settings))
 
     do_missing(
         context,
         "Making object masks",
         records=records,
-        outputs=lambda record: [folder.instances(record)],
+        outputs=lambda record: [layout.instances(record)],
         work=work,
     )
 
 
 def _instances_of(
-    context: RunContext, network: AffinityNetwork, record: ImageRecord, *, settings: InstanceSettings
+    context: StageContext, network: AffinityNetwork, record: ImageRecord, *, settings: InstanceSettings
 ) -> list[Instance]:
-    averaged = context.recipe.masks_average
-    maps = read_seed_maps(context.folder.output("extract_cams"), record, context.recipe, averaged=averaged)
+    maps = read_unwalked_maps(context.folder, record, context.recipe, regions=context.regions)
     if not maps.label_ids:
         return []
     backbone, device = network.backbone, context.fabric.device

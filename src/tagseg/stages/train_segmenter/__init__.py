@@ -1,6 +1,5 @@
 """Stage 5: the segmentation network, taught by pseudo masks or by ground truth; leaves ``5_segmenter/``."""
 
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from tagseg.assemble.segmenter import (
     NAME,
     build_segmenter_learner,
     build_segmenter_transform,
-    prediction_settings,
     segmenter_gradients,
 )
 from tagseg.data.augment import normalize_image
@@ -22,19 +20,20 @@ from tagseg.evaluation.confusion import ConfusionMatrix
 from tagseg.evaluation.scores import compute_scores
 from tagseg.models.segmentation_network import SegmentationNetwork
 from tagseg.prediction.segment import segment
-from tagseg.stages.context import RunContext
+from tagseg.stages.context import StageContext
 from tagseg.stages.loaders import epoch_sampler, training_loader
-from tagseg.stages.train_segmenter.labels import Lessons, balanced_weights, choose_lessons
+from tagseg.stages.train_segmenter.labels import LabelledSplit, balanced_weights, choose_labels
 from tagseg.stages.validate import spread
+from tagseg.stages.work import count_gone
 from tagseg.training.loop import Learner, Session, resume, train
 from tagseg.training.seed import seed_everything
 
 
-def run(context: RunContext) -> dict[str, Any]:
+def run(context: StageContext) -> dict[str, Any]:
     """Train the segmentation network, or go on training it."""
     fabric, recipe = context.fabric, context.recipe
-    folder = context.folder.output("train_segmenter")
-    lessons = choose_lessons(context)
+    folder = context.folder.segmenter
+    labelled = choose_labels(context)
     seed_everything(recipe.seed)
     learner = build_segmenter_learner(recipe, num_labels=context.train.classes.num_labels)
     network = learner.networks[NAME]
@@ -43,11 +42,11 @@ def run(context: RunContext) -> dict[str, Any]:
     if warning:
         context.progress.warn(warning)
     learner = learner.set_up(fabric)
-    loader = _loader(context, network, lessons)
+    loader = _loader(context, network, labelled)
     sampler = loader.batch_sampler
     assert isinstance(sampler, EpochSampler)
     settings = loop_settings(recipe.segmenter)
-    weights = balanced_weights(lessons).to(fabric.device) if recipe.segmenter.balance else None
+    weights = balanced_weights(labelled).to(fabric.device) if recipe.segmenter.balance else None
     images = settings.epochs * sampler.steps_per_epoch * sampler.batch_size
     with context.progress.task("Training the segmenter", total=images, done=step * sampler.batch_size) as task:
         session = Session(
@@ -59,34 +58,31 @@ def run(context: RunContext) -> dict[str, Any]:
     figures = figures or _validate(context, kept)  # no step was left to take
     if fabric.is_global_zero:
         notes = {"labels": recipe.segmenter.labels, "strategy": recipe.segmenter.strategy, "seed": recipe.seed}
-        settings = asdict(prediction_settings(recipe))
-        save_segmenter(folder, kept, context.train.classes, prediction=settings, notes=notes)
+        save_segmenter(folder, kept, context.train.classes, prediction={}, notes=notes)
     fabric.barrier()
-    found = {"images": len(lessons.split), "labels": recipe.segmenter.labels, "threads": torch.get_num_threads()}
-    return {**found, **figures}
+    return {"images": len(labelled.split), "labels": recipe.segmenter.labels, **figures}
 
 
-def count_missing(context: RunContext) -> int:
+def count_missing(context: StageContext) -> int:
     """Return how many files of the trained network are gone."""
-    folder = context.folder.output("train_segmenter")
-    return sum(not (folder / name).exists() for name in (WEIGHTS_NAME, DESCRIPTION_NAME))
+    return count_gone(context.folder.segmenter / name for name in (WEIGHTS_NAME, DESCRIPTION_NAME))
 
 
-def _loader(context: RunContext, network: SegmentationNetwork, lessons: Lessons) -> TrainingLoader:
+def _loader(context: StageContext, network: SegmentationNetwork, labelled: LabelledSplit) -> TrainingLoader:
     """Return this process's batches of crops with their labels."""
     recipe = context.recipe
     dataset = TrainingSet(
-        lessons.split,
+        labelled.split,
         build_segmenter_transform(recipe, network),
         seed=recipe.seed,
-        labels=lessons.labels,
-        confidence=lessons.confidence,
+        labels=labelled.labels,
+        confidence=labelled.confidence,
     )
-    sampler = epoch_sampler(context, len(lessons.split), section="segmenter")
+    sampler = epoch_sampler(context, len(labelled.split), section="segmenter")
     return training_loader(context, dataset, sampler)
 
 
-def _kept(context: RunContext, learner: Learner) -> SegmentationNetwork:
+def _kept(context: StageContext, learner: Learner) -> SegmentationNetwork:
     """Return the network that the recipe keeps: the running mean of the weights, or the last ones. No mask decides."""
     if context.recipe.segmenter.keep == "average":
         kept = learner.averages[NAME].network
@@ -96,7 +92,7 @@ def _kept(context: RunContext, learner: Learner) -> SegmentationNetwork:
     return kept
 
 
-def _validate(context: RunContext, network: SegmentationNetwork) -> dict[str, float]:
+def _validate(context: StageContext, network: SegmentationNetwork) -> dict[str, float]:
     """Score the network on some images of the evaluation split, at one scale: for information, it decides nothing."""
     split, fabric = context.evaluation, context.fabric
     known = tuple(record for record in split.records if record.mask) if split else ()

@@ -7,13 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tagseg.artifacts.layout import MaskFolder
+from tagseg.artifacts.layout import RunLayout
 from tagseg.artifacts.mask_file import read_confidence, read_mask
 from tagseg.classes import VOID
 from tagseg.data.datasets import ConfidenceSource, LabelSource
 from tagseg.errors import DataError
 from tagseg.losses.segmentation import label_balance
-from tagseg.stages.context import RunContext
+from tagseg.stages.context import StageContext
 from tagseg.stages.validate import spread
 from tagseg.types import ImageRecord, LabelMap, Split
 
@@ -22,7 +22,7 @@ BALANCE_IMAGES = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Lessons:
+class LabelledSplit:
     """What the segmentation network learns from.
 
     Args:
@@ -36,44 +36,43 @@ class Lessons:
     confidence: ConfidenceSource | None
 
 
-def choose_lessons(context: RunContext) -> Lessons:
+def choose_labels(context: StageContext) -> LabelledSplit:
     """Return the pseudo masks of the training images, or their ground truth when the recipe asks for the upper bound.
 
     Raises:
         DataError: when ground truth is asked for and no training image has any.
     """
-    if context.recipe.needs_masks:
-        folder = MaskFolder(context.folder.output("make_masks"))
-        return Lessons(context.train, PseudoLabels(folder), PseudoConfidence(folder))
+    if context.recipe.segmenter.labels == "pseudo":
+        return LabelledSplit(context.train, PseudoLabels(context.folder), PseudoConfidence(context.folder))
     known = tuple(record for record in context.train.records if record.mask is not None)
     if not known:
         raise DataError(
             f"the fully supervised upper bound learns from masks, got none for {len(context.train)} training images",
             help="give the data set masks, or set segmenter.labels='pseudo'",
         )
-    return Lessons(replace(context.train, records=known), TrueLabels(), None)
+    return LabelledSplit(replace(context.train, records=known), TrueLabels(), None)
 
 
 @dataclass(frozen=True, slots=True)
 class PseudoLabels:
     """The pseudo masks of a run, as labels to learn from."""
 
-    folder: MaskFolder
+    layout: RunLayout
 
     def read(self, record: ImageRecord) -> LabelMap:
         """Return the pseudo mask of an image."""
-        return read_mask(self.folder.labels(record))
+        return read_mask(self.layout.pseudo_mask(record))
 
 
 @dataclass(frozen=True, slots=True)
 class PseudoConfidence:
     """Which pixels of the pseudo masks of a run to trust."""
 
-    folder: MaskFolder
+    layout: RunLayout
 
     def read(self, record: ImageRecord) -> np.ndarray:
         """Return the (H, W) bool confidence mask of an image."""
-        return read_confidence(self.folder.confidence(record))
+        return read_confidence(self.layout.confidence(record))
 
 
 class TrueLabels:
@@ -85,12 +84,12 @@ class TrueLabels:
         return record.mask.read()
 
 
-def balanced_weights(lessons: Lessons) -> Float[Tensor, " K"]:
+def balanced_weights(labelled: LabelledSplit) -> Float[Tensor, " K"]:
     """Return the weight of each label in the loss, from how often it occurs among the pixels to learn from."""
     counts = np.zeros(VOID + 1, np.int64)
-    for record in spread(lessons.split.records, BALANCE_IMAGES):
-        labels = lessons.labels.read(record)
-        if lessons.confidence is not None:
-            labels = np.where(lessons.confidence.read(record), labels, np.uint8(VOID))
+    for record in spread(labelled.split.records, BALANCE_IMAGES):
+        labels = labelled.labels.read(record)
+        if labelled.confidence is not None:
+            labels = np.where(labelled.confidence.read(record), labels, np.uint8(VOID))
         counts += np.bincount(labels.ravel(), minlength=VOID + 1)
-    return label_balance(torch.from_numpy(counts[: lessons.split.classes.num_labels]))
+    return label_balance(torch.from_numpy(counts[: labelled.split.classes.num_labels]))

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lightning_fabric import Fabric
+from kit.contexts import stage_context
 
 from tagseg.artifacts.cam_file import read_cam, write_cam
 from tagseg.artifacts.run_folder import RunFolder
+from tagseg.artifacts.scores_file import SCORES_FORMAT
 from tagseg.data.layouts.folder import read_folder
 from tagseg.data.synthetic import write_dataset
-from tagseg.progress import SilentProgress
 from tagseg.recipe import make_recipe
 from tagseg.stages import evaluate
-from tagseg.stages.context import RunContext
-from tagseg.stages.evaluate import SCORES_FORMAT, why_outdated
+from tagseg.stages.context import StageContext
+from tagseg.stages.evaluate import why_outdated
 from tagseg.types import Split
 
 SIDE = 64
@@ -31,7 +31,7 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Split:
 
 
 @pytest.fixture
-def context(split: Split, tmp_path: Path) -> RunContext:
+def context(split: Split, tmp_path: Path) -> StageContext:
     """Return a run whose maps fade over each object and spill over its right edge; it made no masks."""
     data = {"format": "folder", "root": "photos"}
     settings = [f"evaluation.background_scores={CUTS}", "segmenter.enabled=false", 'masks.splits=["eval"]']
@@ -45,12 +45,11 @@ def context(split: Split, tmp_path: Path) -> RunContext:
     folder.mark_started("make_masks", "x")
     folder.mark_done("make_masks", "x", {"background_score": 0.3})
     recipe = make_recipe({"name": "small", "data": data}, settings)
-    fabric = Fabric(accelerator="cpu", devices=1)
     masked = Split("eval", split.classes, split.records)
-    return RunContext(fabric, recipe, folder, Split("train", split.classes, ()), masked, "", SilentProgress())
+    return stage_context("evaluate", recipe, tmp_path, Split("train", split.classes, ()), masked)
 
 
-def scores_of(context: RunContext, monkeypatch: pytest.MonkeyPatch) -> dict:
+def scores_of(context: StageContext, monkeypatch: pytest.MonkeyPatch) -> dict:
     monkeypatch.setattr(evaluate, "score_pseudo_masks", lambda context, background_score: None)
     monkeypatch.setattr(evaluate, "score_sure_seeds", lambda context: None)
     evaluate.run(context)

@@ -7,20 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lightning_fabric import Fabric
+from kit.contexts import stage_context
 
 from tagseg.artifacts.cam_file import write_cam
-from tagseg.artifacts.layout import MaskFolder
 from tagseg.artifacts.mask_file import write_confidence, write_mask
-from tagseg.artifacts.run_folder import RunFolder
 from tagseg.classes import VOID, ClassTable
 from tagseg.errors import ArtifactError
 from tagseg.progress import SilentProgress, Task
 from tagseg.recipe import make_recipe
-from tagseg.stages.context import RunContext
 from tagseg.stages.evaluate.masks import score_pseudo_masks, score_sure_seeds
-from tagseg.stages.extract_cams import cam_path
-from tagseg.stages.seeds import seed_folder
 from tagseg.types import ImageRecord, Split
 
 CLASSES = ClassTable(("cat", "dog", "owl"))
@@ -98,17 +93,16 @@ def make_context(root, images, *settings, train="abc", evaluation: str | None = 
         for name, image_ids in (("train", train), ("eval", evaluation))
         if image_ids is not None
     ]
-    fabric = Fabric(accelerator="cpu", devices=1)
-    context = RunContext(fabric, recipe, RunFolder(root), splits[0], splits[1] if evaluation else None, "", Counted())
-    masks, maps = MaskFolder(context.folder.output("make_masks")), context.folder.output("extract_cams")
+    context = stage_context("evaluate", recipe, root, splits[0], splits[1] if evaluation else None, progress=Counted())
+    layout = context.folder
     for record in {record.image_id: record for split in splits for record in split.records}.values():
         made = images[record.image_id][1]
-        write_mask(masks.labels(record), made.labels, CLASSES)
-        write_confidence(masks.confidence(record), made.trusted)
+        write_mask(layout.pseudo_mask(record), made.labels, CLASSES)
+        write_confidence(layout.confidence(record), made.trusted)
         cam = (made.steps / 255).astype(np.float32)
-        write_cam(cam_path(masks.maps if recipe.needs_affinity else maps, record), cam, record.tags)
+        write_cam(layout.walked_cam(record) if recipe.needs_affinity else layout.cam(record), cam, record.tags)
         if record.image_id in train:
-            write_mask(seed_folder(context).path(record), made.seeds, CLASSES)
+            write_mask(layout.seeds(record), made.seeds, CLASSES)
     return context
 
 
@@ -242,7 +236,7 @@ def test_masks_of_the_asked_splits_only_are_scored(tmp_path, images):
     # Of the evaluation split's images with ground truth only b is trained on too.
     context = make_context(tmp_path, images, 'masks.splits=["train"]')
     for image_id in "de":
-        MaskFolder(context.folder.output("make_masks")).labels(records(images, image_id)[0]).unlink()
+        context.folder.pseudo_mask(records(images, image_id)[0]).unlink()
     found = score_pseudo_masks(context, background_score=0.25)
     assert found is not None
     assert found[0]["images"] == 1
@@ -251,7 +245,7 @@ def test_masks_of_the_asked_splits_only_are_scored(tmp_path, images):
 
 def test_a_missing_pseudo_mask_is_an_error_not_a_better_score(tmp_path, images):
     context = make_context(tmp_path, images)
-    MaskFolder(context.folder.output("make_masks")).labels(records(images, "d")[0]).unlink()
+    context.folder.pseudo_mask(records(images, "d")[0]).unlink()
     with pytest.raises(ArtifactError, match=r"labels/d\.png must exist"):
         score_pseudo_masks(context, background_score=0.25)
 
@@ -266,7 +260,7 @@ def test_masks_that_are_trusted_nowhere_have_no_scores(tmp_path, images):
 
 def test_sure_seeds_are_scored_where_they_are_labelled(tmp_path, images):
     context = make_context(tmp_path, images, train="abcd", without_truth="c")
-    write_mask(seed_folder(context).path(records(images, "e")[0]), images["e"][1].seeds, CLASSES)
+    write_mask(context.folder.seeds(records(images, "e")[0]), images["e"][1].seeds, CLASSES)
     found = score_sure_seeds(context)
     assert found is not None
 
@@ -285,7 +279,7 @@ def test_sure_seeds_are_scored_where_they_are_labelled(tmp_path, images):
 
 def test_images_without_seeds_are_left_out(tmp_path, images):
     context = make_context(tmp_path, images, train="abcd")
-    seed_folder(context).path(records(images, "b")[0]).unlink()
+    context.folder.seeds(records(images, "b")[0]).unlink()
     found = score_sure_seeds(context)
     assert found is not None
     assert found["images"] == 1

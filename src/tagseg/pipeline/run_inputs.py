@@ -1,0 +1,64 @@
+"""What a run starts from, and what of it each stage is handed: the stage's fingerprint is made of the same."""
+
+from dataclasses import dataclass
+
+from lightning_fabric import Fabric
+
+from tagseg.artifacts.run_folder import RunFolder, fingerprint
+from tagseg.assemble.data import LoadedData, superpixel_cache
+from tagseg.pipeline.order import declared_sections, needed_stages
+from tagseg.progress import Progress
+from tagseg.recipe import Recipe
+from tagseg.recipe.view import view_of
+from tagseg.stages.context import Stage, StageContext
+
+FINGERPRINTS = 2
+"""Version of how the inputs of a stage are named; results of a run with another one are made again."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunInputs:
+    """One run: what to do, on what, where.
+
+    Args:
+        fabric: devices, precision and processes.
+        recipe: all values.
+        folder: the run folder.
+        data: the readable images, and names of their content.
+    """
+
+    fabric: Fabric
+    recipe: Recipe
+    folder: RunFolder
+    data: LoadedData
+
+    def context(self, stage: Stage, *, progress: Progress) -> StageContext:
+        """Return what a stage works with.
+
+        Args:
+            stage: one of the pipeline.
+            progress: told what happens.
+        """
+        splits = self.data.splits
+        return StageContext(
+            fabric=self.fabric,
+            recipe=view_of(self.recipe, declared_sections(stage, self.recipe)),
+            folder=self.folder,
+            train=splits.train,
+            evaluation=splits.evaluation,
+            test=splits.segmenter_test,
+            stages=tuple(each.name for each in needed_stages(self.recipe)),
+            regions=superpixel_cache(self.recipe),
+            workers=self.recipe.engine.workers,
+            progress=progress,
+        )
+
+    def fingerprint(self, stage: Stage) -> str:
+        """Name the inputs of a stage: images and tags, seed, precision, and the sections that it may read."""
+        values = self.recipe.model_dump(mode="json")
+        # Where regions are kept changes nothing; the images to test on, nothing that the earlier stages make.
+        values["superpixels"].pop("cache")
+        tested = {key: values["data"].pop(key) for key in list(values["data"]) if key.startswith("test_")}
+        inputs = {section: values[section] for section in (*declared_sections(stage, self.recipe), "data")}
+        parts = [inputs, self.recipe.seed, self.recipe.engine.precision, self.data.fingerprint]
+        return fingerprint(*parts, *((tested, self.data.test_fingerprint) if stage.tests else ()))

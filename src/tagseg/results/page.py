@@ -1,0 +1,52 @@
+"""The page of a run: written for any run folder, and for a run at work."""
+
+from pathlib import Path
+
+from tagseg.progress import Progress, SilentProgress
+from tagseg.results.gallery import gather_gallery
+from tagseg.results.source import ReportSource, open_source
+from tagseg.results.summary import gather_report
+from tagseg.system.atomic import atomic_write
+
+
+def write_report(root: Path, out: Path | None = None, *, progress: Progress | None = None) -> Path:
+    """Write the page of any run folder, finished or not.
+
+    Args:
+        root: the run folder.
+        out: the HTML file; ``report.html`` in the run folder by default.
+        progress: told after every image.
+
+    Returns:
+        The file.
+
+    Raises:
+        ArtifactError: when the folder holds no run, or the page cannot be written.
+        DataError: when the data set cannot be read and nothing in the folder tells the classes.
+    """
+    source = open_source(root)
+    path = out or source.folder.report_path
+    write_page(source, path, progress=progress or SilentProgress())
+    return path
+
+
+def write_page(source: ReportSource, path: Path, *, progress: Progress, search: bool = True) -> int:
+    """Write the page of a run.
+
+    Args:
+        source: the run.
+        path: the HTML file.
+        progress: told after every image.
+        search: whether to look for the worst, the best and the most uncertain images, or to take a few at random.
+
+    Returns:
+        How many images it shows.
+
+    Raises:
+        ArtifactError: when a file of the run is not as tagseg wrote it, or the page cannot be written.
+    """
+    from tagseg.report.html import render_report  # a template engine that nothing else needs
+
+    gallery = gather_gallery(source, progress=progress, search=search)
+    atomic_write(path, render_report(gather_report(source, gallery)).encode())
+    return len(gallery.images)
