@@ -65,6 +65,6 @@ def declared_sections(stage: Stage, recipe: Recipe) -> tuple[str, ...]:
 
     The stage is handed these and no others (:func:`tagseg.recipe.view.view_of`), and its fingerprint is made of these.
     """
-    before = PIPELINE[: PIPELINE.index(stage)]
-    reading = [*(each for each in before if not why_unneeded(each.name, recipe)), stage]
-    return tuple(sorted({section for each in reading for section in each.sections}))
+    position = [each.name for each in PIPELINE].index(stage.name)
+    before = [each for each in PIPELINE[:position] if not why_unneeded(each.name, recipe)]
+    return tuple(sorted({section for each in (*before, stage) for section in each.sections}))

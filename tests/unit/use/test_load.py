@@ -1,3 +1,5 @@
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +11,14 @@ from PIL import Image
 from tagseg.artifacts.onnx_file import OnnxCheck
 from tagseg.artifacts.run_folder import RunFolder
 from tagseg.artifacts.segmenter_file import load_segmenter, save_segmenter
+from tagseg.artifacts.settings_file import write_prediction_settings
+from tagseg.assemble.segmenter import prediction_settings
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError
 from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
+from tagseg.prediction.segmenter import PredictionSettings
 from tagseg.progress import SilentProgress
+from tagseg.recipe import make_recipe, to_toml
 from tagseg.use.export import export_segmenter
 from tagseg.use.load import find_segmenter, load
 
@@ -109,8 +115,34 @@ def test_safetensors_are_exported_to_a_folder_that_loads(run: RunFolder, tmp_pat
     assert exported.files == (out / "segmenter.safetensors", out / "segmenter.json")
     assert exported.check is None
     assert load_segmenter(out).notes == {"recipe": "tiny"}
-    for name in ("segmenter.safetensors", "segmenter.json"):
-        assert (out / name).read_bytes() == (run.output("train_segmenter") / name).read_bytes()
+    assert (out / "segmenter.safetensors").read_bytes() == (run.segmenter / "segmenter.safetensors").read_bytes()
+    before, after = (json.loads((folder / "segmenter.json").read_text()) for folder in (run.segmenter, out))
+    assert after.pop("prediction") == {
+        **json.loads(json.dumps(asdict(PredictionSettings()))),
+        **before.pop("prediction"),
+    }
+    assert after == before
+
+
+def test_a_run_is_used_as_it_was_last_tested_and_an_export_keeps_that(tmp_path: Path) -> None:
+    run, out = RunFolder(tmp_path / "run"), tmp_path / "out"
+    save(run.segmenter)
+    assert load(run.root, device="cpu").settings == PredictionSettings()  # nothing says otherwise
+    recipe = make_recipe({"name": "tiny", "data": {"format": "synthetic"}}, ["prediction.flip=true"])
+    run.recipe_path.write_text(to_toml(recipe))
+    assert load(run.root, device="cpu").settings == prediction_settings(recipe)  # before stage 6: as the recipe says
+    write_prediction_settings(run.prediction_settings, {"scales": [0.5, 1.0], "max_side_px": 100})
+    tested = PredictionSettings(scales=(0.5, 1.0), max_side_px=100)
+    export_segmenter(run.root, out, format="safetensors", check_images=[], progress=SilentProgress())
+    for source in (run.root, run.segmenter, run.segmenter / "segmenter.json", out):
+        assert load(source, device="cpu").settings == tested
+
+
+def test_the_settings_of_a_run_of_version_0_1_are_in_its_description(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    save(run.segmenter, scales=[0.25], max_side_px=None)
+    run.recipe_path.write_text(to_toml(make_recipe({"name": "tiny", "data": {"format": "synthetic"}})))
+    assert load(run.root, device="cpu").settings == PredictionSettings(scales=(0.25,), max_side_px=None)
 
 
 class FakeExport:

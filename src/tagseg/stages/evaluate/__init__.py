@@ -11,7 +11,7 @@ from tagseg.assemble.maps import chosen_records, read_maps
 from tagseg.evaluation.activation_share import ActivationCount
 from tagseg.evaluation.threshold import BackgroundSweep, best
 from tagseg.stages.context import StageContext
-from tagseg.stages.evaluate.masks import score_pseudo_masks, score_sure_seeds
+from tagseg.stages.evaluate.pseudo_masks import score_pseudo_masks, score_sure_seeds
 from tagseg.stages.evaluate.segmenter import score_segmenter
 from tagseg.system.atomic import atomic_write
 from tagseg.types import ImageRecord

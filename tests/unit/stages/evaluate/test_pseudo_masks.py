@@ -15,7 +15,7 @@ from tagseg.classes import VOID, ClassTable
 from tagseg.errors import ArtifactError
 from tagseg.progress import SilentProgress, Task
 from tagseg.recipe import make_recipe
-from tagseg.stages.evaluate.masks import score_pseudo_masks, score_sure_seeds
+from tagseg.stages.evaluate.pseudo_masks import score_pseudo_masks, score_sure_seeds
 from tagseg.types import ImageRecord, Split
 
 CLASSES = ClassTable(("cat", "dog", "owl"))
