@@ -114,11 +114,17 @@ def _run_in_process(
             if only is None:
                 rehearse(inputs)
             _describe(inputs)
-            _, reason = choose_accelerator(recipe.engine.accelerator)
-            threads = torch.get_num_threads()
-            progress.note(f"running on {fabric.device.type} ({reason}), {threads} thread(s) a process")
+            _say_where(inputs, progress=progress)
         for stage in PIPELINE:
             _step(inputs, stage, only=only, progress=progress if first else heard)
+
+
+def _say_where(inputs: RunInputs, *, progress: Progress) -> None:
+    """Say what the stages run on and why, where there is something to do."""
+    if any(inputs.folder.stage_status(stage.name).state != "done" for stage in needed_stages(inputs.recipe)):
+        _, reason = choose_accelerator(inputs.recipe.engine.accelerator)
+        threads = torch.get_num_threads()
+        progress.note(f"running on {inputs.fabric.device.type} ({reason}), {threads} thread(s) a process")
 
 
 def _step(inputs: RunInputs, stage: Stage, *, only: str | None, progress: Progress) -> None:
