@@ -196,6 +196,7 @@ class TestLook:
 
     def test_the_legend_has_names_areas_and_scores(self, page: Any, both: Client) -> None:
         choose(page, upload("a.png", encoded()))
+        drawn(page)
         (found,) = both.send("/predict", ("a.png", encoded())).json()["images"]
         rows = [row.split("\t") for row in page.locator("#legend tr").all_inner_texts()]
         wanted = [
@@ -291,6 +292,7 @@ class TestClassifierOnly:
 
     def test_the_likely_tags_are_ticked(self, page: Any, cams_only: Client) -> None:
         choose(page, upload("a.png", encoded()))
+        drawn(page)
         (found,) = cams_only.send("/cams", ("a.png", encoded())).json()["images"]
         ticked = page.locator("#tags li", has=page.locator("input:checked")).locator(".name").all_inner_texts()
         assert set(ticked) == {each["name"] for each in found["maps"]}

@@ -45,7 +45,7 @@ def open_comparison(page: Any, comparison: Comparison, folder: Path) -> Any:
 def columns(page: Any, image_id: str, kind: str) -> list[Any]:
     found = page.locator(f'.card[data-image-id="{image_id}"]')
     found.scroll_into_view_if_needed()
-    found.locator(".tile-score").first.wait_for(state="attached")
+    found.locator(".tile-score[data-value]").first.wait_for(state="attached")  # set when all columns are drawn
     return found.locator(f'canvas[data-kind="{kind}"]').all()
 
 

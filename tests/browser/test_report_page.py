@@ -262,6 +262,30 @@ def test_the_viewer_shows_every_map_and_follows_its_slider(opened: Any, data: Sa
     assert opened.locator("output[for=viewer-score]").text_content() == "0.61"
 
 
+@pytest.mark.parametrize(
+    "close",
+    [
+        "() => viewer.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true, cancelable: true }))",
+        "() => document.getElementById('viewer-close').click()",
+        "() => viewer.click()",
+    ],
+    ids=["escape", "button", "outside"],
+)
+def test_the_focus_is_at_the_image_that_was_seen_last_as_soon_as_the_viewer_is_closed(opened: Any, close: str) -> None:
+    order = shown_ids(opened)
+    card(opened, order[1]).locator(".open").click()
+    opened.keyboard.press("ArrowRight")
+    closed, focused = opened.evaluate(
+        f"""() => {{
+            const viewer = document.getElementById("viewer");
+            ({close})();
+            return [!viewer.open, document.activeElement.getAttribute("aria-label")];
+        }}"""
+    )
+    assert closed
+    assert focused == f"Enlarge {order[2]}"
+
+
 def test_the_viewer_closes_by_its_button(opened: Any, data: SampleData) -> None:
     card(opened, data.ids[2]).locator(".open").click()
     opened.locator("#viewer-close").click()

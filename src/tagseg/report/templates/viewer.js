@@ -7,9 +7,9 @@ class Viewer {
     this.dialog = byId("viewer");
     this.body = byId("viewer-tiles");
     this.dialog.addEventListener("keydown", (event) => this.#onKey(event));
-    this.dialog.addEventListener("close", () => this.#closed());
-    this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
-    byId("viewer-close").addEventListener("click", () => this.dialog.close());
+    this.dialog.addEventListener("close", () => this.#returnFocus()); // for a browser's own ways, such as Android's back
+    this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.#close());
+    byId("viewer-close").addEventListener("click", () => this.#close());
     byId("viewer-previous").addEventListener("click", () => this.move(-1));
     byId("viewer-next").addEventListener("click", () => this.move(1));
   }
@@ -65,15 +65,29 @@ class Viewer {
   }
 
   #onKey(event) {
+    if (event.key === "Escape") {
+      event.preventDefault();
+      this.#close();
+      return;
+    }
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!by || event.target.matches("input, select")) return; // there the arrows move the control
     event.preventDefault();
     this.move(by);
   }
 
-  #closed() {
+  // A dialog itself gives the focus back to the button that opened it, perhaps that of another image, and tells of its
+  // closing later; so the focus moves on at once, or a key pressed in between would go to the wrong card.
+  #close() {
+    this.dialog.close();
+    this.#returnFocus();
+  }
+
+  #returnFocus() {
+    if (this.dialog.open || !this.opener) return;
     this.opener.scrollIntoView({ block: "nearest" });
     this.opener.focus();
+    this.opener = null;
   }
 }
 
