@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning_fabric import Fabric
 
 from tagseg.artifacts.run_folder import RunFolder, describe_environment
@@ -26,7 +25,7 @@ from tagseg.recipe.needs import why_unneeded
 from tagseg.stages.context import Stage, StageContext
 from tagseg.stages.write_report import show_progress
 from tagseg.system.atomic import atomic_write
-from tagseg.training.engine import choose_accelerator, launch
+from tagseg.training.engine import launch
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +113,8 @@ def _run_in_process(
             if only is None:
                 rehearse(inputs)
             _describe(inputs)
-            _say_where(inputs, progress=progress)
         for stage in PIPELINE:
             _step(inputs, stage, only=only, progress=progress if first else heard)
-
-
-def _say_where(inputs: RunInputs, *, progress: Progress) -> None:
-    """Say what the stages run on and why, where there is something to do."""
-    if any(inputs.folder.stage_status(stage.name).state != "done" for stage in needed_stages(inputs.recipe)):
-        _, reason = choose_accelerator(inputs.recipe.engine.accelerator)
-        threads = torch.get_num_threads()
-        progress.note(f"running on {inputs.fabric.device.type} ({reason}), {threads} thread(s) a process")
 
 
 def _step(inputs: RunInputs, stage: Stage, *, only: str | None, progress: Progress) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from lightning_fabric import Fabric
 
 from tagseg.artifacts.run_folder import RunFolder, fingerprint
@@ -11,6 +12,7 @@ from tagseg.progress import Progress
 from tagseg.recipe import Recipe
 from tagseg.recipe.view import view_of
 from tagseg.stages.context import Stage, StageContext
+from tagseg.training.engine import choose_accelerator
 
 FINGERPRINTS = 2
 """Version of how the inputs of a stage are named; results of a run with another one are made again."""
@@ -40,6 +42,7 @@ class RunInputs:
             progress: told what happens.
         """
         splits = self.data.splits
+        _, reason = choose_accelerator(self.recipe.engine.accelerator)
         return StageContext(
             fabric=self.fabric,
             recipe=view_of(self.recipe, declared_sections(stage, self.recipe)),
@@ -50,6 +53,7 @@ class RunInputs:
             stages=tuple(each.name for each in needed_stages(self.recipe)),
             regions=superpixel_cache(self.recipe),
             workers=self.recipe.engine.workers,
+            place=f"{self.fabric.device.type} ({reason}), {torch.get_num_threads()} thread(s) a process",
             progress=progress,
         )
 

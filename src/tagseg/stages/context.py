@@ -29,6 +29,7 @@ class StageContext:
         stages: names of the stages that the recipe needs.
         regions: superpixels of images, wherever they are kept.
         workers: processes that read batches ahead; 0 reads them here.
+        place: what it runs on, and why, for the log.
         progress: told what happens.
     """
 
@@ -41,6 +42,7 @@ class StageContext:
     stages: tuple[str, ...]
     regions: SuperpixelCache
     workers: int
+    place: str
     progress: Progress
 
 

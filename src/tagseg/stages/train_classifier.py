@@ -33,6 +33,7 @@ def run(context: StageContext) -> dict[str, Any]:
     folder = context.folder.output("train_classifier")
     if recipe.self_modulation.enabled:
         compute_superpixels(context)
+    context.progress.note(f"training on {context.place}")
     seed_everything(recipe.seed)
     learner = build_learner(recipe, num_classes=classes.num_classes)
     classifier = learner.networks["classifier"]
