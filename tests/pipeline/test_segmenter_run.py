@@ -21,7 +21,7 @@ from tagseg.artifacts.run_folder import RunFolder
 from tagseg.assemble.data import load_splits
 from tagseg.assemble.segmenter import max_side
 from tagseg.cli.tables import comparison_sentences, score_rows
-from tagseg.data.synthetic import write_dataset
+from tagseg.data.drawn_pictures import write_dataset
 from tagseg.errors import ArtifactError, DataError, ModelError, RecipeError
 from tagseg.pipeline import run_compared, run_pipeline
 from tagseg.pipeline.rehearsal import rehearse

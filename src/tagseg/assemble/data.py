@@ -11,13 +11,13 @@ from typing import Any
 
 from tagseg.artifacts.layout import RunLayout
 from tagseg.artifacts.run_folder import RunFolder, fingerprint
+from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.images import content_fingerprint, read_image
 from tagseg.data.layouts.coco import read_coco
 from tagseg.data.layouts.folder import listed_classes, read_folder, read_untagged_folder
 from tagseg.data.layouts.voc import read_voc
 from tagseg.data.problems import Problem
 from tagseg.data.superpixel_cache import SuperpixelCache, SuperpixelSettings
-from tagseg.data.synthetic import write_dataset
 from tagseg.errors import DataError
 from tagseg.progress import Progress
 from tagseg.recipe import Recipe

@@ -9,7 +9,7 @@ from kit.hand_made_runs import NUM_IMAGES, SIDE, add_masks, ids_of, make_run
 from kit.scores import ALL_SCORES
 
 from tagseg.cli.compare_tables import change_lines, comparison_columns, comparison_rows, comparison_title
-from tagseg.data.synthetic import write_dataset
+from tagseg.data.drawn_pictures import write_dataset
 from tagseg.progress import SilentProgress
 from tagseg.recipe import make_recipe
 from tagseg.report.content import Change, Comparison, Report

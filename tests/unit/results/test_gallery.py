@@ -16,8 +16,8 @@ from PIL import Image
 from tagseg.artifacts.cam_file import read_cam, write_cam
 from tagseg.artifacts.mask_file import read_confidence, read_mask, write_mask
 from tagseg.classes import VOID
+from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.layouts.folder import read_folder
-from tagseg.data.synthetic import write_dataset
 from tagseg.progress import SilentProgress
 from tagseg.recipe import make_recipe, to_toml
 from tagseg.report.pictures import sampled_pixels
