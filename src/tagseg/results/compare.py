@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 from tagseg.errors import ArtifactError, DataError
+from tagseg.ops.spacing import evenly_spaced
 from tagseg.progress import Progress, SilentProgress
 from tagseg.recipe import Recipe, flat_values
 from tagseg.recipe.schema import Data
 from tagseg.report.content import Change, Comparison, GalleryImage, Problem
-from tagseg.results.gallery import Gallery, draw_all, evenly_spaced
+from tagseg.results.gallery import Gallery, draw_all
 from tagseg.results.run import run_titles
 from tagseg.results.run_images import RESULTS, Measured, RunImages, run_images
 from tagseg.results.source import ReportSource, open_source
@@ -69,7 +70,7 @@ def gather_comparison(roots: Sequence[Path], *, image_ids: Sequence[str], count:
     sources = [open_source(root) for root in roots]
     _require_same_data(sources)
     runs = [run_images(source) for source in sources]
-    chosen = _require_images(runs, image_ids) if image_ids else evenly_spaced(_common_images(runs), count)
+    chosen = _require_images(runs, image_ids) if image_ids else evenly_spaced(sorted(_common_images(runs)), count)
     galleries = _galleries(runs, chosen, rule=_rule(runs, chosen, named=bool(image_ids)), progress=progress)
     recipes = [source.recipe for source in sources]
     reports = [
