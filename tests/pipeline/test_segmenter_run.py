@@ -18,7 +18,6 @@ from safetensors.numpy import load_file
 import tagseg
 from tagseg.artifacts.mask_file import read_mask
 from tagseg.artifacts.run_folder import RunFolder
-from tagseg.assemble.data import load_splits
 from tagseg.assemble.segmenter import max_side
 from tagseg.cli.tables import comparison_sentences, score_rows
 from tagseg.data.drawn_pictures import write_dataset
@@ -26,6 +25,7 @@ from tagseg.errors import ArtifactError, DataError, ModelError, RecipeError
 from tagseg.pipeline import run_compared, run_pipeline
 from tagseg.pipeline.rehearsal import rehearse
 from tagseg.pipeline.run_inputs import RunInputs
+from tagseg.pipeline.screening import load_splits
 from tagseg.progress import SilentProgress
 from tagseg.recipe import Recipe, make_recipe
 

@@ -126,6 +126,20 @@ def test_the_changes_leave_names_and_places_out() -> None:
     )
 
 
+def test_the_changes_between_layouts_name_the_keys_that_one_of_them_has() -> None:
+    drawn = make_recipe({"name": "a", "data": {"format": "synthetic", "num_images": 9}})
+    listed = make_recipe({"name": "b", "data": {"format": "voc", "root": "VOC2012", "eval_split": "train"}})
+    assert recipe_changes([drawn, listed]) == (
+        Change("data.format", ("synthetic", "voc")),
+        Change("data.num_images", ("9", "not set")),
+        Change("data.image_size_px", ("128", "not set")),
+        Change("data.synthetic_seed", ("0", "not set")),
+        Change("data.test_num_images", ("0", "not set")),
+        Change("data.train_split", ("not set", "train_aug")),
+        Change("data.eval_split", ("not set", "train")),
+    )
+
+
 def test_what_differs_in_the_recipes_is_in_the_comparison(runs: list[Path]) -> None:
     comparison = comparison_of(runs)
     assert [(change.key, change.values) for change in comparison.changes] == [
