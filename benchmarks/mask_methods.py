@@ -26,7 +26,7 @@ from torch import Tensor
 
 from tagseg.artifacts.cam_file import CamFile
 from tagseg.artifacts.run_folder import RunFolder
-from tagseg.assemble.data import LoadedData, read_splits, superpixel_cache
+from tagseg.assemble.data import read_splits, superpixel_cache
 from tagseg.assemble.maps import read_maps
 from tagseg.assemble.networks import crf_settings, load_affinity_network
 from tagseg.data.augment import normalize_image
@@ -36,7 +36,8 @@ from tagseg.evaluation.scores import compute_scores
 from tagseg.evaluation.threshold import BackgroundSweep, best
 from tagseg.models.affinity import predict_boundary
 from tagseg.pipeline.run_inputs import RunInputs
-from tagseg.recipe import load_recipe
+from tagseg.pipeline.screening import LoadedData
+from tagseg.recipe import load_run_recipe
 from tagseg.refine.background import otsu_background
 from tagseg.refine.pseudo_mask import PseudoMask, label_scores
 from tagseg.refine.random_walk import walk_cam
@@ -171,8 +172,8 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def open_context(root: Path, settings: list[str]) -> RunInputs:
-    recipe = load_recipe(root / "recipe.toml", settings)
-    splits = read_splits(recipe.data, run_root=root)
+    recipe = load_run_recipe(root / "recipe.toml", settings)
+    splits = read_splits(recipe.data, drawn=RunFolder(root).drawn_data)
     fabric = Fabric(accelerator="cpu", devices=1)
     fabric.launch()
     return RunInputs(fabric, recipe, RunFolder(root), LoadedData(splits, "", ""))

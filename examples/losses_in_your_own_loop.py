@@ -3,8 +3,8 @@
 import torch
 
 from tagseg.data.augment import normalize_image
+from tagseg.data.drawn_pictures import SYNTHETIC_CLASSES, generate_image
 from tagseg.data.superpixels import compute_regions
-from tagseg.data.synthetic import SYNTHETIC_CLASSES, generate_image
 from tagseg.losses.classification import classification_loss
 from tagseg.losses.reconstruction import perceptual_loss
 from tagseg.losses.self_modulation import SelfModulationSettings, self_modulation_loss

@@ -5,9 +5,10 @@ from pathlib import Path
 from lightning_fabric import Fabric
 
 from tagseg.artifacts.run_folder import RunFolder
-from tagseg.assemble.data import LoadedData, Splits
+from tagseg.assemble.data import Splits
 from tagseg.pipeline.order import PIPELINE
 from tagseg.pipeline.run_inputs import RunInputs
+from tagseg.pipeline.screening import LoadedData
 from tagseg.progress import Progress, SilentProgress
 from tagseg.recipe import Recipe
 from tagseg.stages.context import StageContext

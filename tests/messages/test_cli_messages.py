@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tagseg.cli import main
-from tagseg.data.synthetic import write_dataset
+from tagseg.data.drawn_pictures import write_dataset
 from tagseg.errors import DataError
 from tagseg.pipeline import PIPELINE
 from tagseg.stages.context import Stage, StageContext

@@ -1,9 +1,13 @@
 """What a recipe's errors say, word for word."""
 
+import json
+
 import pytest
+from pydantic import ValidationError
 
 from tagseg.errors import RecipeError
-from tagseg.recipe import load_recipe, make_recipe
+from tagseg.recipe import Recipe, load_recipe, make_recipe
+from tagseg.recipe.mistakes import sentences
 
 MINIMAL = {"name": "mine", "data": {"format": "folder", "root": "photos"}}
 
@@ -30,8 +34,84 @@ def test_wrong_type():
 
 def test_missing_path():
     assert message({"name": "mine", "data": {"format": "voc"}}) == (
-        "mine.toml has 1 problem: data format 'voc' needs data.root; correct the recipe or the --set that names it"
+        "mine.toml has 1 problem: format 'voc' needs data.root; correct the recipe or the --set that names it"
     )
+
+
+@pytest.mark.parametrize(
+    ("data", "problems"),
+    [
+        (
+            {"format": "coco"},
+            ["format 'coco' needs data.train_images", "format 'coco' needs data.train_annotations"],
+        ),
+        ({"format": "folder"}, ["format 'folder' needs data.root"]),
+        (
+            {"format": "folder", "root": "photos", "train_split": "train"},
+            ["data.train_split belongs to format 'voc', got format 'folder'"],
+        ),
+        (
+            {"format": "synthetic", "masks": "masks", "test_root": "test"},
+            [
+                "data.masks belongs to format 'folder', got format 'synthetic'",
+                "data.test_root belongs to format 'folder', got format 'synthetic'",
+            ],
+        ),
+        (
+            {"format": "coco", "train_images": "i", "train_annotations": "a.json", "root": "coco", "tags": "tags.csv"},
+            [
+                "data.root belongs to format 'voc', 'folder' or 'synthetic', got format 'coco'",
+                "data.tags belongs to format 'voc', 'folder' or 'synthetic', got format 'coco'",
+            ],
+        ),
+        (
+            {"format": "voc", "train_splt": "train", "num_images": 3, "tags": 3},
+            [
+                "format 'voc' needs data.root",
+                "data.tags: input should be a valid string, got 3",
+                "data.train_splt is no key of a recipe (did you mean 'train_split'?)",
+                "data.num_images belongs to format 'synthetic', got format 'voc'",
+            ],
+        ),
+        ({"root": "photos"}, ["data.format is required: 'voc', 'coco', 'folder' or 'synthetic'"]),
+        ({}, ["data.format is required: 'voc', 'coco', 'folder' or 'synthetic'"]),
+        (
+            {"format": "vco", "root": "photos"},
+            ["data.format: input should be 'voc', 'coco', 'folder' or 'synthetic', got \"vco\""],
+        ),
+        ({"format": 3}, ["data.format: input should be 'voc', 'coco', 'folder' or 'synthetic', got 3"]),
+        ("photos", ['data: input should be an object, got "photos"']),
+    ],
+)
+def test_the_data_section(data, problems):
+    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+    assert message({"name": "mine", "data": data}) == (
+        f"mine.toml has {count}: {'; '.join(problems)}; correct the recipe or the --set that names it"
+    )
+
+
+def test_another_format_by_a_setting():
+    values = {"name": "mine", "data": {"format": "voc", "root": "VOC", "eval_split": "val"}}
+    assert message(values, ["data.format=folder"]) == (
+        "mine.toml has 1 problem: data.eval_split belongs to format 'voc', got format 'folder'; "
+        "correct the recipe or the --set that names it"
+    )
+
+
+def test_no_data_section():
+    assert message({"name": "mine"}) == (
+        "mine.toml has 1 problem: data is required; correct the recipe or the --set that names it"
+    )
+
+
+def test_a_key_that_has_another_name_now():
+    values = {**MINIMAL, "training": {"rate": 0.1, "epoch": 3}}
+    with pytest.raises(ValidationError) as caught:
+        Recipe.model_validate_json(json.dumps(values))
+    assert sentences(caught.value, renamed={"training.rate": "training.lr"}) == [
+        "training.rate is called training.lr now",
+        "training.epoch is no key of a recipe (did you mean 'epochs'?)",
+    ]
 
 
 def test_warm_up_longer_than_training():
@@ -198,8 +278,8 @@ def test_broken_toml(tmp_path):
             "segmenter.batch_size (6) is the batch of all processes together and must be a multiple of "
             "engine.devices x engine.nodes (4)",
         ),
-        (["data.test_split=val"], "data test_split belongs to format 'voc', got format 'folder'"),
-        (["data.test_num_images=3"], "data test_num_images belongs to format 'synthetic', got format 'folder'"),
+        (["data.test_split=val"], "data.test_split belongs to format 'voc', got format 'folder'"),
+        (["data.test_num_images=3"], "data.test_num_images belongs to format 'synthetic', got format 'folder'"),
         (["prediction.scales=[1.0, 9.0]"], "prediction.scales holds at least one scale, each above 0 and at most 8"),
     ],
 )

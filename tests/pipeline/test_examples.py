@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tagseg.artifacts.mask_file import read_mask
-from tagseg.data.synthetic import write_dataset
+from tagseg.data.drawn_pictures import write_dataset
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 TINY = (

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tagseg.cli.main import app_main
-from tagseg.data.synthetic import write_dataset
+from tagseg.data.drawn_pictures import write_dataset
 from tagseg.pipeline import run_compared
 from tagseg.progress import SilentProgress
 from tagseg.recipe import make_recipe

@@ -14,8 +14,8 @@ from tagseg.artifacts.cam_file import read_cam, write_cam
 from tagseg.artifacts.instance_file import Instance, read_instances
 from tagseg.artifacts.mask_file import read_confidence, read_mask
 from tagseg.artifacts.run_folder import RunFolder
+from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.layouts.folder import read_folder
-from tagseg.data.synthetic import write_dataset
 from tagseg.pipeline import run_pipeline
 from tagseg.progress import SilentProgress
 from tagseg.refine.instances import InstanceSettings, find_instances

@@ -13,7 +13,7 @@ import pytest
 from kit.small_run import NUM_IMAGES, run, small_recipe
 
 from tagseg.artifacts.scores_file import SCORES_FORMAT
-from tagseg.data.synthetic import write_dataset
+from tagseg.data.drawn_pictures import write_dataset
 from tagseg.pipeline import run_compared, run_pipeline
 from tagseg.progress import SilentProgress
 from tagseg.recipe import Recipe

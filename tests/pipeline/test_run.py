@@ -18,7 +18,7 @@ from PIL import Image
 from tagseg.artifacts.cam_file import read_cam
 from tagseg.artifacts.checkpoint import load_checkpoint
 from tagseg.artifacts.mask_file import read_confidence, read_mask
-from tagseg.data.synthetic import write_dataset
+from tagseg.data.drawn_pictures import write_dataset
 from tagseg.errors import ArtifactError
 from tagseg.pipeline import run_compared, run_pipeline
 from tagseg.progress import SilentProgress

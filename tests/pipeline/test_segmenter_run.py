@@ -18,14 +18,14 @@ from safetensors.numpy import load_file
 import tagseg
 from tagseg.artifacts.mask_file import read_mask
 from tagseg.artifacts.run_folder import RunFolder
-from tagseg.assemble.data import load_splits
 from tagseg.assemble.segmenter import max_side
 from tagseg.cli.tables import comparison_sentences, score_rows
-from tagseg.data.synthetic import write_dataset
+from tagseg.data.drawn_pictures import write_dataset
 from tagseg.errors import ArtifactError, DataError, ModelError, RecipeError
 from tagseg.pipeline import run_compared, run_pipeline
 from tagseg.pipeline.rehearsal import rehearse
 from tagseg.pipeline.run_inputs import RunInputs
+from tagseg.pipeline.screening import load_splits
 from tagseg.progress import SilentProgress
 from tagseg.recipe import Recipe, make_recipe
 

@@ -92,6 +92,4 @@ class _WithoutSkips:
 
 def _beside(recipe: Recipe, out: Path) -> Recipe:
     """Return the recipe with the pictures that the main run has drawn."""
-    if recipe.data.format != "synthetic" or recipe.data.root is not None:
-        return recipe
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"root": RunLayout(out).drawn_data})})
+    return recipe.model_copy(update={"data": recipe.data.with_drawn(RunLayout(out).drawn_data)})

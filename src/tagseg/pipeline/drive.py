@@ -12,15 +12,15 @@ from lightning_fabric import Fabric
 
 from tagseg.artifacts.run_folder import RunFolder, describe_environment
 from tagseg.artifacts.scores_file import AVERAGED, NETWORK, read_scores
-from tagseg.assemble.data import load_splits
 from tagseg.assemble.networks import engine_settings
 from tagseg.errors import ArtifactError
 from tagseg.pipeline.cost import StageCost, noting_progress
 from tagseg.pipeline.order import PIPELINE, needed_stages
 from tagseg.pipeline.rehearsal import rehearse
 from tagseg.pipeline.run_inputs import FINGERPRINTS, RunInputs
+from tagseg.pipeline.screening import load_splits
 from tagseg.progress import Progress, SilentProgress
-from tagseg.recipe import Recipe, flat_values, load_recipe, to_toml
+from tagseg.recipe import Recipe, flat_values, load_recipe, load_run_recipe, to_toml
 from tagseg.recipe.needs import why_unneeded
 from tagseg.stages.context import Stage, StageContext
 from tagseg.stages.write_report import show_progress
@@ -200,7 +200,7 @@ def _changes(inputs: RunInputs) -> str:
     path = inputs.folder.recipe_path
     if not path.exists():
         return "the recipe of the folder is gone"
-    old, new = (flat_values(recipe) for recipe in (load_recipe(path), inputs.recipe))
+    old, new = (flat_values(recipe) for recipe in (load_run_recipe(path), inputs.recipe))
     matters = [key for key in new if not key.startswith(("name", "engine.", "superpixels.cache"))]
     changed = [f"{key} {old.get(key)} -> {new[key]}" for key in matters if old.get(key) != new[key]]
     return ", ".join(changed) or "the images or tags changed"

@@ -6,8 +6,9 @@ import torch
 from lightning_fabric import Fabric
 
 from tagseg.artifacts.run_folder import RunFolder, fingerprint
-from tagseg.assemble.data import LoadedData, superpixel_cache
+from tagseg.assemble.data import superpixel_cache
 from tagseg.pipeline.order import declared_sections, needed_stages
+from tagseg.pipeline.screening import LoadedData
 from tagseg.progress import Progress
 from tagseg.recipe import Recipe
 from tagseg.recipe.view import view_of

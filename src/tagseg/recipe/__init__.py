@@ -6,6 +6,6 @@ the file, and ``--set section.key=value``. Relative paths are relative to the wo
 
 from tagseg.recipe.presets import PRESETS
 from tagseg.recipe.schema import Recipe
-from tagseg.recipe.toml_file import flat_values, load_recipe, make_recipe, to_toml
+from tagseg.recipe.toml_file import flat_values, load_recipe, load_run_recipe, make_recipe, to_toml
 
-__all__ = ["PRESETS", "Recipe", "flat_values", "load_recipe", "make_recipe", "to_toml"]
+__all__ = ["PRESETS", "Recipe", "flat_values", "load_recipe", "load_run_recipe", "make_recipe", "to_toml"]

@@ -1,58 +1,16 @@
 """A whole recipe: every value with its type, range and default, and the rules between sections."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
+from tagseg.recipe.layouts import Data
 from tagseg.recipe.learning import Cams, Classifier, Reconstruction, SelfModulation, Suppression, Training
 from tagseg.recipe.refining import Affinity, Crf, Masks, Seeds
 from tagseg.recipe.section import SWEPT_SCORES, BackgroundScores, Section
 from tagseg.recipe.segmenting import Prediction, Segmenter
-
-
-class Data(Section):
-    """Where images, tags and masks are.
-
-    ``voc`` reads ``root`` with ``train_split`` and ``eval_split``; ``coco`` reads ``train_images`` with
-    ``train_annotations`` and ``eval_images`` with ``eval_annotations``; ``folder`` reads ``root``; ``synthetic`` draws
-    ``num_images`` pictures of ``image_size_px`` from ``synthetic_seed`` into the run folder.
-
-    Seeds and pseudo masks are scored on the ``eval`` images, the segmentation network on images apart, where they are
-    named: ``test_split`` (voc), ``test_root`` with ``test_masks`` (folder), ``test_num_images`` more pictures
-    (synthetic). Without them it is scored on the ``eval`` images too.
-    """
-
-    format: Literal["voc", "coco", "folder", "synthetic"]
-    root: Path | None = None
-    train_split: str = "train_aug"
-    eval_split: str | None = None
-    classes: tuple[str, ...] | None = None
-    tags: Path | None = None
-    masks: Path | None = None
-    train_images: Path | None = None
-    train_annotations: Path | None = None
-    eval_images: Path | None = None
-    eval_annotations: Path | None = None
-    num_images: int = Field(default=240, ge=1)
-    image_size_px: int = Field(default=128, ge=32)
-    synthetic_seed: int = 0
-    test_split: str | None = None
-    test_root: Path | None = None
-    test_masks: Path | None = None
-    test_num_images: int = Field(default=0, ge=0)
-
-    @model_validator(mode="after")
-    def _needs_paths(self) -> "Data":
-        needed = {"voc": ["root"], "folder": ["root"], "coco": ["train_images", "train_annotations"], "synthetic": []}
-        missing = [key for key in needed[self.format] if getattr(self, key) is None]
-        if missing:
-            raise ValueError(f"format '{self.format}' needs {' and '.join('data.' + key for key in missing)}")
-        formats = {"test_split": "voc", "test_root": "folder", "test_masks": "folder", "test_num_images": "synthetic"}
-        for key, format in formats.items():
-            if getattr(self, key) and self.format != format:
-                raise ValueError(f"{key} belongs to format '{format}', got format '{self.format}'")
-        return self
 
 
 class Superpixels(Section):
@@ -171,3 +129,18 @@ class Recipe(Section):
         """Return the upper bound of this recipe: the same segmentation network and budget, taught by ground truth."""
         truth = self.segmenter.model_copy(update={"enabled": True, "labels": "truth", "strategy": "all"})
         return self.model_copy(update={"name": f"{self.name}-full", "segmenter": truth})
+
+
+def kinds_of_section(name: str) -> tuple[str, Mapping[str, type[Section]]]:
+    """Return the key that tells the kinds of a recipe's section apart, and the kinds by its values.
+
+    >>> key, kinds = kinds_of_section("data")
+    >>> key, list(kinds)
+    ('format', ['voc', 'coco', 'folder', 'synthetic'])
+    >>> kinds_of_section("training")  # there is one kind of it
+    ('', {})
+    """
+    field = Recipe.model_fields.get(name)
+    if field is None or not isinstance(key := field.discriminator, str):
+        return "", {}
+    return key, {get_args(kind.model_fields[key].annotation)[0]: kind for kind in get_args(field.annotation)}

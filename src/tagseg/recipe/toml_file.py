@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
-from tagseg.classes import nearest_name_help
 from tagseg.errors import RecipeError
+from tagseg.recipe.mistakes import sentences
 from tagseg.recipe.presets import PRESETS
-from tagseg.recipe.schema import Recipe
+from tagseg.recipe.renamed import with_new_names
+from tagseg.recipe.schema import Recipe, kinds_of_section
 
 
 def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
@@ -27,13 +27,29 @@ def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
     Raises:
         RecipeError: for a missing or unreadable file, and for all wrong keys and values at once.
     """
-    path = Path(path)
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RecipeError(f"recipe {path} is a file that exists, got none", help="check the path") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise RecipeError(f"recipe {path} is a TOML file, got: {error}", help="correct that line") from None
+    return make_recipe(_read(Path(path)), overrides or [], source=str(path))
+
+
+def load_run_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
+    """Read the recipe that a run folder keeps, which an older version of tagseg may have written.
+
+    Renamed keys get their names of now, and keys of another kind of their section are left out: tagseg 0.1 wrote those
+    of all data layouts, and read those of one.
+
+    Args:
+        path: the run folder's ``recipe.toml``.
+        overrides: as for :func:`load_recipe`.
+
+    Raises:
+        RecipeError: as :func:`load_recipe`.
+    """
+    values = with_new_names(_read(Path(path)))
+    for name, entries in values.items():
+        tag, kinds = kinds_of_section(name)
+        own = kinds.get(str(entries.get(tag))) if isinstance(entries, dict) else None
+        if own:
+            others = {key for kind in kinds.values() for key in kind.model_fields} - set(own.model_fields)
+            values[name] = {key: value for key, value in entries.items() if key not in others}
     return make_recipe(values, overrides or [], source=str(path))
 
 
@@ -57,7 +73,7 @@ def make_recipe(values: dict[str, Any], overrides: list[str] | None = None, *, s
     try:
         return Recipe.model_validate_json(json.dumps(values))
     except ValidationError as error:
-        problems = [_sentence(item) for item in error.errors()]
+        problems = sentences(error)
         count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
         raise RecipeError(
             f"{source} has {count}: {'; '.join(problems)}", help="correct the recipe or the --set that names it"
@@ -88,6 +104,16 @@ def flat_values(recipe: Recipe) -> dict[str, Any]:
     return flat
 
 
+def _read(path: Path) -> dict[str, Any]:
+    """Return the values of a TOML file."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecipeError(f"recipe {path} is a file that exists, got none", help="check the path") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise RecipeError(f"recipe {path} is a TOML file, got: {error}", help="correct that line") from None
+
+
 def _apply(values: dict[str, Any], setting: str) -> None:
     """Set one dotted key from ``key=value``."""
     key, equals, text = setting.partition("=")
@@ -103,25 +129,3 @@ def _apply(values: dict[str, Any], setting: str) -> None:
         if not isinstance(values, dict):
             raise RecipeError(f"--set {key} names a section, got the value '{section}'", help="check the key's path")
     values[last] = value
-
-
-def _sentence(item: ErrorDetails) -> str:
-    """Turn one pydantic error into ``key rule, got value``."""
-    place = [str(part) for part in item["loc"]]
-    key = ".".join(place)
-    if item["type"] == "extra_forbidden":
-        return f"{key} is no key of a recipe ({nearest_name_help(place[-1], _known_keys(place[:-1]))})"
-    if item["type"] == "missing":
-        return f"{key} is required"
-    rule = item["msg"].removeprefix("Value error, ")
-    if item["type"] == "value_error":
-        return f"{key} {rule}" if key else rule
-    return f"{key}: {rule[0].lower() + rule[1:]}, got {json.dumps(item['input'], default=str)}"
-
-
-def _known_keys(place: list[str]) -> list[str]:
-    """Return the keys that the section at ``place`` has."""
-    section: Any = Recipe
-    for part in place:
-        section = section.model_fields[part].annotation
-    return list(section.model_fields)

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from tagseg.errors import ArtifactError, DataError
+from tagseg.ops.spacing import evenly_spaced
 from tagseg.progress import Progress, SilentProgress
 from tagseg.recipe import Recipe, flat_values
-from tagseg.recipe.schema import Data
 from tagseg.report.content import Change, Comparison, GalleryImage, Problem
-from tagseg.results.gallery import Gallery, draw_all, evenly_spaced
+from tagseg.results.gallery import Gallery, draw_all
 from tagseg.results.run import run_titles
 from tagseg.results.run_images import RESULTS, Measured, RunImages, run_images
 from tagseg.results.source import ReportSource, open_source
@@ -69,7 +69,7 @@ def gather_comparison(roots: Sequence[Path], *, image_ids: Sequence[str], count:
     sources = [open_source(root) for root in roots]
     _require_same_data(sources)
     runs = [run_images(source) for source in sources]
-    chosen = _require_images(runs, image_ids) if image_ids else evenly_spaced(_common_images(runs), count)
+    chosen = _require_images(runs, image_ids) if image_ids else evenly_spaced(sorted(_common_images(runs)), count)
     galleries = _galleries(runs, chosen, rule=_rule(runs, chosen, named=bool(image_ids)), progress=progress)
     recipes = [source.recipe for source in sources]
     reports = [
@@ -171,13 +171,12 @@ def recipe_changes(recipes: Sequence[Recipe]) -> tuple[Change, ...]:
     (Change(key='training.epochs', values=('10', '5')),)
     """
     flat = [flat_values(recipe) for recipe in recipes]
-    paths = {f"data.{name}" for name, field in Data.model_fields.items() if Path in get_args(field.annotation)}
-    keys = [key for key in flat[0] if key not in {"name", "superpixels.cache", *paths}]
-    return tuple(
-        Change(key, tuple(_text(values[key]) for values in flat))
-        for key in keys
-        if any(values[key] != flat[0][key] for values in flat)
-    )
+    paths = {f"data.{key}" for recipe in recipes for key in recipe.data.path_keys()}
+    keys = dict.fromkeys(key for values in flat for key in values if key not in {"name", "superpixels.cache", *paths})
+    # Runs of different layouts do not have the same keys.
+    found = {key: [values.get(key) for values in flat] for key in keys}
+    changed = [key for key, values in found.items() if any(value != values[0] for value in values)]
+    return tuple(Change(key, tuple(_text(value) for value in found[key])) for key in changed)
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 (any JSON)

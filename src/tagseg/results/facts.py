@@ -22,7 +22,7 @@ def facts(source: ReportSource, manifest: Mapping[str, Any]) -> tuple[Fact, ...]
 def _data(source: ReportSource, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     data, splits = source.recipe.data, source.splits
     yield "format", data.format
-    yield "place", str(data.root or data.train_images or "")
+    yield "place", data.place
     if splits:
         yield "learns from", f"{len(splits.train)} images of split '{splits.train.name}'"
         if evaluation := splits.evaluation:

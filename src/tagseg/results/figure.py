@@ -13,6 +13,7 @@ import numpy as np
 from tagseg.classes import VOID, nearest_name_help
 from tagseg.data.images import read_image
 from tagseg.errors import ArtifactError, DataError
+from tagseg.ops.spacing import evenly_spaced
 from tagseg.progress import Progress, SilentProgress
 from tagseg.report.colors import PALETTES
 from tagseg.report.figures import (
@@ -107,7 +108,7 @@ def write_figure(
     if choice.palette not in PALETTES:
         raise DataError(f"'{choice.palette}' is no palette", help=nearest_name_help(choice.palette, PALETTES))
     runs = open_runs(roots, background_score=choice.background_score, progress=progress)
-    image_ids = choice.image_ids or _evenly_spaced(runs, choice)
+    image_ids = choice.image_ids or _choose_images(runs, choice)
     for image_id in image_ids:
         _require_image(image_id, runs)
     columns = _columns(choice, runs, image_ids)
@@ -128,8 +129,8 @@ def write_figure(
     return tuple(image_ids)
 
 
-def _evenly_spaced(runs: Sequence[FinishedRun], choice: FigureChoice) -> tuple[str, ...]:
-    """Return ``choice.count`` ids of images that all runs have, or all of them when there are fewer."""
+def _choose_images(runs: Sequence[FinishedRun], choice: FigureChoice) -> tuple[str, ...]:
+    """Return ``choice.count`` ids of images that all runs have, evenly spaced, or all of them when there are fewer."""
     first, columns = runs[0].images, choice.columns or DEFAULT_COLUMNS
     ids = [image_id for image_id in first if all(image_id in run.images for run in runs)]
     if "prediction" not in columns:
@@ -144,8 +145,7 @@ def _evenly_spaced(runs: Sequence[FinishedRun], choice: FigureChoice) -> tuple[s
             f"{' and '.join(str(run.folder.root) for run in runs)} have images in common, got none",
             help="draw a figure for each of them",
         )
-    count = min(choice.count, len(ids))
-    return tuple(ids[(2 * position + 1) * len(ids) // (2 * count)] for position in range(count))
+    return evenly_spaced(ids, choice.count)
 
 
 def _require_image(image_id: str, runs: Sequence[FinishedRun]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from tagseg.errors import ArtifactError, DataError
+from tagseg.ops.spacing import evenly_spaced
 from tagseg.progress import Progress
 from tagseg.report.content import GalleryImage, Problem, Why
 from tagseg.results.run_images import RESULTS, Measured, RunImages, run_images
@@ -71,7 +72,7 @@ def gather_gallery(source: ReportSource, *, progress: Progress, search: bool = T
     rules: list[str] = []
     pools = _pools(images, search=search)
     for pool in pools:
-        candidates = evenly_spaced(pool.image_ids, CANDIDATES) if search else at_random(pool, seed)
+        candidates = evenly_spaced(sorted(pool.image_ids), CANDIDATES) if search else at_random(pool, seed)
         measured = _measure(images, pool, candidates, progress=progress, problems=problems)
         reasons = choose(measured, pool.quota, seed=seed)
         chosen += [(each, reasons[each.image_id]) for each in measured if each.image_id in reasons]
@@ -98,17 +99,6 @@ def _pools(images: RunImages, *, search: bool) -> list[Pool]:
         what = f"images of split '{splits.segmenter_test.name}'"
         pools.append(Pool(what, scored or apart, "prediction", dict(quota if search else SMALL)))
     return pools
-
-
-def evenly_spaced(image_ids: Iterable[str], count: int) -> tuple[str, ...]:
-    """Return ``count`` of the ids, evenly spaced over them in order, or all when there are fewer.
-
-    >>> evenly_spaced(["d", "a", "c", "b"], 2)
-    ('b', 'd')
-    """
-    ordered = sorted(image_ids)
-    count = min(count, len(ordered))
-    return tuple(ordered[(2 * position + 1) * len(ordered) // (2 * count)] for position in range(count))
 
 
 def at_random(pool: Pool, seed: int) -> tuple[str, ...]:

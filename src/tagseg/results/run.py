@@ -16,7 +16,7 @@ from tagseg.assemble.maps import chosen_records, read_maps
 from tagseg.classes import VOID, ClassTable
 from tagseg.errors import ArtifactError
 from tagseg.progress import Progress
-from tagseg.recipe import Recipe, load_recipe
+from tagseg.recipe import Recipe, load_run_recipe
 from tagseg.types import ImageRecord, LabelMap
 
 MADE = {
@@ -214,7 +214,7 @@ def read_run_recipe(root: Path) -> Recipe:
         raise ArtifactError(
             f"{root} is the folder of a run, got no {path.name} in it", help="give the folder that 'tagseg run' printed"
         )
-    return load_recipe(path)
+    return load_run_recipe(path)
 
 
 def run_titles(roots: Sequence[Path], recipes: Sequence[Recipe]) -> list[str]:
@@ -246,7 +246,7 @@ def best_background_score(folder: RunFolder, recipe: Recipe) -> tuple[float, str
 
 def readable_splits(folder: RunFolder, recipe: Recipe) -> Splits:
     """Return the images of a run without those that it left out."""
-    splits, manifest = read_splits(recipe.data, run_root=folder.root), folder.read_manifest()
+    splits, manifest = read_splits(recipe.data, drawn=folder.drawn_data), folder.read_manifest()
     if known := manifest.get("data"):
         evaluation = without_bad_files(splits.evaluation, known) if splits.evaluation else None
         splits = replace(splits, train=without_bad_files(splits.train, known), evaluation=evaluation)

@@ -1,9 +1,11 @@
 """Stage 3: seeds, then the affinity network that learns from them; leaves ``3_affinity/``."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor
 
 from tagseg.artifacts.checkpoint import save_checkpoint
@@ -16,6 +18,8 @@ from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.data.images import read_image
 from tagseg.errors import ArtifactError
 from tagseg.models.affinity import AffinityNetwork, predict_displacement
+from tagseg.ops.spacing import evenly_spaced
+from tagseg.progress import Progress
 from tagseg.refine.dense_crf import DenseCrf
 from tagseg.refine.seeds import seed_labels
 from tagseg.stages.context import StageContext
@@ -54,7 +58,9 @@ def run(context: StageContext) -> dict[str, Any]:
         session = Session(folder, step, settings.epochs, task, validate=lambda epoch: {})
         take_gradients = affinity_gradients(fabric, learner.networks["affinity"], radius=recipe.affinity.radius)
         train(fabric, learner, take_gradients, loader, settings=settings, session=session)
-    network.mean_displacement.copy_(_mean_displacement(context, network))
+    network.mean_displacement.copy_(
+        mean_displacement(network, context.train.records, fabric=fabric, progress=context.progress)
+    )
     if fabric.is_global_zero:
         state = {"steps": settings.epochs * sampler.steps_per_epoch}
         save_checkpoint(context.folder.affinity_weights, tensors={"affinity": network.state_dict()}, state=state)
@@ -124,16 +130,26 @@ def _loader(context: StageContext, network: AffinityNetwork) -> TrainingLoader:
     return training_loader(context, dataset, sampler)
 
 
-def _mean_displacement(context: StageContext, network: AffinityNetwork) -> Tensor:
+def mean_displacement(
+    network: AffinityNetwork, records: Sequence[ImageRecord], *, fabric: Fabric, progress: Progress
+) -> Tensor:
     """Return the mean (dy, dx) of the displacement field over training images, each image counting once.
 
     Source: IRN subtracts it at test, over all training images; here over :data:`MEAN_IMAGES` of them.
+
+    Args:
+        network: is left with a ``mean_displacement`` of 0.
+        records: the training images, at least one.
+        fabric: each of its processes looks at its share of the images.
+        progress: told after every image.
+
+    Returns:
+        (2,) in cells.
     """
-    fabric, records = context.fabric, context.train.records
-    chosen = records[:: max(1, len(records) // MEAN_IMAGES)][:MEAN_IMAGES]
+    chosen = evenly_spaced(records, MEAN_IMAGES)
     network.mean_displacement.zero_()
     total = torch.zeros(2, device=fabric.device)
-    with context.progress.task("Measuring the mean displacement", total=len(chosen)) as task:
+    with progress.task("Measuring the mean displacement", total=len(chosen)) as task:
         for record in chosen[fabric.global_rank :: fabric.world_size]:
             pixels = normalize_image(
                 read_image(record.image_path), mean=network.backbone.mean, std=network.backbone.std

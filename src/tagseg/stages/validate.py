@@ -12,8 +12,9 @@ from tagseg.evaluation.threshold import BackgroundSweep, best
 from tagseg.models.classifier import TagClassifier, tag_logits
 from tagseg.ops.activation import max_normalize
 from tagseg.ops.resize import resize_maps
+from tagseg.ops.spacing import evenly_spaced
 from tagseg.recipe import Recipe
-from tagseg.types import ImageRecord, Split
+from tagseg.types import Split
 
 
 @torch.no_grad()
@@ -26,7 +27,7 @@ def validate_classifier(
         ``val_tag_map`` (mean average precision of the tags) and, where masks exist, ``val_seed_miou`` (the best of the
         sweep over background scores), each in 0..1. Empty when no image is to be looked at.
     """
-    records = spread(split.records, recipe.training.validation_images)
+    records = evenly_spaced(split.records, recipe.training.validation_images)
     if not records:
         return {}
     sweep = BackgroundSweep(split.classes.label_names, recipe.training.validation_scores)
@@ -47,15 +48,3 @@ def validate_classifier(
     if split.has_masks:
         figures["val_seed_miou"] = best(sweep.points()).scores.mean_iou
     return {name: value for name, value in figures.items() if np.isfinite(value)}
-
-
-def spread(records: tuple[ImageRecord, ...], count: int) -> list[ImageRecord]:
-    """Return at most ``count`` records, evenly spaced.
-
-    >>> [record.image_id for record in spread((), 3)]
-    []
-    """
-    if count <= 0 or not records:
-        return []
-    step = max(1, -(-len(records) // count))
-    return list(records[::step])

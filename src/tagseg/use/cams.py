@@ -28,7 +28,7 @@ from tagseg.models.mode import evaluation_mode
 from tagseg.ops.resize import resize_maps
 from tagseg.prediction.segment import normalize_images
 from tagseg.prediction.segmenter import Segmenter, shrink
-from tagseg.recipe import load_recipe
+from tagseg.recipe import load_run_recipe
 from tagseg.results.run import best_background_score
 from tagseg.types import Image
 from tagseg.use.load import choose_device, load
@@ -192,7 +192,7 @@ def load_cam_predictor(run: RunFolder, *, device: str = "auto") -> CamPredictor:
         RecipeError: when the recipe cannot be read.
     """
     place = choose_device(device)
-    recipe, weights = load_recipe(run.recipe_path), run.classifier_weights
+    recipe, weights = load_run_recipe(run.recipe_path), run.classifier_weights
     classes = ClassTable(tuple(load_checkpoint(weights).state["classes"]))
     classifier = load_classifier(recipe, weights, num_classes=classes.num_classes)
     score, _ = best_background_score(run, recipe)

@@ -7,7 +7,7 @@ from tagseg.assemble.data import split_readers
 from tagseg.data.preflight import CheckReport, check_split
 from tagseg.data.problems import Problem
 from tagseg.progress import Progress
-from tagseg.recipe.schema import Data
+from tagseg.recipe.layouts import Data
 
 
 def check_data(data: Data, *, progress: Progress) -> list[CheckReport]:
@@ -25,7 +25,7 @@ def check_data(data: Data, *, progress: Progress) -> list[CheckReport]:
     """
     reports = []
     with tempfile.TemporaryDirectory(prefix="tagseg-check-") as scratch:
-        for reader in split_readers(data, run_root=Path(scratch)).values():
+        for reader in split_readers(data, drawn=Path(scratch)).different():
             problems: list[Problem] = []
             split = reader(problems=problems)
             progress.note(f"split '{split.name}': {len(split)} images, {split.classes.num_classes} classes")

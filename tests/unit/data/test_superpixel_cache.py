@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tagseg.data import superpixel_cache
+from tagseg.data.drawn_pictures import generate_image
 from tagseg.data.superpixel_cache import SuperpixelCache, SuperpixelSettings
 from tagseg.data.superpixels import compute_regions
-from tagseg.data.synthetic import generate_image
 from tagseg.errors import DataError
 from tagseg.progress import SilentProgress
 from tagseg.types import ImageRecord

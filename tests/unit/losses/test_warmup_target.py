@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tagseg.artifacts.region_scores import read_region_scores, write_region_scores
 from tagseg.data.augment import TrainTransform
 from tagseg.data.datasets import TrainingSet
+from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.layouts.folder import read_folder
-from tagseg.data.synthetic import write_dataset
 from tagseg.errors import ArtifactError
 from tagseg.losses.self_modulation import SelfModulationSettings, self_modulation_loss, warmup_target
 from tagseg.stages.region_scores import mean_by_region

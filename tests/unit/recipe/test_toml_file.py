@@ -1,6 +1,7 @@
 """Recipes: defaults, presets, overrides, round trip."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from tagseg.errors import RecipeError
 from tagseg.losses.affinity import pair_sums
-from tagseg.recipe import load_recipe, make_recipe, to_toml
+from tagseg.recipe import load_recipe, load_run_recipe, make_recipe, to_toml
 from tagseg.refine.dense_crf import CrfSettings
 
 RECIPES = Path(__file__).resolve().parents[3] / "recipes"
@@ -115,6 +116,58 @@ def test_every_shipped_recipe_loads_and_survives_a_round_trip(path, tmp_path):
     copy = tmp_path / "recipe.toml"
     copy.write_text(to_toml(recipe), encoding="utf-8")
     assert load_recipe(copy) == recipe
+
+
+OF_ALL_LAYOUTS = """train_split = "train_aug"
+num_images = 240
+image_size_px = 128
+synthetic_seed = 0
+test_num_images = 0
+"""
+"""What tagseg 0.1 wrote into the data section of any recipe beside what was set."""
+
+
+@pytest.mark.parametrize(
+    ("own", "section"),
+    [
+        ({"format": "folder", "root": "photos", "masks": "photos/masks"}, {}),
+        ({"format": "voc", "root": "VOC2012", "eval_split": "train"}, {}),
+        ({"format": "coco", "train_images": "train", "train_annotations": "train.json"}, {}),
+        ({"format": "synthetic", "root": "drawn"}, {}),
+        # what other layouts have was read by none
+        ({"format": "folder", "root": "photos"}, {"eval_split": "val", "eval_images": "images"}),
+    ],
+)
+def test_the_recipe_of_a_run_of_tagseg_0_1_is_read(own, section, tmp_path):
+    written = "".join(f"{key} = {json.dumps(value)}\n" for key, value in {**own, **section}.items())
+    path = tmp_path / "recipe.toml"
+    path.write_text(f'name = "old"\n[data]\n{written}{OF_ALL_LAYOUTS}\n[training]\nepochs = 4\n', encoding="utf-8")
+    recipe = make_recipe({"name": "old", "data": own, "training": {"epochs": 4}})
+    assert load_run_recipe(path) == recipe
+    path.write_text(to_toml(recipe), encoding="utf-8")
+    assert load_run_recipe(path) == load_recipe(path) == recipe
+
+
+@pytest.mark.parametrize(
+    ("line", "overrides", "problem"),
+    [
+        ("test_splt = 1", [], "data.test_splt is no key of a recipe"),
+        ("", ["data.train_split=val"], "data.train_split belongs to format 'voc', got format 'folder'"),
+        ("classes = 3", [], "data.classes: input should be a valid array, got 3"),
+    ],
+)
+def test_the_recipe_of_a_run_is_checked_like_any_other(line, overrides, problem, tmp_path):
+    path = tmp_path / "recipe.toml"
+    text = f'name = "old"\n[data]\nformat = "folder"\nroot = "photos"\n{OF_ALL_LAYOUTS}{line}\n'
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(RecipeError, match=re.escape(problem)):
+        load_run_recipe(path, overrides)
+
+
+def test_the_recipe_of_a_run_may_be_changed_by_settings(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text(f'name = "old"\n[data]\nformat = "folder"\nroot = "photos"\n{OF_ALL_LAYOUTS}', encoding="utf-8")
+    assert load_run_recipe(path, ["training.epochs=7"]).training.epochs == 7
 
 
 def test_several_mistakes_are_named_at_once():

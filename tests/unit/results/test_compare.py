@@ -9,7 +9,7 @@ from kit.hand_made_runs import NUM_IMAGES, SIDE, add_masks, ids_of, make_run
 from kit.scores import ALL_SCORES
 
 from tagseg.cli.compare_tables import change_lines, comparison_columns, comparison_rows, comparison_title
-from tagseg.data.synthetic import write_dataset
+from tagseg.data.drawn_pictures import write_dataset
 from tagseg.progress import SilentProgress
 from tagseg.recipe import make_recipe
 from tagseg.report.content import Change, Comparison, Report
@@ -123,6 +123,20 @@ def test_the_changes_leave_names_and_places_out() -> None:
         Change("seed", ("0", "3", "0")),
         Change("training.clip_norm", ("not set", "not set", "2.0")),
         Change("cams.scales", ("[0.5, 1.0, 1.5, 2.0]", "[1.0, 2.0]", "[0.5, 1.0, 1.5, 2.0]")),
+    )
+
+
+def test_the_changes_between_layouts_name_the_keys_that_one_of_them_has() -> None:
+    drawn = make_recipe({"name": "a", "data": {"format": "synthetic", "num_images": 9}})
+    listed = make_recipe({"name": "b", "data": {"format": "voc", "root": "VOC2012", "eval_split": "train"}})
+    assert recipe_changes([drawn, listed]) == (
+        Change("data.format", ("synthetic", "voc")),
+        Change("data.num_images", ("9", "not set")),
+        Change("data.image_size_px", ("128", "not set")),
+        Change("data.synthetic_seed", ("0", "not set")),
+        Change("data.test_num_images", ("0", "not set")),
+        Change("data.train_split", ("not set", "train_aug")),
+        Change("data.eval_split", ("not set", "train")),
     )
 
 

@@ -11,9 +11,9 @@ from PIL import Image
 from tagseg.artifacts.cam_file import read_cam, write_cam
 from tagseg.artifacts.mask_file import write_mask
 from tagseg.classes import VOID, ClassTable
+from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.images import read_image
 from tagseg.data.layouts.folder import read_folder
-from tagseg.data.synthetic import write_dataset
 from tagseg.report.colors import safe_color
 from tagseg.report.figures import overlay_cam, overlay_known, overlay_mask
 from tagseg.report.panel_layout import PanelLayout, PanelRow

@@ -16,13 +16,13 @@ from PIL import Image
 from tagseg.artifacts.cam_file import read_cam, write_cam
 from tagseg.artifacts.mask_file import read_confidence, read_mask, write_mask
 from tagseg.classes import VOID
+from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.layouts.folder import read_folder
-from tagseg.data.synthetic import write_dataset
 from tagseg.progress import SilentProgress
 from tagseg.recipe import make_recipe, to_toml
 from tagseg.report.pictures import sampled_pixels
 from tagseg.results import gallery as report_gallery
-from tagseg.results.gallery import Gallery, choose, evenly_spaced, gather_gallery
+from tagseg.results.gallery import Gallery, choose, gather_gallery
 from tagseg.results.run_images import Measured, run_images
 from tagseg.results.source import open_source
 
@@ -108,13 +108,6 @@ def test_a_random_image_stays_when_others_come() -> None:
     more = [*few, *(Measured(f"j{n}") for n in range(20))]
     one, other = (set(choose(images, {"random": 8}, seed=0)) for images in (few, more))
     assert {name for name in other if name.startswith("i")} <= one
-
-
-def test_spacing_depends_on_the_ids_alone() -> None:
-    ids = [f"{n:03d}" for n in range(7)]
-    assert evenly_spaced(reversed(ids), 3) == evenly_spaced(ids, 3) == ("001", "003", "005")
-    assert evenly_spaced(ids, 20) == tuple(ids)
-    assert evenly_spaced([], 3) == ()
 
 
 def test_a_small_run_shows_every_image_once_with_its_rule(run: Path) -> None:

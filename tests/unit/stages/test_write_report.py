@@ -10,7 +10,7 @@ from kit.hand_made_runs import NUM_IMAGES, SIDE, add_masks, make_run
 from kit.scores import ALL_SCORES
 
 from tagseg.artifacts.run_folder import RunFolder
-from tagseg.data.synthetic import write_dataset
+from tagseg.data.drawn_pictures import write_dataset
 from tagseg.errors import ArtifactError, DataError
 from tagseg.progress import SilentProgress
 from tagseg.report.content import Problem, Report, ScoreSet, StageRow

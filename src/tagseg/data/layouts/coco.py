@@ -9,6 +9,7 @@ Axis legend: H height, W width.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
@@ -19,11 +20,39 @@ from tagseg.classes import BACKGROUND, ClassTable
 from tagseg.data.json_elements import Span, list_elements
 from tagseg.data.names import choose_classes, is_inside, unique_image_ids
 from tagseg.data.problems import Problem, ProblemKind, report_problem
+from tagseg.data.split_readers import SplitReaders
 from tagseg.errors import DataError
 from tagseg.system.quiet import quiet_decoders
 from tagseg.types import ImageRecord, LabelMap, Split
 
 _Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CocoLayout:
+    """A data set with COCO's annotations, a folder and a JSON file for each split.
+
+    Args:
+        train_images: folder of the images to learn from.
+        train_annotations: their JSON file.
+        eval_images: folder of the images to score, or None.
+        eval_annotations: their JSON file, or None; without both, nothing is scored.
+        classes: category names to learn, in label order, or None for all; every other category is background.
+    """
+
+    train_images: Path
+    train_annotations: Path
+    eval_images: Path | None = None
+    eval_annotations: Path | None = None
+    classes: Sequence[str] | None = None
+
+    def readers(self) -> SplitReaders:
+        """Return what reads the images to learn from and, where they are named, those to score."""
+        read = partial(read_coco, classes=self.classes)
+        train = partial(read, self.train_images, self.train_annotations, split_name="train")
+        if self.eval_images is None or self.eval_annotations is None:
+            return SplitReaders(train)
+        return SplitReaders(train, partial(read, self.eval_images, self.eval_annotations, split_name="eval"))
 
 
 @dataclass(frozen=True, slots=True)

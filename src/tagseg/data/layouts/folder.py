@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from tagseg.data.folder_tags import Place, find_tags_file, tags_by_folder, tags_by_row
@@ -9,11 +11,49 @@ from tagseg.data.image_files import IMAGE_ENDINGS
 from tagseg.data.masks import PaletteMask, label_ids, mask_paths
 from tagseg.data.names import choose_classes, read_class_names, unique_image_ids
 from tagseg.data.problems import Problem, ProblemKind, report_problem
+from tagseg.data.split_readers import SplitReaders
 from tagseg.data.tags import read_tags
 from tagseg.errors import DataError
 from tagseg.types import ImageRecord, Split
 
 _OWN_FILES = frozenset({"tags.csv", "tags.json", "classes.txt"})
+
+
+@dataclass(frozen=True, slots=True)
+class FolderLayout:
+    """A folder of one's own, scored on itself as far as it has masks, and another one to test on.
+
+    Args:
+        root: folder of the images to learn from.
+        tags: CSV or JSON file of tags, in the place of those in the folder.
+        masks: folder of masks, ``root/masks`` by default.
+        classes: names to learn, in label order, or None for all; every other class is background.
+        test_root: folder of images to test on, which need no tags, or None.
+        test_masks: folder of their masks, ``test_root/masks`` by default.
+    """
+
+    root: Path
+    tags: Path | None = None
+    masks: Path | None = None
+    classes: Sequence[str] | None = None
+    test_root: Path | None = None
+    test_masks: Path | None = None
+
+    def readers(self) -> SplitReaders:
+        """Return what reads the images to learn from and, where they are named, those to test on."""
+        test = partial(self._read_test, self.test_root) if self.test_root is not None else None
+        return SplitReaders(self._read_train, test=test, scores_itself=True)
+
+    def _read_train(self, *, problems: list[Problem] | None = None) -> Split:
+        return read_folder(self.root, tags=self.tags, masks=self.masks, classes=self.classes, problems=problems)
+
+    def _read_test(self, root: Path, *, problems: list[Problem] | None = None) -> Split:
+        """Return the images to test on, with the class table of those to learn from."""
+        names = self._read_train(problems=[]).classes.names
+        known = listed_classes(self.root) or names
+        return read_untagged_folder(
+            root, masks=self.test_masks, known=known, classes=names, split_name="test", problems=problems
+        )
 
 
 def read_folder(

@@ -1,6 +1,8 @@
 """Data sets in the layout of PASCAL VOC."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -8,11 +10,45 @@ from tagseg.classes import VOC_CLASSES, nearest_name_help
 from tagseg.data.masks import PaletteMask, label_ids, mask_paths
 from tagseg.data.names import choose_classes, is_inside, read_class_names
 from tagseg.data.problems import Problem, ProblemKind, report_problem
+from tagseg.data.split_readers import SplitReader, SplitReaders
 from tagseg.data.tags import read_tags
 from tagseg.errors import DataError
 from tagseg.types import ImageRecord, Split
 
 _IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
+
+
+@dataclass(frozen=True, slots=True)
+class VocLayout:
+    """A data set in VOC layout, whose splits are lists of ``ImageSets/Segmentation``.
+
+    Args:
+        root: folder of the data set.
+        train_split: list to learn from.
+        eval_split: list on which seeds and pseudo masks are scored, or None.
+        test_split: list on which the segmentation network is scored, or None.
+        classes: names to learn, in label order, or None for all; every other class is background.
+        tags: CSV or JSON file of tags, in the place of those in the data set.
+    """
+
+    root: Path
+    train_split: str
+    eval_split: str | None = None
+    test_split: str | None = None
+    classes: Sequence[str] | None = None
+    tags: Path | None = None
+
+    def readers(self) -> SplitReaders:
+        """Return what reads the three lists; one that is both to learn from and to score is read once."""
+
+        def reader(split: str) -> SplitReader:
+            return partial(read_voc, self.root, split=split, classes=self.classes, tags_file=self.tags)
+
+        train = reader(self.train_split)
+        test = reader(self.test_split) if self.test_split else None
+        if self.eval_split == self.train_split:
+            return SplitReaders(train, evaluation=train, test=test)
+        return SplitReaders(train, evaluation=reader(self.eval_split) if self.eval_split else None, test=test)
 
 
 def read_voc(

@@ -13,6 +13,7 @@ from tagseg.cams.batches import Batch
 from tagseg.data.augment import normalize_image
 from tagseg.data.images import read_image
 from tagseg.models.affinity import predict_boundary
+from tagseg.ops.spacing import evenly_spaced
 from tagseg.refine.background import otsu_background
 from tagseg.refine.pseudo_mask import PseudoMask, confidence_mask, label_scores
 from tagseg.refine.random_walk import walk_cam
@@ -98,7 +99,7 @@ def _settle_background(context: StageContext, records: tuple[ImageRecord, ...]) 
     score = values.background_score
     if context.fabric.is_global_zero:
         tagged = [record for record in records if record.tags]
-        chosen = tagged[:: max(1, -(-len(tagged) // RULE_IMAGES))]
+        chosen = evenly_spaced(tagged, RULE_IMAGES)
         found = otsu_background(
             read_mask_maps(context.folder, record, context.recipe, regions=context.regions) for record in chosen
         )

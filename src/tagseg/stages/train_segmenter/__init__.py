@@ -19,11 +19,11 @@ from tagseg.data.images import read_image
 from tagseg.evaluation.confusion import ConfusionMatrix
 from tagseg.evaluation.scores import compute_scores
 from tagseg.models.segmentation_network import SegmentationNetwork
+from tagseg.ops.spacing import evenly_spaced
 from tagseg.prediction.segment import segment
 from tagseg.stages.context import StageContext
 from tagseg.stages.loaders import epoch_sampler, training_loader
 from tagseg.stages.train_segmenter.labels import LabelledSplit, balanced_weights, choose_labels
-from tagseg.stages.validate import spread
 from tagseg.stages.work import count_gone
 from tagseg.training.loop import Learner, Session, resume, train
 from tagseg.training.seed import seed_everything
@@ -96,7 +96,7 @@ def _validate(context: StageContext, network: SegmentationNetwork) -> dict[str, 
     """Score the network on some images of the evaluation split, at one scale: for information, it decides nothing."""
     split, fabric = context.evaluation, context.fabric
     known = tuple(record for record in split.records if record.mask) if split else ()
-    records = spread(known, context.recipe.segmenter.validation_images)
+    records = evenly_spaced(known, context.recipe.segmenter.validation_images)
     if split is None or not records or not fabric.is_global_zero:
         return {}
     matrix = ConfusionMatrix(split.classes.num_labels)

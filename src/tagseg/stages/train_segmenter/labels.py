@@ -13,8 +13,8 @@ from tagseg.classes import VOID
 from tagseg.data.datasets import ConfidenceSource, LabelSource
 from tagseg.errors import DataError
 from tagseg.losses.segmentation import label_balance
+from tagseg.ops.spacing import evenly_spaced
 from tagseg.stages.context import StageContext
-from tagseg.stages.validate import spread
 from tagseg.types import ImageRecord, LabelMap, Split
 
 BALANCE_IMAGES = 500
@@ -87,7 +87,7 @@ class TrueLabels:
 def balanced_weights(labelled: LabelledSplit) -> Float[Tensor, " K"]:
     """Return the weight of each label in the loss, from how often it occurs among the pixels to learn from."""
     counts = np.zeros(VOID + 1, np.int64)
-    for record in spread(labelled.split.records, BALANCE_IMAGES):
+    for record in evenly_spaced(labelled.split.records, BALANCE_IMAGES):
         labels = labelled.labels.read(record)
         if labelled.confidence is not None:
             labels = np.where(labelled.confidence.read(record), labels, np.uint8(VOID))

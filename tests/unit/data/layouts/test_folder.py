@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from tagseg.assemble.data import read_splits
-from tagseg.data.layouts.folder import read_folder
+from tagseg.data.layouts.folder import FolderLayout, read_folder
 from tagseg.data.problems import Problem, ProblemKind
 from tagseg.errors import DataError
-from tagseg.recipe.schema import Data
 from tagseg.types import Split
 
 
@@ -203,9 +201,9 @@ def test_images_to_test_on_need_no_tags_and_their_masks_mean_what_the_training_f
     mask = PillowImage.fromarray(np.array([[1, 2, 3]], np.uint8))
     (test / "masks").mkdir()
     mask.save(test / "masks" / "c.png")
-    data = Data(format="folder", root=learn, test_root=test, classes=("dog", "cat"))
-    split = read_splits(data, run_root=tmp_path).test
-    assert split is not None
+    read_test = FolderLayout(learn, test_root=test, classes=("dog", "cat")).readers().test
+    assert read_test is not None
+    split = read_test()
     assert [(record.image_id, record.tags) for record in split.records] == [("c", ()), ("nested/b", ())]
     assert split.classes.names == ("dog", "cat")
     found = split.records[0].mask

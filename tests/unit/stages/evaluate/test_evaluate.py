@@ -11,8 +11,8 @@ from kit.contexts import stage_context
 from tagseg.artifacts.cam_file import read_cam, write_cam
 from tagseg.artifacts.run_folder import RunFolder
 from tagseg.artifacts.scores_file import SCORES_FORMAT
+from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.layouts.folder import read_folder
-from tagseg.data.synthetic import write_dataset
 from tagseg.recipe import make_recipe
 from tagseg.stages import evaluate
 from tagseg.stages.context import StageContext

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tagseg.data.drawn_pictures import SYNTHETIC_CLASSES, Creature, generate_image, write_dataset
 from tagseg.data.layouts.folder import read_folder
-from tagseg.data.synthetic import SYNTHETIC_CLASSES, Creature, generate_image, write_dataset
 
 SCENES = [generate_image(7, index, size=(96, 96)) for index in range(24)]
 

@@ -1,0 +1,110 @@
+"""Before the first stage: every image of a run is decoded once, and those that cannot be read are left out."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from tagseg.artifacts.run_folder import RunFolder, fingerprint
+from tagseg.assemble.data import Splits, read_splits, without_bad_files
+from tagseg.data.images import content_fingerprint, read_image
+from tagseg.errors import DataError
+from tagseg.progress import Progress
+from tagseg.recipe import Recipe
+from tagseg.types import ImageRecord, Split
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedData:
+    """Splits of readable images.
+
+    Args:
+        splits: the images.
+        fingerprint: name of content and tags of the images to train on and to evaluate.
+        test_fingerprint: the same of the images to test on.
+    """
+
+    splits: Splits
+    fingerprint: str
+    test_fingerprint: str
+
+
+def load_splits(recipe: Recipe, folder: RunFolder, *, progress: Progress) -> LoadedData:
+    """Read the splits, leave out the images that cannot be read, and name the content of the rest.
+
+    Every image is decoded once, before any training: a bad file in the last batch of the tenth epoch must not end a
+    run. What was found is kept in the manifest, with the files' sizes and times, and trusted while those stay.
+
+    Raises:
+        DataError: when no image of the training split can be read.
+    """
+    splits = read_splits(recipe.data, drawn=folder.drawn_data)
+    known = _look_through([splits.train, splits.evaluation], folder, key="data", progress=progress)
+    test, test_name = splits.test, known["fingerprint"]
+    if test is not None:
+        test_known = _look_through([test], folder, key="test_data", progress=progress)
+        test, test_name = without_bad_files(test, test_known), test_known["fingerprint"]
+    evaluation = without_bad_files(splits.evaluation, known) if splits.evaluation else None
+    return LoadedData(Splits(without_bad_files(splits.train, known), evaluation, test), known["fingerprint"], test_name)
+
+
+def _look_through(splits: list[Split | None], folder: RunFolder, *, key: str, progress: Progress) -> dict[str, Any]:
+    """Return what is known of the files of some splits: from the manifest's section ``key``, or by decoding them."""
+    records = {record.image_path: record for split in splits if split for record in split.records}
+    listing = _listing(records.values())
+    known = folder.read_manifest().get(key, {})
+    if known.get("listing") != listing:
+        known = {"listing": listing, **_screen(list(records.values()), progress=progress)}
+        folder.update_manifest(**{key: known})
+    bad, maskless = len(known["bad_files"]), len(known.get("bad_masks", []))
+    if bad:
+        progress.warn(f"{bad} of {len(records)} images cannot be read and are left out; see manifest.json")
+    if maskless:
+        progress.warn(f"{maskless} masks cannot be used and their images are not scored; see manifest.json")
+    return known
+
+
+def _screen(records: list[ImageRecord], *, progress: Progress) -> dict[str, object]:
+    """Decode every image and mask once; return those that fail, and one name for contents and tags of the others."""
+    digest, bad, bad_masks = hashlib.sha256(), [], []
+    with ThreadPoolExecutor(os.cpu_count()) as pool, progress.task("Reading images", total=len(records)) as task:
+        for record, (found, mask_problem) in zip(records, pool.map(_probe, records), strict=True):
+            task.advance()
+            if isinstance(found, DataError):
+                bad.append({"path": str(record.image_path), "reason": str(found)})
+                continue
+            digest.update(repr((record.image_id, record.tags, found)).encode())
+            if mask_problem:
+                bad_masks.append({"path": str(record.image_path), "reason": mask_problem})
+    return {
+        "images": len(records),
+        "fingerprint": digest.hexdigest()[:16],
+        "bad_files": bad,
+        "bad_masks": bad_masks,
+    }
+
+
+def _probe(record: ImageRecord) -> tuple[str | DataError, str]:
+    """Return the image's fingerprint or what is wrong with it, and what is wrong with its mask or an empty string."""
+    try:
+        size = read_image(record.image_path).shape[:2]
+        found = content_fingerprint(record.image_path)
+    except DataError as error:
+        return error, ""
+    try:
+        mask_size = record.mask.read().shape if record.mask else size
+    except DataError as error:
+        return found, str(error)
+    return found, "" if mask_size == size else f"the mask has {mask_size} pixels and the upright image {size}"
+
+
+def _listing(records: Iterable[ImageRecord]) -> str:
+    """Name the files by path, size and time of change: cheap to compute at every start."""
+    rows = []
+    for record in records:
+        path = record.image_path
+        stat = path.stat() if path.exists() else None
+        rows.append((record.image_id, record.tags, *((stat.st_size, stat.st_mtime_ns) if stat else (0, 0))))
+    return fingerprint(sorted(rows))

@@ -1,0 +1,42 @@
+"""Stage 3: over which images the mean displacement is taken."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+from PIL import Image
+
+from tagseg.data.augment import normalize_image
+from tagseg.data.images import read_image
+from tagseg.models.affinity import AffinityNetwork, predict_displacement
+from tagseg.models.backbone import build_backbone
+from tagseg.progress import SilentProgress
+from tagseg.stages.train_affinity import MEAN_IMAGES, mean_displacement
+from tagseg.types import ImageRecord
+
+
+@pytest.mark.parametrize("total", [201, 399])
+def test_the_mean_displacement_is_taken_over_images_from_the_first_to_the_last(total: int, tmp_path: Path) -> None:
+    """The images get brighter from first to last, so that the first 200 of them have another mean."""
+    records = []
+    for index in range(total):
+        path = tmp_path / f"{index:03d}.png"
+        Image.fromarray(np.full((8, 8, 3), 255 * index // total, np.uint8)).save(path)
+        records.append(ImageRecord(path.stem, path, (), None))
+    torch.manual_seed(0)
+    network = AffinityNetwork(build_backbone("test_resnet", weights=None))
+
+    def mean_over(positions: list[int]) -> torch.Tensor:
+        images = [read_image(records[position].image_path) for position in positions]
+        pixels = torch.stack(
+            [normalize_image(image, mean=network.backbone.mean, std=network.backbone.std) for image in images]
+        )
+        return predict_displacement(network, pixels).mean(dim=(0, 2, 3))
+
+    found = mean_displacement(network, records, fabric=Fabric(accelerator="cpu", devices=1), progress=SilentProgress())
+    spaced = mean_over([(2 * place + 1) * total // (2 * MEAN_IMAGES) for place in range(MEAN_IMAGES)])
+    torch.testing.assert_close(found, spaced)
+    first = mean_over(list(range(MEAN_IMAGES)))
+    assert (found - first).norm() > 100 * (found - spaced).norm()
