@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from tagseg.assemble.maps import build_map_method
+from tagseg.assemble.map_methods import build_map_method
 from tagseg.cams.map_method import MapMethod
 from tagseg.models.backbone import build_backbone
 from tagseg.models.classifier import TagClassifier
