@@ -15,7 +15,6 @@ import json
 import platform
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,20 +27,17 @@ from tagseg.artifacts.cam_file import CamFile
 from tagseg.artifacts.run_folder import RunFolder
 from tagseg.assemble.data import read_splits, superpixel_cache
 from tagseg.assemble.maps import read_maps
-from tagseg.assemble.networks import crf_settings, load_affinity_network
-from tagseg.data.augment import normalize_image
+from tagseg.assemble.refinements import build_refinements
 from tagseg.data.images import read_image
 from tagseg.evaluation.confusion import ConfusionMatrix
 from tagseg.evaluation.scores import compute_scores
 from tagseg.evaluation.threshold import BackgroundSweep, best
-from tagseg.models.affinity import predict_boundary
 from tagseg.pipeline.run_inputs import RunInputs
 from tagseg.pipeline.screening import LoadedData
 from tagseg.recipe import load_run_recipe
 from tagseg.refine.background import otsu_background
 from tagseg.refine.pseudo_mask import PseudoMask, label_scores
-from tagseg.refine.random_walk import walk_cam
-from tagseg.refine.refiner import CrfRefiner, PixelAdaptive, SuperpixelSnap
+from tagseg.refine.refinement import Refinement, refine_in_order
 from tagseg.types import Image, ImageRecord
 
 STEPS = ("none", "superpixels", "pixel_adaptive", "crf")
@@ -62,7 +58,9 @@ class Comparison:
         self.context, self.records = context, records
         self.regions = superpixel_cache(context.recipe)
         self.classes = context.data.splits.train.classes
-        self.network = load_affinity_network(context.recipe, context.folder.affinity_weights)
+        names, device = ("walk", *STEPS[1:]), torch.device("cpu")
+        built = build_refinements(context.recipe, names, layout=context.folder, regions=self.regions, device=device)
+        self.steps = dict(zip(names, built, strict=True))
         self.rows: dict[tuple[str, str], Row] = {}
         self.walk_seconds: dict[str, list[float]] = defaultdict(list)
         self.maps: dict[tuple[str, str], CamFile] = {}
@@ -75,18 +73,10 @@ class Comparison:
             regions = self.regions if kind == "averaged" else None
             maps = read_maps(self.context.folder, record, regions=regions)
             started = time.perf_counter()
-            walked = self._walk(image, maps)
+            walked = _refine(self.steps["walk"], image, torch.from_numpy(maps.cam), record)
             self.walk_seconds[kind].append(time.perf_counter() - started)
             kinds |= {kind: maps, f"{kind}, walk": CamFile(walked.numpy(), maps.label_ids)}
         return kinds
-
-    def _walk(self, image: Image, maps: CamFile) -> Tensor:
-        cam, masks, backbone = torch.from_numpy(maps.cam), self.context.recipe.masks, self.network.backbone
-        if not maps.label_ids:
-            return cam
-        pixels = normalize_image(image, mean=backbone.mean, std=backbone.std)[None]
-        boundary = predict_boundary(self.network, pixels)[0]
-        return walk_cam(cam, boundary, radius=masks.walk_radius, beta=masks.walk_beta, doublings=masks.walk_doublings)
 
     def measure(self, record: ImageRecord, kinds: dict[str, CamFile], background: dict[str, float]) -> None:
         """Refine an image's maps by every method and count."""
@@ -97,17 +87,13 @@ class Comparison:
             for name in STEPS:
                 row = self.rows.setdefault((kind, name), Row(ConfusionMatrix(self.classes.num_labels)))
                 started = time.perf_counter()
-                refined = self._step(name, record)(image, scores)
+                refined = scores if name == "none" else _refine(self.steps[name], image, scores, record)
                 row.seconds.append(time.perf_counter() - started)
                 row.matrix.update(PseudoMask.from_scores(refined, maps.label_ids).labels, truth, name=record.image_id)
 
-    def _step(self, name: str, record: ImageRecord) -> Callable[[Image, Tensor], Tensor]:
-        recipe = self.context.recipe
-        if name == "superpixels":
-            return SuperpixelSnap(self.regions.read(record.image_path))
-        if name == "crf":
-            return CrfRefiner(crf_settings(recipe), certainty=recipe.crf.certainty)
-        return PixelAdaptive() if name == "pixel_adaptive" else lambda image, scores: scores
+
+def _refine(step: Refinement, image: Image, scores: Tensor, record: ImageRecord) -> Tensor:
+    return refine_in_order(image, scores, step.prepare([image], [record]))
 
 
 def compare(context: RunInputs, every: int) -> list[dict[str, Any]]:

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from tagseg.errors import DataError, RecipeError
-from tagseg.refine.pixel_adaptive import PixelAdaptiveSettings
+from tagseg.refine.pixel_adaptive import PixelAdaptive, PixelAdaptiveSettings
 from tagseg.refine.pseudo_mask import confidence_mask, label_scores
-from tagseg.refine.refiner import SuperpixelSnap, Unrefined, refine_in_order
+from tagseg.refine.refinement import refine_in_order
 from tagseg.refine.seeds import seed_labels
+from tagseg.refine.superpixel_snap import SuperpixelSnap
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_superpixels_of_another_image():
 
 def test_scores_of_another_image():
     with pytest.raises(DataError) as caught:
-        refine_in_order(np.zeros((3, 4, 3), np.uint8), torch.zeros(2, 4, 3), [Unrefined()])
+        refine_in_order(np.zeros((3, 4, 3), np.uint8), torch.zeros(2, 4, 3), [PixelAdaptive()])
     assert str(caught.value) == (
         "scores must have the size of the image, (3, 4), got (4, 3); compute the maps from this image again"
     )

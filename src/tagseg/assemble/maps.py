@@ -54,7 +54,7 @@ def read_unwalked_maps(layout: RunLayout, record: ImageRecord, recipe: Recipe, *
 
 
 def read_mask_maps(layout: RunLayout, record: ImageRecord, recipe: Recipe, *, regions: SuperpixelCache) -> CamFile:
-    """Read the maps that an image's pseudo mask is cut from: walked ones, or the seeds' where nothing walks."""
-    if recipe.masks.walks:
+    """Read the maps that an image's pseudo mask is cut from: refined ones, or the seeds' where nothing refines them."""
+    if recipe.masks.before_cut:
         return read_cam(layout.walked_cam(record))
     return read_unwalked_maps(layout, record, recipe, regions=regions)

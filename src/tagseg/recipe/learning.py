@@ -96,10 +96,13 @@ class Training(Section):
 class Cams(Section):
     """How class activation maps are extracted and stored, and of which splits.
 
+    ``method`` makes them: ``cam``, the paper's positive class maps.
+
     ``average_over_regions`` hands the maps to the next stage with every superpixel at its mean.
     """
 
     splits: tuple[Literal["train", "eval"], ...] = ("train", "eval")
+    method: Literal["cam"] = "cam"
     scales: Scales = (0.5, 1.0, 1.5, 2.0)
     flip: bool = True
     batch_size: int = Field(default=8, ge=1)

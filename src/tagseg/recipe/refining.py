@@ -74,6 +74,10 @@ class Affinity(Section):
         return self
 
 
+BEFORE_CUT = frozenset({"walk"})
+"""Steps of ``masks.refine`` that work on the maps, before the background is cut off; they come first."""
+
+
 class Masks(Section):
     """How maps become pseudo masks, and of which splits.
 
@@ -101,11 +105,22 @@ class Masks(Section):
         """Whether the maps walk, for which an affinity network has to be trained."""
         return "walk" in self.refine
 
+    @property
+    def before_cut(self) -> tuple[str, ...]:
+        """The steps that work on the maps of the classes."""
+        return tuple(name for name in self.refine if name in BEFORE_CUT)
+
+    @property
+    def after_cut(self) -> tuple[str, ...]:
+        """The steps that work on the scores of the labels, background among them."""
+        return tuple(name for name in self.refine if name not in BEFORE_CUT)
+
     @field_validator("refine")
     @classmethod
     def _once_and_walk_first(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(value)) != len(value) or "walk" in value[1:]:
-            raise ValueError("names each step at most once, and 'walk' first")
+        late = [name not in BEFORE_CUT for name in value]
+        if len(set(value)) != len(value) or late != sorted(late):
+            raise ValueError(f"names each step at most once, and {' and '.join(map(repr, sorted(BEFORE_CUT)))} first")
         return value
 
     @model_validator(mode="after")

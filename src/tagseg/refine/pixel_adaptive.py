@@ -4,8 +4,8 @@ Axes: L labels, H W pixels, P neighbours: 8 of each dilation, a dilation being t
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise, product
 
 import numpy as np
@@ -16,6 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from tagseg.errors import RecipeError
+from tagseg.refine.refinement import LabelScores, Refiner
+from tagseg.types import Image, ImageRecord
 
 TILE_SIDE_PX = 1536
 """Larger images go through in tiles, so that the P weights a pixel take less than a gigabyte at any size."""
@@ -68,6 +70,28 @@ class PixelAdaptiveSettings:
         """(dy, dx) of each of the P neighbours in pixels."""
         steps = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0)]
         return tuple((dy * dilation, dx * dilation) for dilation in self.dilations for dy, dx in steps)
+
+
+@dataclass(frozen=True, slots=True)
+class PixelAdaptive:
+    """Averages the scores over neighbours of like colour, see :func:`pixel_adaptive`.
+
+    Args:
+        settings: neighbours, iterations and scales.
+
+    >>> PixelAdaptive()(np.zeros((1, 1, 3), np.uint8), torch.tensor([[[0.5]], [[0.75]]])).argmax(dim=0).tolist()
+    [[1]]
+    """
+
+    settings: PixelAdaptiveSettings = field(default_factory=PixelAdaptiveSettings)
+
+    def prepare(self, images: Sequence[Image], records: Sequence[ImageRecord]) -> Sequence[Refiner]:
+        """Return this for each image: it needs to know nothing of them."""
+        return [self] * len(images)
+
+    def __call__(self, image: Image, scores: LabelScores) -> LabelScores:
+        """Return the averaged scores."""
+        return scores if len(scores) == 1 else pixel_adaptive(image, scores, settings=self.settings)
 
 
 def pixel_adaptive(

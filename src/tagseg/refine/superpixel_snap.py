@@ -3,12 +3,64 @@
 Axes: L labels with background first, H W pixels, R regions. Region -1 is no region.
 """
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, Integer
+from numpy import ndarray
 from torch import Tensor
 
+from tagseg.errors import DataError
 from tagseg.ops.regions import paint_regions, region_mean
 from tagseg.refine.pseudo_mask import winning_labels
+from tagseg.refine.refinement import LabelScores, Refiner
+from tagseg.types import Image, ImageRecord
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SuperpixelMajority:
+    """Gives each superpixel of an image the label that most of its pixels have.
+
+    Args:
+        read_regions: returns the region of every pixel of an image file, -1 where it has none.
+    """
+
+    read_regions: Callable[[Path], Integer[ndarray, "H W"]]
+
+    def prepare(self, images: Sequence[Image], records: Sequence[ImageRecord]) -> Sequence[Refiner]:
+        """Return refiners that hold the superpixels of their image."""
+        return [SuperpixelSnap(self.read_regions(record.image_path)) for record in records]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SuperpixelSnap:
+    """Gives each region of one image the label that most of its pixels have, see :func:`snap_scores`.
+
+    Args:
+        regions: region of every pixel, -1 where it has none.
+
+    >>> scores = torch.tensor([[[0.5, 0.5, 0.5, 0.5]], [[0.0, 0.9, 0.8, 0.1]]])
+    >>> snap = SuperpixelSnap(np.array([[0, 1, 1, 1]]))
+    >>> snap(np.zeros((1, 4, 3), np.uint8), scores).argmax(dim=0).tolist()
+    [[0, 1, 1, 1]]
+    """
+
+    regions: Integer[ndarray, "H W"]
+
+    def __call__(self, image: Image, scores: LabelScores) -> LabelScores:
+        """Return each label's share of the pixel's region, or raise :class:`DataError` when the sizes differ."""
+        if self.regions.shape != scores.shape[1:]:
+            raise DataError(
+                f"superpixels must have the size of the image, {tuple(scores.shape[1:])}, got {self.regions.shape}",
+                help="delete the stored superpixels and compute them from this image again",
+            )
+        if len(scores) == 1:
+            return scores
+        regions = torch.tensor(np.ascontiguousarray(self.regions), dtype=torch.int64, device=scores.device)
+        return snap_scores(scores, regions)
 
 
 def snap_scores(scores: Float[Tensor, "L H W"], regions: Int64[Tensor, "H W"]) -> Float[Tensor, "L H W"]:

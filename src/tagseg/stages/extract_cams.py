@@ -3,6 +3,7 @@
 from typing import Any
 
 from tagseg.artifacts.cam_file import write_cam
+from tagseg.assemble.map_methods import build_map_method
 from tagseg.assemble.maps import chosen_records
 from tagseg.assemble.networks import load_classifier
 from tagseg.cams.batches import Batch, batch_cams
@@ -18,11 +19,12 @@ def run(context: StageContext) -> dict[str, Any]:
         compute_superpixels(context)
     records = _records(context)
     num_classes = context.train.classes.num_classes
-    classifier = load_classifier(context.recipe, layout.classifier_weights, num_classes=num_classes).to(fabric.device)
+    classifier = load_classifier(context.recipe, layout.classifier_weights, num_classes=num_classes)
+    method = build_map_method(context.recipe, classifier.to(fabric.device))
 
     def work(batch: Batch, images: list[Image]) -> None:
         with fabric.autocast():
-            found = batch_cams(classifier, batch, images, scales=cams.scales, flip=cams.flip)
+            found = batch_cams(method, batch, images, scales=cams.scales, flip=cams.flip)
         for record, cam in zip(batch, found, strict=True):
             write_cam(layout.cam(record), cam, record.tags, dtype=cams.dtype)
 

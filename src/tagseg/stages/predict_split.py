@@ -9,8 +9,8 @@ from tagseg.artifacts.settings_file import write_prediction_settings
 from tagseg.assemble.segmenter import max_side, prediction_settings
 from tagseg.cams.batches import Batch
 from tagseg.prediction.segmenter import Segmenter
+from tagseg.refine.crf import CrfRefiner
 from tagseg.refine.dense_crf import FINAL_CRF
-from tagseg.refine.refiner import CrfRefiner
 from tagseg.stages.context import StageContext
 from tagseg.stages.work import count_gone, do_missing_batches
 from tagseg.types import Image, ImageRecord

@@ -1,5 +1,6 @@
 """Stage 1: train the tag classifier with the terms of SSC; leaves ``1_classifier/``."""
 
+from functools import partial
 from typing import Any
 
 from tagseg.artifacts.checkpoint import save_checkpoint
@@ -11,13 +12,16 @@ from tagseg.assemble.networks import (
     build_transform,
     loop_settings,
 )
+from tagseg.cams.batches import look
+from tagseg.cams.methods.cam import ClassActivation
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
+from tagseg.evaluation.validation import validate_tags_and_seeds
 from tagseg.models.classifier import TagClassifier
+from tagseg.ops.spacing import evenly_spaced
 from tagseg.recipe import Recipe
 from tagseg.stages.context import StageContext
 from tagseg.stages.loaders import epoch_sampler, training_loader
-from tagseg.stages.region_scores import measure_region_scores
-from tagseg.stages.validate import validate_classifier
+from tagseg.stages.region_scores import settle_region_scores
 from tagseg.stages.work import compute_superpixels
 from tagseg.training.loop import Session, resume, train
 from tagseg.training.objective import classifier_gradients
@@ -78,7 +82,7 @@ def _targets(
     if not _target_is_measured(context.recipe):
         return None
     warmup_steps = context.recipe.self_modulation.warmup_epochs * sampler.steps_per_epoch
-    return measure_region_scores(context, classifier, may_measure=step == warmup_steps)
+    return settle_region_scores(context, ClassActivation(classifier), may_measure=step == warmup_steps)
 
 
 def _target_is_measured(recipe: Recipe) -> bool:
@@ -90,7 +94,13 @@ def _validate(context: StageContext, classifier: TagClassifier, *, epoch: int) -
     fabric, split = context.fabric, context.evaluation
     if split is None or not fabric.is_global_zero:
         return {}
-    figures = validate_classifier(classifier, split, recipe=context.recipe, device=fabric.device)
+    values, method = context.recipe.training, ClassActivation(classifier)
+    figures = validate_tags_and_seeds(
+        evenly_spaced(split.records, values.validation_images),
+        split.classes,
+        look=partial(look, method),
+        background_scores=values.validation_scores,
+    )
     shown = ", ".join(f"{name.removeprefix('val_')} {100 * value:.1f} %" for name, value in figures.items())
     context.progress.note(f"epoch {epoch} of {context.recipe.training.epochs}: {shown}")
     return figures

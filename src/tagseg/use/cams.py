@@ -9,22 +9,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float32
 from numpy import ndarray
-from torch import Tensor, nn
 
 from tagseg.artifacts.array_file import from_steps, to_steps
 from tagseg.artifacts.cam_file import CamFile
 from tagseg.artifacts.checkpoint import load_checkpoint
 from tagseg.artifacts.run_folder import RunFolder
 from tagseg.artifacts.segmenter_file import DESCRIPTION_NAME
+from tagseg.assemble.map_methods import build_map_method
 from tagseg.assemble.networks import load_classifier
-from tagseg.cams.extract import extract_cams
+from tagseg.cams.extract import add_views, view_maps
+from tagseg.cams.map_method import MapMethod
 from tagseg.classes import MAX_CLASSES, ClassTable
 from tagseg.data.datasets import tag_vector
 from tagseg.errors import ArtifactError, ModelError
-from tagseg.models.classifier import TagClassifier, tag_logits
-from tagseg.models.mode import evaluation_mode
+from tagseg.models.classifier import TagClassifier
 from tagseg.ops.resize import resize_maps
 from tagseg.prediction.segment import normalize_images
 from tagseg.prediction.segmenter import Segmenter, shrink
@@ -57,7 +57,7 @@ class CamPredictor:
     """Finds tags and where they are.
 
     Args:
-        classifier: trained; used in evaluation mode, on the device that it is on.
+        method: makes maps with a trained classifier, on the device that it is on.
         classes: the class of each map.
         background_score: what a map has to exceed for a pixel to be no background, in [0, 1].
         title: for people, such as the name of its backbone.
@@ -65,30 +65,38 @@ class CamPredictor:
     Raises:
         ModelError: when the classifier has another number of classes.
 
+    >>> from tagseg.cams.methods.cam import ClassActivation
     >>> from tagseg.models.backbone import build_backbone
     >>> classifier = TagClassifier(build_backbone("test_resnet", weights=None), num_classes=2)
-    >>> found = CamPredictor(classifier, ClassTable(("cat", "dog"))).look(np.zeros((30, 40, 3), np.uint8), tags=(2,))
+    >>> predictor = CamPredictor(ClassActivation(classifier), ClassTable(("cat", "dog")))
+    >>> found = predictor.look(np.zeros((30, 40, 3), np.uint8), tags=(2,))
     >>> found.probabilities.shape, found.maps.size, found.maps.label_ids
     ((2,), (30, 40), (2,))
     """
 
     def __init__(
         self,
-        classifier: TagClassifier,
+        method: MapMethod,
         classes: ClassTable,
         *,
         background_score: float = 0.2,
         title: str = "classifier",
     ) -> None:
-        if classifier.head.out_channels != classes.num_classes:
+        num_maps = method.classifier.head.out_channels
+        if num_maps != classes.num_classes:
             raise ModelError(
-                f"classifier has one map a class, {classes.num_classes}, got {classifier.head.out_channels}",
+                f"classifier has one map a class, {classes.num_classes}, got {num_maps}",
                 help="pass the class table that it was trained with",
             )
-        self.classifier = classifier.eval()
+        self.method = method
         self.classes = classes
         self.background_score = background_score
         self.title = title
+
+    @property
+    def classifier(self) -> TagClassifier:
+        """The network that finds the tags."""
+        return self.method.classifier
 
     @property
     def device(self) -> torch.device:
@@ -120,17 +128,22 @@ class CamPredictor:
         backbone = self.classifier.backbone
         shown = shrink(image, MAX_SIDE_PX) if max(image.shape[:2]) > MAX_SIDE_PX else image
         pixels = normalize_images([shown], mean=backbone.mean, std=backbone.std, device=self.device)
-        with torch.no_grad(), evaluation_mode(self.classifier):
-            class_maps = self.classifier(pixels).float()
-        probabilities = tag_logits(class_maps)[0].sigmoid().cpu().numpy()
+        seen = self.method(pixels, torch.ones(1, self.classes.num_classes))
+        probabilities = seen.tag_logits[0].sigmoid().cpu().numpy()
         if not np.isfinite(probabilities).all():
             raise ModelError(
                 "classifier gives finite class maps, got NaN", help="train it again with a lower learning rate"
             )
         label_ids = tuple(sorted(set(tags))) or likely_tags(probabilities, most=most_tags)
-        wanted = tag_vector(label_ids, num_classes=self.classes.num_classes)[None]
-        seen = _Seen(self.classifier, pixels, class_maps)
-        (cam,) = extract_cams(seen, pixels, wanted, scales=scales, flip=flip)
+        wanted = tag_vector(label_ids, num_classes=self.classes.num_classes)
+        views = [
+            # The image has been seen once: at one scale there is no second forward pass.
+            seen.maps[wanted > 0]
+            if scale == 1 and not flip
+            else view_maps(self.method, pixels, wanted[None], scale=scale, flip=flip)
+            for scale in scales
+        ]
+        cam = add_views(views, shown.shape[:2])
         # One map at a time: only its steps are kept at the size of a large photograph.
         steps = [to_steps(resize_maps(each[None, None], image.shape[:2])[0, 0].cpu().numpy()) for each in cam]
         return TagsAndCams(probabilities, CamFile(from_steps(np.stack(steps)), label_ids))
@@ -195,8 +208,9 @@ def load_cam_predictor(run: RunFolder, *, device: str = "auto") -> CamPredictor:
     recipe, weights = load_run_recipe(run.recipe_path), run.classifier_weights
     classes = ClassTable(tuple(load_checkpoint(weights).state["classes"]))
     classifier = load_classifier(recipe, weights, num_classes=classes.num_classes)
+    method = build_map_method(recipe, classifier.to(place))
     score, _ = best_background_score(run, recipe)
-    return CamPredictor(classifier.to(place), classes, background_score=score, title=recipe.classifier.backbone)
+    return CamPredictor(method, classes, background_score=score, title=recipe.classifier.backbone)
 
 
 def likely_tags(probabilities: Float32[ndarray, " C"], *, most: int = MAX_CLASSES) -> tuple[int, ...]:
@@ -210,15 +224,3 @@ def likely_tags(probabilities: Float32[ndarray, " C"], *, most: int = MAX_CLASSE
     likely = max(1, np.count_nonzero(probabilities > LIKELY))
     best_first = np.argsort(-probabilities, kind="stable")[: min(likely, most)]
     return tuple(sorted((best_first + 1).tolist()))
-
-
-class _Seen(nn.Module):
-    """A classifier that has seen an image once and need not look at it again: half of the work at one scale."""
-
-    def __init__(self, classifier: TagClassifier, images: Tensor, class_maps: Tensor) -> None:
-        super().__init__()
-        self.classifier, self.images, self.class_maps = classifier, images, class_maps
-        self.eval()  # else whoever puts the mode back would put the classifier into training mode
-
-    def forward(self, images: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N C h w"]:
-        return self.class_maps if images is self.images else self.classifier(images)

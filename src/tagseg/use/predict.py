@@ -23,8 +23,8 @@ from tagseg.errors import ArtifactError, RecipeError, TagsegError
 from tagseg.prediction.many_images import predict_many
 from tagseg.prediction.segmenter import Prediction, Segmenter
 from tagseg.progress import Progress
+from tagseg.refine.crf import CrfRefiner
 from tagseg.refine.dense_crf import FINAL_CRF
-from tagseg.refine.refiner import CrfRefiner
 from tagseg.system.atomic import atomic_path, remove_leftovers
 from tagseg.system.lock import folder_lock
 from tagseg.types import Image

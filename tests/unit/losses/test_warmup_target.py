@@ -15,7 +15,6 @@ from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.layouts.folder import read_folder
 from tagseg.errors import ArtifactError
 from tagseg.losses.self_modulation import SelfModulationSettings, self_modulation_loss, warmup_target
-from tagseg.stages.region_scores import mean_by_region
 
 PLAIN = SelfModulationSettings()
 SHARP = SelfModulationSettings(contrast=10.0, midpoint=0.4)
@@ -70,13 +69,6 @@ def test_untagged_classes_get_no_gradient() -> None:
     loss = self_modulation_loss(maps, tags, regions, settings=SHARP, region_scores=torch.tensor([[[0.5], [0.0]]]))
     (gradient,) = torch.autograd.grad(loss, maps)
     assert (gradient[0, 1] == 0).all() and (gradient[0, 0] != 0).any()
-
-
-def test_mean_by_region_equals_a_loop() -> None:
-    cam = torch.rand(2, 5, 6, generator=torch.Generator().manual_seed(0))
-    regions = np.random.default_rng(0).integers(0, 4, (5, 6))
-    expected = [[cam[c].numpy()[regions == r].mean() for r in range(regions.max() + 1)] for c in range(2)]
-    np.testing.assert_allclose(mean_by_region(cam, regions), expected, rtol=1e-5)
 
 
 def test_the_file_gives_back_every_image(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import torch
 
 from tagseg.artifacts.cam_file import read_cam, write_cam
 from tagseg.cams.extract import extract_cams
+from tagseg.cams.methods.cam import ClassActivation
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError, ModelError
 from tagseg.models.backbone import build_backbone
@@ -36,7 +37,7 @@ class TestLook:
     def test_maps_are_those_of_the_stage(self, predictor, views):
         tags = torch.ones(1, 3)
         wanted = extract_cams(
-            predictor.classifier, pixels(predictor, IMAGE), tags, **{"scales": (1.0,), "flip": False, **views}
+            predictor.method, pixels(predictor, IMAGE), tags, **{"scales": (1.0,), "flip": False, **views}
         )
         found = predictor.look(IMAGE, tags=(3, 1, 2, 1), **views).maps
         assert found.label_ids == (1, 2, 3)
@@ -57,6 +58,14 @@ class TestLook:
         assert len(calls) == 1
         assert not any(part.training for part in predictor.classifier.modules())
 
+    @pytest.mark.parametrize("views", [{}, {"scales": (1.0, 0.5)}, {"flip": True}])
+    def test_no_view_is_looked_at_twice(self, predictor, monkeypatch, views):
+        calls = []
+        forward = TagClassifier.forward
+        monkeypatch.setattr(TagClassifier, "forward", lambda self, x: calls.append(x.shape) or forward(self, x))
+        predictor.look(IMAGE, **views)
+        assert len(calls) == (1 if not views else 2)
+
     def test_probabilities_are_those_of_the_logits(self, predictor):
         with torch.no_grad():
             logits = tag_logits(predictor.classifier(pixels(predictor, IMAGE)))[0]
@@ -72,7 +81,7 @@ class TestLook:
         image = IMAGE[:, :1].repeat(2000, 1)
         with torch.no_grad():
             small = extract_cams(
-                predictor.classifier,
+                predictor.method,
                 pixels(predictor, shrink(image, 1024)),
                 torch.eye(3)[:1],
                 scales=(1.0,),
@@ -137,7 +146,7 @@ class TestLoad:
     def test_a_class_table_of_another_size(self):
         classifier = TagClassifier(build_backbone("test_resnet", weights=None), num_classes=2)
         with pytest.raises(ModelError) as caught:
-            CamPredictor(classifier, ClassTable(("cat",)))
+            CamPredictor(ClassActivation(classifier), ClassTable(("cat",)))
         assert str(caught.value) == (
             "classifier has one map a class, 1, got 2; pass the class table that it was trained with"
         )

@@ -1,5 +1,6 @@
 """Stage 4: pseudo masks from the maps; leaves ``4_masks/``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +9,13 @@ import torch
 from tagseg.artifacts.cam_file import write_cam
 from tagseg.artifacts.mask_file import write_confidence, write_mask
 from tagseg.assemble.maps import chosen_records, read_mask_maps, read_unwalked_maps
-from tagseg.assemble.networks import crf_settings, load_affinity_network
+from tagseg.assemble.refinements import build_refinements
 from tagseg.cams.batches import Batch
-from tagseg.data.augment import normalize_image
 from tagseg.data.images import read_image
-from tagseg.models.affinity import predict_boundary
 from tagseg.ops.spacing import evenly_spaced
 from tagseg.refine.background import otsu_background
 from tagseg.refine.pseudo_mask import PseudoMask, confidence_mask, label_scores
-from tagseg.refine.random_walk import walk_cam
-from tagseg.refine.refiner import CrfRefiner, PixelAdaptive, Refiner, SuperpixelSnap, refine_in_order
+from tagseg.refine.refinement import Refinement, refine_in_order
 from tagseg.stages.context import StageContext
 from tagseg.stages.make_masks.objects import make_instances
 from tagseg.stages.work import compute_superpixels, count_gone, do_missing, do_missing_batches
@@ -28,12 +26,12 @@ RULE_IMAGES = 500
 
 
 def run(context: StageContext) -> dict[str, Any]:
-    """Walk the maps where the recipe says so, settle the background score, then cut and sharpen the masks."""
+    """Refine the maps where the recipe says so, settle the background score, cut the masks and refine them."""
     recipe, records = context.recipe, _records(context)
     if recipe.cams.average_over_regions or "superpixels" in recipe.masks.refine:
         compute_superpixels(context)
-    if recipe.masks.walks:
-        _walk_maps(context, records)
+    if recipe.masks.before_cut:
+        _refine_maps(context, records)
     background_score = _settle_background(context, records)
     _write_masks(context, records, background_score=background_score)
     if recipe.masks.instances:
@@ -49,7 +47,7 @@ def count_missing(context: StageContext) -> int:
 def _outputs(context: StageContext, record: ImageRecord) -> list[Path]:
     """Return the files that the recipe asks for, of one image."""
     layout, masks = context.folder, context.recipe.masks
-    asked = [(masks.walks, layout.walked_cam), (masks.soft_scores, layout.soft_scores)]
+    asked = [(bool(masks.before_cut), layout.walked_cam), (masks.soft_scores, layout.soft_scores)]
     asked.append((masks.instances, layout.instances))
     return [layout.pseudo_mask(record), layout.confidence(record), *(path(record) for wanted, path in asked if wanted)]
 
@@ -58,32 +56,22 @@ def _records(context: StageContext) -> tuple[ImageRecord, ...]:
     return chosen_records(context.recipe.masks.splits, context.train, context.evaluation)
 
 
-def _walk_maps(context: StageContext, records: tuple[ImageRecord, ...]) -> None:
-    """Write the walked maps of all images that have none yet; each process takes its share of the batches."""
+def _refine_maps(context: StageContext, records: tuple[ImageRecord, ...]) -> None:
+    """Write the refined maps of all images that have none yet; each process takes its share of the batches."""
     fabric, recipe, layout = context.fabric, context.recipe, context.folder
-    network = load_affinity_network(recipe, layout.affinity_weights).to(fabric.device)
-    backbone = network.backbone
+    steps = _refinements(context, recipe.masks.before_cut)
 
     def work(batch: Batch, images: list[Image]) -> None:
-        pixels = torch.stack([normalize_image(image, mean=backbone.mean, std=backbone.std) for image in images])
         with fabric.autocast():
-            boundaries = predict_boundary(network, pixels.to(fabric.device))
-        for record, boundary in zip(batch, boundaries, strict=True):
+            prepared = [step.prepare(images, batch) for step in steps]
+        for record, image, *refiners in zip(batch, images, *prepared, strict=True):
             maps = read_unwalked_maps(layout, record, recipe, regions=context.regions)
-            walked = torch.from_numpy(maps.cam)
-            if maps.label_ids:
-                walked = walk_cam(
-                    walked.to(boundary.device),
-                    boundary,
-                    radius=recipe.masks.walk_radius,
-                    beta=recipe.masks.walk_beta,
-                    doublings=recipe.masks.walk_doublings,
-                )
-            write_cam(layout.walked_cam(record), walked.cpu().numpy(), maps.label_ids, dtype=recipe.cams.dtype)
+            refined = refine_in_order(image, torch.from_numpy(maps.cam).to(fabric.device), refiners)
+            write_cam(layout.walked_cam(record), refined.cpu().numpy(), maps.label_ids, dtype=recipe.cams.dtype)
 
     do_missing_batches(
         context,
-        "Walking the maps",
+        "Refining the maps",
         records=records,
         batch_size=recipe.cams.batch_size,
         output=layout.walked_cam,
@@ -113,14 +101,17 @@ def _settle_background(context: StageContext, records: tuple[ImageRecord, ...]) 
 
 def _write_masks(context: StageContext, records: tuple[ImageRecord, ...], *, background_score: float) -> None:
     """Write the pseudo masks of all images that have none yet; each process takes its share."""
-    values, classes, layout = context.recipe.masks, context.train.classes, context.folder
+    values, classes, layout, fabric = context.recipe.masks, context.train.classes, context.folder, context.fabric
+    steps = _refinements(context, values.after_cut)
 
     def work(record: ImageRecord) -> None:
         maps = read_mask_maps(layout, record, context.recipe, regions=context.regions)
-        scores = label_scores(torch.from_numpy(maps.cam).to(context.fabric.device), background_score)
-        steps = _refiners(context, record)
+        scores = label_scores(torch.from_numpy(maps.cam).to(fabric.device), background_score)
         if steps:
-            scores = refine_in_order(read_image(record.image_path), scores, steps)
+            image = read_image(record.image_path)
+            with fabric.autocast():
+                refiners = [refiner for step in steps for refiner in step.prepare([image], [record])]
+            scores = refine_in_order(image, scores, refiners)
         mask = PseudoMask.from_scores(scores, maps.label_ids)
         write_mask(layout.pseudo_mask(record), mask.labels, classes)
         if values.soft_scores:
@@ -139,14 +130,7 @@ def _write_masks(context: StageContext, records: tuple[ImageRecord, ...], *, bac
     )
 
 
-def _refiners(context: StageContext, record: ImageRecord) -> list[Refiner]:
-    """Return what the recipe does to an image's label scores after the walk, in order."""
-    recipe, steps = context.recipe, []
-    for name in recipe.masks.refine:
-        if name == "crf":
-            steps.append(CrfRefiner(crf_settings(recipe), certainty=recipe.crf.certainty))
-        elif name == "superpixels":
-            steps.append(SuperpixelSnap(context.regions.read(record.image_path)))
-        elif name == "pixel_adaptive":
-            steps.append(PixelAdaptive())
-    return steps
+def _refinements(context: StageContext, names: Sequence[str]) -> tuple[Refinement, ...]:
+    """Return steps of the recipe's refinement, in order, on the device of the run."""
+    device = context.fabric.device
+    return build_refinements(context.recipe, names, layout=context.folder, regions=context.regions, device=device)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import torch
 
 from tagseg.artifacts.segmenter_file import DESCRIPTION_NAME, WEIGHTS_NAME, save_segmenter
@@ -16,8 +15,7 @@ from tagseg.assemble.segmenter import (
 from tagseg.data.augment import normalize_image
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.data.images import read_image
-from tagseg.evaluation.confusion import ConfusionMatrix
-from tagseg.evaluation.scores import compute_scores
+from tagseg.evaluation.validation import validate_labels
 from tagseg.models.segmentation_network import SegmentationNetwork
 from tagseg.ops.spacing import evenly_spaced
 from tagseg.prediction.segment import segment
@@ -27,6 +25,7 @@ from tagseg.stages.train_segmenter.labels import LabelledSplit, balanced_weights
 from tagseg.stages.work import count_gone
 from tagseg.training.loop import Learner, Session, resume, train
 from tagseg.training.seed import seed_everything
+from tagseg.types import ImageRecord, LabelMap
 
 
 def run(context: StageContext) -> dict[str, Any]:
@@ -99,11 +98,9 @@ def _validate(context: StageContext, network: SegmentationNetwork) -> dict[str, 
     records = evenly_spaced(known, context.recipe.segmenter.validation_images)
     if split is None or not records or not fabric.is_global_zero:
         return {}
-    matrix = ConfusionMatrix(split.classes.num_labels)
-    for record in records:
-        assert record.mask is not None
+
+    def label(record: ImageRecord) -> LabelMap:
         image = normalize_image(read_image(record.image_path), mean=network.mean, std=network.std)
-        labels = segment(network, image[None].to(fabric.device))[0].argmax(0).to(torch.uint8)
-        matrix.update(labels.cpu().numpy(), record.mask.read(), name=record.image_id)
-    score = compute_scores(matrix, split.classes.label_names).mean_iou
-    return {"val_miou": score} if np.isfinite(score) else {}
+        return segment(network, image[None].to(fabric.device))[0].argmax(0).to(torch.uint8).cpu().numpy()
+
+    return validate_labels(records, split.classes, label=label)

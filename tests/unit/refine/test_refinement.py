@@ -1,5 +1,6 @@
-"""Every refiner keeps the one interface; and each does what it is named after."""
+"""Every refinement keeps the one interface; and each does what it is named after."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,21 +8,20 @@ import pytest
 import torch
 from PIL import Image as PillowImage
 
+from tagseg.data.augment import normalize_image
 from tagseg.data.superpixels import compute_regions
+from tagseg.models.affinity import AffinityNetwork, predict_boundary
+from tagseg.models.backbone import build_backbone
 from tagseg.ops.resize import resize_maps
+from tagseg.refine.crf import CrfRefiner
 from tagseg.refine.dense_crf import CrfSettings
-from tagseg.refine.pixel_adaptive import PixelAdaptiveSettings
+from tagseg.refine.pixel_adaptive import PixelAdaptive, PixelAdaptiveSettings
 from tagseg.refine.pseudo_mask import PseudoMask
 from tagseg.refine.random_walk import walk_cam
-from tagseg.refine.refiner import (
-    CrfRefiner,
-    PixelAdaptive,
-    Refiner,
-    SuperpixelSnap,
-    Unrefined,
-    WalkRefiner,
-    refine_in_order,
-)
+from tagseg.refine.refinement import Refinement, Refiner, refine_in_order
+from tagseg.refine.superpixel_snap import SuperpixelMajority, SuperpixelSnap
+from tagseg.refine.walk import Walk, WalkRefiner, WalkSettings
+from tagseg.types import ImageRecord
 
 ANIMALS = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "voc2012_animals"
 HEIGHT, WIDTH = 26, 34
@@ -32,16 +32,20 @@ def every_refiner(height: int, width: int) -> list[Refiner]:
     regions = torch.randint(-1, 6, (height, width), generator=generator).numpy()
     boundary = torch.rand(-(-height // 4), -(-width // 4), generator=generator)
     return [
-        Unrefined(),
         SuperpixelSnap(regions),
         CrfRefiner(),
         CrfRefiner(unary="scores"),
         PixelAdaptive(PixelAdaptiveSettings(dilations=(1, 3), iterations=2)),
-        WalkRefiner(boundary, doublings=3),
+        beside_background(WalkRefiner(boundary, WalkSettings(doublings=3))),
     ]
 
 
-NAMES = ["unrefined", "snap", "crf", "crf of scores", "pixel-adaptive", "walk"]
+def beside_background(refiner: Refiner) -> Callable[[np.ndarray, torch.Tensor], torch.Tensor]:
+    """Return what lets a refiner of maps work on scores of labels: the background stays."""
+    return lambda image, scores: torch.cat([scores[:1], refiner(image, scores[1:])])
+
+
+NAMES = ["snap", "crf", "crf of scores", "pixel-adaptive", "walk"]
 EVERY = pytest.mark.parametrize("position", range(len(NAMES)), ids=NAMES)
 
 
@@ -66,10 +70,15 @@ def test_a_refiner_keeps_the_shape_and_gives_finite_values(position: int, size: 
     assert torch.equal(scores, random_scores(3, *size)), "the scores passed in were written to"
 
 
-@EVERY
+@pytest.mark.parametrize("position", range(4), ids=NAMES[:4])
 def test_a_single_label_comes_back_as_it_is(position: int):
     scores = random_scores(1, HEIGHT, WIDTH)
     assert every_refiner(HEIGHT, WIDTH)[position](random_image(HEIGHT, WIDTH), scores) is scores
+
+
+def test_no_map_comes_back_as_it_is():
+    maps = torch.zeros(0, HEIGHT, WIDTH)
+    assert WalkRefiner(torch.zeros(7, 9), WalkSettings())(random_image(HEIGHT, WIDTH), maps) is maps
 
 
 @EVERY
@@ -102,12 +111,43 @@ def test_arrays_that_are_views_or_locked_serve(position: int):
     assert torch.equal(refiner(mirrored, scores), refiner(image, scores))
 
 
-def test_the_walk_changes_the_maps_of_the_classes_alone():
-    scores = random_scores(3, HEIGHT, WIDTH)
+def test_the_walk_is_that_of_the_settings():
+    maps = random_scores(3, HEIGHT, WIDTH)
     boundary = torch.rand(7, 9, generator=torch.Generator().manual_seed(3))
-    walked = WalkRefiner(boundary, radius=3, beta=4.0, doublings=2)(random_image(HEIGHT, WIDTH), scores)
-    assert torch.equal(walked[0], scores[0])
-    assert torch.equal(walked[1:], walk_cam(scores[1:], boundary, radius=3, beta=4.0, doublings=2))
+    walked = WalkRefiner(boundary, WalkSettings(radius=3, beta=4.0, doublings=2))(random_image(HEIGHT, WIDTH), maps)
+    assert torch.equal(walked, walk_cam(maps, boundary, radius=3, beta=4.0, doublings=2))
+
+
+def records(count: int) -> list[ImageRecord]:
+    return [ImageRecord(str(number), Path(f"{number}.png"), (1,)) for number in range(count)]
+
+
+def test_the_walk_looks_at_a_batch_once_and_each_image_gets_its_boundaries():
+    torch.manual_seed(0)
+    network = AffinityNetwork(build_backbone("test_resnet", weights=None)).eval()
+    images = [random_image(HEIGHT, WIDTH), random_image(HEIGHT, WIDTH)[::-1].copy()]
+    walk = Walk(network, WalkSettings(doublings=2))
+    assert isinstance(walk, Refinement)
+    refiners = walk.prepare(images, records(2))
+    backbone = network.backbone
+    pixels = torch.stack([normalize_image(image, mean=backbone.mean, std=backbone.std) for image in images])
+    maps = random_scores(2, HEIGHT, WIDTH)
+    for image, refiner, boundary in zip(images, refiners, predict_boundary(network, pixels), strict=True):
+        assert torch.equal(refiner(image, maps), walk_cam(maps, boundary, doublings=2))
+
+
+def test_superpixels_are_read_for_each_image():
+    read = {Path("0.png"): np.zeros((3, 4), np.int32), Path("1.png"): np.ones((3, 4), np.int32)}
+    majority = SuperpixelMajority(read.__getitem__)
+    assert isinstance(majority, Refinement)
+    refiners = majority.prepare([random_image(3, 4)] * 2, records(2))
+    assert [refiner.regions.max() for refiner in refiners] == [0, 1]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("refinement", [CrfRefiner(), PixelAdaptive()], ids=["crf", "pixel-adaptive"])
+def test_what_needs_nothing_of_an_image_is_the_same_for_all(refinement: Refinement):
+    assert isinstance(refinement, Refinement)
+    assert list(refinement.prepare([random_image(3, 4)] * 2, records(2))) == [refinement, refinement]
 
 
 def test_without_kernels_the_crf_returns_what_it_starts_from():
@@ -133,7 +173,7 @@ def test_superpixels_of_any_integer_type_serve():
 
 def test_refiners_run_in_their_order():
     image, scores = random_image(HEIGHT, WIDTH), random_scores(3, HEIGHT, WIDTH)
-    _, snap, _, _, adaptive, _ = every_refiner(HEIGHT, WIDTH)
+    snap, _, _, adaptive, _ = every_refiner(HEIGHT, WIDTH)
     assert torch.equal(refine_in_order(image, scores, [snap, adaptive]), adaptive(image, snap(image, scores)))
     assert torch.equal(refine_in_order(image, scores, [adaptive, snap]), snap(image, adaptive(image, scores)))
     assert refine_in_order(image, scores, []) is scores
@@ -158,9 +198,9 @@ def test_on_photographs_every_refinement_brings_spilled_maps_nearer_to_the_truth
         truth = np.array(PillowImage.open(ANIMALS / "SegmentationClass" / f"{name}.png"))
         scores, ids = spilled_scores(truth)
         snap = SuperpixelSnap(compute_regions(image))
-        refiners = [Unrefined(), snap, CrfRefiner(), CrfRefiner(unary="scores"), PixelAdaptive()]
-        for kind, refiner in zip(errors, refiners, strict=True):
-            labels = PseudoMask.from_scores(refiner(image, scores), ids).labels
+        refiners = [[], [snap], [CrfRefiner()], [CrfRefiner(unary="scores")], [PixelAdaptive()]]
+        for kind, steps in zip(errors, refiners, strict=True):
+            labels = PseudoMask.from_scores(refine_in_order(image, scores, steps), ids).labels
             errors[kind] += float((labels != truth)[truth != 255].mean()) / len(names)
     unrefined = errors.pop("unrefined")
     assert max(errors.values()) < 0.95 * unrefined, (unrefined, errors)

@@ -1,0 +1,45 @@
+"""From recipe values to the refinements of pseudo masks."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+
+from tagseg.artifacts.layout import RunLayout
+from tagseg.assemble.networks import crf_settings, load_affinity_network
+from tagseg.data.superpixel_cache import SuperpixelCache
+from tagseg.recipe import Recipe
+from tagseg.refine.crf import CrfRefiner
+from tagseg.refine.pixel_adaptive import PixelAdaptive
+from tagseg.refine.refinement import Refinement
+from tagseg.refine.superpixel_snap import SuperpixelMajority
+from tagseg.refine.walk import Walk, WalkSettings
+
+
+def build_refinements(
+    recipe: Recipe, names: Sequence[str], *, layout: RunLayout, regions: SuperpixelCache, device: torch.device
+) -> tuple[Refinement, ...]:
+    """Build steps of ``masks.refine``, in order; a network that one needs is loaded here.
+
+    Args:
+        recipe: all values.
+        names: of the steps, such as ``recipe.masks.before_cut``.
+        layout: of the run folder, for networks that earlier stages trained.
+        regions: superpixels of images.
+        device: where networks go.
+
+    Raises:
+        ArtifactError: when the weights of a network are missing, corrupt or of another one.
+    """
+    steps: Mapping[str, Callable[[], Refinement]] = {
+        "walk": lambda: Walk(load_affinity_network(recipe, layout.affinity_weights).to(device), walk_settings(recipe)),
+        "crf": lambda: CrfRefiner(crf_settings(recipe), certainty=recipe.crf.certainty),
+        "superpixels": lambda: SuperpixelMajority(regions.read),
+        "pixel_adaptive": PixelAdaptive,
+    }
+    return tuple(steps[name]() for name in names)
+
+
+def walk_settings(recipe: Recipe) -> WalkSettings:
+    """Return how maps walk, from the recipe's section."""
+    values = recipe.masks
+    return WalkSettings(radius=values.walk_radius, beta=values.walk_beta, doublings=values.walk_doublings)

@@ -1,0 +1,1 @@
+"""Ways to make positive maps of tags: one file a method."""

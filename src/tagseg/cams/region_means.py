@@ -1,0 +1,61 @@
+"""The mean of every tag's map over every superpixel of its image: what the warm-up sets as target of self-modulation.
+
+Axes: C_t tagged classes of one image, H W image pixels, R regions.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Integer
+from numpy import ndarray
+from torch import Tensor
+
+from tagseg.artifacts.region_scores import RegionScores
+from tagseg.cams.batches import Batch, batch_cams
+from tagseg.cams.map_method import MapMethod
+from tagseg.ops.regions import region_mean
+from tagseg.types import Image
+
+ReadRegions = Callable[[Path], Integer[ndarray, "H W"]]
+"""Reads the regions 0..R-1 of an image file."""
+
+
+def measure_region_scores(
+    method: MapMethod,
+    batches: Iterable[tuple[Batch, list[Image]]],
+    read_regions: ReadRegions,
+    *,
+    scales: Sequence[float],
+    advance: Callable[[int], object] = lambda images: None,
+) -> RegionScores:
+    """Return the mean of each tagged class's map over each region of whole images, from their mirror images too.
+
+    Args:
+        method: gives the maps.
+        batches: records with their images, those of a batch of one size.
+        read_regions: of an image file.
+        scales: factors of the image's height and width, each above 0.
+        advance: told how many images each batch had.
+
+    Returns:
+        In [0, 1], by image id.
+    """
+    scores: RegionScores = {}
+    for batch, images in batches:
+        cams = batch_cams(method, batch, images, scales=scales, flip=True)
+        for record, cam in zip(batch, cams, strict=True):
+            scores[record.image_id] = mean_by_region(torch.from_numpy(cam), read_regions(record.image_path))
+        advance(len(batch))
+    return scores
+
+
+def mean_by_region(cam: Float[Tensor, "C_t H W"], regions: Integer[ndarray, "H W"]) -> Float32[ndarray, "C_t R"]:
+    """Return the mean of each map over each region of an image.
+
+    >>> mean_by_region(torch.tensor([[[0.0, 1.0, 1.0]]]), np.array([[0, 0, 1]]))
+    array([[0.5, 1. ]], dtype=float32)
+    """
+    labels = torch.from_numpy(regions.astype(np.int64))[None]
+    return region_mean(cam[None], labels, num_regions=int(labels.max()) + 1)[0].numpy()
