@@ -4,9 +4,10 @@ import errno
 import hashlib
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 from PIL import Image as PillowImage
 
 from tagseg.artifacts.area_csv import area_writer
-from tagseg.artifacts.coco_file import CocoKind, coco_writer
+from tagseg.artifacts.coco_file import coco_writer
 from tagseg.artifacts.mask_file import read_mask, write_mask
 from tagseg.artifacts.probability_file import write_probabilities
 from tagseg.classes import ClassTable, nearest_name_help
@@ -27,16 +28,21 @@ from tagseg.refine.crf import CrfRefiner
 from tagseg.refine.dense_crf import FINAL_CRF
 from tagseg.system.atomic import atomic_path, remove_leftovers
 from tagseg.system.lock import folder_lock
-from tagseg.types import Image
+from tagseg.types import Image, LabelMap
 from tagseg.use.load import load
 from tagseg.use.predict_folder import OutputFolder, files_made, open_record, write_record
 
-FORMATS = ("png", "overlay", "probability", "coco", "coco-rle", "csv")
-COCO_NAMES: dict[str, tuple[str, CocoKind]] = {
-    "coco": ("coco_polygons.json", "polygons"),
-    "coco-rle": ("coco_rle.json", "rle"),
+LabelWriter = Callable[[Path, ClassTable], AbstractContextManager[Callable[[str, LabelMap], None]]]
+"""Given a path and the classes, lends a function that adds the label map of one photograph to the file."""
+
+SUMMARIES: Mapping[str, tuple[str, LabelWriter]] = {
+    "coco": ("coco_polygons.json", partial(coco_writer, kind="polygons")),
+    "coco-rle": ("coco_rle.json", partial(coco_writer, kind="rle")),
+    "csv": ("areas.csv", area_writer),
 }
-AREAS_NAME = "areas.csv"
+"""Formats of one file for all photographs together: its name, and its writer."""
+
+FORMATS = ("png", "overlay", "probability", *SUMMARIES)
 _BAD_NAMES = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 """Errors that a photograph's name brings about; others, such as a full disk, end the work."""
 
@@ -194,13 +200,13 @@ def _summarize(folder: OutputFolder, images: Sequence[InputImage], classes: Clas
     """Write the files that tell of all photographs together, from their masks, each read once."""
     with ExitStack() as files:
         writers = [
-            files.enter_context(coco_writer(folder.root / name, classes, kind=kind))
-            for format, (name, kind) in COCO_NAMES.items()
+            files.enter_context(open_writer(folder.root / name, classes))
+            for format, (name, open_writer) in SUMMARIES.items()
             if format in folder.formats
         ]
-        if "csv" in folder.formats:
-            writers.append(files.enter_context(area_writer(folder.root / AREAS_NAME, classes)))
-        for image in images if writers else ():
+        if not writers:
+            return
+        for image in images:
             labels = read_mask(folder.mask(image.name))
             for write in writers:
                 write(image.file_name, labels)
