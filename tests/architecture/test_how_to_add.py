@@ -1,4 +1,4 @@
-"""CONTRIBUTING's lists of files are whole: one toy of each kind is added by touching these alone, and a run uses all five."""
+"""The lists of files in CONTRIBUTING are whole: a toy of each kind is added by touching these alone, and a run uses it."""
 
 import os
 import re
