@@ -16,7 +16,7 @@ from tagseg.data.json_elements import list_elements
 from tagseg.data.layouts.coco import read_coco
 from tagseg.data.layouts.folder import read_folder
 from tagseg.data.layouts.voc import read_voc
-from tagseg.data.masks import PaletteMask, label_ids
+from tagseg.data.mask_images import PaletteMask, label_ids
 from tagseg.data.names import choose_classes, read_class_names
 from tagseg.data.preflight import check_split
 from tagseg.data.problems import Problem

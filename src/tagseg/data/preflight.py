@@ -11,7 +11,7 @@ import numpy as np
 from tagseg.classes import VOID, ClassTable
 from tagseg.data.image_files import ENDINGS_BY_FORMAT
 from tagseg.data.images import content_fingerprint, read_header, read_image
-from tagseg.data.masks import MaskLabelError, PaletteMask
+from tagseg.data.mask_images import MaskLabelError, PaletteMask
 from tagseg.data.problems import Problem, ProblemKind
 from tagseg.errors import DataError
 from tagseg.progress import Progress, SilentProgress

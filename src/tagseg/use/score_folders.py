@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tagseg.classes import BACKGROUND, MAX_CLASSES, VOID, ClassTable
-from tagseg.data.masks import MASK_ENDINGS, PaletteMask, mask_paths
+from tagseg.data.mask_images import MASK_ENDINGS, PaletteMask, mask_paths
 from tagseg.errors import ArtifactError, DataError
 from tagseg.evaluation.confusion import ConfusionMatrix
 from tagseg.evaluation.scores import Scores, compute_scores

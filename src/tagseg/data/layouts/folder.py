@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from tagseg.data.folder_tags import Place, find_tags_file, tags_by_folder, tags_by_row
 from tagseg.data.image_files import IMAGE_ENDINGS
-from tagseg.data.masks import PaletteMask, label_ids, mask_paths
+from tagseg.data.mask_images import PaletteMask, label_ids, mask_paths
 from tagseg.data.names import choose_classes, read_class_names, unique_image_ids
 from tagseg.data.problems import Problem, ProblemKind, report_problem
 from tagseg.data.split_readers import SplitReaders

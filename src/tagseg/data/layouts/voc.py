@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from tagseg.classes import VOC_CLASSES, nearest_name_help
-from tagseg.data.masks import PaletteMask, label_ids, mask_paths
+from tagseg.data.mask_images import PaletteMask, label_ids, mask_paths
 from tagseg.data.names import choose_classes, is_inside, read_class_names
 from tagseg.data.problems import Problem, ProblemKind, report_problem
 from tagseg.data.split_readers import SplitReader, SplitReaders

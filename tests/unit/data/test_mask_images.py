@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image as PillowImage
 
 from tagseg.classes import VOC_CLASSES, ClassTable, voc_color
-from tagseg.data.masks import MaskLabelError, PaletteMask, label_ids, mask_paths
+from tagseg.data.mask_images import MaskLabelError, PaletteMask, label_ids, mask_paths
 from tagseg.data.problems import Problem, ProblemKind
 from tagseg.errors import DataError
 from tagseg.types import MaskSource
