@@ -100,7 +100,7 @@ class RunLayout:
         """The trained affinity network."""
         return self.output("train_affinity") / "affinity.safetensors"
 
-    def walked_cam(self, record: ImageRecord) -> Path:
+    def refined_cam(self, record: ImageRecord) -> Path:
         """Return the maps of an image after the steps of refinement that come before the cut, such as the walk."""
         return self.output("make_masks") / "maps" / f"{record.image_id}.npz"
 

@@ -47,7 +47,7 @@ def read_seed_maps(layout: RunLayout, record: ImageRecord, recipe: Recipe, *, re
     return read_maps(layout, record, regions=regions if recipe.cams.average_over_regions else None)
 
 
-def read_unwalked_maps(layout: RunLayout, record: ImageRecord, recipe: Recipe, *, regions: SuperpixelCache) -> CamFile:
+def read_unrefined_maps(layout: RunLayout, record: ImageRecord, recipe: Recipe, *, regions: SuperpixelCache) -> CamFile:
     """Read the maps that the refinement of an image's pseudo mask starts from, see :func:`read_maps`."""
     averaged = recipe.cams.average_over_regions and recipe.masks.maps == "seeds"
     return read_maps(layout, record, regions=regions if averaged else None)
@@ -56,5 +56,5 @@ def read_unwalked_maps(layout: RunLayout, record: ImageRecord, recipe: Recipe, *
 def read_mask_maps(layout: RunLayout, record: ImageRecord, recipe: Recipe, *, regions: SuperpixelCache) -> CamFile:
     """Read the maps that an image's pseudo mask is cut from: refined ones, or the seeds' where nothing refines them."""
     if recipe.masks.before_cut:
-        return read_cam(layout.walked_cam(record))
-    return read_unwalked_maps(layout, record, recipe, regions=regions)
+        return read_cam(layout.refined_cam(record))
+    return read_unrefined_maps(layout, record, recipe, regions=regions)

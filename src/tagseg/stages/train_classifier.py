@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from tagseg.artifacts.checkpoint import save_checkpoint
-from tagseg.artifacts.region_scores import RegionScores
+from tagseg.artifacts.region_scores import RegionScores, read_region_scores, write_region_scores
 from tagseg.assemble.networks import (
     build_learner,
     build_objective,
@@ -12,16 +12,18 @@ from tagseg.assemble.networks import (
     build_transform,
     loop_settings,
 )
-from tagseg.cams.batches import look
+from tagseg.cams.batches import batches_by_shape, look, read_ahead
+from tagseg.cams.map_method import MapMethod
 from tagseg.cams.methods.cam import ClassActivation
+from tagseg.cams.region_means import measure_region_scores
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
+from tagseg.errors import ArtifactError
 from tagseg.evaluation.validation import validate_tags_and_seeds
 from tagseg.models.classifier import TagClassifier
 from tagseg.ops.spacing import evenly_spaced
 from tagseg.recipe import Recipe
 from tagseg.stages.context import StageContext
 from tagseg.stages.loaders import epoch_sampler, training_loader
-from tagseg.stages.region_scores import settle_region_scores
 from tagseg.stages.work import compute_superpixels
 from tagseg.training.loop import Session, resume, train
 from tagseg.training.objective import classifier_gradients
@@ -83,6 +85,42 @@ def _targets(
         return None
     warmup_steps = context.recipe.self_modulation.warmup_epochs * sampler.steps_per_epoch
     return settle_region_scores(context, ClassActivation(classifier), may_measure=step == warmup_steps)
+
+
+def settle_region_scores(context: StageContext, method: MapMethod, *, may_measure: bool) -> RegionScores:
+    """Return the mean of every tagged class's map over every superpixel of every training image.
+
+    The maps are those of whole images, at ``self_modulation.target_scales`` and their flips; so a crop that misses an
+    object is told so. The first process measures, once: afterwards the file is read.
+
+    Args:
+        context: the run.
+        method: of the classifier as it is at the end of the warm-up.
+        may_measure: False when training is past that point, where only the file can say what the target was.
+
+    Raises:
+        ArtifactError: when the file is damaged, or missing and it is too late to measure.
+    """
+    path = context.folder.region_scores
+    if context.fabric.is_global_zero and not path.exists():
+        if not may_measure:
+            raise ArtifactError(
+                f"{path} must exist once the warm-up is over, got no such file",
+                help="delete the folder of the stage to train again",
+            )
+        write_region_scores(path, _measure(context, method))
+    context.fabric.barrier()
+    return read_region_scores(path)
+
+
+def _measure(context: StageContext, method: MapMethod) -> RegionScores:
+    values, records = context.recipe.self_modulation, context.train.records
+    batches = batches_by_shape(records, batch_size=values.target_batch_size)
+    title = "Measuring the target of self-modulation"
+    with context.progress.task(title, total=len(records)) as task, context.fabric.autocast():
+        return measure_region_scores(
+            method, read_ahead(batches), context.regions.read, scales=values.target_scales, advance=task.advance
+        )
 
 
 def _target_is_measured(recipe: Recipe) -> bool:

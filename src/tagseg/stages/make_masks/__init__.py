@@ -8,7 +8,7 @@ import torch
 
 from tagseg.artifacts.cam_file import write_cam
 from tagseg.artifacts.mask_file import write_confidence, write_mask
-from tagseg.assemble.maps import chosen_records, read_mask_maps, read_unwalked_maps
+from tagseg.assemble.maps import chosen_records, read_mask_maps, read_unrefined_maps
 from tagseg.assemble.refinements import build_refinements
 from tagseg.cams.batches import Batch
 from tagseg.data.images import read_image
@@ -47,7 +47,7 @@ def count_missing(context: StageContext) -> int:
 def _outputs(context: StageContext, record: ImageRecord) -> list[Path]:
     """Return the files that the recipe asks for, of one image."""
     layout, masks = context.folder, context.recipe.masks
-    asked = [(bool(masks.before_cut), layout.walked_cam), (masks.soft_scores, layout.soft_scores)]
+    asked = [(bool(masks.before_cut), layout.refined_cam), (masks.soft_scores, layout.soft_scores)]
     asked.append((masks.instances, layout.instances))
     return [layout.pseudo_mask(record), layout.confidence(record), *(path(record) for wanted, path in asked if wanted)]
 
@@ -65,16 +65,16 @@ def _refine_maps(context: StageContext, records: tuple[ImageRecord, ...]) -> Non
         with fabric.autocast():
             prepared = [step.prepare(images, batch) for step in steps]
         for record, image, *refiners in zip(batch, images, *prepared, strict=True):
-            maps = read_unwalked_maps(layout, record, recipe, regions=context.regions)
+            maps = read_unrefined_maps(layout, record, recipe, regions=context.regions)
             refined = refine_in_order(image, torch.from_numpy(maps.cam).to(fabric.device), refiners)
-            write_cam(layout.walked_cam(record), refined.cpu().numpy(), maps.label_ids, dtype=recipe.cams.dtype)
+            write_cam(layout.refined_cam(record), refined.cpu().numpy(), maps.label_ids, dtype=recipe.cams.dtype)
 
     do_missing_batches(
         context,
         "Refining the maps",
         records=records,
         batch_size=recipe.cams.batch_size,
-        output=layout.walked_cam,
+        output=layout.refined_cam,
         work=work,
     )
 

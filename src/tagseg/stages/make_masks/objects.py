@@ -3,7 +3,7 @@
 import torch
 
 from tagseg.artifacts.instance_file import write_instances
-from tagseg.assemble.maps import read_unwalked_maps
+from tagseg.assemble.maps import read_unrefined_maps
 from tagseg.assemble.networks import load_affinity_network
 from tagseg.data.augment import normalize_image
 from tagseg.data.images import read_image
@@ -40,7 +40,7 @@ def make_instances(context: StageContext, records: tuple[ImageRecord, ...], *, b
 def _instances_of(
     context: StageContext, network: AffinityNetwork, record: ImageRecord, *, settings: InstanceSettings
 ) -> list[Instance]:
-    maps = read_unwalked_maps(context.folder, record, context.recipe, regions=context.regions)
+    maps = read_unrefined_maps(context.folder, record, context.recipe, regions=context.regions)
     if not maps.label_ids:
         return []
     backbone, device = network.backbone, context.fabric.device

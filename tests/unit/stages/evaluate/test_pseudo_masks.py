@@ -100,7 +100,7 @@ def make_context(root, images, *settings, train="abc", evaluation: str | None = 
         write_mask(layout.pseudo_mask(record), made.labels, CLASSES)
         write_confidence(layout.confidence(record), made.trusted)
         cam = (made.steps / 255).astype(np.float32)
-        write_cam(layout.walked_cam(record) if recipe.needs_affinity else layout.cam(record), cam, record.tags)
+        write_cam(layout.refined_cam(record) if recipe.needs_affinity else layout.cam(record), cam, record.tags)
         if record.image_id in train:
             write_mask(layout.seeds(record), made.seeds, CLASSES)
     return context
