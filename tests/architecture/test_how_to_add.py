@@ -1,4 +1,4 @@
-"""The lists of files in CONTRIBUTING are whole: a toy of each kind is added by touching these alone, and a run uses it."""
+"""The lists of files in CONTRIBUTING are whole: a toy of each kind touches these alone, and a run uses all of them."""
 
 import os
 import re

@@ -45,17 +45,18 @@ def start(
         raise typer.Exit
 
 
-def app_main(arguments: Sequence[str] | None = None) -> None:
+def app_main(arguments: Sequence[str] | None = None, *, commands: typer.Typer = app) -> None:
     """Run the command line and end the process: exit code 0, 1 (`check` found errors), 2 (error) or 130 (stopped).
 
     Args:
         arguments: the words after ``tagseg``; those of the process by default.
+        commands: what the words can name.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words  # taken out here, so that it may stand anywhere
     words = [word for word in words if word != "--debug"]
     try:
-        code = typer.main.get_command(app).main(words, prog_name="tagseg", standalone_mode=False)
+        code = typer.main.get_command(commands).main(words, prog_name="tagseg", standalone_mode=False)
     except TagsegError as error:
         if debug:
             raise

@@ -1,0 +1,30 @@
+"""The command line without a process of its own: words in, exit code and printed lines out."""
+
+import typer
+
+from tagseg.cli.main import app, app_main
+
+
+def exit_code(*words: str, commands: typer.Typer = app) -> int:
+    """Run the words after `tagseg`, and return the exit code."""
+    try:
+        app_main(words, commands=commands)
+    except SystemExit as ended:
+        assert isinstance(ended.code, int)
+        return ended.code
+    raise AssertionError("app_main always ends the process")
+
+
+def failing_commands(error: BaseException) -> typer.Typer:
+    """Return a command line of `run RECIPE`, which raises an error, and `other`."""
+    commands = typer.Typer()
+
+    @commands.command()
+    def run(recipe: str) -> None:
+        raise error
+
+    @commands.command()
+    def other() -> None:
+        pass
+
+    return commands

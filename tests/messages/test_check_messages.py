@@ -1,0 +1,59 @@
+"""What `tagseg check` says of a data set, word for word."""
+
+from pathlib import Path
+
+import numpy as np
+from kit.files import GREY, save, write
+
+from tagseg.classes import ClassTable
+from tagseg.data.layouts.folder import read_folder
+from tagseg.data.mask_images import PaletteMask, label_ids
+from tagseg.data.preflight import check_split
+from tagseg.data.problems import Problem
+from tagseg.types import ImageRecord, Split
+
+
+def warnings_of(split: Split, reader_problems: list[Problem]) -> list[str]:
+    report = check_split(split, reader_problems=reader_problems)
+    return [f"{problem.problem}; {problem.help}" for problem in report.problems]
+
+
+def test_warnings_of_the_folder_reader(tmp_path: Path) -> None:
+    save(tmp_path / "cat" / "a.png", np.zeros((32, 32), np.uint8))
+    (tmp_path / "b.jpg").mkdir()
+    heic = write(tmp_path / "c.heic", "x")
+    old = save(tmp_path / "masks" / "old.png", GREY)
+    problems: list[Problem] = []
+    split = read_folder(tmp_path, problems=problems)
+    endings = ".bmp, .gif, .jpeg, .jpg, .png, .tif, .tiff, .webp"
+    assert warnings_of(split, problems) == [
+        f"image {tmp_path / 'b.jpg'} must be a file, got a folder; rename or remove the folder",
+        f"file {heic} is left out, since an image ends in {endings}; convert it if it is an image",
+        f"mask {old} must have the path of an image, got none that fits; rename it like its image or remove it",
+    ]
+
+
+def test_warnings_of_the_check(tmp_path: Path) -> None:
+    cats, table = np.ones((32, 40), np.uint8), ClassTable(("cat", "dog"))
+    one = save(tmp_path / "one.png", cats)
+    two = save(tmp_path / "two.png", cats)
+    tiny = save(tmp_path / "tiny.jpg", GREY, format="PNG")
+    mask = PaletteMask(save(tmp_path / "mask.png", cats), label_ids(table.names, table))
+    wrong_size = PaletteMask(save(tmp_path / "small.png", GREY), mask.label_ids)
+    records = (
+        ImageRecord("one", one, (), mask),
+        ImageRecord("tiny", tiny, (2,)),
+        ImageRecord("two", two, (2,), wrong_size),
+    )
+    tag_it = "tag it, or leave it as an image that shows none of the classes"
+    assert warnings_of(Split("train", table, records), []) == [
+        f"image {one} should show a class, got no tag; {tag_it}",
+        f"mask of {one} should show tagged classes only, got cat; add the tag or mend the mask",
+        f"image {tiny} should end in .png, got a PNG file; rename it; it is read by its content",
+        f"image {tiny} should have sides of 32 px or more, got 2 x 3; remove it if it is a thumbnail",
+        f"image {tiny} should have a mask as others do, got none; add it, or leave the image out of the scores",
+        f"mask of {two} must have the image's size, got 2 x 3 for an upright image of 32 x 40; "
+        "draw it on the upright image",
+        f"image {two} should differ from the others, got the content of {one}; remove one of the two",
+        "class 'cat' should have images in train, got none; tag some, or leave the class out of data.classes",
+    ]

@@ -1,0 +1,323 @@
+"""The errors of the readers of data sets, word for word."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kit.files import save, write
+from kit.messages import ROW, assert_says, row
+
+from tagseg.data.layouts.coco import read_coco
+from tagseg.data.layouts.folder import read_folder
+from tagseg.data.layouts.voc import read_voc
+from tagseg.errors import DataError
+from tagseg.types import MaskSource
+
+LIST = "ImageSets/Segmentation/train.txt"
+REMOVE_LINE = "restore it or remove its line from the list"
+
+
+@pytest.mark.parametrize(
+    ("files", "problem", "help"),
+    [
+        row("no_list", {}, f"list FOLDER/{LIST} must exist, got no such file", "mend the path of the data set"),
+        row(
+            "another_list",
+            {"ImageSets/Segmentation/trainval.txt": "a\n"},
+            f"list FOLDER/{LIST} must exist, got no such file",
+            "did you mean 'trainval'?",
+        ),
+        row(
+            "an_empty_list",
+            {LIST: "\n"},
+            f"list FOLDER/{LIST} must name images, got none",
+            "write one image id a line",
+        ),
+        row(
+            "a_list_of_other_bytes",
+            {LIST: b"\xff"},
+            f"list FOLDER/{LIST} must be UTF-8 text, got something else",
+            "write it again",
+        ),
+        row(
+            "no_tags",
+            {LIST: "../a\nb\n"},
+            "data set FOLDER must hold Annotations or image_tags.csv, got neither",
+            "name a CSV or JSON file of tags in the recipe's data.tags",
+        ),
+        row(
+            "no_id",
+            {LIST: "a\n..\n"},
+            f"FOLDER/{LIST} at line 2 must hold an image id, got '..'",
+            "mend the line",
+        ),
+        row(
+            "an_id_twice",
+            {LIST: "a\nb\na\n"},
+            f"FOLDER/{LIST} names an image once, got 'a' at line 1 and at line 3",
+            "remove one of the lines",
+        ),
+        row(
+            "no_image",
+            {LIST: "a\n", "image_tags.csv": "image,tags\nb,cat\n"},
+            "image FOLDER/JPEGImages/a.jpg of the list train must exist, got no such file",
+            REMOVE_LINE,
+        ),
+        row(
+            "no_row_of_tags",
+            {LIST: "a\n", "image_tags.csv": "image,tags\nb,cat\n", "JPEGImages/a.jpg": None},
+            "image 'a' must have a row of tags, got none",
+            "add the row, with empty tags if none fit",
+        ),
+        row(
+            "no_annotation",
+            {LIST: "a\n", "JPEGImages/a.jpg": None, "Annotations/b.xml": "<a>"},
+            "annotation FOLDER/Annotations/a.xml must be XML, got no such file",
+            "restore it",
+        ),
+        row(
+            "an_annotation_that_is_no_xml",
+            {LIST: "a\n", "JPEGImages/a.jpg": None, "Annotations/a.xml": "<a>"},
+            "annotation FOLDER/Annotations/a.xml must be XML, got something else",
+            "restore it",
+        ),
+        row(
+            "an_annotation_of_an_unknown_class",
+            {
+                LIST: "a\n",
+                "JPEGImages/a.jpg": None,
+                "Annotations/a.xml": "<a><object><name>hrose</name></object></a>",
+            },
+            "annotation FOLDER/Annotations/a.xml must hold known classes, got 'hrose'",
+            "did you mean 'horse'?",
+        ),
+    ],
+)
+def test_voc(tmp_path: Path, files: dict[str, bytes | str | None], problem: str, help: str) -> None:
+    fill(tmp_path, files)
+    assert_says(lambda: read_voc(tmp_path, split="train"), DataError, problem, help, FOLDER=tmp_path)
+
+
+def fill(folder: Path, files: dict[str, bytes | str | None]) -> None:
+    """Write files below a folder; None stands for a picture."""
+    for name, content in files.items():
+        if content is None:
+            save(folder / name)
+        else:
+            write(folder / name, content)
+
+
+IMAGE = {"id": 7, "file_name": "a.jpg", "height": 2, "width": 3}
+CATEGORY = {"id": 1, "name": "cat"}
+SHAPE = {"id": 4, "image_id": 7, "category_id": 1, "segmentation": {"size": [9, 9], "counts": [0, 81]}}
+MEND = "mend or remove the element"
+OTHER_FILE = "name an instances file of COCO"
+
+
+def instances(*images: Any, annotations: Any = (), categories: Any = (CATEGORY,)) -> Any:
+    return {"images": images, "annotations": annotations, "categories": categories}
+
+
+@pytest.mark.parametrize(
+    ("content", "problem", "help"),
+    [
+        row("no_images", instances(), "PATH must hold images and categories, got no images", OTHER_FILE),
+        row(
+            "an_image_twice",
+            instances(IMAGE, IMAGE),
+            "PATH must hold usable images, got a second image with id 7",
+            MEND,
+        ),
+        row(
+            "an_image_outside",
+            instances(IMAGE | {"file_name": "../a.jpg"}),
+            "PATH must hold usable images, got the file_name '../a.jpg' outside the folder of images",
+            MEND,
+        ),
+        row(
+            "an_image_without_values",
+            instances({"id": 7}),
+            "PATH must hold usable images, got an element without the values that it needs at byte 12",
+            MEND,
+        ),
+        row(
+            "an_annotation_of_no_image",
+            instances(IMAGE, annotations=[{"image_id": 9, "category_id": 1}]),
+            "annotation of PATH must belong to a listed image, got image id 9",
+            "list the image or remove it",
+        ),
+        row(
+            "an_annotation_of_no_category",
+            instances(IMAGE, annotations=[{"image_id": 7, "category_id": 5}]),
+            "annotation of PATH must belong to a listed category, got category id 5",
+            "list the category or remove it",
+        ),
+        row(
+            "an_image_that_is_not_there",
+            instances(IMAGE),
+            "image FOLDER/a.jpg of PATH must exist, got no such file",
+            "mend the folder of images, or remove it from the list",
+        ),
+        row(
+            "no_categories",
+            {"images": [IMAGE], "categories": []},
+            "PATH must hold images and categories, got no categories",
+            OTHER_FILE,
+        ),
+        row(
+            "a_category_twice",
+            {"images": [IMAGE], "categories": [CATEGORY, CATEGORY]},
+            "PATH must hold usable categories, got a second category 1 'cat'",
+            MEND,
+        ),
+    ],
+)
+def test_coco(tmp_path: Path, content: Any, problem: str, help: str) -> None:
+    path = write(tmp_path / "instances.json", json.dumps(content))
+    assert_says(lambda: read_coco(tmp_path, path), DataError, problem, help, PATH=path, FOLDER=tmp_path)
+
+
+def test_an_unknown_class_of_coco(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.json", json.dumps({"images": [IMAGE], "categories": [CATEGORY]}))
+    assert_says(
+        lambda: read_coco(tmp_path, path, classes=["cta"]),
+        DataError,
+        "class 'cta' must be one of the file's categories, got another name",
+        "did you mean 'cat'?",
+    )
+
+
+def read_mask(path: Path) -> object:
+    return coco_mask(path).read()
+
+
+def read_mask_of_a_changed_file(path: Path) -> object:
+    mask = coco_mask(path)
+    path.unlink()
+    return mask.read()
+
+
+def coco_mask(path: Path) -> MaskSource:
+    """Return the mask of an annotation that has the shape of another image."""
+    save(path.parent / "a.jpg")
+    write(path, json.dumps(instances(IMAGE, annotations=[SHAPE])))
+    mask = read_coco(path.parent, path).records[0].mask
+    assert mask is not None
+    return mask
+
+
+@pytest.mark.parametrize(
+    ROW,
+    [
+        row(
+            "another_shape",
+            read_mask,
+            "annotation 4 of PATH must be polygons or run lengths of the image's size, got another shape",
+            "mend or remove it",
+        ),
+        row(
+            "a_changed_file",
+            read_mask_of_a_changed_file,
+            "PATH must stay as it is while it is in use, got a changed file",
+            "run the command again",
+        ),
+    ],
+)
+def test_coco_masks(tmp_path: Path, call: Callable[[Path], object], problem: str, help: str) -> None:
+    path = tmp_path / "a.json"
+    assert_says(lambda: call(path), DataError, problem, help, PATH=path)
+
+
+ENDINGS = ".bmp, .gif, .jpeg, .jpg, .png, .tif, .tiff, .webp"
+
+
+@pytest.mark.parametrize(
+    ("files", "options", "problem", "help"),
+    [
+        pytest.param(
+            {},
+            {},
+            "folder FOLDER must hold images, got none",
+            f"put files there that end in {ENDINGS}",
+            id="no_images",
+        ),
+        pytest.param(
+            {"a.jpg": None},
+            {},
+            "image FOLDER/a.jpg must lie in the folder of its class, got FOLDER itself",
+            "move it into a sub-folder, or write tags.csv",
+            id="an_image_in_no_folder",
+        ),
+        pytest.param(
+            {"a.jpg": None},
+            {"problems": []},
+            "data set FOLDER must have tags, got none",
+            "write tags.csv, or a sub-folder for each class",
+            id="no_tags",
+        ),
+        pytest.param(
+            {"a.jpg": None, "tags.csv": "image,tags\nb,cat\n"},
+            {},
+            "image 'b' of FOLDER/tags.csv must exist below FOLDER, got no such file",
+            "restore the file, mend the name or remove the row",
+            id="no_such_image",
+        ),
+        pytest.param(
+            {"a.jpg": None, "tags.csv": "image,tags\na.jpg,cat\na,dog\n"},
+            {},
+            "FOLDER/tags.csv names an image once, got a second spelling 'a' of FOLDER/a.jpg",
+            "join both into one row",
+            id="a_second_spelling",
+        ),
+        pytest.param(
+            {"a.jpg": None, "tags.csv": "image,tags\n"},
+            {},
+            "image FOLDER/a.jpg must have a row in FOLDER/tags.csv, got none",
+            "add the row, with empty tags if none fit",
+            id="no_row",
+        ),
+        pytest.param(
+            {"a.jpg": None, "tags.csv": "image,tags\n", "tags.json": "{}"},
+            {},
+            "folder FOLDER must hold one file of tags, got tags.csv and tags.json",
+            "remove one, or name one in the recipe's data.tags",
+            id="two_files_of_tags",
+        ),
+        pytest.param(
+            {"cat/a.jpg": None},
+            {"root": "gone"},
+            "folder FOLDER/gone must exist, got no such folder",
+            "mend the path in the recipe's data",
+            id="no_folder",
+        ),
+        pytest.param(
+            {"cat/a.jpg": None},
+            {"masks": "gone"},
+            "folder FOLDER/gone must exist, got no such folder",
+            "mend the path in the recipe's data",
+            id="no_folder_of_masks",
+        ),
+        pytest.param(
+            {"x/a.jpg": None, "y/a.jpg": None, "tags.csv": "image,tags\na,cat\n"},
+            {},
+            "image 'a' of FOLDER/tags.csv must be one file, got 2",
+            "write its whole path with the ending",
+            id="a_name_that_fits_twice",
+        ),
+        pytest.param(
+            {"x/a.jpg": None, "y/a.jpg": None, "classes.txt": "x\n"},
+            {},
+            "folder FOLDER/y must be named like a class of classes.txt, got 'y'",
+            "rename it or add the name to classes.txt",
+            id="a_folder_of_no_class",
+        ),
+    ],
+)
+def test_folders(
+    tmp_path: Path, files: dict[str, bytes | str | None], options: dict[str, Any], problem: str, help: str
+) -> None:
+    fill(tmp_path, files)
+    places = {key: tmp_path / value if key != "problems" else value for key, value in options.items()}
+    assert_says(lambda: read_folder(**{"root": tmp_path, **places}), DataError, problem, help, FOLDER=tmp_path)
