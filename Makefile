@@ -15,7 +15,7 @@ PYTHON ?= $(firstword $(foreach python,python3.12 python3.13 python3.11 python3,
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 WORKERS ?= 2
 
-.PHONY: demo test reference lint types format docs-results docs-pictures clean help
+.PHONY: demo test reference lint types format docs-results docs-pictures docs-architecture clean help
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ docs-results: $(READY) ## Write docs/results.md from the record of the runs (RUN
 
 docs-pictures: $(READY) ## Take the pictures of README and documents from the demo's run (needs chromium)
 	$(VENV)/bin/python benchmarks/docs_pictures.py $(OUT) --out docs/images
+
+docs-architecture: $(READY) ## Write the tree and the picture of docs/architecture.md from the code
+	$(VENV)/bin/python benchmarks/docs_architecture.py
 
 clean: ## Remove the environment and the caches, never runs/
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

@@ -1,1 +1,1 @@
-"""Recipe values become objects."""
+"""Recipe values become objects; it knows recipes."""

@@ -1,1 +1,1 @@
-
+"""The command line, the only code that prints and exits; it knows people."""

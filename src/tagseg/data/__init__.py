@@ -1,1 +1,1 @@
-
+"""Files to tensors; they know photographs, masks and tags."""

@@ -1,1 +1,1 @@
-
+"""Scores, from one confusion matrix; they know label maps and tags."""

@@ -1,1 +1,1 @@
-
+"""One file a term of an objective; they know tensors."""

@@ -1,1 +1,1 @@
-
+"""Networks; they know tensors and weight files."""

@@ -1,1 +1,1 @@
-
+"""Pure functions of tensors and lists; they know shapes."""

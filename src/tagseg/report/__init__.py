@@ -1,1 +1,1 @@
-
+"""Pages and pictures without torch; they know plain values."""

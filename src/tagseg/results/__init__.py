@@ -1,1 +1,1 @@
-"""A run read back, to be looked at."""
+"""A run read back, to be looked at; it knows recipes and run folders."""

@@ -1,1 +1,1 @@
-
+"""How networks learn: one visible loop, one file a network; they know tensors."""

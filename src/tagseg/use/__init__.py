@@ -1,1 +1,1 @@
-"""What people do with a trained network."""
+"""What people do with a trained network; it knows recipes, run folders and people's files."""

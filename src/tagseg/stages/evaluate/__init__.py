@@ -1,4 +1,4 @@
-"""Score what the other stages made; leaves ``scores.json`` and ``scores.csv``."""
+"""Stage 7: scores of what the other stages made; leaves ``scores.json`` and ``scores.csv``."""
 
 import csv
 import io

@@ -1,0 +1,52 @@
+"""docs/architecture.md shows the code of now: its tree, its picture, its rooms."""
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "benchmarks" / "docs_architecture.py"
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    specification = importlib.util.spec_from_file_location("docs_architecture", SCRIPT)
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_the_tree_is_that_of_the_code(script: ModuleType) -> None:
+    text = script.PAGE.read_text(encoding="utf-8")
+    assert text == script.page(text), "run make docs-architecture"
+
+
+def test_every_file_is_in_the_tree_with_a_phrase(script: ModuleType) -> None:
+    lines = list(script.tree_lines())
+    assert len(lines) == len([path for path in script.SOURCE.rglob("*.py")]) - 1  # the root's own has no line
+    assert [line for line in lines if len(line.split(maxsplit=1)) != 2] == []
+
+
+def test_the_picture_is_that_of_the_code(script: ModuleType) -> None:
+    assert script.PICTURE.read_text(encoding="utf-8") == script.picture(), "run make docs-architecture"
+
+
+def test_every_room_has_its_row(script: ModuleType) -> None:
+    rooms = {room for layer in script.LAYERS for room in layer}
+    there = {path.stem for path in script.SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert rooms == there - {"__init__"}
+    rows = re.findall(r"^\| (`.*?) \|", script.PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == rooms
+
+
+def test_data_flows_one_way(script: ModuleType) -> None:
+    homes, order = script.artifact_homes(), list(script.STAGES)
+    used = script.stage_artifacts()
+    assert used["extract_cams"] == {"classifier_weights", "cam"}
+    assert {name for name, stage in homes.items() if name not in used[stage]} == set()  # each stage leaves its own
+    later = [(stage, name) for stage in used for name in used[stage] if order.index(homes[name]) > order.index(stage)]
+    assert later == []
