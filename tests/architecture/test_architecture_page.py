@@ -27,7 +27,7 @@ def test_the_tree_is_that_of_the_code(script: ModuleType) -> None:
 
 def test_every_file_is_in_the_tree_with_a_phrase(script: ModuleType) -> None:
     lines = list(script.tree_lines())
-    assert len(lines) == len([path for path in script.SOURCE.rglob("*.py")]) - 1  # the root's own has no line
+    assert len(lines) == len(list(script.SOURCE.rglob("*.py"))) - 1  # the root's own has no line
     assert [line for line in lines if len(line.split(maxsplit=1)) != 2] == []
 
 
