@@ -6,7 +6,8 @@ from jaxtyping import Float
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from tagseg.assemble.networks import build_transform, initial_weights, optimizer_settings
+from tagseg.assemble.networks import build_transform, optimizer_settings
+from tagseg.assemble.settings import initial_weights
 from tagseg.data.augment import TrainTransform
 from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDesign, build_segmenter
 from tagseg.prediction.segmenter import PredictionSettings

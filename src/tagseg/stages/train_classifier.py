@@ -5,13 +5,8 @@ from typing import Any
 
 from tagseg.artifacts.checkpoint import save_checkpoint
 from tagseg.artifacts.region_scores import RegionScores
-from tagseg.assemble.networks import (
-    build_learner,
-    build_objective,
-    build_pyramid,
-    build_transform,
-    loop_settings,
-)
+from tagseg.assemble.networks import build_classifier_learner, build_transform, loop_settings
+from tagseg.assemble.terms import build_terms
 from tagseg.cams.batches import look
 from tagseg.cams.methods.cam import ClassActivation
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
@@ -39,16 +34,14 @@ def run(context: StageContext) -> dict[str, Any]:
         compute_superpixels(context)
     context.progress.note(f"training on {context.place}")
     seed_everything(recipe.seed)
-    learner = build_learner(recipe, num_classes=classes.num_classes)
-    classifier = learner.networks["classifier"]
-    assert isinstance(classifier, TagClassifier)
-    pyramid = build_pyramid(recipe, classifier.backbone)
-    step, warning = resume(learner, folder)
+    built = build_classifier_learner(recipe, num_classes=classes.num_classes)
+    classifier = built.classifier
+    step, warning = resume(built.learner, folder)
     if warning:
         context.progress.warn(warning)
-    learner = learner.set_up(fabric)
-    objective = build_objective(recipe, learner.networks.get("decoder"), pyramid.to(fabric.device) if pyramid else None)
-    take_gradients = classifier_gradients(fabric, learner.networks["classifier"], objective)
+    learner = built.learner.set_up(fabric)
+    terms = build_terms(recipe, learner, classifier.backbone, device=fabric.device)
+    take_gradients = classifier_gradients(fabric, learner.networks["classifier"], terms)
     sampler = epoch_sampler(context, len(context.train), section="training")
     epochs = recipe.training.epochs
     figures: dict[str, float] = {}

@@ -10,10 +10,11 @@ from torch import nn, optim
 from tagseg.artifacts.checkpoint import load_checkpoint
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.errors import ArtifactError, TrainingError
+from tagseg.losses.classification import ClassificationTerm
 from tagseg.training.curves import read_curves
 from tagseg.training.loop import Learner, LoopSettings, Session, checkpoint_path, resume
 from tagseg.training.loop import train as train_on
-from tagseg.training.objective import Objective, classifier_gradients
+from tagseg.training.objective import classifier_gradients
 from tagseg.training.weight_average import WeightAverage
 
 NUM_IMAGES, BATCH, EPOCHS = 15, 2, 3
@@ -78,7 +79,7 @@ def train(
     learner = Learner({"classifier": classifier}, {"classifier": optimizer}, averages)
     start_step, _ = resume(learner, folder)
     learner = learner.set_up(fabric)
-    take_gradients = classifier_gradients(fabric, learner.networks["classifier"], Objective())
+    take_gradients = classifier_gradients(fabric, learner.networks["classifier"], (ClassificationTerm(),))
     loader = TrainingLoader(Noise(breaks_after=breaks_after), EpochSampler(NUM_IMAGES, batch_size=BATCH, seed=0))
     watcher, validated = Watcher(), []
 
