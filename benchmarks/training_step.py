@@ -73,11 +73,11 @@ class Step:
 
     def __init__(self, recipe: Recipe, *, num_classes: int) -> None:
         torch.manual_seed(0)
-        built = build_classifier_learner(recipe, num_classes=num_classes)
-        self.recipe, self.classifier = recipe, built.classifier
+        self.recipe = recipe
+        self.classifier, learner = build_classifier_learner(recipe, num_classes=num_classes)
         self.fabric = Fabric(accelerator="cpu", devices=1)
-        self.terms = build_terms(recipe, built.learner, built.classifier.backbone, device=self.fabric.device)
-        self.optimizers = list(built.learner.optimizers.values())
+        self.terms = build_terms(recipe, learner, self.classifier.backbone, device=self.fabric.device)
+        self.optimizers = list(learner.optimizers.values())
         self.watch = Stopwatch()
         for term in self.terms:
             if isinstance(term, ReconstructionTerm):

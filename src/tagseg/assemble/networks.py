@@ -1,6 +1,5 @@
 """From recipe values to the networks of stages 1 and 3 and what moves them."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from torch import nn
@@ -76,28 +75,15 @@ def load_classifier(recipe: Recipe, weights: Path, *, num_classes: int) -> TagCl
     return classifier.eval()
 
 
-@dataclass(frozen=True, slots=True)
-class ClassifierLearner:
-    """What learns in stage 1.
-
-    Args:
-        learner: the classifier, the networks that learn with its terms, and their optimizers.
-        classifier: the plain network, whose weights stay.
-    """
-
-    learner: Learner
-    classifier: TagClassifier
-
-
-def build_classifier_learner(recipe: Recipe, *, num_classes: int) -> ClassifierLearner:
-    """Build what learns. The classifier comes first, so that its initial head is the same in every ablation."""
+def build_classifier_learner(recipe: Recipe, *, num_classes: int) -> tuple[TagClassifier, Learner]:
+    """Build the classifier and all that learns with it; it comes first: its initial head is that of every ablation."""
     classifier = build_classifier(recipe, num_classes=num_classes)
     settings = optimizer_settings(recipe.training, head_lr_factor=recipe.training.head_lr_factor)
     optimizer = build_optimizer(classifier.backbone, classifier.head, settings=settings)
     beside = build_term_networks(recipe, num_classes=num_classes)
     networks = {"classifier": classifier, **beside.networks}
     optimizers = {"classifier": optimizer, **beside.optimizers}
-    return ClassifierLearner(Learner(networks, optimizers, clipped=("classifier",)), classifier)
+    return classifier, Learner(networks, optimizers, clipped=("classifier",))
 
 
 def optimizer_settings(values: Training | Affinity | Segmenter, *, head_lr_factor: float) -> OptimizerSettings:
@@ -202,9 +188,9 @@ def load_affinity_network(recipe: Recipe, weights: Path) -> AffinityNetwork:
     return network.eval()
 
 
-def build_affinity_learner(recipe: Recipe, *, trained: Path) -> Learner:
-    """Build the affinity network and the optimizer of its two branches."""
+def build_affinity_learner(recipe: Recipe, *, trained: Path) -> tuple[AffinityNetwork, Learner]:
+    """Build the affinity network, and what learns: its two branches."""
     network, values = build_affinity_network(recipe, trained=trained), recipe.affinity
     settings = optimizer_settings(values, head_lr_factor=values.displacement_lr_factor)
     optimizer = build_optimizer(network.boundary_branch, network.displacement_branch, settings=settings)
-    return Learner({"affinity": network}, {"affinity": optimizer})
+    return network, Learner({"affinity": network}, {"affinity": optimizer})

@@ -18,8 +18,8 @@ from tagseg.stages.context import StageContext
 from tagseg.stages.loaders import epoch_sampler, training_loader
 from tagseg.stages.region_scores import settle_region_scores
 from tagseg.stages.work import compute_superpixels
+from tagseg.training.classifier_step import ClassifierStep
 from tagseg.training.loop import Session, resume, train
-from tagseg.training.objective import classifier_gradients
 from tagseg.training.seed import seed_everything
 
 
@@ -34,14 +34,13 @@ def run(context: StageContext) -> dict[str, Any]:
         compute_superpixels(context)
     context.progress.note(f"training on {context.place}")
     seed_everything(recipe.seed)
-    built = build_classifier_learner(recipe, num_classes=classes.num_classes)
-    classifier = built.classifier
-    step, warning = resume(built.learner, folder)
+    classifier, learner = build_classifier_learner(recipe, num_classes=classes.num_classes)
+    step, warning = resume(learner, folder)
     if warning:
         context.progress.warn(warning)
-    learner = built.learner.set_up(fabric)
+    learner = learner.set_up(fabric)
     terms = build_terms(recipe, learner, classifier.backbone, device=fabric.device)
-    take_gradients = classifier_gradients(fabric, learner.networks["classifier"], terms)
+    training_step = ClassifierStep(fabric, learner.networks["classifier"], terms)
     sampler = epoch_sampler(context, len(context.train), section="training")
     epochs = recipe.training.epochs
     figures: dict[str, float] = {}
@@ -58,7 +57,7 @@ def run(context: StageContext) -> dict[str, Any]:
                 folder, step, until_epoch, task, validate=lambda epoch: _validate(context, classifier, epoch=epoch)
             )
             figures = train(
-                fabric, learner, take_gradients, loader, settings=loop_settings(recipe.training), session=session
+                fabric, learner, training_step, loader, settings=loop_settings(recipe.training), session=session
             )
         step = end
     if fabric.is_global_zero:

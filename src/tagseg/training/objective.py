@@ -13,10 +13,9 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
 from tagseg.losses.term import Term
-from tagseg.training.loop import TakeGradients
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +29,6 @@ class Evaluated:
 
     gradient: Float[Tensor, "N C h w"]
     figures: dict[str, Tensor]
-
-
-def classifier_gradients(fabric: Fabric, classifier: nn.Module, terms: Sequence[Term]) -> TakeGradients:
-    """Return what the loop does with a batch of the tag classifier: evaluate all terms, then one backward pass."""
-
-    def take(batch: Mapping[str, Tensor], epoch: int) -> dict[str, Tensor]:
-        class_maps = classifier(batch["image"])
-        result = evaluate_objective(terms, class_maps, batch, epoch=epoch, fabric=fabric)
-        fabric.backward(class_maps, gradient=result.gradient.to(class_maps.dtype))
-        return result.figures
-
-    return take
 
 
 def evaluate_objective(

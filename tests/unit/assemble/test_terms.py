@@ -21,9 +21,9 @@ VALUES = {
 
 def terms_of(recipe: Recipe):
     torch.manual_seed(0)
-    built = build_classifier_learner(recipe, num_classes=3)
-    learner = built.learner.set_up(Fabric(accelerator="cpu", devices=1))
-    return build_terms(recipe, learner, built.classifier.backbone, device=torch.device("cpu")), learner
+    classifier, learner = build_classifier_learner(recipe, num_classes=3)
+    learner = learner.set_up(Fabric(accelerator="cpu", devices=1))
+    return build_terms(recipe, learner, classifier.backbone, device=torch.device("cpu")), learner
 
 
 @pytest.mark.parametrize(
