@@ -23,12 +23,14 @@ from collections import defaultdict
 from pathlib import Path
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor
 from torch.nn import functional
 
-from tagseg.assemble.networks import build_learner, build_objective, build_pyramid
+from tagseg.assemble.networks import build_classifier_learner
+from tagseg.assemble.terms import build_terms
 from tagseg.data.datasets import REGIONS_STRIDE
-from tagseg.models.classifier import TagClassifier
+from tagseg.losses.reconstruction import ReconstructionTerm
 from tagseg.recipe import Recipe
 from tagseg.recipe.toml_file import make_recipe
 from tagseg.training.objective import evaluate_objective
@@ -71,31 +73,30 @@ class Step:
 
     def __init__(self, recipe: Recipe, *, num_classes: int) -> None:
         torch.manual_seed(0)
-        learner = build_learner(recipe, num_classes=num_classes)
-        classifier, decoder = learner.networks["classifier"], learner.networks.get("decoder")
-        assert isinstance(classifier, TagClassifier)
-        pyramid = build_pyramid(recipe, classifier.backbone)
-        self.recipe, self.classifier = recipe, classifier
-        self.objective = build_objective(recipe, decoder, pyramid)
+        self.recipe = recipe
+        self.classifier, learner = build_classifier_learner(recipe, num_classes=num_classes)
+        self.fabric = Fabric(accelerator="cpu", devices=1)
+        self.terms = build_terms(recipe, learner, self.classifier.backbone, device=self.fabric.device)
         self.optimizers = list(learner.optimizers.values())
         self.watch = Stopwatch()
-        if decoder is not None and pyramid is not None:
-            decoder.register_forward_pre_hook(lambda *_: self.watch.lap("L_cls and L_a"))
-            decoder.register_forward_hook(self._decoded)
-            pyramid.register_forward_hook(lambda *_: self.watch.lap("pyramid forward"))
-        classifier.train()
+        for term in self.terms:
+            if isinstance(term, ReconstructionTerm):
+                term.decoder.register_forward_pre_hook(self._decoding)
+                term.decoder.register_forward_hook(self._decoded)
+                term.pyramid.register_forward_hook(lambda *_: self.watch.lap("pyramid forward"))
+        self.classifier.train()
+
+    def _decoding(self, module: object, inputs: tuple[Tensor]) -> None:
+        self.watch.lap("L_cls and L_a")
+        # The gradient reaches the class maps when the decoder is through with it.
+        inputs[0].register_hook(lambda gradient: self.watch.lap("decoder backward"))
 
     def _decoded(self, module: object, inputs: object, rebuilt: Tensor) -> None:
         self.watch.lap("decoder forward")
-        # The gradient reaches the rebuilt image when the pyramid is through with it.
+        # The gradient reaches the rebuilt image when the distances and the pyramid are through with it.
         rebuilt.register_hook(lambda gradient: self.watch.lap("pyramid backward"))
 
-    def _backward(self, loss: Tensor) -> None:
-        self.watch.lap("pyramid forward")  # the distances between its levels
-        loss.backward()
-        self.watch.lap("decoder backward")
-
-    def take(self, batch: dict[str, Tensor]) -> dict[str, float]:
+    def step(self, batch: dict[str, Tensor]) -> dict[str, float]:
         """Take one step and return the seconds of each part."""
         self.watch = Stopwatch()
         for optimizer in self.optimizers:
@@ -103,7 +104,7 @@ class Step:
         class_maps = self.classifier(batch["image"])
         self.watch.lap("backbone forward")
         epoch = self.recipe.self_modulation.warmup_epochs
-        result = evaluate_objective(self.objective, class_maps, batch, epoch=epoch, backward=self._backward)
+        result = evaluate_objective(self.terms, class_maps, batch, epoch=epoch, fabric=self.fabric)
         assert result.figures["loss"].isfinite()
         self.watch.lap("L_cls and L_a")
         class_maps.backward(gradient=result.gradient)
@@ -155,7 +156,7 @@ def measure_times(recipes: dict[str, Recipe], *, num_classes: int, rounds: int) 
     taken: dict[str, list[dict[str, float]]] = {kind: [] for kind in steps}
     for _ in range(WARM_UP_ROUNDS + rounds):
         for kind, step in steps.items():
-            taken[kind].append(step.take(batch))
+            taken[kind].append(step.step(batch))
     medians = {}
     for kind, every in taken.items():
         kept = every[WARM_UP_ROUNDS:]
@@ -171,7 +172,7 @@ def measure_memory(recipe: Recipe, *, num_classes: int) -> float:
     before = resident_peak_mib()
     step = Step(recipe, num_classes=num_classes)
     for _ in range(3):
-        step.take(batch)
+        step.step(batch)
     return resident_peak_mib() - before
 
 

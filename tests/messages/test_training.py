@@ -8,10 +8,11 @@ from torch.multiprocessing.spawn import ProcessExitedException
 
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.errors import ArtifactError, DeviceError, TrainingError
+from tagseg.losses.classification import ClassificationTerm
 from tagseg.progress import SilentTask
+from tagseg.training.classifier_step import ClassifierStep
 from tagseg.training.engine import EngineSettings, choose_accelerator, launch
 from tagseg.training.loop import Learner, LoopSettings, Session, resume, save, train
-from tagseg.training.objective import Objective, classifier_gradients
 
 
 class Grey(TrainingSet):
@@ -81,9 +82,9 @@ def test_a_loss_that_is_not_finite(tmp_path, value):
     settings = LoopSettings(epochs=1, poly_power=0.9, clip_norm=None, checkpoint_every_steps=100)
     session = Session(tmp_path, 0, 1, SilentTask(), lambda epoch: {})
     fabric = Fabric(accelerator="cpu", devices=1)
-    take_gradients = classifier_gradients(fabric, learner.networks["classifier"], Objective())
+    training_step = ClassifierStep(fabric, learner.networks["classifier"], (ClassificationTerm(),))
     with pytest.raises(TrainingError) as caught:
-        train(fabric, learner, take_gradients, loader, settings=settings, session=session)
+        train(fabric, learner, training_step, loader, settings=settings, session=session)
     assert str(caught.value) == (
         "the loss is a finite number, got loss, loss_classification, grad_classification = nan or inf at step 2; "
         "lower the learning rate of this stage, or set its clip_norm=1"

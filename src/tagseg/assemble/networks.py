@@ -1,18 +1,17 @@
-"""Networks, terms and optimizers from a recipe: the one place where recipe values become objects."""
+"""From recipe values to the networks of stages 1 and 3 and what moves them."""
 
 from pathlib import Path
 
 from torch import nn
 
 from tagseg.artifacts.checkpoint import load_checkpoint
+from tagseg.assemble.settings import initial_weights
+from tagseg.assemble.terms import build_term_networks
 from tagseg.data.augment import TrainTransform
 from tagseg.errors import ArtifactError
-from tagseg.losses.self_modulation import SelfModulationSettings
 from tagseg.models.affinity import AffinityNetwork
 from tagseg.models.backbone import Backbone, build_backbone
 from tagseg.models.classifier import TagClassifier
-from tagseg.models.perceptual import PAPER_WEIGHTS, FeaturePyramid, timm_pyramid, vgg19_pyramid
-from tagseg.models.reconstructor import Reconstructor
 from tagseg.models.segmentation_network import SegmentationNetwork
 from tagseg.models.suppression import suppress_backbone
 from tagseg.recipe import Recipe
@@ -22,8 +21,7 @@ from tagseg.recipe.segmenting import Segmenter
 from tagseg.refine.dense_crf import CrfSettings
 from tagseg.training.engine import EngineSettings
 from tagseg.training.loop import Learner, LoopSettings
-from tagseg.training.objective import Objective, ReconstructionTerm, SelfModulationTerm
-from tagseg.training.optimizer import OptimizerSettings, build_decoder_optimizer, build_optimizer
+from tagseg.training.optimizer import OptimizerSettings, build_optimizer
 
 
 def engine_settings(recipe: Recipe) -> EngineSettings:
@@ -77,77 +75,15 @@ def load_classifier(recipe: Recipe, weights: Path, *, num_classes: int) -> TagCl
     return classifier.eval()
 
 
-def build_learner(recipe: Recipe, *, num_classes: int) -> Learner:
-    """Build what learns. The classifier comes first, so that its initial head is the same in every ablation."""
+def build_classifier_learner(recipe: Recipe, *, num_classes: int) -> tuple[TagClassifier, Learner]:
+    """Build the classifier and all that learns with it; it comes first: its initial head is that of every ablation."""
     classifier = build_classifier(recipe, num_classes=num_classes)
-    training = recipe.training
-    settings = optimizer_settings(training, head_lr_factor=training.head_lr_factor)
+    settings = optimizer_settings(recipe.training, head_lr_factor=recipe.training.head_lr_factor)
     optimizer = build_optimizer(classifier.backbone, classifier.head, settings=settings)
-    if not recipe.reconstruction.enabled:
-        return Learner({"classifier": classifier}, {"classifier": optimizer})
-    decoder = Reconstructor(
-        num_classes,
-        width=recipe.reconstruction.width,
-        target_stride=recipe.reconstruction.target_stride,
-        output_stride=recipe.classifier.output_stride,
-    )
-    decoder_optimizer = build_decoder_optimizer(decoder, lr=recipe.reconstruction.lr)
-    return Learner(
-        {"classifier": classifier, "decoder": decoder},
-        {"classifier": optimizer, "decoder": decoder_optimizer},
-        clipped=("classifier",),
-    )
-
-
-def build_objective(recipe: Recipe, decoder: nn.Module | None, pyramid: FeaturePyramid | None) -> Objective:
-    """Build the terms of the loss that the recipe switches on."""
-    modulation, reconstruction = recipe.self_modulation, recipe.reconstruction
-    term = None
-    if decoder is not None and pyramid is not None:
-        term = ReconstructionTerm(
-            decoder=decoder,
-            pyramid=pyramid,
-            level_weights=level_weights(recipe),
-            target_stride=reconstruction.target_stride,
-            normalize=reconstruction.normalize,
-            beta=reconstruction.beta,
-            balance=reconstruction.balance,
-        )
-    if not modulation.enabled:
-        return Objective(reconstruction=term)
-    settings = SelfModulationSettings(
-        threshold=modulation.threshold,
-        erosion_px=modulation.erosion_px,
-        normalizer=modulation.normalizer,
-        contrast=modulation.contrast,
-        midpoint=modulation.midpoint,
-    )
-    return Objective(
-        term,
-        SelfModulationTerm(
-            settings, modulation.beta, balance=modulation.balance, warmup_epochs=modulation.warmup_epochs
-        ),
-    )
-
-
-def build_pyramid(recipe: Recipe, backbone: Backbone) -> FeaturePyramid | None:
-    """Build the frozen network of the perceptual loss, or None when no reconstruction is asked for."""
-    if not recipe.reconstruction.enabled:
-        return None
-    name, named = recipe.reconstruction.pyramid, recipe.reconstruction.pyramid_weights
-    weights = initial_weights(recipe.classifier.weights if named == "same" else named)
-    if name == "vgg19":
-        return vgg19_pyramid(weights, input_mean=backbone.mean, input_std=backbone.std)
-    name = recipe.classifier.backbone if name == "backbone" else name
-    levels = recipe.reconstruction.pyramid_levels
-    return timm_pyramid(name, weights, levels, input_mean=backbone.mean, input_std=backbone.std)
-
-
-def level_weights(recipe: Recipe) -> tuple[float, ...]:
-    """Return one weight a level: the paper's five for VGG-19, the last of them for a shorter pyramid."""
-    if recipe.reconstruction.pyramid == "vgg19":
-        return PAPER_WEIGHTS
-    return PAPER_WEIGHTS[-len(recipe.reconstruction.pyramid_levels) :]
+    beside = build_term_networks(recipe, num_classes=num_classes)
+    networks = {"classifier": classifier, **beside.networks}
+    optimizers = {"classifier": optimizer, **beside.optimizers}
+    return classifier, Learner(networks, optimizers, clipped=("classifier",))
 
 
 def optimizer_settings(values: Training | Affinity | Segmenter, *, head_lr_factor: float) -> OptimizerSettings:
@@ -252,14 +188,9 @@ def load_affinity_network(recipe: Recipe, weights: Path) -> AffinityNetwork:
     return network.eval()
 
 
-def build_affinity_learner(recipe: Recipe, *, trained: Path) -> Learner:
-    """Build the affinity network and the optimizer of its two branches."""
+def build_affinity_learner(recipe: Recipe, *, trained: Path) -> tuple[AffinityNetwork, Learner]:
+    """Build the affinity network, and what learns: its two branches."""
     network, values = build_affinity_network(recipe, trained=trained), recipe.affinity
     settings = optimizer_settings(values, head_lr_factor=values.displacement_lr_factor)
     optimizer = build_optimizer(network.boundary_branch, network.displacement_branch, settings=settings)
-    return Learner({"affinity": network}, {"affinity": optimizer})
-
-
-def initial_weights(named: str) -> str | None:
-    """Return what a network's weights are read from, None for random ones."""
-    return None if named == "random" else named
+    return network, Learner({"affinity": network}, {"affinity": optimizer})

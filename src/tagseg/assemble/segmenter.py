@@ -1,24 +1,22 @@
 """From recipe values to the segmentation network and what trains it."""
 
 from dataclasses import replace
+from typing import Any
 
 from jaxtyping import Float
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from tagseg.assemble.networks import build_transform, initial_weights, optimizer_settings
+from tagseg.assemble.networks import build_transform, optimizer_settings
+from tagseg.assemble.settings import initial_weights
 from tagseg.data.augment import TrainTransform
 from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDesign, build_segmenter
 from tagseg.prediction.segmenter import PredictionSettings
 from tagseg.recipe import Recipe
-from tagseg.training.loop import Learner, TakeGradients
+from tagseg.training.loop import Learner
 from tagseg.training.optimizer import build_optimizer
-from tagseg.training.segmentation import (
-    UnsureSettings,
-    consistency_gradients,
-    cotrain_gradients,
-    supervised_gradients,
-)
+from tagseg.training.segmenter_steps import ConsistencyStep, CotrainingStep, SupervisedStep, UnsureSettings
+from tagseg.training.step import TrainingStep
 from tagseg.training.weight_average import WeightAverage
 
 NAME, PEER = "segmenter", "peer"
@@ -51,29 +49,33 @@ def build_segmentation_network(recipe: Recipe, *, num_labels: int, pretrained: b
     )
 
 
-def build_segmenter_learner(recipe: Recipe, *, num_labels: int) -> Learner:
-    """Build what learns: the network, in co-training its peer with another beginning, and the mean of its weights."""
+def build_segmenter_learner(recipe: Recipe, *, num_labels: int) -> tuple[SegmentationNetwork, Learner]:
+    """Build the network whose weights stay, and all that learns.
+
+    What learns is a network, in co-training its peer with another beginning, and the running mean of the weights. That
+    mean stays, or the last weights do, as ``segmenter.keep`` says. No mask decides.
+    """
     values = recipe.segmenter
-    names = (NAME, PEER) if values.strategy == "cotrain" else (NAME,)
-    networks = {name: build_segmentation_network(recipe, num_labels=num_labels) for name in names}
+    network = build_segmentation_network(recipe, num_labels=num_labels)
+    networks = {NAME: network}
+    if values.strategy == "cotrain":
+        networks[PEER] = build_segmentation_network(recipe, num_labels=num_labels)
     settings = optimizer_settings(values, head_lr_factor=values.head_lr_factor)
     optimizers = {
-        name: build_optimizer(network.encoder_parameters(), network.decoder_parameters(), settings=settings)
-        for name, network in networks.items()
+        name: build_optimizer(one.encoder_parameters(), one.decoder_parameters(), settings=settings)
+        for name, one in networks.items()
     }
-    averages = {NAME: WeightAverage(networks[NAME], decay=values.ema_decay)} if needs_average(recipe) else {}
-    return Learner({**networks}, optimizers, averages)
+    if values.keep == "last" and values.strategy != "consistency":
+        return network, Learner({**networks}, optimizers)
+    average = WeightAverage(network, decay=values.ema_decay)
+    kept = average.network if values.keep == "average" else network
+    return kept, Learner({**networks}, optimizers, {NAME: average})
 
 
-def needs_average(recipe: Recipe) -> bool:
-    """Return whether the running mean of the weights is kept or teaches."""
-    return recipe.segmenter.keep == "average" or recipe.segmenter.strategy == "consistency"
-
-
-def segmenter_gradients(
+def segmenter_step(
     recipe: Recipe, fabric: Fabric, learner: Learner, *, class_weights: Float[Tensor, " K"] | None
-) -> TakeGradients:
-    """Return forward and backward pass of the recipe's strategy."""
+) -> TrainingStep[Any]:
+    """Return forward pass and loss of the recipe's strategy."""
     values, network = recipe.segmenter, learner.networks[NAME]
     unsure = UnsureSettings(
         weight=values.unsure_weight,
@@ -85,12 +87,12 @@ def segmenter_gradients(
     )
     if values.strategy == "consistency":
         average = learner.averages[NAME]
-        return consistency_gradients(fabric, network, average, settings=unsure, class_weights=class_weights)
+        return ConsistencyStep(fabric, network, average, settings=unsure, class_weights=class_weights)
     if values.strategy == "cotrain":
         peer = learner.networks[PEER]
-        return cotrain_gradients(fabric, network, peer, settings=unsure, class_weights=class_weights)
+        return CotrainingStep(fabric, network, peer, settings=unsure, class_weights=class_weights)
     confident_only = values.strategy == "confident" and values.labels == "pseudo"
-    return supervised_gradients(fabric, network, confident_only=confident_only, class_weights=class_weights)
+    return SupervisedStep(fabric, network, confident_only=confident_only, class_weights=class_weights)
 
 
 def build_segmenter_transform(recipe: Recipe, network: SegmentationNetwork) -> TrainTransform:

@@ -226,7 +226,7 @@ class TrainingLoader(DataLoader[dict[str, Tensor]]):
 
     Args:
         dataset: the samples.
-        sampler: the batches; set its position before every epoch.
+        sampler: the batches, kept as ``epoch_sampler``; set its position before every epoch.
         workers: worker processes; 0 reads in this process.
         pin_memory: whether batches go to page-locked memory, for a GPU.
     """
@@ -242,9 +242,9 @@ class TrainingLoader(DataLoader[dict[str, Tensor]]):
             worker_init_fn=worker_init,
             pin_memory=pin_memory,
             persistent_workers=workers > 0,
-            # A fork of a process that runs threads (OpenMP, CUDA) may hang.
-            multiprocessing_context="spawn" if workers else None,
+            multiprocessing_context="spawn" if workers else None,  # a fork of a process that runs threads may hang
         )
+        self.epoch_sampler = sampler
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Yield batches: ``image`` (N, 3, S, S), ``tags`` (N, C), ``index`` (N) and what the data set adds."""

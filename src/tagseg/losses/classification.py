@@ -1,14 +1,20 @@
 """The term that the tags supervise, ``L_cls``.
 
-Axes: N images, C classes.
+Axes: N images, C classes, h w class-map cells.
 """
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from tagseg.ops.activation import tag_logits
 
-def classification_loss(tag_logits: Float[Tensor, "N C"], tags: Float[Tensor, "N C"]) -> Float[Tensor, ""]:
+
+def classification_loss(logits: Float[Tensor, "N C"], tags: Float[Tensor, "N C"]) -> Float[Tensor, ""]:
     """Measure how badly the tag logits fit the tags: one logistic loss a class, averaged over classes and images.
 
     ``L_cls = -mean_nc [ t log sigmoid(z) + (1 - t) log sigmoid(-z) ]``
@@ -16,7 +22,7 @@ def classification_loss(tag_logits: Float[Tensor, "N C"], tags: Float[Tensor, "N
     Source: SSC, the classification loss (multi-label soft margin).
 
     Args:
-        tag_logits: spatial means of the class maps, any sign.
+        logits: tag logits, the spatial means of the class maps, any sign.
         tags: 1 where the image shows the class, else 0.
 
     Returns:
@@ -27,4 +33,24 @@ def classification_loss(tag_logits: Float[Tensor, "N C"], tags: Float[Tensor, "N
     0.6931
     """
     # In half precision log(sigmoid) of a confident logit rounds to 0, and its gradient with it.
-    return functional.multilabel_soft_margin_loss(tag_logits.float(), tags.float())
+    return functional.multilabel_soft_margin_loss(logits.float(), tags.float())
+
+
+@dataclass(frozen=True, slots=True)
+class ClassificationTerm:
+    """``L_cls`` as a term: the first of every objective, whose gradient the balanced ones are measured against.
+
+    Args:
+        beta: weight of the term's gradient on the class maps, 0 or more.
+        balance: whether ``beta`` is relative to the classification's gradient, that is to its own.
+        first_epoch: the epoch, from 0, at which it starts.
+    """
+
+    name: ClassVar[str] = "classification"
+    beta: float = 1.0
+    balance: bool = False
+    first_epoch: int = 0
+
+    def __call__(self, class_maps: Float[Tensor, "N C h w"], batch: Mapping[str, Tensor]) -> Float[Tensor, ""]:
+        """Return ``L_cls`` of the tag logits of ``class_maps`` against ``tags`` (N, C)."""
+        return classification_loss(tag_logits(class_maps), batch["tags"])

@@ -1,15 +1,18 @@
 """CAM-driven reconstruction, ``L_p``: an image rebuilt from the class maps must look like the image (coarse structure).
 
-Axes: N images, D feature channels, h w rows and columns; one tensor a level of the perceptual network.
+Axes: N images, C classes, D feature channels, h w rows and columns; one tensor a level of the perceptual network.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from tagseg.errors import RecipeError
+from tagseg.ops.resize import reconstruction_target
 
 CONTRAST_FLOOR = 0.1
 """Least contrast of a level, as a share of its mean magnitude: a flat image would be divided by nothing."""
@@ -69,6 +72,46 @@ def perceptual_loss(
         error = (rebuilt.float() - fixed).abs().mean(dim=(1, 2, 3))
         total = total + share * (error / feature_contrast(fixed) if normalize else error).mean()
     return total
+
+
+@dataclass(frozen=True, slots=True)
+class ReconstructionTerm:
+    """``L_p`` as a term: how far the image rebuilt from the class maps is from the image, in a pyramid's features.
+
+    Departures from SSC, which the ``release`` preset takes back: the image is rebuilt at ``1 / target_stride`` of its
+    size, since class maps of stride 16 hold no finer structure than that; distances are relative.
+
+    Args:
+        decoder: class maps (N, C, h, w) and an image size to an image (N, 3, H, W), normalised as the input is; it
+            learns with the term.
+        pyramid: image (N, 3, H, W) to a list of feature maps, frozen.
+        level_weights: one weight a level of the pyramid.
+        target_stride: the decoder rebuilds the image at ``1 / target_stride`` of its size.
+        normalize: whether each level's distance is relative to its target's own contrast.
+        beta: weight of the term's gradient on the class maps, 0 or more.
+        balance: whether ``beta`` is relative to the classification's gradient.
+        first_epoch: the epoch, from 0, at which it starts.
+    """
+
+    name: ClassVar[str] = "reconstruction"
+    decoder: nn.Module
+    pyramid: nn.Module
+    level_weights: tuple[float, ...]
+    target_stride: int
+    normalize: bool
+    beta: float
+    balance: bool
+    first_epoch: int = 0
+
+    def __call__(self, class_maps: Float[Tensor, "N C h w"], batch: Mapping[str, Tensor]) -> Float[Tensor, ""]:
+        """Return ``L_p`` of a batch with ``image`` (N, 3, S, S)."""
+        target = reconstruction_target(batch["image"], target_stride=self.target_stride)
+        rebuilt = self.decoder(class_maps, size=(target.shape[-2], target.shape[-1]))
+        with torch.no_grad():
+            target_features = self.pyramid(target)
+        return perceptual_loss(
+            self.pyramid(rebuilt), target_features, weights=self.level_weights, normalize=self.normalize
+        )
 
 
 def _check_weights(weights: Sequence[float], *, num_levels: int) -> None:

@@ -4,8 +4,9 @@ Axes: N images (or pairs of image and class), C classes, H W rows and columns of
 Everything but the loss's input lives at the resolution of the regions; region -1 (padding) is no part of the image.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -252,3 +253,33 @@ def self_modulation_loss(
     error = ((cam - target) ** 2 * inside).sum(dim=(1, 2, 3)) / inside.sum(dim=(1, 2, 3)).clamp_min(1)
     num_tags = (tags != 0).sum(dim=1).clamp_min(1)
     return (error / num_tags[image]).sum() / len(tags)
+
+
+@dataclass(frozen=True, slots=True)
+class SelfModulationTerm:
+    """``L_a`` as a term.
+
+    Args:
+        settings: how its target is made.
+        beta: weight of the term's gradient on the class maps, 0 or more.
+        balance: whether ``beta`` is relative to the classification's gradient.
+        first_epoch: the epoch, from 0, at which it starts.
+    """
+
+    name: ClassVar[str] = "self_modulation"
+    settings: SelfModulationSettings
+    beta: float
+    balance: bool
+    first_epoch: int
+
+    def __call__(self, class_maps: Float[Tensor, "N C h w"], batch: Mapping[str, Tensor]) -> Float[Tensor, ""]:
+        """Return ``L_a`` of a batch with ``tags`` (N, C), ``regions`` (N, H, W) and, from the warm-up,
+        ``region_scores`` (N, C, R).
+        """
+        return self_modulation_loss(
+            class_maps,
+            batch["tags"],
+            batch["regions"],
+            settings=self.settings,
+            region_scores=batch.get("region_scores"),
+        )

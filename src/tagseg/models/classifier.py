@@ -10,27 +10,6 @@ from tagseg.errors import ModelError
 from tagseg.models.backbone import Backbone
 
 
-def tag_logits(class_maps: Float[Tensor, "N C h w"]) -> Float[Tensor, "N C"]:
-    """Average each class map over the image.
-
-    logit_c = mean_hw(F_c)
-
-    Source: SSC, class activation maps. The classifier is linear and bias-free, so this equals classifying the
-    globally averaged features.
-
-    Args:
-        class_maps: F, unbounded.
-
-    Returns:
-        Unbounded logits; a sigmoid makes them probabilities.
-
-    >>> import torch
-    >>> tag_logits(torch.tensor([[[[1.0, 3.0]]]])).tolist()
-    [[2.0]]
-    """
-    return class_maps.mean(dim=(-2, -1))
-
-
 class TagClassifier(nn.Module):
     """Score every class at every cell.
 

@@ -8,31 +8,9 @@ from math import ceil, log2
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
 from tagseg.errors import ModelError
 from tagseg.ops.resize import resize_maps
-
-
-def reconstruction_target(images: Float[Tensor, "N 3 H W"], *, target_stride: int) -> Float[Tensor, "N 3 H2 W2"]:
-    """Shrink images to the size at which they are rebuilt.
-
-    Every target pixel is the mean of its square of ``target_stride`` pixels, fewer at the lower and right border.
-
-    Args:
-        images: normalised images.
-        target_stride: image pixels per target pixel, at least 1; at 1 the images themselves are the target.
-
-    Returns:
-        Images of ceil(H / target_stride) x ceil(W / target_stride) pixels.
-
-    >>> import torch
-    >>> reconstruction_target(torch.arange(18.0).reshape(1, 3, 2, 3), target_stride=2)[0, 0].tolist()
-    [[2.0, 3.5]]
-    """
-    if target_stride == 1:
-        return images
-    return functional.avg_pool2d(images, target_stride, ceil_mode=True)
 
 
 class Reconstructor(nn.Module):

@@ -1,6 +1,6 @@
-"""Pointwise laws of activation maps: normalising by the peak, and capping at a share of it.
+"""Laws of class maps: their means are tag logits; they are normalised by their peak, and capped at a share of it.
 
-Axes: N images, C classes, D feature channels, H W rows and columns. A peak is the maximum over H and W.
+Axes: N images, C classes, D feature channels, H W or h w rows and columns. A peak is the maximum over rows and columns.
 """
 
 import torch
@@ -9,6 +9,26 @@ from torch import Tensor
 
 PEAK_FLOOR = 1e-5
 """Peaks below this count as this, so that a map of zeros stays zeros and no gradient explodes."""
+
+
+def tag_logits(class_maps: Float[Tensor, "N C h w"]) -> Float[Tensor, "N C"]:
+    """Average each class map over the image.
+
+    logit_c = mean_hw(F_c)
+
+    Source: SSC, class activation maps. The classifier is linear and bias-free, so this equals classifying the
+    globally averaged features.
+
+    Args:
+        class_maps: F, unbounded.
+
+    Returns:
+        Unbounded logits; a sigmoid makes them probabilities.
+
+    >>> tag_logits(torch.tensor([[[[1.0, 3.0]]]])).tolist()
+    [[2.0]]
+    """
+    return class_maps.mean(dim=(-2, -1))
 
 
 def spatial_peak(maps: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C 1 1"]:

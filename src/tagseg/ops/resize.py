@@ -1,4 +1,4 @@
-"""Changing the resolution of maps (blended) and of labels (picked), both in the same pixel frame.
+"""Changing the resolution of maps (blended), of labels (picked) and of images (averaged), all in one pixel frame.
 
 Axes: N images, C channels, H W rows and columns before, H2 W2 after. Pixel i covers [i, i + 1): centres lie at i + 1/2,
 so maps and labels of one image stay aligned at every size.
@@ -47,6 +47,26 @@ def resize_labels(labels: Integer[Tensor, "N H W"], size: tuple[int, int]) -> In
     rows = _nearest(height, size[0], labels.device)
     columns = _nearest(width, size[1], labels.device)
     return labels[:, rows[:, None], columns]
+
+
+def reconstruction_target(images: Float[Tensor, "N 3 H W"], *, target_stride: int) -> Float[Tensor, "N 3 H2 W2"]:
+    """Shrink images to the size at which they are rebuilt.
+
+    Every target pixel is the mean of its square of ``target_stride`` pixels, fewer at the lower and right border.
+
+    Args:
+        images: normalised images.
+        target_stride: image pixels per target pixel, at least 1; at 1 the images themselves are the target.
+
+    Returns:
+        Images of ceil(H / target_stride) x ceil(W / target_stride) pixels.
+
+    >>> reconstruction_target(torch.arange(18.0).reshape(1, 3, 2, 3), target_stride=2)[0, 0].tolist()
+    [[2.0, 3.5]]
+    """
+    if target_stride == 1:
+        return images
+    return functional.avg_pool2d(images, target_stride, ceil_mode=True)
 
 
 def _nearest(old: int, new: int, device: torch.device) -> Integer[Tensor, " new"]:

@@ -43,7 +43,7 @@ def run_compared(
         RecipeError: when the recipe is itself what it is to be compared with, or has no segmentation network.
         TagsegError: for anything else that a user can correct.
     """
-    if baseline and not (recipe.suppression.enabled or recipe.reconstruction.enabled or recipe.self_modulation.enabled):
+    if baseline and not recipe.constraints:
         raise RecipeError(
             "--baseline compares SSC with plain CAM, got a recipe that is plain CAM itself", help="leave out --baseline"
         )

@@ -1,6 +1,7 @@
 """The stages in order, and the sections of the recipe that each one reads."""
 
 from tagseg.recipe import Recipe
+from tagseg.recipe.learning import LearningSections
 from tagseg.recipe.needs import why_unneeded
 from tagseg.stages import (
     evaluate,
@@ -14,7 +15,8 @@ from tagseg.stages import (
 )
 from tagseg.stages.context import Stage
 
-LEARNING = ("classifier", "suppression", "reconstruction", "self_modulation", "training", "superpixels")
+LEARNING = (*LearningSections.model_fields, "superpixels")
+"""Every section of learning: a term that is added is part of the fingerprint of stage 1 without a line here."""
 
 PIPELINE = (
     Stage("train_classifier", LEARNING, train_classifier.run, costly=True),

@@ -1,8 +1,12 @@
-"""The sections of stages 1 and 2: the tag classifier, the parts of SSC, training, and the class activation maps."""
+"""The sections of stages 1 and 2: the tag classifier, the parts of SSC, training, and the class activation maps.
+
+A term of the objective is added here by a class of its own, derived from ``TermSection``, and a field of
+``LearningSections``.
+"""
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tagseg.recipe.section import SWEPT_SCORES, BackgroundScores, LongSide, Scales, Section
 
@@ -21,15 +25,27 @@ class Classifier(Section):
     batch_norm: Literal["frozen", "train"] = "frozen"
 
 
-class Suppression(Section):
-    """Discriminative region suppression: ``min(x, delta * max(x))`` at the named positions."""
+class Constraint(Section):
+    """A part of SSC that can be left out."""
 
     enabled: bool = True
+
+
+class TermSection(Constraint):
+    """A term of the classifier's objective beside the classification; see :class:`tagseg.losses.term.Term`."""
+
+    beta: float = Field(default=1.0, ge=0)
+    balance: bool = False
+
+
+class Suppression(Constraint):
+    """Discriminative region suppression: ``min(x, delta * max(x))`` at the named positions."""
+
     delta: float = Field(default=0.55, gt=0, le=1)
     positions: tuple[Literal["features", "last_stage", "after_stage_2"], ...] = ("last_stage", "after_stage_2")
 
 
-class Reconstruction(Section):
+class Reconstruction(TermSection):
     """CAM-driven reconstruction: a decoder rebuilds the image from the class maps under a perceptual loss.
 
     ``pyramid`` judges the rebuilt image: ``backbone`` (a frozen copy of the classifier's own network with its initial
@@ -37,7 +53,6 @@ class Reconstruction(Section):
     ``pretrained``, ``random``, or a path.
     """
 
-    enabled: bool = True
     beta: float = Field(default=0.1, ge=0)
     balance: bool = True
     width: int = Field(default=64, ge=8)
@@ -49,19 +64,17 @@ class Reconstruction(Section):
     lr: float = Field(default=5e-4, gt=0)
 
 
-class SelfModulation(Section):
+class SelfModulation(TermSection):
     """Activation self-modulation: the CAM follows region means.
 
     ``target`` is ``warmup`` (ours: the region means of the network at the end of the warm-up, measured once on whole
     images at ``target_scales`` and their flips) or ``self`` (the paper's: the map's own, on reliably active pixels).
     """
 
-    enabled: bool = True
+    beta: float = Field(default=10.0, ge=0)
     target: Literal["warmup", "self"] = "warmup"
     target_scales: tuple[float, ...] = Field(default=(0.5,), min_length=1)
     target_batch_size: int = Field(default=8, ge=1)
-    beta: float = Field(default=10.0, ge=0)
-    balance: bool = False
     warmup_epochs: int = Field(default=2, ge=0)
     threshold: float = Field(default=0.3, ge=0, lt=1)
     erosion_px: int = Field(default=8, ge=1)
@@ -93,6 +106,35 @@ class Training(Section):
     validation_scores: BackgroundScores = SWEPT_SCORES
 
 
+class LearningSections(Section):
+    """What stage 1 depends on, besides the data: the classifier, the parts of SSC, and the training."""
+
+    classifier: Classifier = Classifier()
+    suppression: Suppression = Suppression()
+    reconstruction: Reconstruction = Reconstruction()
+    self_modulation: SelfModulation = SelfModulation()
+    training: Training = Training()
+
+    @model_validator(mode="after")
+    def _warm_up_fits(self) -> "LearningSections":
+        modulation = self.self_modulation
+        if modulation.enabled and modulation.warmup_epochs >= self.training.epochs:
+            raise ValueError(
+                f"self_modulation.warmup_epochs ({modulation.warmup_epochs}) leaves none of "
+                f"training.epochs ({self.training.epochs}) for the term; lower it or set self_modulation.enabled=false"
+            )
+        if modulation.enabled and modulation.target == "warmup" and not modulation.warmup_epochs:
+            raise ValueError(
+                "self_modulation.target 'warmup' needs a warm-up; set self_modulation.warmup_epochs to at least 1"
+            )
+        return self
+
+    @property
+    def constraints(self) -> tuple[str, ...]:
+        """Names of the parts of SSC that are switched on; none is plain CAM."""
+        return tuple(name for name, section in self if isinstance(section, Constraint) and section.enabled)
+
+
 class Cams(Section):
     """How class activation maps are extracted and stored, and of which splits.
 
@@ -108,3 +150,9 @@ class Cams(Section):
     batch_size: int = Field(default=8, ge=1)
     average_over_regions: bool = False
     dtype: Literal["uint8", "float16"] = "uint8"
+
+
+class MapSections(Section):
+    """What stage 2 depends on, besides the stage before it."""
+
+    cams: Cams = Cams()

@@ -130,3 +130,12 @@ class Masks(Section):
         if self.instances and self.background_score == 1:
             raise ValueError("background_score lies below 1 with instances, got 1.0")
         return self
+
+
+class RefiningSections(Section):
+    """What stages 3 and 4 depend on, besides the stages before them."""
+
+    seeds: Seeds = Seeds()
+    crf: Crf = Crf()
+    affinity: Affinity = Affinity()
+    masks: Masks = Masks()

@@ -7,10 +7,10 @@ from typing import Literal, get_args
 from pydantic import Field, model_validator
 
 from tagseg.recipe.layouts import Data
-from tagseg.recipe.learning import Cams, Classifier, Reconstruction, SelfModulation, Suppression, Training
-from tagseg.recipe.refining import Affinity, Crf, Masks, Seeds
+from tagseg.recipe.learning import LearningSections, MapSections
+from tagseg.recipe.refining import RefiningSections
 from tagseg.recipe.section import SWEPT_SCORES, BackgroundScores, Section
-from tagseg.recipe.segmenting import Prediction, Segmenter
+from tagseg.recipe.segmenting import SegmentingSections
 
 
 class Superpixels(Section):
@@ -39,48 +39,31 @@ class Engine(Section):
     threads: int | None = Field(default=None, ge=1)
 
 
-class Recipe(Section):
-    """A whole run."""
+class InputSections(Section):
+    """What a run is called and starts from."""
 
     name: str
     preset: Literal["corrected", "release"] = "corrected"
     seed: int = Field(default=0, ge=0)
     data: Data
     superpixels: Superpixels = Superpixels()
-    classifier: Classifier = Classifier()
-    suppression: Suppression = Suppression()
-    reconstruction: Reconstruction = Reconstruction()
-    self_modulation: SelfModulation = SelfModulation()
-    training: Training = Training()
-    cams: Cams = Cams()
-    seeds: Seeds = Seeds()
-    crf: Crf = Crf()
-    affinity: Affinity = Affinity()
-    masks: Masks = Masks()
-    segmenter: Segmenter = Segmenter()
-    prediction: Prediction = Prediction()
+
+
+# The bases stand from the last to the first: that is the order in which pydantic takes their fields up.
+class Recipe(SegmentingSections, RefiningSections, MapSections, LearningSections, InputSections):
+    """A whole run: the sections of all stages, and the rules between them."""
+
     evaluation: Evaluation = Evaluation()
     engine: Engine = Engine()
 
     @model_validator(mode="after")
     def _consistent(self) -> "Recipe":
-        if self.self_modulation.enabled and self.self_modulation.warmup_epochs >= self.training.epochs:
-            raise ValueError(
-                f"self_modulation.warmup_epochs ({self.self_modulation.warmup_epochs}) leaves none of "
-                f"training.epochs ({self.training.epochs}) for the term; lower it or set self_modulation.enabled=false"
-            )
-        if (
-            self.self_modulation.enabled
-            and self.self_modulation.target == "warmup"
-            and not self.self_modulation.warmup_epochs
-        ):
-            raise ValueError(
-                "self_modulation.target 'warmup' needs a warm-up; set self_modulation.warmup_epochs to at least 1"
-            )
         processes = self.engine.devices * self.engine.nodes
         batches = {"training": self.training.batch_size}
-        batches |= {"affinity": self.affinity.batch_size} if self.needs_affinity else {}
-        batches |= {"segmenter": self.segmenter.batch_size} if self.segmenter.enabled else {}
+        if self.needs_affinity:
+            batches["affinity"] = self.affinity.batch_size
+        if self.segmenter.enabled:
+            batches["segmenter"] = self.segmenter.batch_size
         for section, size in batches.items():
             if size % processes:
                 raise ValueError(
@@ -113,17 +96,10 @@ class Recipe(Section):
         return not (self.segmenter.enabled and self.segmenter.labels == "truth")
 
     def plain(self) -> "Recipe":
-        """Return the plain-CAM baseline of this recipe: same seed, data and budget, none of the three SSC parts."""
-        off = {"enabled": False}
-        return self.model_copy(
-            update={
-                "name": f"{self.name}-plain",
-                "suppression": self.suppression.model_copy(update=off),
-                "reconstruction": self.reconstruction.model_copy(update=off),
-                "self_modulation": self.self_modulation.model_copy(update=off),
-                "cams": self.cams.model_copy(update={"average_over_regions": False}),
-            }
-        )
+        """Return the plain-CAM baseline of this recipe: same seed, data and budget, none of the parts of SSC."""
+        off = {name: getattr(self, name).model_copy(update={"enabled": False}) for name in self.constraints}
+        cams = self.cams.model_copy(update={"average_over_regions": False})
+        return self.model_copy(update={"name": f"{self.name}-plain", **off, "cams": cams})
 
     def supervised(self) -> "Recipe":
         """Return the upper bound of this recipe: the same segmentation network and budget, taught by ground truth."""

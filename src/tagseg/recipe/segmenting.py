@@ -94,3 +94,10 @@ class Prediction(Section):
     crf: bool = False
     max_side_px: Annotated[int, Field(ge=32)] | Literal["auto"] = "auto"
     batch_size: int = Field(default=8, ge=1)
+
+
+class SegmentingSections(Section):
+    """What stages 5 and 6 depend on, besides the stages before them."""
+
+    segmenter: Segmenter = Segmenter()
+    prediction: Prediction = Prediction()

@@ -45,9 +45,8 @@ def _recipe(recipe: Recipe) -> Iterator[tuple[str, str]]:
     yield "preset", recipe.preset
     yield "seed", str(recipe.seed)
     if recipe.needs_masks:
-        parts = ("suppression", "reconstruction", "self_modulation")
-        on = [name.replace("_", "-") for name in parts if getattr(recipe, name).enabled]
-        yield "spatial structure constraints", ", ".join(on) or "none: plain CAM"
+        constraints = ", ".join(name.replace("_", "-") for name in recipe.constraints)
+        yield "spatial structure constraints", constraints or "none: plain CAM"
         classifier, training = recipe.classifier, recipe.training
         yield "classifier", f"{classifier.backbone}, weights {classifier.weights}, stride {classifier.output_stride}"
         yield (

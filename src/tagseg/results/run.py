@@ -219,16 +219,12 @@ def read_run_recipe(root: Path) -> Recipe:
 
 def run_titles(roots: Sequence[Path], recipes: Sequence[Recipe]) -> list[str]:
     """Return short different names: the method where that tells runs apart, else the folder's name, else its path."""
-    methods = ["SSC" if _has_constraints(recipe) else "plain CAM" for recipe in recipes]
+    methods = ["SSC" if recipe.constraints else "plain CAM" for recipe in recipes]
     folders = [root.resolve().name for root in roots]
     for titles in (methods, folders):
         if max(Counter(titles).values()) == 1:
             return titles
     return [str(root) for root in roots]
-
-
-def _has_constraints(recipe: Recipe) -> bool:
-    return any(part.enabled for part in (recipe.suppression, recipe.reconstruction, recipe.self_modulation))
 
 
 def best_background_score(folder: RunFolder, recipe: Recipe) -> tuple[float, str]:

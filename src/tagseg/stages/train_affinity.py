@@ -14,7 +14,7 @@ from tagseg.artifacts.mask_file import read_mask, write_mask
 from tagseg.assemble.maps import read_seed_maps
 from tagseg.assemble.networks import build_affinity_learner, build_transform, crf_settings, loop_settings
 from tagseg.data.augment import normalize_image
-from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
+from tagseg.data.datasets import TrainingLoader, TrainingSet
 from tagseg.data.images import read_image
 from tagseg.errors import ArtifactError
 from tagseg.models.affinity import AffinityNetwork, predict_displacement
@@ -25,7 +25,7 @@ from tagseg.refine.seeds import seed_labels
 from tagseg.stages.context import StageContext
 from tagseg.stages.loaders import epoch_sampler, training_loader
 from tagseg.stages.work import compute_superpixels, do_missing
-from tagseg.training.affinity import affinity_gradients
+from tagseg.training.affinity_step import AffinityStep
 from tagseg.training.loop import Session, resume, train
 from tagseg.training.seed import seed_everything
 from tagseg.types import ImageRecord, LabelMap
@@ -42,22 +42,19 @@ def run(context: StageContext) -> dict[str, Any]:
         compute_superpixels(context)
     write_seeds(context)
     seed_everything(recipe.seed)
-    learner = build_affinity_learner(recipe, trained=context.folder.classifier_weights)
-    network = learner.networks["affinity"]
-    assert isinstance(network, AffinityNetwork)
+    network, learner = build_affinity_learner(recipe, trained=context.folder.classifier_weights)
     step, warning = resume(learner, folder)
     if warning:
         context.progress.warn(warning)
     learner = learner.set_up(fabric)
     loader = _loader(context, network)
-    sampler = loader.batch_sampler
-    assert isinstance(sampler, EpochSampler)
+    sampler = loader.epoch_sampler
     settings = loop_settings(recipe.affinity)
     images = settings.epochs * sampler.steps_per_epoch * sampler.batch_size
     with context.progress.task("Training the affinity network", total=images, done=step * sampler.batch_size) as task:
         session = Session(folder, step, settings.epochs, task, validate=lambda epoch: {})
-        take_gradients = affinity_gradients(fabric, learner.networks["affinity"], radius=recipe.affinity.radius)
-        train(fabric, learner, take_gradients, loader, settings=settings, session=session)
+        training_step = AffinityStep(fabric, learner.networks["affinity"], radius=recipe.affinity.radius)
+        train(fabric, learner, training_step, loader, settings=settings, session=session)
     network.mean_displacement.copy_(
         mean_displacement(network, context.train.records, fabric=fabric, progress=context.progress)
     )

@@ -5,13 +5,8 @@ from typing import Any
 
 from tagseg.artifacts.checkpoint import save_checkpoint
 from tagseg.artifacts.region_scores import RegionScores, read_region_scores, write_region_scores
-from tagseg.assemble.networks import (
-    build_learner,
-    build_objective,
-    build_pyramid,
-    build_transform,
-    loop_settings,
-)
+from tagseg.assemble.networks import build_classifier_learner, build_transform, loop_settings
+from tagseg.assemble.terms import build_terms
 from tagseg.cams.batches import batches_by_shape, look, read_ahead
 from tagseg.cams.map_method import MapMethod
 from tagseg.cams.methods.cam import ClassActivation
@@ -25,8 +20,8 @@ from tagseg.recipe import Recipe
 from tagseg.stages.context import StageContext
 from tagseg.stages.loaders import epoch_sampler, training_loader
 from tagseg.stages.work import compute_superpixels
+from tagseg.training.classifier_step import ClassifierStep
 from tagseg.training.loop import Session, resume, train
-from tagseg.training.objective import classifier_gradients
 from tagseg.training.seed import seed_everything
 
 
@@ -41,16 +36,13 @@ def run(context: StageContext) -> dict[str, Any]:
         compute_superpixels(context)
     context.progress.note(f"training on {context.place}")
     seed_everything(recipe.seed)
-    learner = build_learner(recipe, num_classes=classes.num_classes)
-    classifier = learner.networks["classifier"]
-    assert isinstance(classifier, TagClassifier)
-    pyramid = build_pyramid(recipe, classifier.backbone)
+    classifier, learner = build_classifier_learner(recipe, num_classes=classes.num_classes)
     step, warning = resume(learner, folder)
     if warning:
         context.progress.warn(warning)
     learner = learner.set_up(fabric)
-    objective = build_objective(recipe, learner.networks.get("decoder"), pyramid.to(fabric.device) if pyramid else None)
-    take_gradients = classifier_gradients(fabric, learner.networks["classifier"], objective)
+    terms = build_terms(recipe, learner, classifier.backbone, device=fabric.device)
+    training_step = ClassifierStep(fabric, learner.networks["classifier"], terms)
     sampler = epoch_sampler(context, len(context.train), section="training")
     epochs = recipe.training.epochs
     figures: dict[str, float] = {}
@@ -67,7 +59,7 @@ def run(context: StageContext) -> dict[str, Any]:
                 folder, step, until_epoch, task, validate=lambda epoch: _validate(context, classifier, epoch=epoch)
             )
             figures = train(
-                fabric, learner, take_gradients, loader, settings=loop_settings(recipe.training), session=session
+                fabric, learner, training_step, loader, settings=loop_settings(recipe.training), session=session
             )
         step = end
     if fabric.is_global_zero:

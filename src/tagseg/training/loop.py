@@ -1,6 +1,7 @@
-"""The training loop of every network: fetch, forward and backward of the loss terms, step, log, save."""
+"""The training loop of every network: fetch, forward, loss, backward, step, log, save."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,13 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn, optim
 
 from tagseg.artifacts.checkpoint import join_tensors, load_latest_checkpoint, save_checkpoint, split_tensors
-from tagseg.data.datasets import EpochSampler, TrainingLoader
+from tagseg.data.datasets import TrainingLoader
 from tagseg.errors import ArtifactError, TrainingError
 from tagseg.progress import Task
 from tagseg.training.curves import Curves
 from tagseg.training.optimizer import initial_rates, poly, set_rates
+from tagseg.training.step import TrainingStep
 from tagseg.training.weight_average import WeightAverage
-
-TakeGradients = Callable[[Mapping[str, Tensor], int], dict[str, Tensor]]
-"""Given a batch and its epoch (from 0): adds to the gradients of what learns, returns the figures to log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class Learner:
 
     networks: dict[str, nn.Module]
     optimizers: dict[str, optim.Optimizer]
-    averages: dict[str, WeightAverage] = field(default_factory=dict)
+    averages: dict[str, WeightAverage[Any]] = field(default_factory=dict)
     clipped: tuple[str, ...] | None = None
 
     def set_up(self, fabric: Fabric) -> "Learner":
@@ -95,7 +94,7 @@ class Session:
 def train(
     fabric: Fabric,
     learner: Learner,
-    take_gradients: TakeGradients,
+    training_step: TrainingStep[Any],
     loader: TrainingLoader,
     *,
     settings: LoopSettings,
@@ -109,8 +108,8 @@ def train(
     Args:
         fabric: device, precision, processes.
         learner: networks and optimizers, set up by Fabric.
-        take_gradients: forward and backward of the loss terms of one batch.
-        loader: batches of this process; its sampler is an :class:`EpochSampler`.
+        training_step: forward pass and loss of one batch.
+        loader: batches of this process.
         settings: constants of the loop.
         session: where it starts, where it writes, who is told.
 
@@ -120,14 +119,14 @@ def train(
     Raises:
         TrainingError: when the loss is not a finite number.
     """
-    sampler = loader.batch_sampler
-    assert isinstance(sampler, EpochSampler)
-    per_epoch, step = sampler.steps_per_epoch, session.start_step
+    sampler, step = loader.epoch_sampler, session.start_step
+    per_epoch = sampler.steps_per_epoch
     total_steps = per_epoch * settings.epochs
     main, *_ = learner.networks
     rates = {name: initial_rates(optimizer) for name, optimizer in learner.optimizers.items()}
-    figures: dict[str, float] = {}
-    with Curves(session.folder, start_step=step) if fabric.is_global_zero else _NoCurves() as curves:
+    scores: dict[str, float] = {}
+    unreported_images = 0
+    with Curves(session.folder, start_step=step) if fabric.is_global_zero else nullcontext() as curves:
         for epoch in range(step // per_epoch, session.until_epoch):
             sampler.set_position(epoch=epoch, step=step - epoch * per_epoch)
             for network in learner.networks.values():
@@ -139,7 +138,10 @@ def train(
                     set_rates(optimizer, rates[name], factor=factor)
                     optimizer.zero_grad()
 
-                shown = take_gradients(batch, epoch)
+                outputs = training_step.forward(batch)
+                loss = training_step.loss(outputs, batch, epoch=epoch)
+                fabric.backward(loss.value)
+                del outputs  # large, and the next batch needs the room
                 if settings.clip_norm is not None:
                     learner.clip(fabric, max_norm=settings.clip_norm)
                 for optimizer in learner.optimizers.values():
@@ -148,18 +150,21 @@ def train(
                     average.update(learner.networks[name])
 
                 step += 1
+                unreported_images += sampler.batch_size
                 epoch_ends = step == (epoch + 1) * per_epoch
                 if epoch_ends or step % settings.log_every_steps == 0:
-                    terms = _averaged(fabric, shown, step=step)
-                    curves.add(step, {**terms, "lr": rates[main][0] * factor})
-                    unseen = step - max(session.start_step, _last_log(step, settings, per_epoch))
-                    session.task.advance(unseen * sampler.batch_size, **terms)
+                    figures = _averaged(fabric, loss.figures, step=step)
+                    if curves:
+                        curves.add(step, {**figures, "lr": rates[main][0] * factor})
+                    session.task.advance(unreported_images, **figures)
+                    unreported_images = 0
                 if step % settings.checkpoint_every_steps == 0 and not epoch_ends:
                     save(fabric, learner, session.folder, step=step)
-            figures = session.validate(epoch + 1)
-            curves.add(step, figures)
+            scores = session.validate(epoch + 1)
+            if curves:
+                curves.add(step, scores)
             save(fabric, learner, session.folder, step=step)
-    return figures
+    return scores
 
 
 def save(fabric: Fabric, learner: Learner, folder: Path, *, step: int) -> None:
@@ -219,22 +224,3 @@ def _averaged(fabric: Fabric, figures: dict[str, Tensor], *, step: int) -> dict[
             help="lower the learning rate of this stage, or set its clip_norm=1",
         )
     return numbers
-
-
-def _last_log(step: int, settings: LoopSettings, per_epoch: int) -> int:
-    """Return the step of the report before this one: they come every ``log_every_steps`` and after every epoch."""
-    every = settings.log_every_steps
-    return max((step - 1) // every * every, (step - 1) // per_epoch * per_epoch)
-
-
-class _NoCurves:
-    """Stands in for the curves in all processes but the first."""
-
-    def add(self, step: int, figures: dict[str, float]) -> None:
-        """Do nothing."""
-
-    def __enter__(self) -> "_NoCurves":
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        return None

@@ -1,14 +1,15 @@
 """A second copy of a network whose weights are the exponential moving average of those that learn."""
 
 import copy
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
-from lightning_fabric import is_wrapped
 from torch import nn
 
+Network = TypeVar("Network", bound=nn.Module)
 
-class WeightAverage(nn.Module):
+
+class WeightAverage(nn.Module, Generic[Network]):
     """Hold the average of a network's weights over the steps of its training, ready to predict.
 
     ``average = d * average + (1 - d) * weight`` after every step, with ``d = min(decay, (1 + n) / (10 + n))``, where
@@ -19,7 +20,7 @@ class WeightAverage(nn.Module):
     decay has two stages; this one is smooth.
 
     Args:
-        network: what learns, plain or set up by Fabric; it is copied and left alone.
+        network: what learns, before Fabric sets it up; it is copied and left alone.
         decay: d of a long training, in [0, 1); 0 repeats the last weights.
 
     >>> network = nn.Linear(1, 1, bias=False)
@@ -33,11 +34,9 @@ class WeightAverage(nn.Module):
 
     num_updates: torch.Tensor
 
-    def __init__(self, network: nn.Module, *, decay: float) -> None:
+    def __init__(self, network: Network, *, decay: float) -> None:
         super().__init__()
-        plain = network.module if is_wrapped(network) else network
-        assert isinstance(plain, nn.Module)
-        self.network = copy.deepcopy(plain).requires_grad_(False)
+        self.network = copy.deepcopy(network).requires_grad_(False)
         self.decay = decay
         self.register_buffer("num_updates", torch.zeros((), dtype=torch.int64))
         self.eval()
@@ -46,7 +45,7 @@ class WeightAverage(nn.Module):
         """Return what the network with the averaged weights makes of ``inputs``."""
         return self.network(*inputs)
 
-    def train(self, mode: bool = True) -> "WeightAverage":
+    def train(self, mode: bool = True) -> "WeightAverage[Network]":
         """Stay in evaluation mode: an average predicts."""
         return super().train(False)
 

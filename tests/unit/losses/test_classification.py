@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from tagseg.losses.classification import classification_loss
+from tagseg.losses.classification import ClassificationTerm, classification_loss
 
 
 def test_logits_of_zero_cost_log_two():
@@ -39,3 +39,8 @@ def test_a_batch_split_in_halves_has_the_same_mean():
     logits, tags = torch.randn(4, 3), (torch.rand(4, 3) > 0.5).float()
     halves = [classification_loss(logits[rows], tags[rows]) for rows in (slice(0, 2), slice(2, 4))]
     torch.testing.assert_close(classification_loss(logits, tags), torch.stack(halves).mean())
+
+
+def test_the_term_takes_the_means_of_the_class_maps_as_logits():
+    maps, tags = torch.randn(2, 3, 4, 5), torch.eye(2, 3)
+    assert torch.equal(ClassificationTerm()(maps, {"tags": tags}), classification_loss(maps.mean(dim=(2, 3)), tags))

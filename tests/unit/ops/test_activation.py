@@ -1,13 +1,23 @@
-"""Known answers of max-normalisation and suppression."""
+"""Known answers of tag logits, max-normalisation and suppression."""
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tagseg.ops.activation import max_normalize, spatial_peak, suppress
+from tagseg.ops.activation import max_normalize, spatial_peak, suppress, tag_logits
 
 
 def as_map(*values: float) -> torch.Tensor:
     return torch.tensor(values).view(1, 1, 1, -1)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000), height=st.integers(1, 5), width=st.integers(1, 5))
+def test_tag_logits_are_the_mean_over_cells(seed, height, width):
+    maps = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(seed))
+    expected = [[sum(maps[n, c].flatten().tolist()) / (height * width) for c in range(3)] for n in range(2)]
+    torch.testing.assert_close(tag_logits(maps), torch.tensor(expected))
 
 
 def test_max_normalize_divides_the_positive_part_by_its_peak():

@@ -1,9 +1,11 @@
-"""Known answers of resizing maps and labels."""
+"""Known answers of resizing maps, labels and images."""
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tagseg.ops.resize import resize_labels, resize_maps
+from tagseg.ops.resize import reconstruction_target, resize_labels, resize_maps
 
 
 def test_maps_are_blended_between_pixel_centres():
@@ -46,3 +48,22 @@ def test_labels_and_maps_stay_aligned():
     labels = (torch.arange(12) >= 4).long()[None, None]
     blended = resize_maps(labels[None].float(), (1, 36))[0]
     assert torch.equal(resize_labels(labels, (1, 36)), (blended > 0.5).long())
+
+
+def slow_target(image, stride):
+    channels, height, width = image.shape
+    rows, columns = -(-height // stride), -(-width // stride)
+    out = torch.zeros(channels, rows, columns)
+    for row in range(rows):
+        for column in range(columns):
+            block = image[:, row * stride : (row + 1) * stride, column * stride : (column + 1) * stride]
+            out[:, row, column] = block.mean((1, 2))
+    return out
+
+
+@settings(max_examples=25, deadline=None)
+@given(height=st.integers(1, 13), width=st.integers(1, 13), stride=st.integers(1, 5))
+def test_target_is_the_mean_of_each_square(height, width, stride):
+    images = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(height * 100 + width))
+    target = reconstruction_target(images, target_stride=stride)
+    torch.testing.assert_close(target, torch.stack([slow_target(image, stride) for image in images]))

@@ -40,9 +40,22 @@ def test_overrides_do_not_change_the_values_that_were_passed_in():
     assert values["training"] == {"epochs": 3}
 
 
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ([], ("suppression", "reconstruction", "self_modulation")),
+        (["reconstruction.enabled=false"], ("suppression", "self_modulation")),
+        (["suppression.enabled=false", "self_modulation.enabled=false"], ("reconstruction",)),
+    ],
+)
+def test_constraints_are_the_parts_that_are_switched_on(settings, names):
+    assert make_recipe(MINIMAL, settings).constraints == names
+
+
 def test_plain_switches_the_three_parts_off_and_nothing_else():
     recipe = make_recipe(MINIMAL)
     plain = recipe.plain()
+    assert plain.constraints == ()
     assert not (plain.suppression.enabled or plain.reconstruction.enabled or plain.self_modulation.enabled)
     assert (plain.training, plain.data, plain.seed, plain.classifier) == (
         recipe.training,

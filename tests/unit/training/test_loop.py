@@ -10,10 +10,12 @@ from torch import nn, optim
 from tagseg.artifacts.checkpoint import load_checkpoint
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.errors import ArtifactError, TrainingError
+from tagseg.losses.classification import ClassificationTerm
+from tagseg.training.classifier_step import ClassifierStep
 from tagseg.training.curves import read_curves
 from tagseg.training.loop import Learner, LoopSettings, Session, checkpoint_path, resume
 from tagseg.training.loop import train as train_on
-from tagseg.training.objective import Objective, classifier_gradients
+from tagseg.training.step import StepLoss
 from tagseg.training.weight_average import WeightAverage
 
 NUM_IMAGES, BATCH, EPOCHS = 15, 2, 3
@@ -78,7 +80,7 @@ def train(
     learner = Learner({"classifier": classifier}, {"classifier": optimizer}, averages)
     start_step, _ = resume(learner, folder)
     learner = learner.set_up(fabric)
-    take_gradients = classifier_gradients(fabric, learner.networks["classifier"], Objective())
+    training_step = ClassifierStep(fabric, learner.networks["classifier"], (ClassificationTerm(),))
     loader = TrainingLoader(Noise(breaks_after=breaks_after), EpochSampler(NUM_IMAGES, batch_size=BATCH, seed=0))
     watcher, validated = Watcher(), []
 
@@ -92,7 +94,7 @@ def train(
         step = start_step
         for until_epoch in until_epochs:
             session = Session(folder, step, until_epoch, watcher, validate)
-            figures = train_on(fabric, learner, take_gradients, loader, settings=settings, session=session)
+            figures = train_on(fabric, learner, training_step, loader, settings=settings, session=session)
             step = until_epoch * STEPS
     except KilledError:
         assert breaks_after is not None
@@ -216,6 +218,21 @@ def test_a_checkpoint_without_average_is_none_of_a_learner_that_has_one(tmp_path
         train(tmp_path, averaged=True)
 
 
+@dataclass
+class SteepStep:
+    """The squares of what all networks put out, times a large factor."""
+
+    learner: Learner
+    scale: float
+
+    def forward(self, batch):
+        return [network(batch["image"]) for network in self.learner.networks.values()]
+
+    def loss(self, outputs, batch, *, epoch):
+        loss = 1000 * self.scale * torch.stack([output.square().mean() for output in outputs]).sum()
+        return StepLoss(loss, {"loss": loss.detach()})
+
+
 def clipped_step(folder, *, clipped: tuple[str, ...] | None, scale: float = 1.0, epochs: int = 1) -> dict[str, float]:
     """Train two networks by plain SGD of rate 1 on steep gradients; return how far each went."""
     torch.manual_seed(0)
@@ -225,16 +242,10 @@ def clipped_step(folder, *, clipped: tuple[str, ...] | None, scale: float = 1.0,
     optimizers = {name: optim.SGD(network.parameters(), lr=1.0) for name, network in networks.items()}
     learner = Learner({**networks}, {**optimizers}, clipped=clipped).set_up(fabric)
 
-    def take(batch, epoch):
-        outputs = [network(batch["image"]) for network in learner.networks.values()]
-        loss = 1000 * scale * torch.stack([output.square().mean() for output in outputs]).sum()
-        fabric.backward(loss)
-        return {"loss": loss.detach()}
-
     loader = TrainingLoader(Noise(), EpochSampler(2, batch_size=2, seed=0))
     session = Session(folder, 0, epochs, Watcher(), lambda epoch: {})
     settings = LoopSettings(epochs, 0.0, 0.5, checkpoint_every_steps=100, log_every_steps=1)
-    train_on(fabric, learner, take, loader, settings=settings, session=session)
+    train_on(fabric, learner, SteepStep(learner, scale), loader, settings=settings, session=session)
     return {name: (network.weight - start[name]).norm().item() for name, network in networks.items()}
 
 

@@ -4,22 +4,34 @@ from dataclasses import replace
 
 import pytest
 import torch
+from lightning_fabric import Fabric
 
-from tagseg.losses.classification import classification_loss
-from tagseg.losses.self_modulation import SelfModulationSettings, self_modulation_loss
-from tagseg.models.classifier import tag_logits
+from tagseg.losses.classification import ClassificationTerm, classification_loss
+from tagseg.losses.reconstruction import ReconstructionTerm
+from tagseg.losses.self_modulation import SelfModulationSettings, SelfModulationTerm, self_modulation_loss
 from tagseg.models.perceptual import timm_pyramid
 from tagseg.models.reconstructor import Reconstructor
-from tagseg.training.objective import (
-    Objective,
-    ReconstructionTerm,
-    SelfModulationTerm,
-    evaluate_objective,
-    reconstruction_loss,
-)
+from tagseg.ops.activation import tag_logits
+from tagseg.training.objective import Evaluated, evaluate_objective
 
 BETA_P, BETA_A = 0.3, 2.0
 SETTINGS = SelfModulationSettings(erosion_px=2)
+CLASSIFICATION = ClassificationTerm()
+MODULATION = SelfModulationTerm(SETTINGS, BETA_A, balance=False, first_epoch=0)
+
+
+class OneOfTwo(Fabric):
+    """One of two processes: the other's images add to the squared norms."""
+
+    def __init__(self, others_squares: torch.Tensor) -> None:
+        super().__init__(accelerator="cpu", devices=1)
+        self.others_squares = others_squares
+
+    def all_reduce(self, data, group=None, reduce_op="mean"):
+        assert isinstance(data, torch.Tensor)
+        assert reduce_op == "sum"
+        assert data.shape == self.others_squares.shape
+        return data + self.others_squares
 
 
 @pytest.fixture
@@ -42,15 +54,20 @@ def term():
     torch.manual_seed(0)
     decoder = Reconstructor(3, width=8, target_stride=2, output_stride=8)
     pyramid = timm_pyramid("test_resnet", None, (0, 1))
-    return ReconstructionTerm(decoder, pyramid, (0.5, 1.0), target_stride=2, normalize=True, beta=BETA_P)
+    return ReconstructionTerm(decoder, pyramid, (0.5, 1.0), target_stride=2, normalize=True, beta=BETA_P, balance=False)
+
+
+def evaluate(class_maps, batch, *beside, epoch: int = 0, fabric: Fabric | None = None) -> Evaluated:
+    """Evaluate the classification and the terms beside it."""
+    fabric = fabric or Fabric(accelerator="cpu", devices=1)
+    return evaluate_objective((CLASSIFICATION, *beside), class_maps, batch, epoch=epoch, fabric=fabric)
 
 
 def test_gradient_is_that_of_the_weighted_sum(batch, class_maps, term):
-    objective = Objective(term, SelfModulationTerm(SETTINGS, BETA_A, warmup_epochs=0))
-    result = evaluate_objective(objective, class_maps, batch, epoch=0)
+    result = evaluate(class_maps, batch, MODULATION, term)
     maps = class_maps.clone().requires_grad_()
     total = classification_loss(tag_logits(maps), batch["tags"])
-    total = total + BETA_P * reconstruction_loss(term, maps, batch["image"])
+    total = total + BETA_P * term(maps, batch)
     total = total + BETA_A * self_modulation_loss(maps, batch["tags"], batch["regions"], settings=SETTINGS)
     (expected,) = torch.autograd.grad(total, maps)
     torch.testing.assert_close(result.gradient, expected)
@@ -58,8 +75,7 @@ def test_gradient_is_that_of_the_weighted_sum(batch, class_maps, term):
 
 
 def test_figures_hold_value_and_gradient_norm_of_every_term(batch, class_maps, term):
-    objective = Objective(term, SelfModulationTerm(SETTINGS, BETA_A, warmup_epochs=0))
-    figures = evaluate_objective(objective, class_maps, batch, epoch=0).figures
+    figures = evaluate(class_maps, batch, MODULATION, term).figures
     names = ("classification", "reconstruction", "self_modulation")
     assert set(figures) == {"loss"} | {f"{kind}_{name}" for kind in ("loss", "grad") for name in names}
     maps = class_maps.clone().requires_grad_()
@@ -67,30 +83,35 @@ def test_figures_hold_value_and_gradient_norm_of_every_term(batch, class_maps, t
     torch.testing.assert_close(figures["grad_classification"], gradient.norm())
 
 
+def test_the_graph_of_the_class_maps_is_not_touched(batch, term):
+    features = torch.randn(2, 3, 4, 4, requires_grad=True)
+    evaluate(2 * features, batch, MODULATION, term)
+    assert features.grad is None
+
+
 def test_the_decoder_learns_at_weight_one_whatever_beta_is(batch, class_maps, term):
-    evaluate_objective(Objective(term), class_maps, batch, epoch=0)
+    evaluate(class_maps, batch, term)
     seen = [parameter.grad.clone() for parameter in term.decoder.parameters()]
     term.decoder.zero_grad()
-    reconstruction_loss(term, class_maps, batch["image"]).backward()
+    term(class_maps, batch).backward()
     for one, other in zip(seen, term.decoder.parameters(), strict=True):
         torch.testing.assert_close(one, other.grad)
 
 
 def test_self_modulation_waits_for_the_warm_up(batch, class_maps):
-    objective = Objective(None, SelfModulationTerm(SETTINGS, BETA_A, warmup_epochs=2))
-    assert "loss_self_modulation" not in evaluate_objective(objective, class_maps, batch, epoch=1).figures
-    assert "loss_self_modulation" in evaluate_objective(objective, class_maps, batch, epoch=2).figures
+    later = replace(MODULATION, first_epoch=2)
+    assert "loss_self_modulation" not in evaluate(class_maps, batch, later, epoch=1).figures
+    assert "loss_self_modulation" in evaluate(class_maps, batch, later, epoch=2).figures
 
 
 def test_images_without_any_tag_give_a_finite_gradient(batch, class_maps):
-    objective = Objective(None, SelfModulationTerm(SETTINGS, BETA_A, warmup_epochs=0))
-    result = evaluate_objective(objective, class_maps, {**batch, "tags": torch.zeros(2, 3)}, epoch=0)
+    result = evaluate(class_maps, {**batch, "tags": torch.zeros(2, 3)}, MODULATION)
     assert result.gradient.isfinite().all()
     assert result.figures["loss_self_modulation"] == 0
 
 
 def classification_gradient(class_maps, batch):
-    return evaluate_objective(Objective(), class_maps, batch, epoch=0).gradient
+    return evaluate(class_maps, batch).gradient
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-3, 1e3])
@@ -98,7 +119,7 @@ def test_a_balanced_reconstruction_pulls_beta_times_as_hard_as_the_classificatio
     # Whatever the size of the term's own gradient is.
     scaled = replace(term, balance=True, normalize=False, level_weights=(0.5 * scale, 1.0 * scale))
     given = classification_gradient(class_maps, batch)
-    added = evaluate_objective(Objective(scaled), class_maps, batch, epoch=0).gradient - given
+    added = evaluate(class_maps, batch, scaled).gradient - given
     torch.testing.assert_close(added.norm(), BETA_P * given.norm(), rtol=1e-4, atol=0)
 
 
@@ -106,8 +127,7 @@ def test_balance_changes_the_length_of_a_terms_gradient_and_not_its_direction(ba
     given = classification_gradient(class_maps, batch)
     added = {}
     for balance in (False, True):
-        objective = Objective(None, SelfModulationTerm(SETTINGS, BETA_A, warmup_epochs=0, balance=balance))
-        added[balance] = evaluate_objective(objective, class_maps, batch, epoch=0).gradient - given
+        added[balance] = evaluate(class_maps, batch, replace(MODULATION, balance=balance)).gradient - given
     torch.testing.assert_close(added[True].norm(), BETA_A * given.norm(), rtol=1e-4, atol=0)
     cosine = torch.cosine_similarity(added[True].flatten(), added[False].flatten(), dim=0)
     assert cosine.item() == pytest.approx(1.0, abs=1e-4)
@@ -116,16 +136,14 @@ def test_balance_changes_the_length_of_a_terms_gradient_and_not_its_direction(ba
 def test_balanced_terms_are_logged_with_their_own_values_and_norms(batch, class_maps, term):
     figures = {}
     for balance in (False, True):
-        objective = Objective(
-            replace(term, balance=balance), SelfModulationTerm(SETTINGS, BETA_A, warmup_epochs=0, balance=balance)
-        )
-        figures[balance] = evaluate_objective(objective, class_maps, batch, epoch=0).figures
+        beside = (replace(MODULATION, balance=balance), replace(term, balance=balance))
+        figures[balance] = evaluate(class_maps, batch, *beside).figures
     for name in set(figures[True]) - {"loss"}:
         torch.testing.assert_close(figures[True][name], figures[False][name])
 
 
 def test_the_loss_of_balanced_terms_is_the_weighted_sum(batch, class_maps, term):
-    figures = evaluate_objective(Objective(replace(term, balance=True)), class_maps, batch, epoch=0).figures
+    figures = evaluate(class_maps, batch, replace(term, balance=True)).figures
     weight = BETA_P * figures["grad_classification"] / figures["grad_reconstruction"]
     expected = figures["loss_classification"] + weight * figures["loss_reconstruction"]
     torch.testing.assert_close(figures["loss"], expected)
@@ -133,15 +151,14 @@ def test_the_loss_of_balanced_terms_is_the_weighted_sum(batch, class_maps, term)
 
 def test_a_balanced_term_without_gradient_adds_nothing(batch, class_maps):
     untagged = {**batch, "tags": torch.zeros(2, 3)}
-    objective = Objective(None, SelfModulationTerm(SETTINGS, BETA_A, warmup_epochs=0, balance=True))
-    result = evaluate_objective(objective, class_maps, untagged, epoch=0)
+    result = evaluate(class_maps, untagged, replace(MODULATION, balance=True))
     assert torch.equal(result.gradient, classification_gradient(class_maps, untagged))
     assert torch.equal(result.figures["loss"], result.figures["loss_classification"])
 
 
 def test_a_balanced_decoder_that_ignores_the_maps_adds_nothing(batch, class_maps, term):
     torch.nn.init.zeros_(term.decoder.to_rgb.weight)
-    result = evaluate_objective(Objective(replace(term, balance=True)), class_maps, batch, epoch=0)
+    result = evaluate(class_maps, batch, replace(term, balance=True))
     assert result.figures["loss_reconstruction"] > 0
     assert torch.equal(result.gradient, classification_gradient(class_maps, batch))
     assert torch.equal(result.figures["loss"], result.figures["loss_classification"])
@@ -150,11 +167,9 @@ def test_a_balanced_decoder_that_ignores_the_maps_adds_nothing(batch, class_maps
 def test_norms_are_those_of_the_batch_of_all_processes(batch, class_maps):
     # The other processes' images add 3 to the squared norm of the classification's gradient and 5 to the term's.
     elsewhere = torch.tensor([3.0, 5.0])
-    objective = Objective(None, SelfModulationTerm(SETTINGS, BETA_A, warmup_epochs=0, balance=True))
-    alone = evaluate_objective(objective, class_maps, batch, epoch=0)
-    result = evaluate_objective(
-        objective, class_maps, batch, epoch=0, sum_over_processes=lambda squares: squares + elsewhere
-    )
+    balanced = replace(MODULATION, balance=True)
+    alone = evaluate(class_maps, batch, balanced)
+    result = evaluate(class_maps, batch, balanced, fabric=OneOfTwo(elsewhere))
     figures = [alone.figures[f"grad_{name}"] for name in ("classification", "self_modulation")]
     together = [(norm.square() + more).sqrt() for norm, more in zip(figures, elsewhere, strict=True)]
     torch.testing.assert_close(result.figures["grad_classification"], together[0])

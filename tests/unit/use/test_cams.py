@@ -11,7 +11,8 @@ from tagseg.cams.methods.cam import ClassActivation
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError, ModelError
 from tagseg.models.backbone import build_backbone
-from tagseg.models.classifier import TagClassifier, tag_logits
+from tagseg.models.classifier import TagClassifier
+from tagseg.ops.activation import tag_logits
 from tagseg.ops.resize import resize_maps
 from tagseg.prediction.segment import normalize_images
 from tagseg.prediction.segmenter import shrink

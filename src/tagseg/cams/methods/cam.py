@@ -10,8 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tagseg.cams.map_method import MethodMaps
-from tagseg.models.classifier import TagClassifier, tag_logits
+from tagseg.models.classifier import TagClassifier
 from tagseg.models.mode import evaluation_mode
+from tagseg.ops.activation import tag_logits
 
 
 @dataclass(frozen=True, slots=True, eq=False)

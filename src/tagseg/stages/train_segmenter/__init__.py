@@ -7,13 +7,12 @@ import torch
 from tagseg.artifacts.segmenter_file import DESCRIPTION_NAME, WEIGHTS_NAME, save_segmenter
 from tagseg.assemble.networks import loop_settings
 from tagseg.assemble.segmenter import (
-    NAME,
     build_segmenter_learner,
     build_segmenter_transform,
-    segmenter_gradients,
+    segmenter_step,
 )
 from tagseg.data.augment import normalize_image
-from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
+from tagseg.data.datasets import TrainingLoader, TrainingSet
 from tagseg.data.images import read_image
 from tagseg.evaluation.validation import validate_labels
 from tagseg.models.segmentation_network import SegmentationNetwork
@@ -23,7 +22,7 @@ from tagseg.stages.context import StageContext
 from tagseg.stages.loaders import epoch_sampler, training_loader
 from tagseg.stages.train_segmenter.labels import LabelledSplit, balanced_weights, choose_labels
 from tagseg.stages.work import count_gone
-from tagseg.training.loop import Learner, Session, resume, train
+from tagseg.training.loop import Session, resume, train
 from tagseg.training.seed import seed_everything
 from tagseg.types import ImageRecord, LabelMap
 
@@ -34,30 +33,24 @@ def run(context: StageContext) -> dict[str, Any]:
     folder = context.folder.segmenter
     labelled = choose_labels(context)
     seed_everything(recipe.seed)
-    learner = build_segmenter_learner(recipe, num_labels=context.train.classes.num_labels)
-    network = learner.networks[NAME]
-    assert isinstance(network, SegmentationNetwork)
+    network, learner = build_segmenter_learner(recipe, num_labels=context.train.classes.num_labels)
     step, warning = resume(learner, folder)
     if warning:
         context.progress.warn(warning)
     learner = learner.set_up(fabric)
     loader = _loader(context, network, labelled)
-    sampler = loader.batch_sampler
-    assert isinstance(sampler, EpochSampler)
+    sampler = loader.epoch_sampler
     settings = loop_settings(recipe.segmenter)
     weights = balanced_weights(labelled).to(fabric.device) if recipe.segmenter.balance else None
     images = settings.epochs * sampler.steps_per_epoch * sampler.batch_size
     with context.progress.task("Training the segmenter", total=images, done=step * sampler.batch_size) as task:
-        session = Session(
-            folder, step, settings.epochs, task, validate=lambda epoch: _validate(context, _kept(context, learner))
-        )
-        take_gradients = segmenter_gradients(recipe, fabric, learner, class_weights=weights)
-        figures = train(fabric, learner, take_gradients, loader, settings=settings, session=session)
-    kept = _kept(context, learner)
-    figures = figures or _validate(context, kept)  # no step was left to take
+        session = Session(folder, step, settings.epochs, task, validate=lambda epoch: _validate(context, network))
+        training_step = segmenter_step(recipe, fabric, learner, class_weights=weights)
+        figures = train(fabric, learner, training_step, loader, settings=settings, session=session)
+    figures = figures or _validate(context, network)  # no step was left to take
     if fabric.is_global_zero:
         notes = {"labels": recipe.segmenter.labels, "strategy": recipe.segmenter.strategy, "seed": recipe.seed}
-        save_segmenter(folder, kept, context.train.classes, prediction={}, notes=notes)
+        save_segmenter(folder, network, context.train.classes, prediction={}, notes=notes)
     fabric.barrier()
     return {"images": len(labelled.split), "labels": recipe.segmenter.labels, **figures}
 
@@ -79,16 +72,6 @@ def _loader(context: StageContext, network: SegmentationNetwork, labelled: Label
     )
     sampler = epoch_sampler(context, len(labelled.split), section="segmenter")
     return training_loader(context, dataset, sampler)
-
-
-def _kept(context: StageContext, learner: Learner) -> SegmentationNetwork:
-    """Return the network that the recipe keeps: the running mean of the weights, or the last ones. No mask decides."""
-    if context.recipe.segmenter.keep == "average":
-        kept = learner.averages[NAME].network
-    else:
-        kept = getattr(learner.networks[NAME], "module", learner.networks[NAME])
-    assert isinstance(kept, SegmentationNetwork)
-    return kept
 
 
 def _validate(context: StageContext, network: SegmentationNetwork) -> dict[str, float]:

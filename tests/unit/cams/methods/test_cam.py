@@ -5,7 +5,8 @@ import torch
 from tagseg.cams.map_method import MapMethod
 from tagseg.cams.methods.cam import ClassActivation
 from tagseg.models.backbone import build_backbone
-from tagseg.models.classifier import TagClassifier, tag_logits
+from tagseg.models.classifier import TagClassifier
+from tagseg.ops.activation import tag_logits
 
 
 def make_method(num_classes: int = 3) -> ClassActivation:

@@ -1,4 +1,4 @@
-"""What the loop does with a batch of the segmentation network, one function a strategy.
+"""Forward pass and loss of the segmentation network, one class a strategy.
 
 Axis legend: N images, C classes, K labels with background, S crop side.
 """
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tagseg.classes import VOID
 from tagseg.losses.segmentation import WeightedSum, boundary_weights, pixel_cross_entropy, teacher_labels
-from tagseg.training.loop import TakeGradients
+from tagseg.training.step import StepLoss
 from tagseg.training.weight_average import WeightAverage
 
 
@@ -38,10 +38,9 @@ class UnsureSettings:
     boundary_weight: float = 1.0  # none
 
 
-def supervised_gradients(
-    fabric: Fabric, network: nn.Module, *, confident_only: bool, class_weights: Float[Tensor, " K"] | None = None
-) -> TakeGradients:
-    """Return forward and backward pass of the cross-entropy on given labels.
+@dataclass(frozen=True, slots=True, eq=False)
+class SupervisedStep:
+    """Cross-entropy on given labels.
 
     ``L = mean over labelled pixels of -log p(label)``, the mean taken over the batches of all processes together.
 
@@ -52,30 +51,30 @@ def supervised_gradients(
         class_weights: of the labels, or None.
     """
 
-    def take(batch: Mapping[str, Tensor], epoch: int) -> dict[str, Tensor]:
-        labels = sure_labels(batch) if confident_only else batch["mask"]
-        logits = network(batch["image"]).float()
-        loss = _joint_mean(fabric, pixel_cross_entropy(logits, labels, class_weights=class_weights))
-        fabric.backward(loss)
-        return {"loss": loss.detach(), "learned_share": (labels != VOID).float().mean()}
+    fabric: Fabric
+    network: nn.Module
+    confident_only: bool
+    class_weights: Float[Tensor, " K"] | None = None
 
-    return take
+    def forward(self, batch: Mapping[str, Tensor]) -> Float[Tensor, "N K S S"]:
+        """Return the logits of ``image`` (N, 3, S, S)."""
+        return self.network(batch["image"]).float()
+
+    def loss(self, logits: Float[Tensor, "N K S S"], batch: Mapping[str, Tensor], *, epoch: int) -> StepLoss:
+        """Return the cross-entropy against ``mask`` (N, S, S), or its confident pixels."""
+        labels = sure_labels(batch) if self.confident_only else batch["mask"]
+        loss = _joint_mean(self.fabric, pixel_cross_entropy(logits, labels, class_weights=self.class_weights))
+        return StepLoss(loss, {"loss": loss.detach(), "learned_share": (labels != VOID).float().mean()})
 
 
-def consistency_gradients(
-    fabric: Fabric,
-    network: nn.Module,
-    average: WeightAverage,
-    *,
-    settings: UnsureSettings,
-    class_weights: Float[Tensor, " K"] | None = None,
-) -> TakeGradients:
-    """Return forward and backward pass of cross-entropy plus consistency with the running mean of the weights.
+@dataclass(frozen=True, slots=True, eq=False)
+class ConsistencyStep:
+    """Cross-entropy plus consistency with the running mean of the weights.
 
     The mean of the weights labels the crop as it is; the network must find the same labels in the crop with strongly
     changed colours, on the pixels that the pseudo mask does not trust and of which the teacher is sure.
 
-    ``L = CE(confident pixels) + weight * V``, with ``V`` of :func:`_beyond_trust`
+    ``L = CE(confident pixels) + weight * V``, with ``V`` of :func:`_unsure_loss`
 
     Source: mean teacher (Tarvainen and Valpola, NeurIPS 2017) and FixMatch (Sohn et al., NeurIPS 2020), by pixel.
     Departures: both terms see the strong view, so that one forward pass serves both; the teacher may only name what
@@ -84,40 +83,39 @@ def consistency_gradients(
     Args:
         fabric: processes and precision.
         network: the student, image (N, 3, S, S) to logits (N, K, S, S).
-        average: the running mean of its weights.
+        average: the running mean of its weights, the teacher.
         settings: of the second term.
         class_weights: of the labels in the first term, or None.
     """
 
-    def take(batch: Mapping[str, Tensor], epoch: int) -> dict[str, Tensor]:
-        logits = network(batch["strong"]).float()
-        sums = pixel_cross_entropy(logits, sure_labels(batch), class_weights=class_weights)
-        loss = supervised = _joint_mean(fabric, sums)
-        figures = {}
-        if epoch >= settings.warmup_epochs:
-            with torch.no_grad(), fabric.autocast():
-                teacher = average(batch["image"]).float()
-            second, shares = _beyond_trust(fabric, logits, teacher, batch, settings)
-            loss = supervised + settings.weight * second
-            figures = {"loss_unsure": second.detach(), **shares}
-        fabric.backward(loss)
-        return {"loss": loss.detach(), "loss_sure": supervised.detach(), **figures}
+    fabric: Fabric
+    network: nn.Module
+    average: WeightAverage[nn.Module]
+    settings: UnsureSettings
+    class_weights: Float[Tensor, " K"] | None = None
 
-    return take
+    def forward(self, batch: Mapping[str, Tensor]) -> Float[Tensor, "N K S S"]:
+        """Return the student's logits of the view ``strong`` (N, 3, S, S)."""
+        return self.network(batch["strong"]).float()
+
+    def loss(self, logits: Float[Tensor, "N K S S"], batch: Mapping[str, Tensor], *, epoch: int) -> StepLoss:
+        """Return both terms; after the warm-up the teacher looks at ``image`` (N, 3, S, S)."""
+        sums = pixel_cross_entropy(logits, sure_labels(batch), class_weights=self.class_weights)
+        supervised = _joint_mean(self.fabric, sums)
+        if epoch < self.settings.warmup_epochs:
+            return StepLoss(supervised, {"loss": supervised.detach(), "loss_sure": supervised.detach()})
+        with torch.no_grad(), self.fabric.autocast():
+            teacher = self.average(batch["image"]).float()
+        unsure, shares = _unsure_loss(self.fabric, logits, teacher, batch, self.settings)
+        return _two_terms(supervised, unsure, weight=self.settings.weight, shares=shares)
 
 
-def cotrain_gradients(
-    fabric: Fabric,
-    network: nn.Module,
-    peer: nn.Module,
-    *,
-    settings: UnsureSettings,
-    class_weights: Float[Tensor, " K"] | None = None,
-) -> TakeGradients:
-    """Return forward and backward pass of two networks that teach each other where the pseudo mask is not trusted.
+@dataclass(frozen=True, slots=True, eq=False)
+class CotrainingStep:
+    """Two networks that teach each other where the pseudo mask is not trusted.
 
     ``L = sum over both of CE(confident pixels) + weight * V``, with ``V`` the cross-entropy of the unsure pixels
-    against the other one's labels (:func:`_beyond_trust`), where pixels near a boundary of these weigh
+    against the other one's labels (:func:`_unsure_loss`), where pixels near a boundary of these weigh
     ``boundary_weight``.
 
     Source: BECO (Rong et al., CVPR 2023), the segmentation stage of SSC's release: co-training on the pixels outside
@@ -133,26 +131,34 @@ def cotrain_gradients(
         class_weights: of the labels in the first term, or None.
     """
 
-    def take(batch: Mapping[str, Tensor], epoch: int) -> dict[str, Tensor]:
-        both = [module(batch["image"]).float() for module in (network, peer)]
-        labels = sure_labels(batch)
-        supervised = torch.stack(
-            [_joint_mean(fabric, pixel_cross_entropy(one, labels, class_weights=class_weights)) for one in both]
-        ).sum()
-        loss, figures = supervised, {}
-        if epoch >= settings.warmup_epochs:
-            taught = [
-                _beyond_trust(fabric, student, teacher.detach(), batch, settings)
-                for student, teacher in (both, both[::-1])
-            ]
-            second = torch.stack([term for term, _ in taught]).sum()
-            loss = supervised + settings.weight * second
-            means = {name: torch.stack([shares[name] for _, shares in taught]).mean() for name in taught[0][1]}
-            figures = {"loss_unsure": second.detach(), **means}
-        fabric.backward(loss)
-        return {"loss": loss.detach(), "loss_sure": supervised.detach(), **figures}
+    fabric: Fabric
+    network: nn.Module
+    peer: nn.Module
+    settings: UnsureSettings
+    class_weights: Float[Tensor, " K"] | None = None
 
-    return take
+    def forward(self, batch: Mapping[str, Tensor]) -> tuple[Float[Tensor, "N K S S"], Float[Tensor, "N K S S"]]:
+        """Return the logits of both networks for ``image`` (N, 3, S, S)."""
+        return self.network(batch["image"]).float(), self.peer(batch["image"]).float()
+
+    def loss(
+        self,
+        both: tuple[Float[Tensor, "N K S S"], Float[Tensor, "N K S S"]],
+        batch: Mapping[str, Tensor],
+        *,
+        epoch: int,
+    ) -> StepLoss:
+        """Return both terms of both networks."""
+        labels = sure_labels(batch)
+        sums = [pixel_cross_entropy(logits, labels, class_weights=self.class_weights) for logits in both]
+        supervised = torch.stack([_joint_mean(self.fabric, one) for one in sums]).sum()
+        if epoch < self.settings.warmup_epochs:
+            return StepLoss(supervised, {"loss": supervised.detach(), "loss_sure": supervised.detach()})
+        first, second = both
+        one, one_shares = _unsure_loss(self.fabric, first, second.detach(), batch, self.settings)
+        other, other_shares = _unsure_loss(self.fabric, second, first.detach(), batch, self.settings)
+        shares = {name: torch.stack([one_shares[name], other_shares[name]]).mean() for name in one_shares}
+        return _two_terms(supervised, torch.stack([one, other]).sum(), weight=self.settings.weight, shares=shares)
 
 
 def sure_labels(batch: Mapping[str, Tensor]) -> Int64[Tensor, "N S S"]:
@@ -165,7 +171,7 @@ def unsure_pixels(batch: Mapping[str, Tensor]) -> Bool[Tensor, "N S S"]:
     return ~batch["confidence"] & (batch["mask"] != VOID)
 
 
-def _beyond_trust(
+def _unsure_loss(
     fabric: Fabric,
     student: Float[Tensor, "N K S S"],
     teacher: Float[Tensor, "N K S S"],
@@ -195,6 +201,15 @@ def _beyond_trust(
     loss = _joint_mean(fabric, WeightedSum(sums.total, (unsure * weights).sum()))
     objects = taught & (named.labels > 0)
     return loss, {"taught_share": _share(taught, unsure), "taught_object_share": _share(objects, unsure)}
+
+
+def _two_terms(
+    supervised: Float[Tensor, ""], unsure: Float[Tensor, ""], *, weight: float, shares: dict[str, Tensor]
+) -> StepLoss:
+    """Return the sum of the term of the trusted pixels and the weighted one of the others, with its figures."""
+    loss = supervised + weight * unsure
+    figures = {"loss": loss, "loss_sure": supervised, "loss_unsure": unsure, **shares}
+    return StepLoss(loss, {name: value.detach() for name, value in figures.items()})
 
 
 def _joint_mean(fabric: Fabric, sums: WeightedSum) -> Float[Tensor, ""]:

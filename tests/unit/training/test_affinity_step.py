@@ -7,7 +7,8 @@ from torch import nn
 
 from tagseg.classes import VOID
 from tagseg.losses.affinity import affinity_loss, pair_sums
-from tagseg.training.affinity import affinity_gradients
+from tagseg.training.affinity_step import AffinityStep
+from tests.kit.steps import take_step
 
 RADIUS, SIDE = 3, 64
 GROUPS = ("same_background", "same_foreground", "different", "displacement_foreground", "displacement_background")
@@ -93,7 +94,7 @@ def sums_of(network, batch):
 
 def test_figures_are_the_loss_and_the_means_of_its_groups(batch):
     network = TinyNetwork()
-    figures = affinity_gradients(alone(), network, radius=RADIUS)(batch, 0)
+    figures = take_step(AffinityStep(alone(), network, radius=RADIUS), batch)
     sums, counts = sums_of(network, batch)
     assert counts.min() > 0
     assert set(figures) == FIGURES
@@ -107,7 +108,7 @@ def test_figures_are_the_loss_and_the_means_of_its_groups(batch):
 
 def test_gradients_are_those_of_the_loss(batch):
     network = TinyNetwork()
-    affinity_gradients(alone(), network, radius=RADIUS)(batch, 0)
+    take_step(AffinityStep(alone(), network, radius=RADIUS), batch)
     found = network.gradients()
     affinity_loss(*sums_of(network, batch)).backward()
     expected = network.gradients()
@@ -116,7 +117,7 @@ def test_gradients_are_those_of_the_loss(batch):
 
 
 def test_the_radius_is_the_one_that_was_asked_for(batch):
-    losses = [affinity_gradients(alone(), TinyNetwork(), radius=radius)(batch, 0)["loss"] for radius in (2, 3, 5)]
+    losses = [take_step(AffinityStep(alone(), TinyNetwork(), radius=radius), batch)["loss"] for radius in (2, 3, 5)]
     assert len({round(loss.item(), 6) for loss in losses}) == 3
 
 
@@ -126,14 +127,14 @@ def in_two_processes(network, batch):
     counts = [sums_of(network, part).counts.detach() for part in parts]
     results = []
     for part, others_counts in zip(parts, counts[::-1], strict=True):
-        figures = affinity_gradients(OneOfTwo(others_counts), network, radius=RADIUS)(part, 0)
+        figures = take_step(AffinityStep(OneOfTwo(others_counts), network, radius=RADIUS), part)
         results.append((figures, network.gradients()))
     return results
 
 
 def test_the_mean_gradient_of_two_processes_is_that_of_the_whole_batch(batch):
     network = TinyNetwork()
-    whole = affinity_gradients(alone(), network, radius=RADIUS)(batch, 0)
+    whole = take_step(AffinityStep(alone(), network, radius=RADIUS), batch)
     expected = network.gradients()
     (first, first_gradients), (second, second_gradients) = in_two_processes(network, batch)
     torch.testing.assert_close((first_gradients + second_gradients) / 2, expected)
@@ -147,7 +148,7 @@ def test_means_within_each_process_would_give_another_gradient(batch):
     expected = network.gradients()
     separate = []
     for part in halves(batch):
-        affinity_gradients(alone(), network, radius=RADIUS)(part, 0)
+        take_step(AffinityStep(alone(), network, radius=RADIUS), part)
         separate.append(network.gradients())
     wrong = (separate[0] + separate[1]) / 2
     assert (wrong - expected).norm() > 0.1 * expected.norm()
@@ -157,7 +158,7 @@ def test_a_process_without_known_pixels_adds_nothing(batch):
     network, unknown = TinyNetwork(), blocks(*["...."] * 4)
     known = make_batch(*FIRST)
     counts = sums_of(network, known).counts.detach()
-    figures = affinity_gradients(OneOfTwo(counts), network, radius=RADIUS)(make_batch(unknown, unknown), 0)
+    figures = take_step(AffinityStep(OneOfTwo(counts), network, radius=RADIUS), make_batch(unknown, unknown))
     assert {name: figure.item() for name, figure in figures.items()} == dict.fromkeys(FIGURES, 0.0)
     # Zeros and not None: a parameter without gradient would leave the other process waiting.
     assert network.gradients().abs().max() == 0
@@ -165,14 +166,14 @@ def test_a_process_without_known_pixels_adds_nothing(batch):
 
 def test_no_known_pixel_anywhere_is_no_division_by_zero():
     network, unknown = TinyNetwork(), blocks(*["...."] * 4)
-    figures = affinity_gradients(alone(), network, radius=RADIUS)(make_batch(unknown), 0)
+    figures = take_step(AffinityStep(alone(), network, radius=RADIUS), make_batch(unknown))
     assert all(figure.item() == 0 for figure in figures.values())
     assert network.gradients().abs().max() == 0
 
 
 def test_halves_from_mixed_precision_are_counted_as_float32(batch):
-    full = affinity_gradients(alone(), TinyNetwork(), radius=RADIUS)(batch, 0)
-    figures = affinity_gradients(alone(), TinyNetwork(dtype=torch.bfloat16), radius=RADIUS)(batch, 0)
+    full = take_step(AffinityStep(alone(), TinyNetwork(), radius=RADIUS), batch)
+    figures = take_step(AffinityStep(alone(), TinyNetwork(dtype=torch.bfloat16), radius=RADIUS), batch)
     for name, figure in figures.items():
         assert figure.dtype == torch.float32
         torch.testing.assert_close(figure, full[name], rtol=0.02, atol=0.02)

@@ -8,15 +8,16 @@ from torch.nn import functional
 
 from tagseg.classes import VOID
 from tagseg.losses.segmentation import boundary_weights, teacher_labels
-from tagseg.training.segmentation import (
+from tagseg.training.segmenter_steps import (
+    ConsistencyStep,
+    CotrainingStep,
+    SupervisedStep,
     UnsureSettings,
-    consistency_gradients,
-    cotrain_gradients,
-    supervised_gradients,
     sure_labels,
     unsure_pixels,
 )
 from tagseg.training.weight_average import WeightAverage
+from tests.kit.steps import take_step
 
 SIDE, LABELS = 6, 3
 
@@ -95,7 +96,7 @@ def test_sure_and_unsure_pixels_part_the_image_and_leave_out_the_padding():
 @pytest.mark.parametrize("confident_only", [True, False])
 def test_supervision_is_the_mean_cross_entropy_of_the_chosen_pixels(confident_only):
     batch, network, reference = make_batch(), TinyNetwork(), TinyNetwork()
-    figures = supervised_gradients(alone(), network, confident_only=confident_only)(batch, 0)
+    figures = take_step(SupervisedStep(alone(), network, confident_only=confident_only), batch)
     chosen = batch["confidence"] if confident_only else batch["mask"] != VOID
     logits = reference(batch["image"]).movedim(1, -1)[chosen]
     expected = functional.cross_entropy(logits, batch["mask"][chosen])
@@ -108,7 +109,7 @@ def test_supervision_is_the_mean_cross_entropy_of_the_chosen_pixels(confident_on
 def test_class_weights_weigh_the_labels():
     batch, network, reference = make_batch(), TinyNetwork(), TinyNetwork()
     weights = torch.tensor([0.5, 2.0, 1.0])
-    supervised_gradients(alone(), network, confident_only=False, class_weights=weights)(batch, 0)
+    take_step(SupervisedStep(alone(), network, confident_only=False, class_weights=weights), batch)
     functional.cross_entropy(reference(batch["image"]), batch["mask"], weight=weights, ignore_index=VOID).backward()
     torch.testing.assert_close(network.gradient(), reference.gradient())
 
@@ -116,7 +117,7 @@ def test_class_weights_weigh_the_labels():
 def test_a_batch_without_a_trusted_pixel_has_loss_0_and_teaches_nothing():
     batch, network = make_batch(), TinyNetwork()
     batch["confidence"] = torch.zeros_like(batch["confidence"])
-    figures = supervised_gradients(alone(), network, confident_only=True)(batch, 0)
+    figures = take_step(SupervisedStep(alone(), network, confident_only=True), batch)
     assert figures["loss"] == 0
     assert (network.gradient() == 0).all()
 
@@ -124,8 +125,8 @@ def test_a_batch_without_a_trusted_pixel_has_loss_0_and_teaches_nothing():
 def test_consistency_waits_for_the_warmup_and_sees_the_strong_view():
     batch, network, reference = make_batch(), TinyNetwork(), TinyNetwork()
     average = WeightAverage(TinyNetwork(5), decay=0.9)
-    take = consistency_gradients(alone(), network, average, settings=settings())
-    figures = take(batch, 0)
+    step = ConsistencyStep(alone(), network, average, settings=settings())
+    figures = take_step(step, batch)
     assert set(figures) == {"loss", "loss_sure"}
     chosen = batch["confidence"]
     functional.cross_entropy(reference(batch["strong"]).movedim(1, -1)[chosen], batch["mask"][chosen]).backward()
@@ -135,10 +136,10 @@ def test_consistency_waits_for_the_warmup_and_sees_the_strong_view():
 def test_consistency_teaches_what_the_average_says_of_the_weak_view():
     batch, network, reference = make_batch(), TinyNetwork(), TinyNetwork()
     teacher = TinyNetwork(5)
-    take = consistency_gradients(
+    step = ConsistencyStep(
         alone(), network, WeightAverage(teacher, decay=0.9), settings=settings(weight=0.7, min_probability=0.6)
     )
-    figures = take(batch, 1)
+    figures = take_step(step, batch, epoch=1)
     possible = functional.pad(batch["tags"], (1, 0), value=1)[:, :, None, None] > 0
     probability, taught = teacher(batch["image"]).masked_fill(~possible, -1e9).softmax(1).max(1)
     unsure = unsure_pixels(batch)
@@ -156,8 +157,8 @@ def test_consistency_teaches_what_the_average_says_of_the_weak_view():
 def test_cotraining_teaches_each_network_what_the_other_says():
     batch, network, peer = make_batch(), TinyNetwork(), TinyNetwork(1)
     copies = [TinyNetwork(), TinyNetwork(1)]
-    take = cotrain_gradients(alone(), network, peer, settings=settings(warmup_epochs=0, mask_untagged=False))
-    figures = take(batch, 0)
+    step = CotrainingStep(alone(), network, peer, settings=settings(warmup_epochs=0, mask_untagged=False))
+    figures = take_step(step, batch)
     unsure, sure = unsure_pixels(batch), batch["confidence"]
     for student, teacher in (copies, copies[::-1]):
         logits = student(batch["image"]).movedim(1, -1)
@@ -172,10 +173,10 @@ def test_cotraining_teaches_each_network_what_the_other_says():
 def test_boundaries_of_the_other_network_weigh_more_in_cotraining():
     plain, stressed = TinyNetwork(), TinyNetwork()
     for network, weight in ((plain, 1.0), (stressed, 4.0)):
-        take = cotrain_gradients(
+        step = CotrainingStep(
             alone(), network, TinyNetwork(1), settings=settings(warmup_epochs=0, boundary_px=1, boundary_weight=weight)
         )
-        take(make_batch(), 0)
+        take_step(step, make_batch())
     assert not torch.allclose(plain.gradient(), stressed.gradient())
 
 
@@ -184,7 +185,7 @@ def test_boundaries_of_the_other_network_weigh_more_in_cotraining():
 def test_cotraining_divides_by_all_unsure_pixels_not_by_those_that_are_taught(min_probability, boundary_weight):
     batch, network, peer = make_batch(), TinyNetwork(), TinyNetwork(1)
     chosen = settings(warmup_epochs=0, min_probability=min_probability, boundary_px=1, boundary_weight=boundary_weight)
-    figures = cotrain_gradients(alone(), network, peer, settings=chosen)(batch, 0)
+    figures = take_step(CotrainingStep(alone(), network, peer, settings=chosen), batch)
     unsure, expected = unsure_pixels(batch), 0.0
     for student, teacher in ((TinyNetwork(), TinyNetwork(1)), (TinyNetwork(1), TinyNetwork())):
         named = teacher_labels(teacher(batch["image"]), batch["tags"])
@@ -204,10 +205,10 @@ def test_a_pixel_beyond_trust_weighs_no_more_than_a_trusted_one(strategy):
     probability = teacher_labels(certain(batch["image"]), batch["tags"]).probability[unsure_pixels(batch)]
     few = settings(warmup_epochs=0, min_probability=float(probability.quantile(0.98)))
     if strategy == "cotrain":
-        take = cotrain_gradients(alone(), network, certain, settings=few)
+        step = CotrainingStep(alone(), network, certain, settings=few)
     else:
-        take = consistency_gradients(alone(), network, WeightAverage(certain, decay=0.9), settings=few)
-    figures = take(batch, 0)
+        step = ConsistencyStep(alone(), network, WeightAverage(certain, decay=0.9), settings=few)
+    figures = take_step(step, batch)
     assert 0 < figures["taught_share"] < 0.2
     sure_losses = figures["loss_sure"] / (2 if strategy == "cotrain" else 1)
     assert figures["loss_unsure"] < sure_losses
@@ -221,13 +222,13 @@ def test_two_processes_give_the_gradient_of_one(strategy):
     def gradient(fabric, given):
         network = TinyNetwork()
         if strategy == "supervised":
-            take = supervised_gradients(fabric, network, confident_only=True)
+            step = SupervisedStep(fabric, network, confident_only=True)
         elif strategy == "consistency":
             average = WeightAverage(TinyNetwork(5), decay=0.9)
-            take = consistency_gradients(fabric, network, average, settings=settings(warmup_epochs=0))
+            step = ConsistencyStep(fabric, network, average, settings=settings(warmup_epochs=0))
         else:
-            take = cotrain_gradients(fabric, network, TinyNetwork(1), settings=settings(warmup_epochs=0))
-        take(given, 0)
+            step = CotrainingStep(fabric, network, TinyNetwork(1), settings=settings(warmup_epochs=0))
+        take_step(step, given)
         return network.gradient()
 
     def others(given):

@@ -1,0 +1,109 @@
+"""From recipe values to the terms of the classifier's objective and the networks that they need."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn, optim
+
+from tagseg.assemble.settings import initial_weights
+from tagseg.losses.classification import ClassificationTerm
+from tagseg.losses.reconstruction import ReconstructionTerm
+from tagseg.losses.self_modulation import SelfModulationSettings, SelfModulationTerm
+from tagseg.losses.term import Term
+from tagseg.models.backbone import Backbone
+from tagseg.models.perceptual import PAPER_WEIGHTS, FeaturePyramid, timm_pyramid, vgg19_pyramid
+from tagseg.models.reconstructor import Reconstructor
+from tagseg.recipe import Recipe
+from tagseg.training.loop import Learner
+from tagseg.training.optimizer import build_decoder_optimizer
+
+DECODER = "decoder"
+"""Name of the network that rebuilds the image, among those that learn."""
+
+
+@dataclass(frozen=True, slots=True)
+class TermNetworks:
+    """Networks that learn with the terms, beside the classifier.
+
+    Args:
+        networks: by name.
+        optimizers: that move them, under the same names.
+    """
+
+    networks: dict[str, nn.Module] = field(default_factory=dict)
+    optimizers: dict[str, optim.Optimizer] = field(default_factory=dict)
+
+
+def build_term_networks(recipe: Recipe, *, num_classes: int) -> TermNetworks:
+    """Build the networks that learn with the terms that the recipe switches on."""
+    if not recipe.reconstruction.enabled:
+        return TermNetworks()
+    values = recipe.reconstruction
+    decoder = Reconstructor(
+        num_classes,
+        width=values.width,
+        target_stride=values.target_stride,
+        output_stride=recipe.classifier.output_stride,
+    )
+    return TermNetworks({DECODER: decoder}, {DECODER: build_decoder_optimizer(decoder, lr=values.lr)})
+
+
+def build_terms(recipe: Recipe, learner: Learner, backbone: Backbone, *, device: torch.device) -> tuple[Term, ...]:
+    """Build the terms of the objective that the recipe switches on, the classification first.
+
+    Args:
+        recipe: all values.
+        learner: set up by Fabric; it holds the networks that learn with the terms.
+        backbone: of the classifier; it says how images are normalised.
+        device: of networks that do not learn.
+    """
+    terms: list[Term] = [ClassificationTerm()]
+    if recipe.self_modulation.enabled:
+        terms.append(_self_modulation(recipe))
+    if recipe.reconstruction.enabled:
+        pyramid = _build_pyramid(recipe, backbone).to(device)
+        terms.append(_reconstruction(recipe, learner.networks[DECODER], pyramid))
+    return tuple(terms)
+
+
+def _self_modulation(recipe: Recipe) -> SelfModulationTerm:
+    values = recipe.self_modulation
+    settings = SelfModulationSettings(
+        threshold=values.threshold,
+        erosion_px=values.erosion_px,
+        normalizer=values.normalizer,
+        contrast=values.contrast,
+        midpoint=values.midpoint,
+    )
+    return SelfModulationTerm(settings, values.beta, balance=values.balance, first_epoch=values.warmup_epochs)
+
+
+def _reconstruction(recipe: Recipe, decoder: nn.Module, pyramid: FeaturePyramid) -> ReconstructionTerm:
+    values = recipe.reconstruction
+    return ReconstructionTerm(
+        decoder=decoder,
+        pyramid=pyramid,
+        level_weights=_level_weights(recipe),
+        target_stride=values.target_stride,
+        normalize=values.normalize,
+        beta=values.beta,
+        balance=values.balance,
+    )
+
+
+def _build_pyramid(recipe: Recipe, backbone: Backbone) -> FeaturePyramid:
+    """Build the frozen network of the perceptual loss."""
+    name, named = recipe.reconstruction.pyramid, recipe.reconstruction.pyramid_weights
+    weights = initial_weights(recipe.classifier.weights if named == "same" else named)
+    if name == "vgg19":
+        return vgg19_pyramid(weights, input_mean=backbone.mean, input_std=backbone.std)
+    name = recipe.classifier.backbone if name == "backbone" else name
+    levels = recipe.reconstruction.pyramid_levels
+    return timm_pyramid(name, weights, levels, input_mean=backbone.mean, input_std=backbone.std)
+
+
+def _level_weights(recipe: Recipe) -> tuple[float, ...]:
+    """Return one weight a level: the paper's five for VGG-19, the last of them for a shorter pyramid."""
+    if recipe.reconstruction.pyramid == "vgg19":
+        return PAPER_WEIGHTS
+    return PAPER_WEIGHTS[-len(recipe.reconstruction.pyramid_levels) :]
