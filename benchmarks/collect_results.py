@@ -18,12 +18,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tagseg.artifacts.run_scores import SEGMENTER, RunScores
+from tagseg.artifacts.scores_file import read_scores, scores_content
+
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 SCORES = ("mean_iou", "precision", "recall")
 LOCAL = ("name", "seed", "superpixels.cache", "data.root")
 MAP_STAGES, MASK_STAGES = ("train_classifier", "extract_cams"), ("train_affinity", "make_masks")
 SEGMENTER_STAGES = ("train_segmenter", "predict")
-SEGMENTER = "segmenter"
 COLUMNS = ("run", "split (images)", "what", "seeds", "background", "mIoU", "precision", "recall", "minutes", "commit")
 HEADER = """# Results
 
@@ -44,8 +46,8 @@ def finished_runs(root: Path) -> list[dict[str, Any]]:
     """Return the record of every scored run below ``root``, in the order of their paths."""
     found = []
     for path in sorted(root.rglob("scores.json")):
-        scores = json.loads(path.read_text(encoding="utf-8"))
-        if scores["seeds"] or scores.get(SEGMENTER):
+        scores = read_scores(path)
+        if scores and (scores.seeds or scores.segmenter):
             manifest = json.loads((path.parent / "manifest.json").read_text(encoding="utf-8"))
             found.append(record(scores, manifest))
     return found
@@ -56,13 +58,14 @@ def read_source(source: Path) -> list[dict[str, Any]]:
     return json.loads(source.read_text(encoding="utf-8")) if source.is_file() else finished_runs(source)
 
 
-def record(scores: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
+def record(scores: RunScores, manifest: dict[str, Any]) -> dict[str, Any]:
     """Return what the page says of one run."""
     recipe, environment, stages = manifest["recipe"], manifest["environment"], manifest.get("stages", {})
-    made, tested = scores.get("pseudo_masks"), scores.get(SEGMENTER)
+    content = scores_content(scores)
+    made, tested = content.get("pseudo_masks"), content[SEGMENTER]
     details = [stages.get(name, {}).get("details", {}) for name in ("train_classifier", "train_segmenter")]
     threads = next((found["threads"] for found in details if "threads" in found), None)
-    about = scores if scores["seeds"] else tested
+    about = content if scores.seeds else tested
     return {
         "name": recipe["name"],
         "seed": manifest["seed"],
@@ -72,7 +75,7 @@ def record(scores: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
         "command": command(recipe),
         "split": about["split"],
         "images": about["images"],
-        "seeds": {kind: {"best": swept["best"]} for kind, swept in (scores["seeds"] or {}).items()},
+        "seeds": {kind: {"best": swept["best"]} for kind, swept in (content["seeds"] or {}).items()},
         "pseudo_masks": {"background_score": made["background_score"], **made["masks"]} if made else None,
         "mask_minutes": minutes(stages, MASK_STAGES),
         SEGMENTER: {key: value for key, value in tested.items() if key != "confusion"} if tested else None,

@@ -24,7 +24,7 @@ SEEDS = {
     "confusion": [[3, 1], [0, 2]],
 }
 
-ALL_SCORES = {
+ALL_SCORES: dict[str, Any] = {
     "format": 2,
     "split": "val",
     "images": 8,
@@ -44,8 +44,10 @@ ALL_SCORES = {
     "segmenter": {
         "split": "test",
         "images": 3,
+        "classes": ["background", "bullseye"],
         "labels": "pseudo",
         "strategy": "confident",
+        "architecture": "deeplabv3plus",
         "learned_from_them": False,
         **SCORES,
         "confusion": [[9, 1], [0, 2]],

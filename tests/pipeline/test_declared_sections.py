@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from kit.contexts import run_inputs
 from kit.small_run import run, small_recipe
-from tagseg.data.synthetic import write_dataset
 
 from tagseg.artifacts.run_folder import RunFolder
 from tagseg.assemble.data import read_splits
+from tagseg.data.drawn_pictures import write_dataset
 from tagseg.pipeline.order import PIPELINE, declared_sections
 from tagseg.pipeline.run_inputs import RunInputs
 from tagseg.progress import SilentProgress

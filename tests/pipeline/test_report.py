@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from kit.small_run import NUM_IMAGES, run, small_recipe
 
-from tagseg.artifacts.scores_file import SCORES_FORMAT
+from tagseg.artifacts.run_scores import SCORES_FORMAT
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.pipeline import run_compared, run_pipeline
 from tagseg.progress import SilentProgress

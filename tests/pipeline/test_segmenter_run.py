@@ -298,7 +298,7 @@ def test_the_upper_bound_learns_from_ground_truth_alone(photos, tmp_path):
     assert result.scores["reason"] == "the segmenter learns from ground truth: there are no seeds"
     assert result.scores["segmenter"]["labels"] == "truth"
     assert 0 < result.segmenter_mean_iou <= 1
-    assert [row[1] for row in score_rows("run", result.scores)] == ["segmenter"]
+    assert [row[1] for row in score_rows("run", result.scored)] == ["segmenter"]
 
 
 def test_the_share_of_the_upper_bound_is_told(reference, photos):
@@ -306,7 +306,7 @@ def test_the_share_of_the_upper_bound_is_told(reference, photos):
     assert runs.plain is None
     assert runs.full is not None
     assert runs.full.folder == reference / "full"
-    (sentence,) = comparison_sentences(runs.main.scores, None, runs.full.scores)
+    (sentence,) = comparison_sentences(runs.main.scored, None, runs.full.scored)
     assert sentence.startswith("segmenter: tags alone reach ")
     share = runs.main.segmenter_mean_iou / runs.full.segmenter_mean_iou
     assert f"{100 * share:.1f} % of the same network taught by ground truth" in sentence

@@ -82,8 +82,8 @@ def run(
         runs = run_compared(
             loaded, folder, baseline=baseline, upper_bound=upper_bound, progress=ConsoleProgress(), redo=redo
         )
-        plain, full = (beside.scores if beside else None for beside in (runs.plain, runs.full))
-        print_compared(runs.main.scores, plain, full)
+        plain, full = (beside.scored if beside else None for beside in (runs.plain, runs.full))
+        print_compared(runs.main.scored, plain, full)
     open_console().print(f"run folder: {folder}")
 
 

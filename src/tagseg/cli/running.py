@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tagseg.artifacts.run_scores import RunScores
 from tagseg.cli import tables
 from tagseg.cli.console import ConsoleProgress, open_console, print_table
 from tagseg.data.preflight import CheckReport
@@ -28,11 +29,11 @@ def open_recipe(
     return recipe, out or Path("runs") / recipe.name
 
 
-def run_stages(recipe: Recipe, folder: Path, *, only: str | None = None, redo: bool = False) -> tables.Scores:
-    """Run all stages, or one, and return the content of ``scores.json``, empty when nothing is scored yet."""
+def run_stages(recipe: Recipe, folder: Path, *, only: str | None = None, redo: bool = False) -> RunScores | None:
+    """Run all stages, or one, and return the scores of the run, None when nothing is scored yet."""
     from tagseg.pipeline import run_pipeline
 
-    return run_pipeline(recipe, folder, progress=ConsoleProgress(), only=only, redo=redo).scores
+    return run_pipeline(recipe, folder, progress=ConsoleProgress(), only=only, redo=redo).scored
 
 
 def print_report(report: CheckReport, *, show: int) -> None:
@@ -43,16 +44,16 @@ def print_report(report: CheckReport, *, show: int) -> None:
         open_console().print(line)
 
 
-def print_scores(scores: tables.Scores) -> None:
+def print_scores(scores: RunScores | None) -> None:
     """Print the scores of a run's seeds, pseudo masks and segmentation network, if it has any."""
-    if tables.scored_points(scores):
+    if scores and tables.shown_scores(scores):
         rows = tables.score_rows("this run", scores)
         print_table(tables.score_title(scores), tables.SCORE_COLUMNS, rows, num_text_columns=2)
 
 
-def print_compared(scores: tables.Scores, plain: tables.Scores | None, full: tables.Scores | None) -> None:
+def print_compared(scores: RunScores | None, plain: RunScores | None, full: RunScores | None) -> None:
     """Print the scores of SSC beside those of plain CAM and of the upper bound, if there are any."""
-    if tables.scored_points(scores):
+    if scores and tables.shown_scores(scores):
         columns = (*tables.SCORE_COLUMNS, tables.DIFFERENCE_COLUMN)
         rows = tables.compared_rows(scores, plain, full)
         print_table(tables.score_title(scores), columns, rows, num_text_columns=2)

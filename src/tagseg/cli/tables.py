@@ -1,22 +1,20 @@
 """Scores and problems as rows and lines of text, for a person."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from tagseg.artifacts.run_scores import AVERAGED, MASK_MAPS, NETWORK, SEGMENTER, LabelScores, RunScores
 from tagseg.data.preflight import CheckReport
-
-Scores = Mapping[str, Any]
-"""The content of ``scores.json``."""
 
 SCORE_COLUMNS = ("run", "what", "background score", "mIoU %", "precision %", "recall %")
 FOLDER_COLUMNS = ("label", "IoU %")
 DIFFERENCE_COLUMN = "mIoU against plain"
 
 _KINDS = {
-    "network": "seeds from the network",
-    "averaged": "seeds averaged over regions",
-    "masks": "pseudo masks",
-    "segmenter": "segmenter",
+    NETWORK: "seeds from the network",
+    AVERAGED: "seeds averaged over regions",
+    MASK_MAPS: "pseudo masks",
+    SEGMENTER: "segmenter",
 }
 
 
@@ -38,33 +36,33 @@ def points(value: float) -> str:
     return f"{100 * value:+.1f}"
 
 
-def score_title(scores: Scores) -> str:
+def score_title(scores: RunScores) -> str:
     """Return the title of a table of scores: the splits that they belong to, and how the thresholds were chosen."""
-    tested, parts = scores.get("segmenter"), []
-    if scores.get("seeds"):
-        masks = ", pseudo masks as made" if scores.get("pseudo_masks") else ""
-        parts = [f"on split '{scores['split']}', {scores['images']} images; seeds at the best background score{masks}"]
+    tested, parts = scores.segmenter, []
+    if scores.seeds:
+        masks = ", pseudo masks as made" if scores.pseudo_masks else ""
+        parts = [f"on split '{scores.split}', {scores.images} images; seeds at the best background score{masks}"]
     if tested:
-        parts.append(f"segmenter on split '{tested['split']}', {tested['images']} images")
+        parts.append(f"segmenter on split '{tested.split}', {tested.images} images")
     return f"Scores {'; '.join(parts)}"
 
 
-def score_rows(name: str, scores: Scores) -> list[tuple[str, ...]]:
+def score_rows(name: str, scores: RunScores | None) -> list[tuple[str, ...]]:
     """Return one row a kind of maps or masks: the run's name, what is scored, and its scores."""
     return [
         (
             name,
             _KINDS[kind],
-            f"{point['background_score']:.2f}" if "background_score" in point else "-",
-            percent(point["mean_iou"]),
-            percent(point["precision"]),
-            percent(point["recall"]),
+            "-" if shown.background_score is None else f"{shown.background_score:.2f}",
+            percent(shown.scores.mean_iou),
+            percent(shown.scores.precision),
+            percent(shown.scores.recall),
         )
-        for kind, point in scored_points(scores).items()
+        for kind, shown in shown_scores(scores).items()
     ]
 
 
-def compared_rows(scores: Scores, plain: Scores | None, full: Scores | None = None) -> list[tuple[str, ...]]:
+def compared_rows(scores: RunScores, plain: RunScores | None, full: RunScores | None = None) -> list[tuple[str, ...]]:
     """Return the rows of plain CAM, of SSC and of the upper bound, with the difference to plain CAM in points of mIoU.
 
     Seeds of every kind are compared with those of the plain network, pseudo masks with pseudo masks, segmenter with
@@ -75,36 +73,35 @@ def compared_rows(scores: Scores, plain: Scores | None, full: Scores | None = No
         plain: of plain CAM, or None.
         full: of the segmentation network taught by ground truth, or None.
     """
-    reference = scored_points(plain) if plain else {}
-    rows = [(*row, "") for row in score_rows("plain CAM", plain)] if plain else []
-    runs = {"SSC": scores, **({"ground truth": full} if full else {})}
-    for name, run in runs.items():
-        for row, (kind, point) in zip(score_rows(name, run), scored_points(run).items(), strict=True):
-            base = reference.get(kind if kind in ("masks", "segmenter") else "network")
-            rows.append((*row, points(point["mean_iou"] - base["mean_iou"]) if base else ""))
+    reference = mean_ious(plain)
+    rows = [(*row, "") for row in score_rows("plain CAM", plain)]
+    for name, run in (("SSC", scores), ("ground truth", full)):
+        for row, (kind, shown) in zip(score_rows(name, run), shown_scores(run).items(), strict=True):
+            base = reference.get(kind if kind in (MASK_MAPS, SEGMENTER) else NETWORK)
+            mine = shown.scores.mean_iou
+            rows.append((*row, "" if base is None or mine is None else points(mine - base)))
     return rows
 
 
-def comparison_sentences(scores: Scores, plain: Scores | None, full: Scores | None = None) -> list[str]:
+def comparison_sentences(scores: RunScores, plain: RunScores | None, full: RunScores | None = None) -> list[str]:
     """Return one sentence a stage against plain CAM, and one on the share of the upper bound that tags alone reach.
 
-    >>> best = lambda value: {"seeds": {"network": {"best": {"mean_iou": value}}}}
-    >>> comparison_sentences(best(0.53), best(0.48))
+    >>> from tagseg.artifacts.run_scores import SeedScores, ScoredCut
+    >>> run = lambda value: RunScores(seeds={"network": SeedScores(ScoredCut(0.3, LabelScores(value)))})
+    >>> comparison_sentences(run(0.53), run(0.48))
     ['seeds: SSC 53.0 % against plain CAM 48.0 %: +5.0 points of mIoU on the same seed and budget']
     """
-    ours, base = scored_points(scores), scored_points(plain) if plain else {}
-    pairs = [("seeds", ours.get("averaged", ours.get("network")), base.get("network"))]
-    pairs += [(what, ours.get(what), base.get(what)) for what in ("masks", "segmenter")]
+    ours, base = mean_ious(scores), mean_ious(plain)
+    pairs = [("seeds", ours.get(AVERAGED, ours.get(NETWORK)), base.get(NETWORK))]
+    pairs += [(_KINDS[kind], ours.get(kind), base.get(kind)) for kind in (MASK_MAPS, SEGMENTER)]
     sentences = [
-        f"{_KINDS.get(what, what)}: SSC {percent(mine['mean_iou'])} % against plain CAM "
-        f"{percent(reference['mean_iou'])} %: {points(mine['mean_iou'] - reference['mean_iou'])} points of mIoU "
-        "on the same seed and budget"
+        f"{what}: SSC {percent(mine)} % against plain CAM {percent(reference)} %: {points(mine - reference)} points "
+        "of mIoU on the same seed and budget"
         for what, mine, reference in pairs
-        if mine and reference
+        if mine is not None and reference is not None
     ]
-    bound = scored_points(full).get("segmenter") if full else None
-    if bound and "segmenter" in ours and bound["mean_iou"]:
-        weak, strong = ours["segmenter"]["mean_iou"], bound["mean_iou"]
+    weak, strong = ours.get(SEGMENTER), mean_ious(full).get(SEGMENTER)
+    if weak is not None and strong:
         sentences.append(
             f"segmenter: tags alone reach {percent(weak / strong)} % of the same network taught by ground truth "
             f"({percent(weak)} % of {percent(strong)} %)"
@@ -112,18 +109,18 @@ def comparison_sentences(scores: Scores, plain: Scores | None, full: Scores | No
     return sentences
 
 
-def class_columns(scores: Scores) -> tuple[str, ...]:
+def class_columns(scores: RunScores) -> tuple[str, ...]:
     """Return the columns of the table of classes: the label, and the IoU of each kind of maps and of the masks."""
-    return ("label", *(f"IoU % {_KINDS[kind]}" for kind in scored_points(scores)))
+    return ("label", *(f"IoU % {_KINDS[kind]}" for kind in shown_scores(scores)))
 
 
-def class_rows(scores: Scores) -> list[tuple[str, ...]]:
+def class_rows(scores: RunScores) -> list[tuple[str, ...]]:
     """Return one row per label, background first."""
-    shown = list(scored_points(scores).values())
-    return [(label, *(percent(point["iou"][label]) for point in shown)) for label in shown[0]["iou"]]
+    ious = [shown.scores.iou for shown in shown_scores(scores).values()]
+    return [(label, *(percent(iou[label]) for iou in ious)) for label in ious[0]]
 
 
-def folder_title(scores: Scores) -> str:
+def folder_title(scores: Mapping[str, Any]) -> str:
     """Return the title of the scores of one folder against another."""
     return (
         f"{scores['images']} images: mIoU {percent(scores['mean_iou'])} %, precision {percent(scores['precision'])} %, "
@@ -131,7 +128,7 @@ def folder_title(scores: Scores) -> str:
     )
 
 
-def folder_rows(scores: Scores) -> list[tuple[str, ...]]:
+def folder_rows(scores: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Return one row per label, background first."""
     return [(label, percent(value)) for label, value in scores["iou"].items()]
 
@@ -150,11 +147,28 @@ def problem_lines(report: CheckReport, *, show: int) -> list[str]:
     return [*lines, f"split '{report.split_name}': {errors} errors, {warnings} warnings, {verdict}"]
 
 
-def scored_points(scores: Scores) -> dict[str, Mapping[str, Any]]:
+class Shown(NamedTuple):
+    """One row of a table: scores, and at which background score, None where there is none."""
+
+    background_score: float | None
+    scores: LabelScores
+
+
+def shown_scores(scores: RunScores | None) -> dict[str, Shown]:
     """Return what is scored by kind: the best point of each sweep of seeds, pseudo masks and segmenter as they are."""
-    shown = {kind: swept["best"] for kind, swept in (scores.get("seeds") or {}).items()}
-    if made := scores.get("pseudo_masks"):
-        shown["masks"] = {**made["masks"], "background_score": made["background_score"]}
-    if tested := scores.get("segmenter"):
-        shown["segmenter"] = tested
+    shown: dict[str, Shown] = {}
+    if scores is None:
+        return shown
+    for kind, seeds in scores.seeds.items():
+        shown[kind] = Shown(seeds.best.background_score, seeds.best.scores)
+    if made := scores.pseudo_masks:
+        shown[MASK_MAPS] = Shown(made.background_score, made.masks.scores)
+    if tested := scores.segmenter:
+        shown[SEGMENTER] = Shown(None, tested.scores)
     return shown
+
+
+def mean_ious(scores: RunScores | None) -> dict[str, float]:
+    """Return the mIoU of what is scored by kind, where it is defined."""
+    found = {kind: shown.scores.mean_iou for kind, shown in shown_scores(scores).items()}
+    return {kind: value for kind, value in found.items() if value is not None}

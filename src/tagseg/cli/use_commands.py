@@ -70,7 +70,7 @@ def evaluate(
     assert recipe is not None
     loaded, folder = open_recipe(recipe, out=out, settings=settings)
     scores = run_stages(loaded, folder, only="evaluate", redo=redo)
-    if tables.scored_points(scores):
+    if scores and tables.shown_scores(scores):
         print_table("IoU of each label", tables.class_columns(scores), tables.class_rows(scores))
     print_scores(scores)
 

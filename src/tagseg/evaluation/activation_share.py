@@ -6,7 +6,6 @@ Axes: C classes, H W pixels, T background scores.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -55,11 +54,6 @@ class ActivationPoint:
     background_score: float
     overall: ActivationShares
     classes: dict[str, ActivationShares]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the point as JSON values."""
-        classes = {name: shares.to_dict() for name, shares in self.classes.items()}
-        return {"background_score": self.background_score, "overall": self.overall.to_dict(), "classes": classes}
 
 
 class ActivationCount:

@@ -49,20 +49,6 @@ class Scores:
             "iou": {name: _json_number(value) for name, value in self.iou.items()},
         }
 
-    def csv_rows(self) -> list[tuple[str, str]]:
-        """Return (score, value) rows with a header, an empty value for NaN and all digits of every other.
-
-        >>> matrix = ConfusionMatrix(2)
-        >>> matrix.update(np.array([0, 1]), np.array([0, 1]))
-        >>> compute_scores(matrix, ("background", "cat")).csv_rows()[-1]
-        ('iou of cat', '1.0')
-        """
-        named = {"mean_iou": self.mean_iou, "precision": self.precision, "recall": self.recall}
-        named |= {"pixel_accuracy": self.pixel_accuracy}
-        named |= {f"iou of {name}": value for name, value in self.iou.items()}
-        rows = [(name, "" if math.isnan(value) else repr(value)) for name, value in named.items()]
-        return [("score", "value"), *rows]
-
 
 def compute_scores(matrix: ConfusionMatrix, label_names: Sequence[str]) -> Scores:
     """Return the scores of a confusion matrix.

@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
@@ -31,10 +30,6 @@ class ThresholdPoint:
 
     background_score: float
     scores: Scores
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the point as JSON values."""
-        return {"background_score": self.background_score, **self.scores.to_dict()}
 
 
 class BackgroundSweep:

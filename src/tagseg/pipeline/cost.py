@@ -121,8 +121,11 @@ class StageCost:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.seconds = time.monotonic() - self._started
-        with suppress(*([ArtifactError] if error else [])):  # what stopped the stage is the better message
+        try:
             self._note_time()
+        except ArtifactError:
+            if error is None:  # else what stopped the stage is the better message
+                raise
 
     def figures(self) -> dict[str, Any]:
         """Return what the manifest says about the sitting, after it ended."""

@@ -11,7 +11,8 @@ from typing import Any
 from lightning_fabric import Fabric
 
 from tagseg.artifacts.run_folder import RunFolder, describe_environment
-from tagseg.artifacts.scores_file import AVERAGED, NETWORK, read_scores
+from tagseg.artifacts.run_scores import AVERAGED, NETWORK, RunScores
+from tagseg.artifacts.scores_file import read_scores, scores_content
 from tagseg.assemble.networks import engine_settings
 from tagseg.errors import ArtifactError
 from tagseg.pipeline.cost import StageCost, noting_progress
@@ -34,31 +35,35 @@ class Run:
 
     Args:
         folder: the run folder.
-        scores: the content of ``scores.json``.
+        scored: what ``scores.json`` holds, or None when nothing is scored yet.
     """
 
     folder: Path
-    scores: dict[str, Any]
+    scored: RunScores | None
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """The content of ``scores.json`` as it is documented, empty when nothing is scored yet."""
+        return scores_content(self.scored) if self.scored else {}
 
     @property
     def seed_mean_iou(self) -> float | None:
         """Best mIoU (0..1) of the seeds as the next stage gets them, or None without ground truth."""
-        seeds = self.scores.get("seeds")
-        if not seeds:
-            return None
-        return seeds.get(AVERAGED, seeds[NETWORK])["best"]["mean_iou"]
+        seeds = self.scored.seeds if self.scored else {}
+        handed_on = seeds.get(AVERAGED) or seeds.get(NETWORK)
+        return handed_on.best.scores.mean_iou if handed_on else None
 
     @property
     def pseudo_mask_mean_iou(self) -> float | None:
         """The mIoU (0..1) of the pseudo masks as they were made, or None without ground truth."""
-        made = self.scores.get("pseudo_masks")
-        return made["masks"]["mean_iou"] if made else None
+        made = self.scored.pseudo_masks if self.scored else None
+        return made.masks.scores.mean_iou if made else None
 
     @property
     def segmenter_mean_iou(self) -> float | None:
         """The mIoU (0..1) of the segmentation network on the images to test on, or None without ground truth."""
-        made = self.scores.get("segmenter")
-        return made["mean_iou"] if made else None
+        tested = self.scored.segmenter if self.scored else None
+        return tested.scores.mean_iou if tested else None
 
 
 def run(recipe: str | Path, out: str | Path, *, overrides: Sequence[str] = (), progress: Progress | None = None) -> Run:
@@ -95,7 +100,7 @@ def run_pipeline(recipe: Recipe, out: Path, *, progress: Progress, only: str | N
         TagsegError: for anything that a user can correct.
     """
     launch(engine_settings(recipe), _run_in_process, recipe, out, progress, only, redo)
-    return Run(folder=out, scores=read_scores(RunFolder(out).scores_path))
+    return Run(folder=out, scored=read_scores(RunFolder(out).scores_path))
 
 
 def _run_in_process(

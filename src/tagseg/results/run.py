@@ -10,7 +10,8 @@ import numpy as np
 from tagseg.artifacts.cam_file import CamFile
 from tagseg.artifacts.mask_file import read_confidence, read_mask
 from tagseg.artifacts.run_folder import RunFolder
-from tagseg.artifacts.scores_file import AVERAGED, NETWORK, read_scores
+from tagseg.artifacts.run_scores import AVERAGED, NETWORK
+from tagseg.artifacts.scores_file import read_scores
 from tagseg.assemble.data import Splits, read_splits, superpixel_cache, without_bad_files
 from tagseg.assemble.maps import chosen_records, read_maps
 from tagseg.classes import VOID, ClassTable
@@ -233,10 +234,10 @@ def best_background_score(folder: RunFolder, recipe: Recipe) -> tuple[float, str
     Raises:
         ArtifactError: when the scores cannot be read.
     """
-    seeds = read_scores(folder.scores_path).get("seeds")
+    scores = read_scores(folder.scores_path)
+    seeds = scores.seeds.get(AVERAGED if recipe.cams.average_over_regions else NETWORK) if scores else None
     if seeds:
-        kind = AVERAGED if recipe.cams.average_over_regions else NETWORK
-        return float(seeds[kind]["best"]["background_score"]), "best of its sweep"
+        return seeds.best.background_score, "best of its sweep"
     return recipe.evaluation.background_score, "of its recipe, since nothing is scored"
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tagseg.artifacts.scores_file import AVERAGED, NETWORK, read_scores
+from tagseg.artifacts.run_scores import AVERAGED, NETWORK
+from tagseg.artifacts.scores_file import read_scores
 from tagseg.assemble.maps import chosen_records, read_maps
 from tagseg.data.images import read_image
 from tagseg.evaluation.confusion import ConfusionMatrix
@@ -56,7 +57,7 @@ class RunImages:
 
     source: ReportSource
     finished: FinishedRun
-    network_score: float | int
+    network_score: float
     mapped: frozenset[str] = field(repr=False)
     predicted: frozenset[str] = field(repr=False)
     scored: frozenset[str] = field(repr=False)
@@ -161,8 +162,9 @@ def run_images(source: ReportSource) -> RunImages:
     finished = FinishedRun(folder, recipe, source.classes, records, best, recipe.name, tested)
     mapped = [name for name, record in records.items() if recipe.needs_masks and folder.cam(record).exists()]
     predicted = [name for name in tested if finished.has("prediction", name)]
-    network = (read_scores(folder.scores_path).get("seeds") or {}).get(NETWORK, {})
-    network_score = network.get("best", {}).get("background_score", recipe.evaluation.background_score)
+    scores = read_scores(folder.scores_path)
+    network = scores.seeds.get(NETWORK) if scores else None
+    network_score = network.best.background_score if network else recipe.evaluation.background_score
     scored = {record.image_id for record in _evaluated(source) if record.mask is not None}
     scored = {name for name in records if name in scored} | {name for name in tested if tested[name].mask is not None}
     return RunImages(source, finished, network_score, frozenset(mapped), frozenset(predicted), frozenset(scored))
@@ -174,7 +176,7 @@ def _evaluated(source: ReportSource) -> tuple[ImageRecord, ...]:
     return evaluation.records if evaluation else ()
 
 
-def doubt(strongest: np.ndarray, background_score: float | int) -> float:
+def doubt(strongest: np.ndarray, background_score: float) -> float:
     """Return how close the strongest map comes to the background score, in [0, 1]: ``1 - |a - s| / max(s, 1 - s)``.
 
     >>> doubt(np.array([[0.25, 0.25]]), 0.25), doubt(np.array([[1.0]]), 0.25), doubt(np.array([[1.0, 0.5]]), 0.5)

@@ -1,105 +1,136 @@
-"""From ``scores.json`` to what a report shows of it; an older file has less in it."""
+"""From the scores of a run to what a report shows of them."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Sequence
 
+from tagseg.artifacts.run_scores import (
+    AVERAGED,
+    MASK_MAPS,
+    NETWORK,
+    Confusion,
+    LabelScores,
+    MaskScores,
+    RunScores,
+    ScoredCut,
+    SegmenterScores,
+)
 from tagseg.report.content import Activation, ActivationShare, ScoreSet, Sweep, SweepPoint
 
-Scores = Mapping[str, Any]
-"""The content of ``scores.json``, or a part of it."""
-
-SEED_TITLES = {"network": "seeds from the network", "averaged": "seeds averaged over regions"}
-MAP_TITLES = {"network": "maps of the network", "averaged": "maps averaged over regions"}
-
-
-def score_sets(scores: Scores) -> tuple[ScoreSet, ...]:
-    """Return what is scored, in the order of the stages."""
-    return tuple(_score_sets(scores))
-
-
-def _score_sets(scores: Scores) -> Iterator[ScoreSet]:
-    where = {"split": scores.get("split", ""), "images": scores.get("images", 0)}
-    for kind, seeds in (scores.get("seeds") or {}).items():
-        best = seeds["best"]
-        note = f"cut at {best['background_score']:.2f}, the best background score of the sweep"
-        counted = {**best, "confusion": seeds.get("confusion")}
-        yield _score_set(f"seeds_{kind}", SEED_TITLES[kind], counted, where, note=note)
-    if sure := scores.get("sure_seeds"):
-        counted = {**where, "images": sure.get("images", where["images"])}
-        note = f"over the {100 * sure['coverage']:.1f} % of the pixels whose label is sure"
-        yield _score_set("sure_seeds", "sure seeds", sure, counted, note=note)
-    if made := scores.get("pseudo_masks"):
-        counted = {**where, "images": made.get("images", where["images"])}
-        cut = f"cut at {made['background_score']:.2f} ({_RULES[made.get('background_rule', 'fixed')]})"
-        steps = " + ".join(made.get("refine") or ()) or "no refinement"
-        yield _score_set("pseudo_masks", "pseudo masks", made["masks"], counted, note=f"{steps}; {cut}")
-        confident = made["confident"]
-        note = f"over the {100 * confident['coverage']:.1f} % of the pixels that are trusted"
-        yield _score_set("confident", "pseudo masks where trusted", confident, counted, note=note)
-    if tested := scores.get("segmenter"):
-        note = "taught by ground truth" if tested.get("labels") == "truth" else "taught by pseudo masks"
-        note += f", strategy {tested['strategy']}" if "strategy" in tested else ""
-        note += "; it learned from some of these images" if tested.get("learned_from_them") else ""
-        yield _score_set("segmenter", "segmentation network", tested, tested, note=note)
-
+SEED_TITLES = {NETWORK: "seeds from the network", AVERAGED: "seeds averaged over regions"}
+MAP_TITLES = {NETWORK: "maps of the network", AVERAGED: "maps averaged over regions"}
 
 _RULES = {"fixed": "fixed", "auto": "found without masks"}
 
 
-def _score_set(key: str, title: str, counted: Scores, where: Scores, *, note: str) -> ScoreSet:
-    confusion = counted.get("confusion")
+def score_sets(scores: RunScores | None) -> tuple[ScoreSet, ...]:
+    """Return what is scored, in the order of the stages."""
+    return tuple(_score_sets(scores)) if scores else ()
+
+
+def _score_sets(scores: RunScores) -> Iterator[ScoreSet]:
+    for kind, seeds in scores.seeds.items():
+        yield _score_set(
+            (f"seeds_{kind}", SEED_TITLES[kind]),
+            of=(scores.split, scores.images),
+            scores=seeds.best.scores,
+            confusion=seeds.confusion,
+            note=f"cut at {seeds.best.background_score:.2f}, the best background score of the sweep",
+        )
+    if sure := scores.sure_seeds:
+        yield _score_set(
+            ("sure_seeds", "sure seeds"),
+            of=(scores.split, scores.images if sure.images is None else sure.images),
+            scores=sure.labelled.scores,
+            confusion=sure.labelled.confusion,
+            note=f"over the {100 * sure.labelled.coverage:.1f} % of the pixels whose label is sure",
+        )
+    if made := scores.pseudo_masks:
+        yield from _mask_sets(made, of=(scores.split, scores.images if made.images is None else made.images))
+    if tested := scores.segmenter:
+        yield _score_set(
+            ("segmenter", "segmentation network"),
+            of=(tested.split, tested.images),
+            scores=tested.scores,
+            confusion=tested.confusion,
+            note=_segmenter_note(tested),
+        )
+
+
+def _mask_sets(made: MaskScores, *, of: tuple[str, int]) -> Iterator[ScoreSet]:
+    steps = " + ".join(made.refine) or "no refinement"
+    yield _score_set(
+        ("pseudo_masks", "pseudo masks"),
+        of=of,
+        scores=made.masks.scores,
+        confusion=made.masks.confusion,
+        note=f"{steps}; cut at {made.background_score:.2f} ({_RULES[made.background_rule]})",
+    )
+    yield _score_set(
+        ("confident", "pseudo masks where trusted"),
+        of=of,
+        scores=made.confident.scores,
+        confusion=made.confident.confusion,
+        note=f"over the {100 * made.confident.coverage:.1f} % of the pixels that are trusted",
+    )
+
+
+def _segmenter_note(tested: SegmenterScores) -> str:
+    note = "taught by ground truth" if tested.labels == "truth" else "taught by pseudo masks"
+    if tested.strategy:
+        note += f", strategy {tested.strategy}"
+    if tested.learned_from_them:
+        note += "; it learned from some of these images"
+    return note
+
+
+def _score_set(
+    named: tuple[str, str], *, of: tuple[str, int], scores: LabelScores, confusion: Confusion | None, note: str
+) -> ScoreSet:
+    """Return scores as they are shown: ``named`` by key and title, ``of`` so many images of a split."""
+    (key, title), (split, images) = named, of
     return ScoreSet(
         key=key,
         title=title,
-        split=where.get("split", ""),
-        images=where.get("images", 0),
-        mean_iou=_number(counted.get("mean_iou")),
-        precision=_number(counted.get("precision")),
-        recall=_number(counted.get("recall")),
-        pixel_accuracy=_number(counted.get("pixel_accuracy")),
-        iou=_numbers(counted.get("iou") or {}),
-        confusion=tuple(tuple(row) for row in confusion) if confusion else None,
+        split=split,
+        images=images,
+        mean_iou=scores.mean_iou,
+        precision=scores.precision,
+        recall=scores.recall,
+        pixel_accuracy=scores.pixel_accuracy,
+        iou=scores.iou,
+        confusion=confusion,
         note=note,
     )
 
 
-def _number(value: float | int | None) -> float | None:
-    """Return a share as such: JSON may hold 0 or 1 without a point."""
-    return None if value is None else float(value)
-
-
-def _numbers(values: Mapping[str, float | int | None]) -> dict[str, float | None]:
-    return {name: _number(value) for name, value in values.items()}
-
-
-def sweeps(scores: Scores) -> tuple[Sweep, ...]:
+def sweeps(scores: RunScores | None) -> tuple[Sweep, ...]:
     """Return the sweeps over background scores."""
-    swept = [(kind, SEED_TITLES[kind], seeds) for kind, seeds in (scores.get("seeds") or {}).items()]
-    made = scores.get("pseudo_masks")
-    swept += [("masks", "maps that pseudo masks are cut from", made)] if made else []
+    return tuple(_sweeps(scores)) if scores else ()
+
+
+def _sweeps(scores: RunScores) -> Iterator[Sweep]:
+    for kind, seeds in scores.seeds.items():
+        if seeds.sweep:
+            yield Sweep(kind, SEED_TITLES[kind], _sweep_points(seeds.sweep), seeds.best.background_score)
+    made = scores.pseudo_masks
+    if made and made.sweep:
+        title = "maps that pseudo masks are cut from"
+        yield Sweep(MASK_MAPS, title, _sweep_points(made.sweep), made.best.background_score)
+
+
+def _sweep_points(sweep: Sequence[ScoredCut]) -> tuple[SweepPoint, ...]:
     return tuple(
-        Sweep(kind, title, tuple(_sweep_point(point) for point in of["sweep"]), of["best"]["background_score"])
-        for kind, title, of in swept
-        if of.get("sweep")
+        SweepPoint(cut.background_score, cut.scores.mean_iou, cut.scores.precision, cut.scores.recall) for cut in sweep
     )
 
 
-def _sweep_point(point: Scores) -> SweepPoint:
-    return SweepPoint(point["background_score"], point["mean_iou"], point["precision"], point["recall"])
-
-
-def activation(scores: Scores) -> tuple[Activation, ...]:
+def activation(scores: RunScores | None) -> tuple[Activation, ...]:
     """Return over- and under-activation of the maps."""
-    return tuple(
-        Activation(
-            kind,
-            MAP_TITLES[kind],
-            found["background_score"],
-            (
-                ActivationShare("all classes", **_numbers(found["overall"])),
-                *(ActivationShare(name, **_numbers(shares)) for name, shares in found["classes"].items()),
-            ),
-        )
-        for kind, seeds in (scores.get("seeds") or {}).items()
-        if (found := seeds.get("activation"))
-    )
+    return tuple(_activation(scores)) if scores else ()
+
+
+def _activation(scores: RunScores) -> Iterator[Activation]:
+    for kind, seeds in scores.seeds.items():
+        if found := seeds.activation:
+            shares = [("all classes", found.overall), *found.classes.items()]
+            shown = tuple(ActivationShare(name, of.inside, of.covered) for name, of in shares)
+            yield Activation(kind, MAP_TITLES[kind], found.background_score, shown)

@@ -42,8 +42,9 @@ def open_source(root: Path) -> ReportSource:
     try:
         splits = readable_splits(folder, recipe)
     except DataError as error:
-        names = read_scores(folder.scores_path).get("classes") or ["background", *(recipe.data.classes or ())]
-        if len(names) < 2:
+        scores = read_scores(folder.scores_path)
+        names = scores.classes[1:] if scores and scores.classes else tuple(recipe.data.classes or ())
+        if not names:
             raise
-        return ReportSource(folder, recipe, ClassTable(tuple(names[1:])), None, str(error))
+        return ReportSource(folder, recipe, ClassTable(names), None, str(error))
     return ReportSource(folder, recipe, splits.train.classes, splits)

@@ -1,6 +1,5 @@
 """A finished segmenter for use elsewhere: one ONNX file that is checked, or safetensors and JSON."""
 
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -9,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from tagseg.artifacts.layout import RunLayout
 from tagseg.artifacts.onnx_file import OnnxCheck, export_onnx
-from tagseg.artifacts.run_folder import RunFolder
+from tagseg.artifacts.scores_file import read_scores
 from tagseg.artifacts.segmenter_file import DESCRIPTION_NAME, WEIGHTS_NAME, load_segmenter, save_segmenter
 from tagseg.data.images import read_image
 from tagseg.errors import ArtifactError, RecipeError
@@ -88,19 +88,13 @@ def run_scores(source: str | Path) -> dict[str, float]:
     >>> run_scores("owner/name")
     {}
     """
-    path = RunFolder(Path(source)).scores_path
-    if not path.is_file():
+    scores = read_scores(RunLayout(Path(source)).scores_path)
+    tested = scores.segmenter if scores else None
+    if tested is None:
         return {}
-    try:
-        scored = json.loads(path.read_text(encoding="utf-8")).get("segmenter")
-        titles = {"mean_iou": "mean IoU", "precision": "precision", "recall": "recall"}
-        named = {f"{title} on {scored['split']}": scored[key] for key, title in titles.items()} if scored else {}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ArtifactError(
-            f"{path} must be scores that tagseg wrote, got a file that cannot be read as such",
-            help="delete it and run the stage evaluate again",
-        ) from error
-    return {title: value for title, value in named.items() if value is not None}
+    found = tested.scores
+    named = {"mean IoU": found.mean_iou, "precision": found.precision, "recall": found.recall}
+    return {f"{title} on {tested.split}": value for title, value in named.items() if value is not None}
 
 
 def publish_segmenter(
@@ -131,7 +125,9 @@ def _export_safetensors(folder: Path, out: Path, *, scores: dict[str, float]) ->
             f"export to {out} must go to another folder than it comes from, got the same", help="choose another --out"
         )
     loaded = load_segmenter(folder)
-    notes: dict[str, Any] = {**loaded.notes, **({"scores": scores} if scores else {})}
+    notes: dict[str, Any] = {**loaded.notes}
+    if scores:
+        notes["scores"] = scores
     settings = asdict(settings_of(folder, loaded))
     save_segmenter(out, loaded.network, loaded.classes, prediction=settings, notes=notes)
     return Exported((out / WEIGHTS_NAME, out / DESCRIPTION_NAME), None)

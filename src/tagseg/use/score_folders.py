@@ -1,20 +1,19 @@
 """Score a folder of predictions against a folder of masks, whatever tool made them."""
 
-import csv
-import io
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tagseg.artifacts.run_scores import LabelScores
+from tagseg.artifacts.scores_table import label_rows, table_text
 from tagseg.classes import BACKGROUND, MAX_CLASSES, VOID, ClassTable
 from tagseg.data.mask_images import MASK_ENDINGS, PaletteMask, mask_paths
 from tagseg.errors import ArtifactError, DataError
 from tagseg.evaluation.confusion import ConfusionMatrix
-from tagseg.evaluation.scores import Scores, compute_scores
+from tagseg.evaluation.scores import compute_scores
 from tagseg.progress import Progress, SilentProgress
 from tagseg.system.atomic import atomic_write
 from tagseg.types import LabelMap
@@ -109,9 +108,8 @@ def write_folder_scores(path: Path, scores: Mapping[str, Any]) -> None:
     if path.suffix.lower() == ".json":
         text = f"{json.dumps(scores, indent=2, ensure_ascii=False, allow_nan=False)}\n"
     elif path.suffix.lower() == ".csv":
-        rows = io.StringIO()
-        csv.writer(rows, lineterminator="\n").writerows(_to_scores(scores).csv_rows())
-        text = rows.getvalue()
+        names = ("mean_iou", "precision", "recall", "pixel_accuracy", "iou")
+        text = table_text([("score", "value"), *label_rows(LabelScores(**{name: scores[name] for name in names}))])
     else:
         raise ArtifactError(f"scores {path} must be written to .json or .csv, got '{path.suffix}'", help="rename it")
     atomic_write(path, text.encode())
@@ -181,18 +179,3 @@ def _trim(matrix: ConfusionMatrix, masks: Path) -> tuple[ConfusionMatrix, tuple[
     trimmed = ConfusionMatrix(largest + 1)
     trimmed.counts += counts[: largest + 1, : largest + 1]
     return trimmed, tuple(f"label {label}" for label in range(1, largest + 1))
-
-
-def _to_scores(values: Mapping[str, Any]) -> Scores:
-    """Return the scores whose JSON values these are."""
-
-    def number(value: float | None) -> float:
-        return math.nan if value is None else value
-
-    return Scores(
-        iou={name: number(value) for name, value in values["iou"].items()},
-        mean_iou=number(values["mean_iou"]),
-        precision=number(values["precision"]),
-        recall=number(values["recall"]),
-        pixel_accuracy=number(values["pixel_accuracy"]),
-    )

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from tagseg.artifacts.run_scores import LabelScores, RunScores, ScoredCut, SeedScores
 from tagseg.cli import main
 from tagseg.cli.console import ConsoleProgress, duration_text, figures_text, open_console
 from tagseg.pipeline import ComparedRuns, Run
@@ -38,21 +39,15 @@ root = "photos"
 """
 
 
-def seeds(**mean_ious: float) -> dict[str, Any]:
-    """Return what scores.json holds, with the given best mIoU for each kind of maps."""
+def seeds(**mean_ious: float) -> RunScores:
+    """Return scores with the given best mIoU for each kind of maps."""
     swept = {
-        kind: {
-            "best": {
-                "background_score": 0.3,
-                "mean_iou": mean_iou,
-                "precision": 0.625,
-                "recall": None,
-                "iou": {"background": 0.8, "cat": mean_iou},
-            }
-        }
+        kind: SeedScores(
+            best=ScoredCut(0.3, LabelScores(mean_iou, 0.625, None, iou={"background": 0.8, "cat": mean_iou}))
+        )
         for kind, mean_iou in mean_ious.items()
     }
-    return {"split": "train", "images": 437, "seeds": swept}
+    return RunScores(split="train", images=437, seeds=swept)
 
 
 @pytest.fixture
@@ -136,7 +131,7 @@ def test_the_help_says_what_a_command_leaves(command: str, leaves: str) -> None:
 def test_run_hands_recipe_folder_and_settings_to_the_pipeline(
     recipe_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    calls = Calls(Run(folder=Path("runs/x"), scores=seeds(network=0.48, averaged=0.53)))
+    calls = Calls(Run(folder=Path("runs/x"), scored=seeds(network=0.48, averaged=0.53)))
     monkeypatch.setattr("tagseg.pipeline.run_pipeline", calls)
     words = ["run", str(recipe_path), "--out", "runs/x", "--set", "seed=7", "--set", "training.batch_size=4"]
     assert run_words(*words, "--devices", "2", "--precision", "bf16-mixed", "--redo") == 0
@@ -155,7 +150,7 @@ def test_run_hands_recipe_folder_and_settings_to_the_pipeline(
 def test_the_run_folder_is_named_after_the_recipe_by_default(
     recipe_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = Calls(Run(folder=Path("runs/tiny"), scores={}))
+    calls = Calls(Run(folder=Path("runs/tiny"), scored=None))
     monkeypatch.setattr("tagseg.pipeline.run_pipeline", calls)
     assert run_words("run", str(recipe_path)) == 0
     assert calls[0][0][1] == Path("runs/tiny")
@@ -164,8 +159,8 @@ def test_the_run_folder_is_named_after_the_recipe_by_default(
 def test_the_baseline_is_printed_beside_the_run(
     recipe_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ours = Run(folder=Path("runs/x"), scores=seeds(network=0.5, averaged=0.53))
-    plain = Run(folder=Path("runs/x/plain"), scores=seeds(network=0.48))
+    ours = Run(folder=Path("runs/x"), scored=seeds(network=0.5, averaged=0.53))
+    plain = Run(folder=Path("runs/x/plain"), scored=seeds(network=0.48))
     calls = Calls(ComparedRuns(ours, plain))
     monkeypatch.setattr("tagseg.pipeline.run_compared", calls)
     assert run_words("run", str(recipe_path), "--baseline") == 0
@@ -179,7 +174,7 @@ def test_the_baseline_is_printed_beside_the_run(
 
 @pytest.mark.parametrize("stage", ["train_classifier", "extract_cams", "train_affinity", "make_masks", "evaluate"])
 def test_a_stage_runs_alone(recipe_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
-    calls = Calls(Run(folder=Path("runs/tiny"), scores=seeds(network=0.48)))
+    calls = Calls(Run(folder=Path("runs/tiny"), scored=seeds(network=0.48)))
     monkeypatch.setattr("tagseg.pipeline.run_pipeline", calls)
     assert run_words(stage.replace("_", "-"), str(recipe_path)) == 0
     assert calls[0][1]["only"] == stage
@@ -188,7 +183,7 @@ def test_a_stage_runs_alone(recipe_path: Path, monkeypatch: pytest.MonkeyPatch, 
 def test_evaluate_prints_every_label(
     recipe_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("tagseg.pipeline.run_pipeline", Calls(Run(folder=Path("runs/x"), scores=seeds(network=0.48))))
+    monkeypatch.setattr("tagseg.pipeline.run_pipeline", Calls(Run(folder=Path("runs/x"), scored=seeds(network=0.48))))
     assert run_words("evaluate", str(recipe_path)) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "label IoU % seeds from the network" in lines
@@ -198,7 +193,7 @@ def test_evaluate_prints_every_label(
 def test_a_run_without_ground_truth_prints_no_scores(
     recipe_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = Run(folder=Path("runs/x"), scores={"seeds": None, "reason": "no masks"})
+    run = Run(folder=Path("runs/x"), scored=RunScores(reason="no masks"))
     monkeypatch.setattr("tagseg.pipeline.run_pipeline", Calls(run))
     assert run_words("run", str(recipe_path)) == 0
     assert capsys.readouterr().out == "run folder: runs/tiny\n"

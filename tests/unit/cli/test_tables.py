@@ -1,39 +1,46 @@
 """Tables of scores: what stands in which row, against what it is compared, and what is not defined."""
 
-from typing import Any
-
 import pytest
 
+from tagseg.artifacts.run_scores import (
+    LabelScores,
+    MaskScores,
+    PartScores,
+    RunScores,
+    ScoredCut,
+    SeedScores,
+    SegmenterScores,
+)
 from tagseg.cli import tables
 from tagseg.cli.console import print_table
 
 
-def point(mean_iou: float, *, background_score: float = 0.3, recall: float | None = 0.5) -> dict[str, Any]:
-    return {
-        "background_score": background_score,
-        "mean_iou": mean_iou,
-        "precision": 0.625,
-        "recall": recall,
-        "iou": {"background": 0.8, "cat": mean_iou, "owl": None},
-    }
+def labels(mean_iou: float | None, *, recall: float | None = 0.5) -> LabelScores:
+    return LabelScores(mean_iou, 0.625, recall, iou={"background": 0.8, "cat": mean_iou, "owl": None})
 
 
-def scores_of(*, masks: float | None = None, **seeds: float) -> dict[str, Any]:
-    """Return what scores.json holds: the best mIoU of each kind of maps, and that of pseudo masks cut at 0.25."""
-    made = {key: value for key, value in point(masks or 0).items() if key != "background_score"}
-    pseudo_masks = {
-        "background_score": 0.25,
-        "masks": {**made, "coverage": 1.0},
-        "confident": {**made, "mean_iou": 0.99},
-        "best": point(0.98),
-    }
-    return {
-        "split": "val",
-        "images": 437,
-        "seeds": {kind: {"best": point(value), "at_recipe": point(0.01)} for kind, value in seeds.items()},
-        "sure_seeds": None,
-        "pseudo_masks": None if masks is None else pseudo_masks,
-    }
+def cut(mean_iou: float | None, *, recall: float | None = 0.5) -> ScoredCut:
+    return ScoredCut(0.3, labels(mean_iou, recall=recall))
+
+
+def scores_of(*, masks: float | None = None, segmenter: float | None = None, **seeds: float) -> RunScores:
+    """Return the best mIoU of each kind of maps, that of pseudo masks cut at 0.25, and that of the segmenter."""
+    made = MaskScores(
+        images=437,
+        refine=(),
+        background_rule="fixed",
+        background_score=0.25,
+        masks=PartScores(1.0, labels(masks)),
+        confident=PartScores(0.5, labels(0.99)),
+        best=cut(0.98),
+    )
+    return RunScores(
+        split="val",
+        images=437,
+        seeds={kind: SeedScores(best=cut(value), at_recipe=cut(0.01)) for kind, value in seeds.items()},
+        pseudo_masks=None if masks is None else made,
+        segmenter=None if segmenter is None else SegmenterScores(split="test", images=223, scores=labels(segmenter)),
+    )
 
 
 def test_seeds_and_masks_each_have_a_row() -> None:
@@ -53,19 +60,23 @@ def test_a_row_has_a_cell_for_every_column() -> None:
 
 def test_without_masks_there_is_no_row_of_them() -> None:
     assert [row[1] for row in tables.score_rows("this run", scores_of(network=0.48))] == ["seeds from the network"]
-    older = {key: value for key, value in scores_of(network=0.48).items() if key != "pseudo_masks"}
-    assert tables.score_rows("this run", older) == tables.score_rows("this run", scores_of(network=0.48))
 
 
 def test_a_score_that_is_not_defined_is_a_dash() -> None:
-    scores = scores_of(network=0.48)
-    scores["seeds"]["network"]["best"]["recall"] = None
+    scores = RunScores(seeds={"network": SeedScores(best=cut(0.48, recall=None))})
     assert tables.score_rows("this run", scores)[0][-1] == "-"
 
 
+def test_without_any_label_there_is_nothing_to_compare() -> None:
+    nothing = RunScores(seeds={"network": SeedScores(best=cut(None))})
+    assert [row[-1] for row in tables.compared_rows(scores_of(network=0.5), nothing)] == ["", ""]
+    assert [row[-1] for row in tables.compared_rows(nothing, scores_of(network=0.5))] == ["", ""]
+    assert tables.comparison_sentences(nothing, scores_of(network=0.5)) == []
+
+
 def test_masks_are_not_moved_to_their_best_background_score() -> None:
-    made = tables.scored_points(scores_of(network=0.48, masks=0.55))["masks"]
-    assert (made["mean_iou"], made["background_score"]) == (0.55, 0.25)
+    made = tables.shown_scores(scores_of(network=0.48, masks=0.55))["masks"]
+    assert (made.scores.mean_iou, made.background_score) == (0.55, 0.25)
 
 
 def test_the_title_names_the_split_and_how_each_kind_was_cut() -> None:
@@ -130,21 +141,16 @@ def test_classes_have_a_column_for_each_kind() -> None:
     ]
 
 
-def segmenter_of(mean_iou: float) -> dict[str, Any]:
-    found = {key: value for key, value in point(mean_iou).items() if key != "background_score"}
-    return {"split": "test", "images": 223, **found}
-
-
 def test_the_segmenter_has_a_row_without_a_background_score_and_its_split_is_named() -> None:
-    scores = {**scores_of(network=0.48, masks=0.551), "segmenter": segmenter_of(0.6)}
+    scores = scores_of(network=0.48, masks=0.551, segmenter=0.6)
     assert tables.score_rows("this run", scores)[-1] == ("this run", "segmenter", "-", "60.0", "62.5", "50.0")
     assert tables.score_title(scores).endswith("pseudo masks as made; segmenter on split 'test', 223 images")
 
 
 def test_an_upper_bound_has_a_row_and_a_share() -> None:
-    ours = {**scores_of(network=0.5, masks=0.6), "segmenter": segmenter_of(0.57)}
-    plain = {**scores_of(network=0.4, masks=0.5), "segmenter": segmenter_of(0.45)}
-    full = {"seeds": None, "segmenter": segmenter_of(0.6)}
+    ours = scores_of(network=0.5, masks=0.6, segmenter=0.57)
+    plain = scores_of(network=0.4, masks=0.5, segmenter=0.45)
+    full = scores_of(segmenter=0.6)
     rows = tables.compared_rows(ours, plain, full)
     assert [(row[0], row[1], row[-1]) for row in rows if row[1] == "segmenter"] == [
         ("plain CAM", "segmenter", ""),
@@ -158,8 +164,8 @@ def test_an_upper_bound_has_a_row_and_a_share() -> None:
 
 
 def test_an_upper_bound_alone_is_compared_without_plain_cam() -> None:
-    ours = {**scores_of(network=0.5), "segmenter": segmenter_of(0.3)}
-    full = {"seeds": None, "segmenter": segmenter_of(0.6)}
+    ours = scores_of(network=0.5, segmenter=0.3)
+    full = scores_of(segmenter=0.6)
     (sentence,) = tables.comparison_sentences(ours, None, full)
     assert sentence.startswith("segmenter: tags alone reach 50.0 %")
     assert {row[-1] for row in tables.compared_rows(ours, None, full)} == {""}

@@ -51,9 +51,10 @@ def test_an_object_without_a_map_is_not_covered_and_void_counts_nowhere() -> Non
 def test_without_activation_or_pixels_a_share_is_not_defined() -> None:
     point = counted([[[0.0, 0.0]]], (1,), [[0, 0]]).point(0.3)
     assert all(math.isnan(value) for value in (point.overall.inside, point.overall.covered))
-    content = json.loads(json.dumps(point.to_dict(), allow_nan=False))
     empty = {"inside": None, "covered": None}
-    assert content == {"background_score": 0.3, "overall": empty, "classes": {"cat": empty, "dog": empty}}
+    content = json.loads(json.dumps(point.overall.to_dict(), allow_nan=False))
+    assert content == empty
+    assert {name: shares.to_dict() for name, shares in point.classes.items()} == {"cat": empty, "dog": empty}
 
 
 def test_an_image_without_tags_adds_its_objects_only() -> None:

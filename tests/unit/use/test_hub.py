@@ -147,7 +147,7 @@ def test_a_run_tells_the_page_and_the_exported_folder_what_its_segmenter_scored(
     run = tmp_path / "run"
     copytree(exported, run / "5_segmenter")
     scored = {"split": "val", "mean_iou": 0.6834, "precision": 0.88, "recall": None}
-    (run / "scores.json").write_text(json.dumps({"segmenter": scored}))
+    (run / "scores.json").write_text(json.dumps({"seeds": None, "segmenter": scored}))
     shown = {"mean IoU on val": 0.6834, "precision on val": 0.88}
     assert run_scores(run) == shown
     export_segmenter(run, tmp_path / "out", format="safetensors", check_images=[], progress=SilentProgress())
@@ -159,7 +159,7 @@ def test_a_run_tells_the_page_and_the_exported_folder_what_its_segmenter_scored(
 
 def test_without_scores_nothing_is_claimed(exported: Path, tmp_path: Path) -> None:
     assert run_scores(exported) == run_scores("me/cats") == {}
-    (tmp_path / "scores.json").write_text('{"segmenter": null}')
+    (tmp_path / "scores.json").write_text('{"seeds": null, "segmenter": null}')
     assert run_scores(tmp_path) == {}
     (tmp_path / "scores.json").write_text("[]")
     with pytest.raises(ArtifactError, match=r"scores\.json must be scores that tagseg wrote"):

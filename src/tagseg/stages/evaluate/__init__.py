@@ -1,23 +1,32 @@
 """Stage 7: scores of what the other stages made; leaves ``scores.json`` and ``scores.csv``."""
 
-import csv
-import io
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from tagseg.artifacts.scores_file import AVERAGED, MASK_MAPS, NETWORK, SCORES_FORMAT, write_scores
+from tagseg.artifacts.run_scores import (
+    AVERAGED,
+    NETWORK,
+    SCORES_FORMAT,
+    ActivationCut,
+    ActivationScores,
+    RunScores,
+    SeedScores,
+)
+from tagseg.artifacts.scores_file import read_scores, write_scores
+from tagseg.artifacts.scores_table import write_scores_table
 from tagseg.assemble.maps import chosen_records, read_maps
-from tagseg.evaluation.activation_share import ActivationCount
+from tagseg.errors import ArtifactError
+from tagseg.evaluation.activation_share import ActivationCount, ActivationPoint, ActivationShares
 from tagseg.evaluation.threshold import BackgroundSweep, best
 from tagseg.stages.context import StageContext
-from tagseg.stages.evaluate.pseudo_masks import score_pseudo_masks, score_sure_seeds
-from tagseg.stages.evaluate.segmenter import score_segmenter
-from tagseg.system.atomic import atomic_write
+from tagseg.stages.evaluate.label_images import (
+    counts_of,
+    score_pseudo_masks,
+    score_segmenter,
+    score_sure_seeds,
+    scored_cut,
+)
 from tagseg.types import ImageRecord
-
-Row = tuple[str, str, float | str, str, str]
-"""Split, maps, background score (empty for the segmentation network), name of a score, value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +50,27 @@ def run(context: StageContext) -> dict[str, Any]:
     if not context.fabric.is_global_zero:
         return {}
     reason = _why_unscored(context)
-    scores, rows, found = ({"seeds": None, "reason": reason}, [], {"scored": 0}) if reason else _score_weak(context)
-    tested = score_segmenter(context)
-    if tested is not None:
-        matrix_scores, tested_rows = tested
-        rows += tested_rows
-        found |= {"segmenter": matrix_scores["mean_iou"]}
-    scores["segmenter"] = tested[0] if tested else None
-    _write(context, scores, rows)
-    if reason and not tested:
+    scores = RunScores(reason=reason) if reason else _score_weak(context)
+    scores = replace(scores, segmenter=score_segmenter(context))
+    write_scores_table(context.folder.scores_table_path, scores)
+    write_scores(context.folder.scores_path, scores)
+    if reason and scores.segmenter is None:
         context.progress.note(f"nothing is scored: {reason}")
-    return found
+    return _told(scores)
 
 
 def why_outdated(context: StageContext) -> str:
     """Return why a finished evaluation is to be done again, or an empty string."""
+    path = context.folder.scores_path
     try:
-        content = json.loads(context.folder.scores_path.read_text(encoding="utf-8"))
-        found = content.get("format", 1)
-    except (OSError, ValueError, AttributeError):
-        return f"{context.folder.scores_path.name} cannot be read"
-    return "" if found == SCORES_FORMAT else f"its scores have format {found}, and now {SCORES_FORMAT} with more in it"
+        scores = read_scores(path)
+    except ArtifactError:
+        scores = None
+    if scores is None:
+        return f"{path.name} cannot be read"
+    if scores.format != SCORES_FORMAT:
+        return f"its scores have format {scores.format}, and now {SCORES_FORMAT} with more in it"
+    return ""
 
 
 def _why_unscored(context: StageContext) -> str:
@@ -76,29 +85,32 @@ def _why_unscored(context: StageContext) -> str:
     return ""
 
 
-def _score_weak(context: StageContext) -> tuple[dict[str, Any], list[Row], dict[str, Any]]:
-    """Score seeds and pseudo masks; return ``scores.json``, the rows of ``scores.csv``, and a few figures."""
+def _score_weak(context: StageContext) -> RunScores:
+    """Score seeds and pseudo masks."""
     split = context.evaluation
     assert split is not None
     kinds = [NETWORK, AVERAGED] if context.recipe.cams.average_over_regions else [NETWORK]
-    counted = {kind: count_seeds(context, averaged=kind == AVERAGED) for kind in kinds}
-    seeds = {kind: _seed_scores(context, counts) for kind, counts in counted.items()}
-    swept = {kind: counts.sweep for kind, counts in counted.items()}
     settled = context.folder.stage_status("make_masks").details["background_score"]
-    masks = score_pseudo_masks(context, background_score=settled)
-    images = len(scored_records(context))
-    scores = {
-        "split": split.name,
-        "images": images,
-        "classes": list(split.classes.label_names),
-        "seeds": seeds,
-        "sure_seeds": score_sure_seeds(context),
-        "pseudo_masks": masks[0] if masks else None,
-    }
-    rows = _rows(split.name, {**swept, MASK_MAPS: masks[1]} if masks else swept)
-    found = {kind: seeds[kind]["best"]["mean_iou"] for kind in kinds}
-    pseudo = {"pseudo_masks": masks[0]["masks"]["mean_iou"]} if masks else {}
-    return scores, rows, {"scored": images, "best": found, **pseudo}
+    return RunScores(
+        split=split.name,
+        images=len(scored_records(context)),
+        classes=split.classes.label_names,
+        seeds={kind: _seed_scores(context, count_seeds(context, averaged=kind == AVERAGED)) for kind in kinds},
+        pseudo_masks=score_pseudo_masks(context, background_score=settled),
+        sure_seeds=score_sure_seeds(context),
+    )
+
+
+def _told(scores: RunScores) -> dict[str, Any]:
+    """Return the few figures that the manifest keeps."""
+    told: dict[str, Any] = {"scored": scores.images}
+    if scores.seeds:
+        told["best"] = {kind: seeds.best.scores.mean_iou for kind, seeds in scores.seeds.items()}
+    if scores.pseudo_masks:
+        told["pseudo_masks"] = scores.pseudo_masks.masks.scores.mean_iou
+    if scores.segmenter:
+        told["segmenter"] = scores.segmenter.scores.mean_iou
+    return told
 
 
 def scored_records(context: StageContext) -> list[ImageRecord]:
@@ -127,35 +139,24 @@ def count_seeds(context: StageContext, *, averaged: bool) -> SeedCounts:
     return counts
 
 
-def _seed_scores(context: StageContext, counts: SeedCounts) -> dict[str, Any]:
+def _seed_scores(context: StageContext, counts: SeedCounts) -> SeedScores:
     """Return the whole sweep, its best point with all that is counted there, and the point nearest to the recipe's."""
     points = counts.sweep.points()
     wanted = context.recipe.evaluation.background_score
     at_recipe = min(points, key=lambda point: abs(point.background_score - wanted))
     at_best = best(points)
-    return {
-        "best": at_best.to_dict(),
-        "at_recipe": at_recipe.to_dict(),
-        "sweep": [point.to_dict() for point in points],
-        "activation": counts.activation.point(at_best.background_score).to_dict(),
-        "confusion": counts.sweep.confusion(at_best.background_score).counts.tolist(),
-    }
+    return SeedScores(
+        best=scored_cut(at_best),
+        at_recipe=scored_cut(at_recipe),
+        sweep=tuple(scored_cut(point) for point in points),
+        activation=_activation(counts.activation.point(at_best.background_score)),
+        confusion=counts_of(counts.sweep.confusion(at_best.background_score)),
+    )
 
 
-def _rows(split: str, swept: dict[str, BackgroundSweep]) -> list[Row]:
-    """Return every score of every sweep as a row."""
-    return [
-        (split, kind, point.background_score, name, value)
-        for kind, sweep in swept.items()
-        for point in sweep.points()
-        for name, value in point.scores.csv_rows()[1:]
-    ]
+def _activation(point: ActivationPoint) -> ActivationCut:
+    def stored(shares: ActivationShares) -> ActivationScores:
+        return ActivationScores(**shares.to_dict())
 
-
-def _write(context: StageContext, scores: dict[str, Any], rows: list[Row]) -> None:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("split", "maps", "background_score", "score", "value"))
-    writer.writerows(rows)
-    atomic_write(context.folder.scores_table_path, buffer.getvalue().encode())
-    write_scores(context.folder.scores_path, scores)
+    classes = {name: stored(shares) for name, shares in point.classes.items()}
+    return ActivationCut(point.background_score, stored(point.overall), classes)

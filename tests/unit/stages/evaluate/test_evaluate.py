@@ -10,7 +10,7 @@ from kit.contexts import stage_context
 
 from tagseg.artifacts.cam_file import read_cam, write_cam
 from tagseg.artifacts.run_folder import RunFolder
-from tagseg.artifacts.scores_file import SCORES_FORMAT
+from tagseg.artifacts.run_scores import SCORES_FORMAT
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.layouts.folder import read_folder
 from tagseg.recipe import make_recipe
@@ -32,9 +32,9 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Split:
 
 @pytest.fixture
 def context(split: Split, tmp_path: Path) -> StageContext:
-    """Return a run whose maps fade over each object and spill over its right edge; it made no masks."""
+    """Return a run whose maps fade over each object and spill over its right edge; it trained on nothing: no masks."""
     data = {"format": "folder", "root": "photos"}
-    settings = [f"evaluation.background_scores={CUTS}", "segmenter.enabled=false", 'masks.splits=["eval"]']
+    settings = [f"evaluation.background_scores={CUTS}", "segmenter.enabled=false", 'masks.splits=["train"]']
     folder = RunFolder(tmp_path)
     fade = np.linspace(1, 0.2, SIDE, dtype=np.float32)
     for record in split.records:
@@ -49,15 +49,13 @@ def context(split: Split, tmp_path: Path) -> StageContext:
     return stage_context("evaluate", recipe, tmp_path, Split("train", split.classes, ()), masked)
 
 
-def scores_of(context: StageContext, monkeypatch: pytest.MonkeyPatch) -> dict:
-    monkeypatch.setattr(evaluate, "score_pseudo_masks", lambda context, background_score: None)
-    monkeypatch.setattr(evaluate, "score_sure_seeds", lambda context: None)
+def scores_of(context: StageContext) -> dict:
     evaluate.run(context)
     return json.loads(context.folder.scores_path.read_text())
 
 
-def test_seeds_have_confusion_and_activation_at_their_best_score(context, split, monkeypatch) -> None:
-    seeds = scores_of(context, monkeypatch)["seeds"]["network"]
+def test_seeds_have_confusion_and_activation_at_their_best_score(context, split) -> None:
+    seeds = scores_of(context)["seeds"]["network"]
     score = seeds["best"]["background_score"]
     assert score in CUTS
     num_labels = split.classes.num_labels
@@ -82,8 +80,8 @@ def test_seeds_have_confusion_and_activation_at_their_best_score(context, split,
     assert list(seeds["activation"]["classes"]) == list(split.classes.names)
 
 
-def test_scores_of_this_format_are_kept_and_others_are_made_again(context, monkeypatch) -> None:
-    scores = scores_of(context, monkeypatch)
+def test_scores_of_this_format_are_kept_and_others_are_made_again(context) -> None:
+    scores = scores_of(context)
     assert scores["format"] == SCORES_FORMAT
     assert why_outdated(context) == ""
     path = context.folder.scores_path
@@ -94,7 +92,7 @@ def test_scores_of_this_format_are_kept_and_others_are_made_again(context, monke
         assert why_outdated(context) == "scores.json cannot be read"
 
 
-def test_a_run_without_ground_truth_has_scores_of_this_format_too(context, split, monkeypatch) -> None:
+def test_a_run_without_ground_truth_has_scores_of_this_format_too(context, split) -> None:
     blind = Split("eval", split.classes, tuple(dataclasses.replace(record, mask=None) for record in split.records))
-    scores_of(dataclasses.replace(context, evaluation=blind), monkeypatch)
+    scores_of(dataclasses.replace(context, evaluation=blind))
     assert why_outdated(context) == ""

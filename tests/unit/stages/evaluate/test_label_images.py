@@ -11,11 +11,12 @@ from kit.contexts import stage_context
 
 from tagseg.artifacts.cam_file import write_cam
 from tagseg.artifacts.mask_file import write_confidence, write_mask
+from tagseg.artifacts.run_scores import LabelScores
 from tagseg.classes import VOID, ClassTable
 from tagseg.errors import ArtifactError
 from tagseg.progress import SilentProgress, Task
 from tagseg.recipe import make_recipe
-from tagseg.stages.evaluate.pseudo_masks import score_pseudo_masks, score_sure_seeds
+from tagseg.stages.evaluate.label_images import score_pseudo_masks, score_sure_seeds
 from tagseg.types import ImageRecord, Split
 
 CLASSES = ClassTable(("cat", "dog", "owl"))
@@ -153,7 +154,7 @@ def slow_confusion(pairs):
     """Return how often each true label meets each predicted one, void left out."""
     known = [(int(predicted), int(true)) for predicted, true in pairs if true != VOID]
     labels = range(len(NAMES))
-    return [[known.count((predicted, true)) for predicted in labels] for true in labels]
+    return tuple(tuple(known.count((predicted, true)) for predicted in labels) for true in labels)
 
 
 def pixel_pairs(images, image_ids, predict, *, where=lambda made: np.ones(SIZE, bool)):
@@ -181,11 +182,10 @@ def cut(made, tags, score):
     return labels
 
 
-def assert_scores(found, expected):
-    assert found.keys() >= expected.keys()
+def assert_scores(found: LabelScores, expected):
     for name in expected.keys() - {"iou"}:
-        assert found[name] == pytest.approx(expected[name]), name
-    assert found["iou"] == pytest.approx(expected["iou"])
+        assert getattr(found, name) == pytest.approx(expected[name]), name
+    assert found.iou == pytest.approx(expected["iou"])
 
 
 MASKED = "bde"  # in the evaluation split, with ground truth: c has none
@@ -194,42 +194,39 @@ MASKED = "bde"  # in the evaluation split, with ground truth: c has none
 @pytest.mark.parametrize("refine", ['["walk"]', '["walk", "crf"]', "[]", '["pixel_adaptive"]'])
 def test_pseudo_masks_are_scored_whole_and_where_they_are_trusted(tmp_path, images, refine):
     context = make_context(tmp_path, images, f"masks.refine={refine}", "masks.background_rule=auto")
-    found = score_pseudo_masks(context, background_score=0.125)
-    assert found is not None
-    scores, _ = found
-    assert scores["images"] == 3
-    assert scores["refine"] == list(context.recipe.masks.refine)
-    assert (scores["background_rule"], scores["background_score"]) == ("auto", 0.125)
-    assert_scores(scores["masks"], slow_scores(pixel_pairs(images, MASKED, lambda made, tags: made.labels)))
-    assert scores["masks"]["coverage"] == 1
+    scores = score_pseudo_masks(context, background_score=0.125)
+    assert scores is not None
+    assert scores.images == 3
+    assert scores.refine == tuple(context.recipe.masks.refine)
+    assert (scores.background_rule, scores.background_score) == ("auto", 0.125)
+    assert_scores(scores.masks.scores, slow_scores(pixel_pairs(images, MASKED, lambda made, tags: made.labels)))
+    assert scores.masks.coverage == 1
     pairs = pixel_pairs(images, MASKED, lambda made, tags: made.labels, where=lambda made: made.trusted)
-    assert_scores(scores["confident"], slow_scores(pairs))
-    assert scores["confident"]["confusion"] == slow_confusion(pairs)
+    assert_scores(scores.confident.scores, slow_scores(pairs))
+    assert scores.confident.confusion == slow_confusion(pairs)
     whole = pixel_pairs(images, MASKED, lambda made, tags: made.labels)
-    assert scores["masks"]["confusion"] == slow_confusion(whole) != slow_confusion(pairs)
+    assert scores.masks.confusion == slow_confusion(whole) != slow_confusion(pairs)
     share = share_known(images, MASKED, lambda made: made.trusted)
-    assert scores["confident"]["coverage"] == pytest.approx(share)
-    assert scores["masks"]["mean_iou"] != scores["confident"]["mean_iou"]
-    assert scores["masks"]["iou"]["owl"] is None
+    assert scores.confident.coverage == pytest.approx(share)
+    assert scores.masks.scores.mean_iou != scores.confident.scores.mean_iou
+    assert scores.masks.scores.iou["owl"] is None
     assert counts_of(context) == {"Scoring pseudo masks": [3, 3]}
 
 
 @pytest.mark.parametrize("refine", ['["walk"]', "[]"])
 def test_the_sweep_is_of_the_maps_that_the_masks_are_cut_from(tmp_path, images, refine):
     context = make_context(tmp_path, images, f"masks.refine={refine}")
-    found = score_pseudo_masks(context, background_score=0.25)
-    assert found is not None
-    scores, sweep = found
+    scores = score_pseudo_masks(context, background_score=0.25)
+    assert scores is not None
     expected = [
         slow_scores(pixel_pairs(images, MASKED, lambda made, tags, score=score: cut(made, tags, score)))
         for score in CUTS
     ]
-    assert [point["background_score"] for point in scores["sweep"]] == list(CUTS)
-    for point, wanted in zip(scores["sweep"], expected, strict=True):
-        assert_scores(point, wanted)
-    assert [point.to_dict() for point in sweep.points()] == scores["sweep"]
+    assert tuple(cut.background_score for cut in scores.sweep) == CUTS
+    for point, wanted in zip(scores.sweep, expected, strict=True):
+        assert_scores(point.scores, wanted)
     assert len({point["mean_iou"] for point in expected}) == 3
-    assert scores["best"] == max(scores["sweep"], key=lambda point: point["mean_iou"])
+    assert scores.best == max(scores.sweep, key=lambda point: point.scores.mean_iou or 0)
 
 
 def test_masks_of_the_asked_splits_only_are_scored(tmp_path, images):
@@ -239,8 +236,8 @@ def test_masks_of_the_asked_splits_only_are_scored(tmp_path, images):
         context.folder.pseudo_mask(records(images, image_id)[0]).unlink()
     found = score_pseudo_masks(context, background_score=0.25)
     assert found is not None
-    assert found[0]["images"] == 1
-    assert_scores(found[0]["masks"], slow_scores(pixel_pairs(images, "b", lambda made, tags: made.labels)))
+    assert found.images == 1
+    assert_scores(found.masks.scores, slow_scores(pixel_pairs(images, "b", lambda made, tags: made.labels)))
 
 
 def test_a_missing_pseudo_mask_is_an_error_not_a_better_score(tmp_path, images):
@@ -254,8 +251,8 @@ def test_masks_that_are_trusted_nowhere_have_no_scores(tmp_path, images):
     images = {name: (truth, replace(made, trusted=np.zeros(SIZE, bool))) for name, (truth, made) in images.items()}
     found = score_pseudo_masks(make_context(tmp_path, images), background_score=0.25)
     assert found is not None
-    confident = found[0]["confident"]
-    assert (confident["coverage"], confident["mean_iou"], confident["iou"]["cat"]) == (0, None, None)
+    confident = found.confident
+    assert (confident.coverage, confident.scores.mean_iou, confident.scores.iou["cat"]) == (0, None, None)
 
 
 def test_sure_seeds_are_scored_where_they_are_labelled(tmp_path, images):
@@ -268,12 +265,12 @@ def test_sure_seeds_are_scored_where_they_are_labelled(tmp_path, images):
         return made.seeds != VOID
 
     # Of the training images, a is not to be scored and c has no ground truth; nothing learned from the seeds of e.
-    assert found["images"] == 2
+    assert found.images == 2
     pairs = pixel_pairs(images, "bd", lambda made, tags: made.seeds, where=labelled)
-    assert_scores(found, slow_scores(pairs))
-    assert found["confusion"] == slow_confusion(pairs)
-    assert found["coverage"] == pytest.approx(share_known(images, "bd", labelled))
-    assert 0 < found["coverage"] < 1
+    assert_scores(found.labelled.scores, slow_scores(pairs))
+    assert found.labelled.confusion == slow_confusion(pairs)
+    assert found.labelled.coverage == pytest.approx(share_known(images, "bd", labelled))
+    assert 0 < found.labelled.coverage < 1
     assert counts_of(context) == {"Scoring sure seeds": [2, 2]}
 
 
@@ -282,9 +279,9 @@ def test_images_without_seeds_are_left_out(tmp_path, images):
     context.folder.seeds(records(images, "b")[0]).unlink()
     found = score_sure_seeds(context)
     assert found is not None
-    assert found["images"] == 1
+    assert found.images == 1
     pairs = pixel_pairs(images, "d", lambda made, tags: made.seeds, where=lambda made: made.seeds != VOID)
-    assert_scores(found, slow_scores(pairs))
+    assert_scores(found.labelled.scores, slow_scores(pairs))
 
 
 def test_a_recipe_that_does_not_walk_has_no_sure_seeds(tmp_path, images):

@@ -1,25 +1,31 @@
-"""Scores of what stages 3 and 4 made: the sure seeds, and the pseudo masks."""
-
-from typing import Any
+"""Scores of the label images that the stages left: sure seeds, pseudo masks, and predictions."""
 
 import numpy as np
 
 from tagseg.artifacts.mask_file import read_confidence, read_mask
+from tagseg.artifacts.run_scores import (
+    Confusion,
+    LabelScores,
+    MaskScores,
+    PartScores,
+    ScoredCut,
+    SegmenterScores,
+    SureSeedScores,
+)
 from tagseg.assemble.maps import chosen_records, read_mask_maps
 from tagseg.classes import VOID
 from tagseg.evaluation.confusion import ConfusionMatrix
-from tagseg.evaluation.scores import compute_scores
-from tagseg.evaluation.threshold import BackgroundSweep, best
+from tagseg.evaluation.scores import Scores, compute_scores
+from tagseg.evaluation.threshold import BackgroundSweep, ThresholdPoint, best
 from tagseg.stages.context import StageContext
-from tagseg.types import ImageRecord, LabelMap
+from tagseg.types import ImageRecord, LabelMap, Split
 
 
-def score_sure_seeds(context: StageContext) -> dict[str, Any] | None:
+def score_sure_seeds(context: StageContext) -> SureSeedScores | None:
     """Score the seeds that the affinity network learned from, where they are labelled.
 
     Returns:
-        ``coverage``, the share of pixels (void ones apart) that have a seed, and the scores over those pixels; None
-        without seeds or without ground truth for them.
+        The scores, or None without seeds or without ground truth for them.
     """
     split, layout = context.evaluation, context.folder
     trained = {record.image_id for record in context.train.records}
@@ -33,12 +39,10 @@ def score_sure_seeds(context: StageContext) -> dict[str, Any] | None:
             labels = read_mask(layout.seeds(record))
             counted.add(labels, _truth(record), where=labels != VOID, name=record.image_id)
             task.advance()
-    return {"images": len(records), **counted.to_dict(split.classes.label_names)}
+    return SureSeedScores(len(records), counted.scores(split.classes.label_names))
 
 
-def score_pseudo_masks(
-    context: StageContext, *, background_score: float
-) -> tuple[dict[str, Any], BackgroundSweep] | None:
+def score_pseudo_masks(context: StageContext, *, background_score: float) -> MaskScores | None:
     """Score the pseudo masks, whole and where they are trusted, and sweep the background score over their maps.
 
     The sweep is of the maps that the masks are cut from, before ``crf``, ``superpixels`` and ``pixel_adaptive``.
@@ -48,7 +52,7 @@ def score_pseudo_masks(
         background_score: with which the masks were cut.
 
     Returns:
-        The scores and the sweep, or None when no image with ground truth has a pseudo mask.
+        The scores, or None when no image with ground truth has a pseudo mask.
     """
     split, recipe, layout = context.evaluation, context.recipe, context.folder
     made = {record.image_id for record in chosen_records(recipe.masks.splits, context.train, split)}
@@ -65,17 +69,58 @@ def score_pseudo_masks(
             sweep.update(read_mask_maps(layout, record, recipe, regions=context.regions), truth, name=record.image_id)
             task.advance()
     names, points = split.classes.label_names, sweep.points()
-    scores = {
-        "images": len(records),
-        "refine": list(recipe.masks.refine),
-        "background_rule": recipe.masks.background_rule,
-        "background_score": background_score,
-        "masks": whole.to_dict(names),
-        "confident": trusted.to_dict(names),
-        "best": best(points).to_dict(),
-        "sweep": [point.to_dict() for point in points],
-    }
-    return scores, sweep
+    return MaskScores(
+        images=len(records),
+        refine=tuple(recipe.masks.refine),
+        background_rule=recipe.masks.background_rule,
+        background_score=background_score,
+        masks=whole.scores(names),
+        confident=trusted.scores(names),
+        best=scored_cut(best(points)),
+        sweep=tuple(scored_cut(point) for point in points),
+    )
+
+
+def score_segmenter(context: StageContext) -> SegmenterScores | None:
+    """Score the predictions of the segmentation network on the images to test on.
+
+    Returns:
+        The scores with what they are of, or None when there is no network, or no image to test on has ground truth.
+    """
+    recipe, split = context.recipe, context.test
+    records = [record for record in split.records if record.mask] if split else []
+    if split is None or not records or "predict" not in context.stages:
+        return None
+    matrix = ConfusionMatrix(split.classes.num_labels)
+    with context.progress.task("Scoring the segmenter", total=len(records)) as task:
+        for record in records:
+            matrix.update(read_mask(context.folder.prediction(record)), _truth(record), name=record.image_id)
+            task.advance()
+    return SegmenterScores(
+        split=split.name,
+        images=len(records),
+        classes=split.classes.label_names,
+        labels=recipe.segmenter.labels,
+        strategy=recipe.segmenter.strategy,
+        architecture=recipe.segmenter.architecture,
+        learned_from_them=_shares_images(context.train, split),
+        scores=_label_scores(compute_scores(matrix, split.classes.label_names)),
+        confusion=counts_of(matrix),
+    )
+
+
+def scored_cut(point: ThresholdPoint) -> ScoredCut:
+    """Return a point of a sweep as it is stored."""
+    return ScoredCut(point.background_score, _label_scores(point.scores))
+
+
+def counts_of(matrix: ConfusionMatrix) -> Confusion:
+    """Return a confusion matrix as it is stored."""
+    return tuple(tuple(row) for row in matrix.counts.tolist())
+
+
+def _label_scores(scores: Scores) -> LabelScores:
+    return LabelScores(**scores.to_dict())
 
 
 class _Counted:
@@ -92,13 +137,18 @@ class _Counted:
         self.chosen += int((known & where).sum())
         self.matrix.update(np.where(where, labels, 0).astype(np.uint8), np.where(where, truth, VOID), name=name)
 
-    def to_dict(self, label_names: tuple[str, ...]) -> dict[str, Any]:
+    def scores(self, label_names: tuple[str, ...]) -> PartScores:
         """Return the share of pixels that count, their scores, and the matrix behind these."""
-        scores = compute_scores(self.matrix, label_names).to_dict()
         coverage = self.chosen / max(1, self.pixels)
-        return {"coverage": coverage, **scores, "confusion": self.matrix.counts.tolist()}
+        return PartScores(coverage, _label_scores(compute_scores(self.matrix, label_names)), counts_of(self.matrix))
 
 
 def _truth(record: ImageRecord) -> LabelMap:
     assert record.mask is not None
     return record.mask.read()
+
+
+def _shares_images(train: Split, test: Split) -> bool:
+    """Return whether an image to test on is one that the network learned from."""
+    learned = {record.image_path for record in train.records}
+    return any(record.image_path in learned for record in test.records)
