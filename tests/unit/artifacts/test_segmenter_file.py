@@ -1,5 +1,7 @@
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
