@@ -35,7 +35,9 @@ INPUT_NAME, OUTPUT_NAME = "images", "logits"
 MAX_DIFFERENCE = 1e-3
 MIN_EQUAL_LABELS = 0.999
 
-_MAX_BYTES = 2**31 - 1  # of a protobuf message
+MAX_BYTES = 2**31 - 1
+"""Of a protobuf message."""
+
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 _EXAMPLE_SIZE = (2, 3, 70, 100)  # no two equal, none a multiple of a stride: nothing is taken for a constant
 
@@ -62,6 +64,7 @@ def export_onnx(
     *,
     check_images: Sequence[Image],
     notes: Mapping[str, Any] | None = None,
+    max_difference: float = MAX_DIFFERENCE,
 ) -> OnnxCheck:
     """Write a network as ONNX after checking it against torch; a file that fails the check is not written.
 
@@ -73,8 +76,9 @@ def export_onnx(
         path: the ``.onnx`` file.
         network: on any device.
         classes: names of labels 1..K-1.
-        check_images: at least one, best of several sizes; see :func:`verify_onnx`.
+        check_images: at least one, best of several sizes; see :func:`check_onnx`.
         notes: where the network comes from, any JSON.
+        max_difference: of two logits, at least 0; a file that differs by more is not written.
 
     Returns:
         What the check saw.
@@ -84,13 +88,21 @@ def export_onnx(
         ArtifactError: when the file would be too large, computes something else, or cannot be written.
     """
     content = encode_onnx(network, classes, notes=notes or {})
-    check = _compare(content, network, check_images, name=str(path))
+    check = check_onnx(content, network, check_images, name=str(path), max_difference=max_difference)
     atomic_write(path, content)
     return check
 
 
-def encode_onnx(network: SegmentationNetwork, classes: ClassTable, *, notes: Mapping[str, Any]) -> bytes:
+def encode_onnx(
+    network: SegmentationNetwork, classes: ClassTable, *, notes: Mapping[str, Any], max_bytes: int = MAX_BYTES
+) -> bytes:
     """Return the content of the file that :func:`export_onnx` describes, without a check.
+
+    Args:
+        network: on any device.
+        classes: names of labels 1..K-1.
+        notes: where the network comes from, any JSON.
+        max_bytes: of the weights.
 
     Raises:
         ModelError: when the extra ``onnx`` is not installed, or the network cannot be exported.
@@ -98,7 +110,7 @@ def encode_onnx(network: SegmentationNetwork, classes: ClassTable, *, notes: Map
     """
     _require_packages()
     design = network.design
-    if 4 * sum(value.numel() for value in network.state_dict().values()) > _MAX_BYTES:
+    if 4 * sum(value.numel() for value in network.state_dict().values()) > max_bytes:
         raise ArtifactError(
             f"an ONNX file holds less than 2 GiB of weights, got more in {design.architecture} with {design.backbone}",
             help="export it with --format safetensors",
@@ -139,34 +151,45 @@ def encode_onnx(network: SegmentationNetwork, classes: ClassTable, *, notes: Map
     return program.model_proto.SerializeToString()
 
 
-def verify_onnx(path: Path, network: SegmentationNetwork, images: Sequence[Image]) -> OnnxCheck:
+def check_onnx(
+    content: bytes,
+    network: SegmentationNetwork,
+    images: Sequence[Image],
+    *,
+    name: str,
+    max_difference: float = MAX_DIFFERENCE,
+) -> OnnxCheck:
     """Run images through an ONNX file, in onnxruntime on the CPU, and through torch, and compare.
 
     Args:
-        path: a file of :func:`export_onnx`.
+        content: of a file of :func:`export_onnx`.
         network: what it was made from.
         images: at least one; each goes through alone, at its own size.
+        name: of the file, for messages.
+        max_difference: of two logits, at least 0.
 
     Raises:
         ModelError: when the extra ``onnx`` is not installed.
-        ArtifactError: when the file is missing or damaged, a logit differs by more than 1e-3, or fewer than 99.9 % of
-            the labels are equal.
+        ArtifactError: when the file is damaged, a logit differs by more than ``max_difference``, or fewer than 99.9 %
+            of the labels are equal.
     """
-    if not path.is_file():
-        raise ArtifactError(
-            f"ONNX file {path} must exist, got no such file", help="run 'tagseg export --format onnx' first"
-        )
-    return _compare(path.read_bytes(), network, images, name=str(path))
-
-
-def _compare(content: bytes, network: SegmentationNetwork, images: Sequence[Image], *, name: str) -> OnnxCheck:
-    """Do what :func:`verify_onnx` says with the content of a file."""
     _require_packages()
     if not images:
         raise ArtifactError(
             f"ONNX file {name} must be checked on an image or more, got none", help="name images that can be read"
         )
-    session = _open_session(content, name=name)
+    return check_session(_open_session(content, name=name), network, images, name=name, max_difference=max_difference)
+
+
+def check_session(
+    session: Any,  # noqa: ANN401 (onnxruntime is optional)
+    network: SegmentationNetwork,
+    images: Sequence[Image],
+    *,
+    name: str,
+    max_difference: float = MAX_DIFFERENCE,
+) -> OnnxCheck:
+    """Do what :func:`check_onnx` says with a file that is open; ``session`` has the ``run`` of onnxruntime's."""
     reference = deepcopy(network).to("cpu").eval()  # not the form that was exported: the check covers that step too
     mean, std = (np.array(values, np.float32)[:, None, None] for values in (network.mean, network.std))
     largest, equal, pixels = 0.0, 0, 0
@@ -174,17 +197,19 @@ def _compare(content: bytes, network: SegmentationNetwork, images: Sequence[Imag
         batch = as_input(image)
         with torch.no_grad():
             expected = reference(torch.from_numpy((batch - mean) / std)).numpy()
-        got = _run(session, batch, name=name)
+        got = _run(session, batch, name=name, max_difference=max_difference)
         if got.shape != expected.shape:
-            raise _differs(name, f"logits of shape {got.shape} where torch has {expected.shape}")
+            found = f"logits of shape {got.shape} where torch has {expected.shape}"
+            raise _differs(name, found, max_difference=max_difference)
         # The largest of NaN and a number is NaN, whichever comes first.
         largest = float(np.maximum(largest, np.abs(got - expected).max()))
         equal += int((got.argmax(axis=1) == expected.argmax(axis=1)).sum())
         pixels += got[0, 0].size
     check = OnnxCheck(max_difference=largest, equal_labels=equal / pixels, images=len(images))
     # A comparison with NaN is false, so this also refuses logits that are not finite.
-    if not (check.max_difference <= MAX_DIFFERENCE and check.equal_labels >= MIN_EQUAL_LABELS):
-        raise _differs(name, f"a largest difference of {largest:.2g} and {100 * check.equal_labels:.2f} % equal labels")
+    if not (check.max_difference <= max_difference and check.equal_labels >= MIN_EQUAL_LABELS):
+        found = f"a largest difference of {largest:.2g} and {100 * check.equal_labels:.2f} % equal labels"
+        raise _differs(name, found, max_difference=max_difference)
     return check
 
 
@@ -210,12 +235,19 @@ def _open_session(content: bytes, *, name: str) -> Any:  # noqa: ANN401 (onnxrun
         ) from error
 
 
-def _run(session: Any, batch: Float32[ndarray, "N 3 H W"], *, name: str) -> Float32[ndarray, "N K H2 W2"]:  # noqa: ANN401
+def _run(
+    session: Any,  # noqa: ANN401
+    batch: Float32[ndarray, "N 3 H W"],
+    *,
+    name: str,
+    max_difference: float,
+) -> Float32[ndarray, "N K H2 W2"]:
     try:
         return session.run([OUTPUT_NAME], {INPUT_NAME: batch})[0]
     except Exception as error:  # see above
         height, width = batch.shape[-2:]
-        raise _differs(name, f"a file that fails at an image of {height}x{width} px") from error
+        found = f"a file that fails at an image of {height}x{width} px"
+        raise _differs(name, found, max_difference=max_difference) from error
 
 
 @contextmanager
@@ -240,9 +272,9 @@ def _require_packages() -> None:
             ) from error
 
 
-def _differs(name: str, found: str) -> ArtifactError:
+def _differs(name: str, found: str, *, max_difference: float) -> ArtifactError:
     return ArtifactError(
-        f"ONNX file {name} must compute what torch computes (logits within {MAX_DIFFERENCE:g}, "
+        f"ONNX file {name} must compute what torch computes (logits within {max_difference:g}, "
         f"{100 * MIN_EQUAL_LABELS:g} % of the labels equal), got {found}",
         help="export the network again; if it differs again, use --format safetensors",
     )

@@ -1,7 +1,7 @@
 """A finished segmenter for use elsewhere: one ONNX file that is checked, or safetensors and JSON."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,13 @@ class Exported:
 
 
 def export_segmenter(
-    source: str | Path, out: Path, *, format: str, check_images: Sequence[Path], progress: Progress
+    source: str | Path,
+    out: Path,
+    *,
+    format: str,
+    check_images: Sequence[Path],
+    progress: Progress,
+    write_onnx: Callable[..., OnnxCheck] = export_onnx,
 ) -> Exported:
     """Export a segmenter, and check an ONNX file against torch before it appears.
 
@@ -51,6 +57,7 @@ def export_segmenter(
         check_images: photographs, best of several sizes, to compare logits on; their upper left 1024 px are taken.
             Without any, noise of three sizes is compared.
         progress: told what the check saw.
+        write_onnx: takes the place of :func:`tagseg.artifacts.onnx_file.export_onnx`.
 
     Raises:
         ArtifactError: when there is no segmenter, the exported one computes something else, or it cannot be written.
@@ -68,7 +75,7 @@ def export_segmenter(
     images = _check_images(check_images)
     if not check_images:
         progress.warn("the ONNX file is compared with torch on noise, since no images are given")
-    check = export_onnx(path, loaded.network, loaded.classes, check_images=images, notes=loaded.notes)
+    check = write_onnx(path, loaded.network, loaded.classes, check_images=images, notes=loaded.notes)
     progress.note(
         f"the ONNX file agrees with torch on {100 * check.equal_labels:.3f} % of the labels of {check.images} images, "
         f"logits within {check.max_difference:.1g}"

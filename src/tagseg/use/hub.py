@@ -1,5 +1,6 @@
 """Segmenters on a model hub: pushed with a page that explains them, and fetched to a local folder."""
 
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -91,7 +92,12 @@ def push_to_hub(
 
 
 def load_from_hub(
-    repo_id: str, *, revision: str | None = None, cache: Path | None = None, token: str | None = None
+    repo_id: str,
+    *,
+    revision: str | None = None,
+    cache: Path | None = None,
+    token: str | None = None,
+    download: Callable[..., str] | None = None,
 ) -> Path:
     """Fetch a segmenter from the hub, or take it from the cache when there is no connection.
 
@@ -102,6 +108,7 @@ def load_from_hub(
         revision: branch, tag or commit; None is the default branch.
         cache: folder of the hub's cache; None is the one of ``huggingface_hub``.
         token: of the hub, for a private repository; None takes that of ``hf auth login`` or of the environment.
+        download: takes the place of ``huggingface_hub.snapshot_download``.
 
     Returns:
         The local folder with ``segmenter.json``.
@@ -110,9 +117,10 @@ def load_from_hub(
         ArtifactError: when there is no such repository or revision, it holds no segmenter, or it is not in the cache
             and the hub cannot be reached.
     """
+    fetch = download or snapshot_download
     try:
         folder = Path(
-            snapshot_download(
+            fetch(
                 repo_id,
                 revision=revision,
                 cache_dir=cache,

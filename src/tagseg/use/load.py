@@ -1,7 +1,7 @@
 """A trained segmenter from wherever it is: a run, an exported folder, one of its files, or a model hub."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -44,12 +44,15 @@ def load(source: str | Path, *, device: str = "auto", revision: str | None = Non
     return Segmenter(loaded.network.to(place), loaded.classes, settings=settings_of(found, loaded))
 
 
-def find_segmenter(source: str | Path, *, revision: str | None = None) -> Path:
+def find_segmenter(
+    source: str | Path, *, revision: str | None = None, fetch: Callable[..., Path] = load_from_hub
+) -> Path:
     """Return the folder that holds ``segmenter.json``, fetched from the hub when ``source`` is no path here.
 
     Args:
         source: see :func:`load`.
         revision: on the hub.
+        fetch: brings a segmenter of the hub here; called with its name and ``revision``.
 
     Raises:
         ArtifactError: when there is none.
@@ -68,7 +71,7 @@ def find_segmenter(source: str | Path, *, revision: str | None = None) -> Path:
             "got no such path",
             help="mend the path",
         )
-    return load_from_hub(source, revision=revision)
+    return fetch(source, revision=revision)
 
 
 def settings_of(folder: Path, loaded: LoadedSegmenter) -> PredictionSettings:

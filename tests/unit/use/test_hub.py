@@ -111,13 +111,11 @@ def test_a_damaged_segmenter_is_not_pushed(exported: Path, tmp_path: Path) -> No
     assert hub.calls == []
 
 
-def test_what_was_pushed_is_loaded_by_its_name(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_what_was_pushed_only_the_segmenter_is_fetched(exported: Path, tmp_path: Path) -> None:
     hub = FakeHub(tmp_path)
     push_to_hub(exported, "me/cats", client=hub)
     (tmp_path / "me" / "cats" / "run_me.py").write_text("raise SystemExit")
-    monkeypatch.setattr("tagseg.use.hub.snapshot_download", hub.snapshot_download)
-    monkeypatch.chdir(tmp_path / "me" / "cats")  # a folder of this name would win
-    segmenter = load("me/cats", device="cpu")
+    segmenter = load(load_from_hub("me/cats", download=hub.snapshot_download), device="cpu")
     assert segmenter.names == ("background", "cat", "dog")
     assert segmenter.settings.flip
     assert not (tmp_path / "fetched" / "run_me.py").exists()
@@ -131,6 +129,7 @@ def test_without_a_connection_the_cache_is_used(
 ) -> None:
     """The hub's own code, told to stay offline, on a cache laid out as it lays it out."""
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     repository = tmp_path / "models--me--cats"
     snapshot = repository / "snapshots" / COMMIT
     snapshot.mkdir(parents=True)
@@ -138,9 +137,8 @@ def test_without_a_connection_the_cache_is_used(
         copy2(exported / name, snapshot)
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text(COMMIT)
-    folder = load_from_hub("me/cats", revision=revision, cache=tmp_path)
-    assert folder == snapshot
-    assert load(folder, device="cpu").names == ("background", "cat", "dog")
+    assert load_from_hub("me/cats", revision=revision, cache=tmp_path) == snapshot
+    assert load("me/cats", revision=revision, device="cpu").names == ("background", "cat", "dog")
 
 
 def test_a_run_tells_the_page_and_the_exported_folder_what_its_segmenter_scored(exported: Path, tmp_path: Path) -> None:

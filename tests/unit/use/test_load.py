@@ -19,6 +19,7 @@ from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
 from tagseg.prediction.segmenter import PredictionSettings
 from tagseg.progress import SilentProgress
 from tagseg.recipe import make_recipe, to_toml
+from tagseg.training.engine import choose_accelerator
 from tagseg.use.export import export_segmenter
 from tagseg.use.load import find_segmenter, load
 
@@ -74,39 +75,38 @@ def test_a_home_folder_is_understood(run: RunFolder, monkeypatch: pytest.MonkeyP
     assert find_segmenter(f"~/{run.root.name}") == run.output("train_segmenter")
 
 
-def test_a_local_folder_wins_over_a_name_on_the_hub(
-    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tagseg.use.load.load_from_hub", lambda *args, **options: pytest.fail("asked"))
+def never(repo_id: str, *, revision: str | None) -> Path:
+    """Take the place of the hub where it must not be asked."""
+    pytest.fail(f"asked for {repo_id}")
+
+
+def test_a_local_folder_wins_over_a_name_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path / "owner" / "name")
     monkeypatch.chdir(tmp_path)
-    assert find_segmenter("owner/name") == Path("owner/name")
+    assert find_segmenter("owner/name", fetch=never) == Path("owner/name")
 
 
-def test_a_name_that_is_no_path_goes_to_the_hub_with_its_revision(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_is_no_path_goes_to_the_hub_with_its_revision() -> None:
     asked = []
 
     def fetch(repo_id: str, *, revision: str | None) -> Path:
         asked.append((repo_id, revision))
         return Path("fetched")
 
-    monkeypatch.setattr("tagseg.use.load.load_from_hub", fetch)
-    assert find_segmenter("owner/name_1.x", revision="v1") == Path("fetched")
+    assert find_segmenter("owner/name_1.x", revision="v1", fetch=fetch) == Path("fetched")
     assert asked == [("owner/name_1.x", "v1")]
 
 
 @pytest.mark.parametrize(
     "source", ["a/b/c", "./owner/name", "/owner/name", "name", "../name", "owner/name/", Path("a/b")]
 )
-def test_what_looks_like_a_path_never_reaches_the_hub(source: str | Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tagseg.use.load.load_from_hub", lambda *args, **options: pytest.fail("asked"))
+def test_what_looks_like_a_path_never_reaches_the_hub(source: str | Path) -> None:
     with pytest.raises(ArtifactError, match="got no such path"):
-        find_segmenter(source)
+        find_segmenter(source, fetch=never)
 
 
-def test_auto_takes_the_device_that_training_would_take(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tagseg.use.load.choose_accelerator", lambda name: ("cpu", f"for {name}"))
-    assert load(run.root).device.type == "cpu"
+def test_auto_takes_the_device_that_training_would_take(run: RunFolder) -> None:
+    assert load(run.root).device.type == choose_accelerator("auto")[0]
 
 
 def test_safetensors_are_exported_to_a_folder_that_loads(run: RunFolder, tmp_path: Path) -> None:
@@ -159,36 +159,26 @@ class FakeExport:
         return OnnxCheck(max_difference=1.5e-6, equal_labels=0.99995, images=len(check_images))
 
 
-@pytest.fixture
-def fake_export(monkeypatch: pytest.MonkeyPatch) -> FakeExport:
-    fake = FakeExport()
-    monkeypatch.setattr("tagseg.use.export.export_onnx", fake)
-    return fake
-
-
-def test_onnx_is_checked_on_photographs_of_a_bounded_size(
-    run: RunFolder, tmp_path: Path, fake_export: FakeExport
-) -> None:
+def test_onnx_is_checked_on_photographs_of_a_bounded_size(run: RunFolder, tmp_path: Path) -> None:
     photos = [tmp_path / "a.png", tmp_path / "b.png"]
     Image.new("L", (50, 40)).save(photos[0])
     Image.new("RGB", (30, 1100)).save(photos[1])
-    heard = Heard()
-    exported = export_segmenter(run.root, tmp_path / "out", format="onnx", check_images=photos, progress=heard)
-    assert exported.files == (tmp_path / "out" / "segmenter.onnx",)
+    heard, fake = Heard(), FakeExport()
+    out = tmp_path / "out"
+    exported = export_segmenter(run.root, out, format="onnx", check_images=photos, progress=heard, write_onnx=fake)
+    assert exported.files == (out / "segmenter.onnx",)
     assert exported.check is not None
     assert exported.check.images == 2
-    assert fake_export.shapes == [(40, 50, 3), (1024, 30, 3)]
-    assert fake_export.notes == {"recipe": "tiny"}
+    assert fake.shapes == [(40, 50, 3), (1024, 30, 3)]
+    assert fake.notes == {"recipe": "tiny"}
     assert heard.warnings == []
     assert heard.notes == ["the ONNX file agrees with torch on 99.995 % of the labels of 2 images, logits within 2e-06"]
 
 
-def test_without_photographs_noise_is_compared_and_the_user_told(
-    run: RunFolder, tmp_path: Path, fake_export: FakeExport
-) -> None:
-    heard = Heard()
+def test_without_photographs_noise_is_compared_and_the_user_told(run: RunFolder, tmp_path: Path) -> None:
+    heard, fake = Heard(), FakeExport()
     out = tmp_path / "named.onnx"
-    exported = export_segmenter(run.root, out, format="onnx", check_images=[], progress=heard)
+    exported = export_segmenter(run.root, out, format="onnx", check_images=[], progress=heard, write_onnx=fake)
     assert exported.files == (out,)
-    assert fake_export.shapes == [(96, 128, 3), (75, 50, 3), (33, 101, 3)]
+    assert fake.shapes == [(96, 128, 3), (75, 50, 3), (33, 101, 3)]
     assert heard.warnings == ["the ONNX file is compared with torch on noise, since no images are given"]
