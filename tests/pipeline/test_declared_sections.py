@@ -51,7 +51,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> RunInputs:
     quick += ["segmenter.decoder_channels=16", "segmenter.long_side_px=[48,80]"]
     recipe = small_recipe(photos, root / "cache", *quick)
     run(recipe, root)
-    splits = read_splits(recipe.data, run_root=root)
+    splits = read_splits(recipe.data, drawn=root / "drawn")
     return run_inputs(recipe, root, splits.train, splits.evaluation)
 
 
