@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tagseg.data.synthetic import write_dataset
+from tagseg.data.drawn_pictures import write_dataset
 
 from tagseg.cams.batches import batch_cams, batches_by_shape, read_ahead
 from tagseg.cams.methods.cam import ClassActivation
