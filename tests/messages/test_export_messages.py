@@ -12,7 +12,7 @@ import pytest
 import torch
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
-from tagseg.artifacts.onnx_file import _compare, encode_onnx, verify_onnx
+from tagseg.artifacts.onnx_file import compare_with_torch, encode_onnx
 from tagseg.artifacts.run_folder import RunFolder
 from tagseg.artifacts.segmenter_file import load_segmenter, save_segmenter
 from tagseg.classes import ClassTable
@@ -317,27 +317,16 @@ def test_a_network_too_large_for_one_file(network: SegmentationNetwork, monkeypa
     )
 
 
-def test_no_onnx_file(network: SegmentationNetwork, tmp_path: Path) -> None:
-    path = tmp_path / "a.onnx"
-    assert message(ArtifactError, verify_onnx, path, network, [IMAGE]) == (
-        f"ONNX file {path} must exist, got no such file; run 'tagseg export --format onnx' first"
-    )
-
-
-def test_a_damaged_onnx_file(network: SegmentationNetwork, tmp_path: Path) -> None:
-    path = tmp_path / "a.onnx"
-    path.write_bytes(b"no protobuf")
-    assert message(ArtifactError, verify_onnx, path, network, [IMAGE]) == (
-        f"ONNX file {path} must be a whole file written by tagseg, got a file that cannot be read as one; "
+def test_a_damaged_onnx_file(network: SegmentationNetwork) -> None:
+    assert message(ArtifactError, compare_with_torch, b"no protobuf", network, [IMAGE], name="a.onnx") == (
+        "ONNX file a.onnx must be a whole file written by tagseg, got a file that cannot be read as one; "
         "export the network again"
     )
 
 
-def test_an_onnx_file_and_nothing_to_check_it_on(network: SegmentationNetwork, tmp_path: Path) -> None:
-    path = tmp_path / "a.onnx"
-    path.write_bytes(b"")
-    assert message(ArtifactError, verify_onnx, path, network, []) == (
-        f"ONNX file {path} must be checked on an image or more, got none; name images that can be read"
+def test_an_onnx_file_and_nothing_to_check_it_on(network: SegmentationNetwork) -> None:
+    assert message(ArtifactError, compare_with_torch, b"", network, [], name="a.onnx") == (
+        "ONNX file a.onnx must be checked on an image or more, got none; name images that can be read"
     )
 
 
@@ -370,7 +359,7 @@ def test_an_onnx_file_that_computes_something_else(monkeypatch: pytest.MonkeyPat
         for branch in network.network.head.branches:
             branch.weight.zero_()
     monkeypatch.setattr("tagseg.artifacts.onnx_file._open_session", lambda *args, **options: Session(change))
-    assert message(ArtifactError, _compare, b"", network, [IMAGE], name="a.onnx") == (
+    assert message(ArtifactError, compare_with_torch, b"", network, [IMAGE], name="a.onnx") == (
         "ONNX file a.onnx must compute what torch computes (logits within 0.001, 99.9 % of the labels equal), "
         f"got {found}; export the network again; if it differs again, use --format safetensors"
     )

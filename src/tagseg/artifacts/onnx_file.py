@@ -73,7 +73,7 @@ def export_onnx(
         path: the ``.onnx`` file.
         network: on any device.
         classes: names of labels 1..K-1.
-        check_images: at least one, best of several sizes; see :func:`verify_onnx`.
+        check_images: at least one, best of several sizes; see :func:`compare_with_torch`.
         notes: where the network comes from, any JSON.
 
     Returns:
@@ -84,7 +84,7 @@ def export_onnx(
         ArtifactError: when the file would be too large, computes something else, or cannot be written.
     """
     content = encode_onnx(network, classes, notes=notes or {})
-    check = _compare(content, network, check_images, name=str(path))
+    check = compare_with_torch(content, network, check_images, name=str(path))
     atomic_write(path, content)
     return check
 
@@ -139,28 +139,22 @@ def encode_onnx(network: SegmentationNetwork, classes: ClassTable, *, notes: Map
     return program.model_proto.SerializeToString()
 
 
-def verify_onnx(path: Path, network: SegmentationNetwork, images: Sequence[Image]) -> OnnxCheck:
+def compare_with_torch(
+    content: bytes, network: SegmentationNetwork, images: Sequence[Image], *, name: str
+) -> OnnxCheck:
     """Run images through an ONNX file, in onnxruntime on the CPU, and through torch, and compare.
 
     Args:
-        path: a file of :func:`export_onnx`.
+        content: of a file, see :func:`encode_onnx`.
         network: what it was made from.
         images: at least one; each goes through alone, at its own size.
+        name: of the file, for errors.
 
     Raises:
         ModelError: when the extra ``onnx`` is not installed.
-        ArtifactError: when the file is missing or damaged, a logit differs by more than 1e-3, or fewer than 99.9 % of
-            the labels are equal.
+        ArtifactError: when the file is damaged, a logit differs by more than 1e-3, or fewer than 99.9 % of the labels
+            are equal.
     """
-    if not path.is_file():
-        raise ArtifactError(
-            f"ONNX file {path} must exist, got no such file", help="run 'tagseg export --format onnx' first"
-        )
-    return _compare(path.read_bytes(), network, images, name=str(path))
-
-
-def _compare(content: bytes, network: SegmentationNetwork, images: Sequence[Image], *, name: str) -> OnnxCheck:
-    """Do what :func:`verify_onnx` says with the content of a file."""
     _require_packages()
     if not images:
         raise ArtifactError(
