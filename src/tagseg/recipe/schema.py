@@ -10,7 +10,7 @@ from tagseg.recipe.layouts import Data
 from tagseg.recipe.learning import Cams, Classifier, Reconstruction, SelfModulation, Suppression, Training
 from tagseg.recipe.refining import Affinity, Crf, Masks, Seeds
 from tagseg.recipe.section import SWEPT_SCORES, BackgroundScores, Section
-from tagseg.recipe.segmenting import Prediction, Segmenter
+from tagseg.recipe.segmenting import Predicting, Segmenter
 
 
 class Superpixels(Section):
@@ -58,7 +58,7 @@ class Recipe(Section):
     affinity: Affinity = Affinity()
     masks: Masks = Masks()
     segmenter: Segmenter = Segmenter()
-    prediction: Prediction = Prediction()
+    prediction: Predicting = Predicting()
     evaluation: Evaluation = Evaluation()
     engine: Engine = Engine()
 

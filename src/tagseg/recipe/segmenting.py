@@ -81,7 +81,7 @@ class Segmenter(Section):
         return self
 
 
-class Prediction(Section):
+class Predicting(Section):
     """How the segmentation network is used: scales and flip of the test, dense CRF, size of what it looks at.
 
     Images whose long side exceeds ``max_side_px`` are shrunk to it for the network; their labels have full size again.

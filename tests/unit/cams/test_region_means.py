@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tagseg.data.drawn_pictures import write_dataset
 
 from tagseg.cams.batches import batch_cams, batches_by_shape, read_ahead
 from tagseg.cams.methods.cam import ClassActivation
 from tagseg.cams.region_means import mean_by_region, measure_region_scores
+from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.layouts.folder import read_folder
 from tagseg.models.backbone import build_backbone
 from tagseg.models.classifier import TagClassifier
