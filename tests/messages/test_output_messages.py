@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from kit.label_files import write_all
 from kit.messages import ROW, assert_says, row
 from PIL import Image
 
-from tagseg.artifacts.area_csv import write_areas
-from tagseg.artifacts.coco_file import write_coco
+from tagseg.artifacts.area_csv import area_writer
+from tagseg.artifacts.coco_file import coco_writer
 from tagseg.artifacts.probability_file import read_probabilities, write_probabilities
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError, DataError
@@ -22,11 +24,11 @@ def ids(*values: int) -> np.ndarray:
     return np.array([values], np.uint8)
 
 
-@pytest.mark.parametrize("write", [write_areas, write_coco])
+@pytest.mark.parametrize("writer", [area_writer, coco_writer])
 @pytest.mark.parametrize("strange", [3, 254])
-def test_a_label_of_no_class(tmp_path: Path, write: Callable[..., object], strange: int) -> None:
+def test_a_label_of_no_class(tmp_path: Path, writer: Callable[..., Any], strange: int) -> None:
     assert_says(
-        lambda: write(tmp_path / "out", [("a/b.jpg", ids(0, 2, 255, strange))], CLASSES),
+        lambda: write_all(writer(tmp_path / "out", CLASSES), [("a/b.jpg", ids(0, 2, 255, strange))]),
         ArtifactError,
         f"label map of a/b.jpg holds label ids 0..2 and 255, got {strange}",
         "write it with the class table that made it",

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kit.label_files import write_all
 from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from tagseg.artifacts.coco_file import mask_annotations, write_coco
+from tagseg.artifacts.coco_file import coco_writer, mask_annotations
 from tagseg.classes import VOC_CLASSES, ClassTable
 from tagseg.data.layouts.coco import read_coco
 
@@ -95,7 +96,7 @@ def test_cocos_own_reader_gives_the_label_maps_back(
 ) -> None:
     maps = {f"photo {seed}.jpg": random_labels(seed) for seed in range(3)}
     maps["empty.jpg"] = np.zeros((3, 4), np.uint8)
-    write_coco(tmp_path / "coco.json", maps.items(), ClassTable(("a", "b", "c", "d")), kind=kind)  # pyright: ignore
+    write_all(coco_writer(tmp_path / "coco.json", ClassTable(("a", "b", "c", "d")), kind=kind), maps.items())  # pyright: ignore
     coco = COCO(str(tmp_path / "coco.json"))
     assert "error" not in capsys.readouterr().out
     assert [category["name"] for category in coco.loadCats(coco.getCatIds())] == ["a", "b", "c", "d"]
@@ -115,7 +116,7 @@ def test_real_masks_of_voc_survive_the_way_through_a_file(tmp_path: Path, kind: 
     maps = {f"{path.stem}.jpg": np.array(Image.open(path)) for path in paths}
     for name in maps:
         (tmp_path / name).touch()
-    write_coco(tmp_path / "coco.json", maps.items(), ClassTable(VOC_CLASSES), kind=kind)  # pyright: ignore
+    write_all(coco_writer(tmp_path / "coco.json", ClassTable(VOC_CLASSES), kind=kind), maps.items())  # pyright: ignore
     split = read_coco(tmp_path, tmp_path / "coco.json")
     assert split.classes.names == VOC_CLASSES
     for record in split.records:

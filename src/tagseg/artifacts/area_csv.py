@@ -1,7 +1,7 @@
 """How many pixels of each image show each label, as a CSV file that spreadsheets open."""
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,28 +40,6 @@ def label_areas(labels: LabelMap, classes: ClassTable, *, name: str) -> dict[int
     return {label: int(areas[label]) for label in np.flatnonzero(areas).tolist()}
 
 
-def write_areas(path: Path, items: Iterable[tuple[str, LabelMap]], classes: ClassTable) -> None:
-    """Write the areas of many label maps, atomically, holding one map at a time.
-
-    Args:
-        path: the ``.csv`` file.
-        items: name and label map of each image, in the order of the rows.
-        classes: the class table that the ids belong to.
-
-    Raises:
-        ArtifactError: when an id belongs to no class, or the file cannot be written.
-
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "areas.csv"
-    >>> write_areas(path, [("photo.jpg", np.array([[0, 0, 0, 1]], np.uint8))], ClassTable(("cat",)))
-    >>> path.read_text().split()
-    ['image,class,pixels,share_of_image', 'photo.jpg,background,3,0.75', 'photo.jpg,cat,1,0.25']
-    """
-    with area_writer(path, classes) as add:
-        for name, labels in items:
-            add(name, labels)
-
-
 @contextmanager
 def area_writer(path: Path, classes: ClassTable) -> Iterator[Callable[[str, LabelMap], None]]:
     """Lend a function that adds one image; when the block ends well, the file of all images appears.
@@ -69,15 +47,19 @@ def area_writer(path: Path, classes: ClassTable) -> Iterator[Callable[[str, Labe
     A row holds an image, a label (``background``, a class, or ``void``), its pixels, and these divided by all pixels of
     the image. Labels without pixels have no row, so a reader takes 0 for them.
 
+    Args:
+        path: the ``.csv`` file.
+        classes: the class table that the ids belong to.
+
     Raises:
         ArtifactError: when an id belongs to no class, or the file cannot be written.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "areas.csv"
     >>> with area_writer(path, ClassTable(("cat",))) as add:
-    ...     add("photo.jpg", np.array([[1, 1]], np.uint8))
-    >>> path.read_text().split()[1]
-    'photo.jpg,cat,2,1.0'
+    ...     add("photo.jpg", np.array([[0, 0, 0, 1]], np.uint8))
+    >>> path.read_text().split()
+    ['image,class,pixels,share_of_image', 'photo.jpg,background,3,0.75', 'photo.jpg,cat,1,0.25']
     """
     # File names may hold bytes that are no text, which UTF-8 cannot hold either.
     with (

@@ -4,7 +4,7 @@ Axes: H W pixels of the upright image.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import TextIOBase
 from pathlib import Path
@@ -52,34 +52,6 @@ def mask_annotations(labels: LabelMap, *, kind: CocoKind = "polygons") -> list[A
     return _component_annotations(labels) if kind == "polygons" else _class_annotations(labels)
 
 
-def write_coco(
-    path: Path, items: Iterable[tuple[str, LabelMap]], classes: ClassTable, *, kind: CocoKind = "polygons"
-) -> None:
-    """Write the annotations of many images as one COCO file, atomically, holding one label map at a time.
-
-    Args:
-        path: the ``.json`` file.
-        items: file name, as the tool knows the image, and label map of each image.
-        classes: the class table that the ids belong to; category ids are the label ids 1..C.
-        kind: see :func:`mask_annotations`.
-
-    Raises:
-        ArtifactError: when an id belongs to no class, or the file cannot be written.
-
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "coco.json"
-    >>> write_coco(path, [("photo.jpg", np.array([[0, 1]], np.uint8))], ClassTable(("cat",)))
-    >>> content = json.loads(path.read_text())
-    >>> content["images"], content["categories"]
-    ([{'id': 1, 'file_name': 'photo.jpg', 'width': 2, 'height': 1}], [{'id': 1, 'name': 'cat', 'supercategory': ''}])
-    >>> content["annotations"][0]["segmentation"]
-    [[1, 0, 2, 0, 2, 1, 1, 1]]
-    """
-    with coco_writer(path, classes, kind=kind) as add:
-        for file_name, labels in items:
-            add(file_name, labels)
-
-
 @contextmanager
 def coco_writer(
     path: Path, classes: ClassTable, *, kind: CocoKind = "polygons"
@@ -88,6 +60,11 @@ def coco_writer(
 
     Images and annotations are numbered from 1 in the order in which they are added, so the same images give the same
     bytes. Annotations go to the file at once, one a line; only names and sizes of the images are kept.
+
+    Args:
+        path: the ``.json`` file.
+        classes: the class table that the ids belong to; category ids are the label ids 1..C.
+        kind: see :func:`mask_annotations`.
 
     Raises:
         ArtifactError: when an id belongs to no class, or the file cannot be written.
@@ -117,8 +94,11 @@ def coco_stream(
     >>> file = StringIO()
     >>> with coco_stream(file, ClassTable(("cat",))) as add:
     ...     add("photo.jpg", np.array([[0, 1]], np.uint8))
-    >>> json.loads(file.getvalue())["images"]
-    [{'id': 1, 'file_name': 'photo.jpg', 'width': 2, 'height': 1}]
+    >>> content = json.loads(file.getvalue())
+    >>> content["images"], content["categories"]
+    ([{'id': 1, 'file_name': 'photo.jpg', 'width': 2, 'height': 1}], [{'id': 1, 'name': 'cat', 'supercategory': ''}])
+    >>> content["annotations"][0]["segmentation"]
+    [[1, 0, 2, 0, 2, 1, 1, 1]]
     """
     images: list[dict[str, Any]] = []
     categories = [{"id": label, "name": name, "supercategory": ""} for label, name in enumerate(classes.names, start=1)]

@@ -37,35 +37,24 @@ def predict_many(
     *,
     handle: Handle,
     failed: Failed,
-    advance: Callable[[], object] = lambda: None,
     probabilities: bool = False,
 ) -> None:
     """Predict images one after the other, and give each to ``handle`` or, when it cannot be read, to ``failed``.
 
-    Consecutive images of one size go through the network together. ``handle``, ``failed`` and ``advance`` are called
-    in the order of the items, from one thread that is not the caller's; what they raise ends the work and is raised
-    here. On a CPU, the process keeps freed memory at hand from now on (:func:`keep_freed_memory`).
+    Consecutive images of one size go through the network together. ``handle`` and ``failed`` are called in the order of
+    the items, from one thread that is not the caller's; what they raise ends the work and is raised here. On a CPU, the
+    process keeps freed memory at hand from now on (:func:`keep_freed_memory`).
 
     Args:
         segmenter: with the settings to use; the network runs in the caller's thread.
         items: images, each with a name.
         handle: gets name, upright image and prediction; writing belongs here.
         failed: gets name and the reason.
-        advance: called after each image, good or bad.
         probabilities: whether predictions hold those of every label.
 
     Raises:
-        Exception: what ``handle``, ``failed`` or ``advance`` raised, or the network.
+        Exception: what ``handle`` or ``failed`` raised, or the network.
     """
-
-    def finish(name: str, image: Image, prediction: Prediction) -> None:
-        handle(name, image, prediction)
-        advance()
-
-    def give_up(name: str, error: TagsegError) -> None:
-        failed(name, error)
-        advance()
-
     if segmenter.device.type == "cpu":
         keep_freed_memory()
     with _in_order(WAITING_BYTES) as put:
@@ -74,11 +63,11 @@ def predict_many(
             predictions = iter(segmenter.predict_batch(images, probabilities=probabilities))
             for name, image in batch:
                 if isinstance(image, TagsegError):
-                    put(0, lambda name=name, error=image: give_up(name, error))
+                    put(0, lambda name=name, error=image: failed(name, error))
                 else:
                     prediction = next(predictions)
                     size = image.nbytes + _size(prediction)
-                    put(size, lambda name=name, image=image, prediction=prediction: finish(name, image, prediction))
+                    put(size, lambda name=name, image=image, prediction=prediction: handle(name, image, prediction))
 
 
 def _batches(items: Iterable[Item], *, batch_size: int) -> Iterator[list[Item]]:

@@ -81,7 +81,7 @@ class Segmenter(Section):
         return self
 
 
-class Prediction(Section):
+class Predicting(Section):
     """How the segmentation network is used: scales and flip of the test, dense CRF, size of what it looks at.
 
     Images whose long side exceeds ``max_side_px`` are shrunk to it for the network; their labels have full size again.
@@ -100,4 +100,4 @@ class SegmentingSections(Section):
     """What stages 5 and 6 depend on, besides the stages before them."""
 
     segmenter: Segmenter = Segmenter()
-    prediction: Prediction = Prediction()
+    prediction: Predicting = Predicting()

@@ -83,15 +83,15 @@ class RunImages:
             ArtifactError: when a map or mask is damaged or of another size.
             DataError: when ground truth cannot be read or is of another size.
         """
-        record, uncertainty, mean_iou = self.record(image_id), None, None
+        record, unsure, mean_iou = self.record(image_id), None, None
         if record.tags and image_id in self.mapped:
             maps = read_maps(self.source.folder, record, regions=None)
-            uncertainty = doubt(_sampled(maps.strongest()[1]), self.network_score)
+            unsure = uncertainty(_sampled(maps.strongest()[1]), self.network_score)
         truth = self._truth(image_id)
         if truth is not None:
             labels = self._result(kind, image_id, size=(truth.shape[0], truth.shape[1]))
             mean_iou = None if labels is None else self._mean_iou(labels, truth, name=image_id)
-        return Measured(image_id, mean_iou, uncertainty)
+        return Measured(image_id, mean_iou, unsure)
 
     def draw(self, measured: Measured, *, why: tuple[Why, ...]) -> GalleryImage:
         """Return an image with its pictures, all of the same pixels.
@@ -176,11 +176,13 @@ def _evaluated(source: ReportSource) -> tuple[ImageRecord, ...]:
     return evaluation.records if evaluation else ()
 
 
-def doubt(strongest: np.ndarray, background_score: float) -> float:
+def uncertainty(strongest: np.ndarray, background_score: float) -> float:
     """Return how close the strongest map comes to the background score, in [0, 1]: ``1 - |a - s| / max(s, 1 - s)``.
 
-    >>> doubt(np.array([[0.25, 0.25]]), 0.25), doubt(np.array([[1.0]]), 0.25), doubt(np.array([[1.0, 0.5]]), 0.5)
-    (1.0, 0.0, 0.5)
+    >>> uncertainty(np.array([[0.25, 0.25]]), 0.25), uncertainty(np.array([[1.0]]), 0.25)
+    (1.0, 0.0)
+    >>> uncertainty(np.array([[1.0, 0.5]]), 0.5)
+    0.5
     """
     return float(1 - np.abs(strongest - background_score).mean() / max(background_score, 1 - background_score))
 

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kit.label_files import write_all
 
-from tagseg.artifacts.area_csv import area_writer, label_areas, write_areas
+from tagseg.artifacts.area_csv import area_writer, label_areas
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError
 
@@ -18,7 +19,7 @@ def rows(path: Path) -> list[list[str]]:
 
 def test_every_label_that_occurs_has_a_row_background_and_void_too(tmp_path: Path) -> None:
     first, second = np.array([[0, 0, 2], [2, 2, 255]], np.uint8), np.array([[1, 1]], np.uint8)
-    write_areas(tmp_path / "areas.csv", [('a "b", c.jpg', first), ("\u00e9/d.jpg", second)], CLASSES)
+    write_all(area_writer(tmp_path / "areas.csv", CLASSES), [('a "b", c.jpg', first), ("\u00e9/d.jpg", second)])
     assert rows(tmp_path / "areas.csv") == [
         ["image", "class", "pixels", "share_of_image"],
         ['a "b", c.jpg', "background", "2", repr(1 / 3)],
@@ -30,30 +31,21 @@ def test_every_label_that_occurs_has_a_row_background_and_void_too(tmp_path: Pat
 
 def test_pixels_add_up_to_the_image_and_shares_to_one(tmp_path: Path) -> None:
     labels = np.random.default_rng(0).choice([0, 1, 2, 255], size=(37, 41)).astype(np.uint8)
-    write_areas(tmp_path / "areas.csv", [("a.jpg", labels)], CLASSES)
+    write_all(area_writer(tmp_path / "areas.csv", CLASSES), [("a.jpg", labels)])
     body = rows(tmp_path / "areas.csv")[1:]
     assert sum(int(row[2]) for row in body) == labels.size
     assert sum(float(row[3]) for row in body) == pytest.approx(1)
 
 
-def test_images_may_be_added_one_by_one(tmp_path: Path) -> None:
-    items = [(f"{label}.jpg", np.full((2, 3), label, np.uint8)) for label in (0, 1, 2)]
-    write_areas(tmp_path / "a.csv", items, CLASSES)
-    with area_writer(tmp_path / "b.csv", CLASSES) as add:
-        for name, labels in items:
-            add(name, labels)
-    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
-
-
 def test_a_name_that_is_no_text_is_written_with_escapes(tmp_path: Path) -> None:
-    write_areas(tmp_path / "areas.csv", [("a\udcff.jpg", np.zeros((1, 1), np.uint8))], CLASSES)
+    write_all(area_writer(tmp_path / "areas.csv", CLASSES), [("a\udcff.jpg", np.zeros((1, 1), np.uint8))])
     assert rows(tmp_path / "areas.csv")[1][0] == "a\\udcff.jpg"
 
 
 def test_an_error_on_the_way_leaves_no_file(tmp_path: Path) -> None:
     items = [("a.jpg", np.zeros((2, 2), np.uint8)), ("b.jpg", np.full((2, 2), 3, np.uint8))]
     with pytest.raises(ArtifactError):
-        write_areas(tmp_path / "areas.csv", items, CLASSES)
+        write_all(area_writer(tmp_path / "areas.csv", CLASSES), items)
     assert list(tmp_path.iterdir()) == []
 
 

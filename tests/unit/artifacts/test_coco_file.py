@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kit.label_files import write_all
 
-from tagseg.artifacts.coco_file import coco_writer, mask_annotations, write_coco
+from tagseg.artifacts.coco_file import coco_writer, mask_annotations
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError
 
@@ -54,7 +55,7 @@ def test_an_image_of_background_and_void_has_no_annotation(kind: str) -> None:
 def test_a_file_numbers_images_and_annotations_from_one(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "deep" / "coco.json"
     items = [("a b.jpg", FIRST), ("sub/c.png", SECOND), ("\u00e9.jpg", THIRD)]
-    write_coco(path, items, CLASSES, kind=kind)  # pyright: ignore
+    write_all(coco_writer(path, CLASSES, kind=kind), items)  # pyright: ignore
     content = read(path)
     assert content["images"] == [
         {"id": 1, "file_name": "a b.jpg", "width": 3, "height": 3},
@@ -70,28 +71,20 @@ def test_a_file_numbers_images_and_annotations_from_one(tmp_path: Path, kind: st
 
 
 def test_no_image_at_all_is_a_file_of_categories(tmp_path: Path) -> None:
-    write_coco(tmp_path / "coco.json", [], CLASSES)
+    write_all(coco_writer(tmp_path / "coco.json", CLASSES), [])
     content = read(tmp_path / "coco.json")
     assert (content["images"], content["annotations"], len(content["categories"])) == ([], [], 2)
 
 
 def test_the_same_images_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.json", "b.json"):
-        write_coco(tmp_path / name, [("a.jpg", FIRST), ("b.jpg", THIRD)], CLASSES)
-    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
-
-
-def test_images_may_be_added_one_by_one(tmp_path: Path) -> None:
-    write_coco(tmp_path / "a.json", [("a.jpg", FIRST), ("b.jpg", THIRD)], CLASSES, kind="rle")
-    with coco_writer(tmp_path / "b.json", CLASSES, kind="rle") as add:
-        add("a.jpg", FIRST)
-        add("b.jpg", THIRD)
+        write_all(coco_writer(tmp_path / name, CLASSES), [("a.jpg", FIRST), ("b.jpg", THIRD)])
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
 
 
 def test_an_error_on_the_way_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "coco.json"
-    write_coco(path, [("a.jpg", FIRST)], CLASSES)
+    write_all(coco_writer(path, CLASSES), [("a.jpg", FIRST)])
     before = path.read_bytes()
 
     def items() -> Iterator[tuple[str, np.ndarray]]:
@@ -99,7 +92,7 @@ def test_an_error_on_the_way_leaves_the_old_file(tmp_path: Path) -> None:
         yield "b.jpg", labels([3])
 
     with pytest.raises(ArtifactError):
-        write_coco(path, items(), CLASSES)
+        write_all(coco_writer(path, CLASSES), items())
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["coco.json"]
 
@@ -114,7 +107,7 @@ def test_no_label_map_is_held_after_it_was_added(tmp_path: Path) -> None:
             reused[number] = 1
             yield f"{number}.jpg", reused
 
-    write_coco(tmp_path / "coco.json", items(), CLASSES)
+    write_all(coco_writer(tmp_path / "coco.json", CLASSES), items())
     assert [each["bbox"] for each in read(tmp_path / "coco.json")["annotations"]] == [
         [0, number, 3, 1] for number in range(3)
     ]

@@ -12,7 +12,7 @@ from torch import nn
 from tagseg.classes import ClassTable
 from tagseg.errors import ModelError, TagsegError
 from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDesign
-from tagseg.prediction import many_images as pipeline
+from tagseg.prediction import many_images
 from tagseg.prediction.many_images import predict_many
 from tagseg.prediction.segmenter import PredictionSettings, Segmenter
 
@@ -70,9 +70,6 @@ class Record:
         self.errors[name] = error
         self.threads.add(threading.current_thread())
 
-    def advance(self) -> None:
-        self.events.append(("advanced", self.events[-1][1]))
-
 
 MIXED = [SMALL, SMALL, "cut", SMALL, LARGE, "missing", LARGE, "text", SMALL, SMALL, SMALL]
 
@@ -80,13 +77,10 @@ MIXED = [SMALL, SMALL, "cut", SMALL, LARGE, "missing", LARGE, "text", SMALL, SMA
 @pytest.mark.parametrize("batch_size", [1, 2, 8])
 def test_images_are_handled_or_failed_in_the_order_of_the_items(tmp_path: Path, batch_size: int):
     items, record = write_items(tmp_path, MIXED), Record()
-    predict_many(
-        build(batch_size=batch_size), items, handle=record.handle, failed=record.failed, advance=record.advance
-    )
-    expected = []
-    for (name, _), size in zip(items, MIXED, strict=True):
-        expected += [("failed" if isinstance(size, str) else "handled", name), ("advanced", name)]
-    assert record.events == expected
+    predict_many(build(batch_size=batch_size), items, handle=record.handle, failed=record.failed)
+    assert record.events == [
+        ("failed" if isinstance(size, str) else "handled", name) for (name, _), size in zip(items, MIXED, strict=True)
+    ]
     assert all(isinstance(error, TagsegError) for error in record.errors.values())
     assert all(str(items[int(name.split()[1])][1]) in str(error) for name, error in record.errors.items())
 
@@ -129,7 +123,7 @@ def test_only_neighbours_of_one_size_share_a_batch(tmp_path: Path, monkeypatch: 
 
 
 def test_large_images_come_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(pipeline, "BATCH_PIXELS", 2 * 20 * 30)
+    monkeypatch.setattr(many_images, "BATCH_PIXELS", 2 * 20 * 30)
     items = write_items(tmp_path, [SMALL, SMALL, SMALL, LARGE, LARGE])
     assert batch_sizes(build(batch_size=8), items, monkeypatch) == [2, 1, 1, 1]
 
@@ -144,7 +138,7 @@ def test_the_network_runs_in_the_callers_thread_and_results_are_handled_in_one_o
 
 
 def test_the_network_waits_for_a_writer_that_is_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(pipeline, "WAITING_BYTES", 1)
+    monkeypatch.setattr(many_images, "WAITING_BYTES", 1)
     segmenter, record, behind = build(batch_size=1), Record(), []
     started = iter(range(100))
     segmenter.network.register_forward_pre_hook(lambda *_: behind.append(next(started) - len(record.found)))
@@ -154,7 +148,7 @@ def test_the_network_waits_for_a_writer_that_is_behind(tmp_path: Path, monkeypat
     assert max(behind) <= 1  # only the result before may still be with the writer
 
 
-@pytest.mark.parametrize("place", ["handle", "failed", "advance"])
+@pytest.mark.parametrize("place", ["handle", "failed"])
 def test_an_error_of_the_caller_ends_the_work_and_is_raised(tmp_path: Path, place: str):
     record = Record()
 
@@ -162,7 +156,7 @@ def test_an_error_of_the_caller_ends_the_work_and_is_raised(tmp_path: Path, plac
         record.events.append(("refused", place))
         raise OSError("disk full")
 
-    calls = {"handle": record.handle, "failed": record.failed, "advance": record.advance, place: refuse}
+    calls = {"handle": record.handle, "failed": record.failed, place: refuse}
     items = write_items(tmp_path, ["missing", SMALL, SMALL, "missing", SMALL])
     with pytest.raises(OSError, match="disk full"):
         predict_many(build(), items, **calls)
@@ -190,5 +184,5 @@ def test_an_error_of_the_network_is_raised_and_leaves_no_thread(tmp_path: Path):
 
 def test_no_images():
     record = Record()
-    predict_many(build(), [], handle=record.handle, failed=record.failed, advance=record.advance)
+    predict_many(build(), [], handle=record.handle, failed=record.failed)
     assert record.events == []

@@ -8,7 +8,7 @@ from PIL import Image as PillowImage
 from tagseg.classes import ClassTable
 from tagseg.errors import DataError, TagsegError
 from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
-from tagseg.prediction import many_images as pipeline
+from tagseg.prediction import many_images
 from tagseg.prediction.many_images import predict_many
 from tagseg.prediction.result import Prediction
 from tagseg.prediction.segmenter import PredictionSettings, Segmenter
@@ -41,7 +41,6 @@ class Seen:
         self.errors: list[TagsegError] = []
         self.labels: list[int] = []
         self.threads: set[str] = set()
-        self.advanced = 0
 
     def handle(self, name, image, prediction) -> None:
         self.names.append(name)
@@ -52,9 +51,6 @@ class Seen:
     def fail(self, name, error) -> None:
         self.names.append(f"{name} failed")
         self.errors.append(error)
-
-    def advance(self) -> None:
-        self.advanced += 1
 
 
 def files(folder: Path, sizes: list[tuple[int, int]]) -> list[tuple[str, Path]]:
@@ -70,12 +66,11 @@ def files(folder: Path, sizes: list[tuple[int, int]]) -> list[tuple[str, Path]]:
 def test_order_batches_and_threads(tmp_path):
     sizes = [(4, 5)] * 6 + [(5, 4)] + [(4, 5)] * 2
     spy, seen = Spy(), Seen()
-    predict_many(spy, files(tmp_path, sizes), handle=seen.handle, failed=seen.fail, advance=seen.advance)
+    predict_many(spy, files(tmp_path, sizes), handle=seen.handle, failed=seen.fail)
     assert seen.names == [f"image {index}" for index in range(9)]
     assert seen.labels == list(range(9))
     assert [len(batch) for batch in spy.batches] == [4, 2, 1, 2]
     assert all(len(set(batch)) == 1 for batch in spy.batches)
-    assert seen.advanced == 9
     assert spy.threads == {threading.current_thread().name}
     assert len(seen.threads) == 1 and seen.threads.isdisjoint(spy.threads)
     assert spy.asked == {False}
@@ -87,11 +82,10 @@ def test_bad_files_are_told_in_their_place(tmp_path):
     items[3][1].write_bytes(items[3][1].read_bytes()[:-20])  # a whole header, and pixels that break off
     items[4][1].unlink()
     spy, seen = Spy(), Seen()
-    predict_many(spy, items, handle=seen.handle, failed=seen.fail, advance=seen.advance)
+    predict_many(spy, items, handle=seen.handle, failed=seen.fail)
     assert seen.names == ["image 0", "image 1 failed", "image 2", "image 3 failed", "image 4 failed"]
     assert [str(path) in error.problem for error, (_, path) in zip(seen.errors, items[1::2] + items[4:], strict=False)]
     assert all(isinstance(error, DataError) for error in seen.errors)
-    assert seen.advanced == 5
 
 
 def test_real_predictions(tmp_path):
@@ -145,7 +139,7 @@ def test_an_error_of_the_network_ends_the_work(tmp_path):
 
 def test_the_network_waits_for_a_slow_writer(tmp_path, monkeypatch):
     """With room for two results, the third prediction is not handed on before the first is written."""
-    monkeypatch.setattr(pipeline, "WAITING_BYTES", 2 * 4 * 5 * (3 + 1 + 4))
+    monkeypatch.setattr(many_images, "WAITING_BYTES", 2 * 4 * 5 * (3 + 1 + 4))
     spy, ahead, release = Spy(batch_size=1), [], threading.Event()
 
     def handle(name, image, prediction):
@@ -158,7 +152,7 @@ def test_the_network_waits_for_a_slow_writer(tmp_path, monkeypatch):
 
 
 def test_large_photographs_are_not_read_in_batches(tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "BATCH_PIXELS", 3 * 4 * 5)
+    monkeypatch.setattr(many_images, "BATCH_PIXELS", 3 * 4 * 5)
     spy, seen = Spy(batch_size=8), Seen()
     predict_many(spy, files(tmp_path, [(4, 5)] * 7), handle=seen.handle, failed=seen.fail)
     assert [len(batch) for batch in spy.batches] == [3, 3, 1]
@@ -167,8 +161,8 @@ def test_large_photographs_are_not_read_in_batches(tmp_path, monkeypatch):
 def test_few_images_are_held_in_memory(tmp_path, monkeypatch):
     """Reading is never more than two batches ahead of the network."""
     read, ahead = [], []
-    original = pipeline.read_image
-    monkeypatch.setattr(pipeline, "read_image", lambda path: read.append(path) or original(path))
+    original = many_images.read_image
+    monkeypatch.setattr(many_images, "read_image", lambda path: read.append(path) or original(path))
 
     class Slow(Spy):
         def predict_batch(self, images, *, probabilities=False):

@@ -6,11 +6,12 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from kit.label_files import write_all
 from PIL import Image as PillowImage
 from pycocotools.coco import COCO
 
 import tagseg
-from tagseg.artifacts.coco_file import write_coco
+from tagseg.artifacts.coco_file import coco_writer
 from tagseg.classes import ClassTable
 from tagseg.ops.overlay import overlay_labels
 from tagseg.report.colors import safe_color
@@ -109,7 +110,7 @@ class TestSegmenter:
     def test_coco_of_several_images_is_the_file_of_the_command_line(self, segmenter, segmenter_folder, tmp_path):
         loaded, small = tagseg.load(segmenter_folder, device="cpu"), np.ascontiguousarray(PHOTO[:40])
         items = [("a.png", loaded.predict(PHOTO).labels), ("b.png", loaded.predict(small).labels)]
-        write_coco(tmp_path / "wanted.json", items, CLASSES)
+        write_all(coco_writer(tmp_path / "wanted.json", CLASSES), items)
         answer = segmenter.send("/predict?format=coco", ("a.png", encoded()), ("b.png", encoded(small)))
         assert answer.body == (tmp_path / "wanted.json").read_bytes()
         (tmp_path / "found.json").write_bytes(answer.body)
