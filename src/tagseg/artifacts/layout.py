@@ -1,5 +1,6 @@
 """Where every file of a run folder lies: the only place that knows."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from tagseg.types import ImageRecord
@@ -18,6 +19,35 @@ STAGE_OUTPUTS = {
 
 PLAIN_FOLDER, FULL_FOLDER = "plain", "full"
 """Runs beside a run, inside its folder: plain CAM, and the upper bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingLayout:
+    """The paths of a training in the folder of its stage, besides what it leaves for the next stage.
+
+    Args:
+        root: the folder.
+
+    >>> TrainingLayout(Path("runs/demo/1_classifier")).curves.as_posix()
+    'runs/demo/1_classifier/curves.csv'
+    """
+
+    root: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """All that the next step depends on."""
+        return self.root / "checkpoint.safetensors"
+
+    @property
+    def curves(self) -> Path:
+        """Rows of step, name and value."""
+        return self.root / "curves.csv"
+
+    @property
+    def events(self) -> Path:
+        """The same for TensorBoard."""
+        return self.root / "tensorboard"
 
 
 class RunLayout:
@@ -75,7 +105,7 @@ class RunLayout:
 
     def curves(self, stage: str) -> Path:
         """Return the curves of a stage that trains, rows of step, name and value."""
-        return self.output(stage) / "curves.csv"
+        return TrainingLayout(self.output(stage)).curves
 
     @property
     def classifier_weights(self) -> Path:

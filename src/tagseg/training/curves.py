@@ -8,9 +8,8 @@ from types import TracebackType
 
 from torch.utils.tensorboard import SummaryWriter
 
+from tagseg.artifacts.layout import TrainingLayout
 from tagseg.system.atomic import atomic_write
-
-CSV_NAME = "curves.csv"
 
 
 class Curves:
@@ -24,7 +23,8 @@ class Curves:
     """
 
     def __init__(self, folder: Path, *, start_step: int) -> None:
-        self.path = folder / CSV_NAME
+        layout = TrainingLayout(folder)
+        self.path = layout.curves
         rows = [row for row in read_curves(self.path) if row[0] <= start_step] if self.path.exists() else []
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
@@ -33,7 +33,7 @@ class Curves:
         atomic_write(self.path, buffer.getvalue().encode())
         self._file = self.path.open("a", newline="", encoding="utf-8")
         self._writer = csv.writer(self._file, lineterminator="\n")
-        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=start_step + 1)
+        self._board = SummaryWriter(str(layout.events), purge_step=start_step + 1)
 
     def add(self, step: int, figures: Mapping[str, float]) -> None:
         """Add one point to each named curve."""

@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn, optim
 
 from tagseg.artifacts.checkpoint import join_tensors, load_latest_checkpoint, save_checkpoint, split_tensors
+from tagseg.artifacts.layout import TrainingLayout
 from tagseg.data.datasets import TrainingLoader
 from tagseg.errors import ArtifactError, TrainingError
 from tagseg.progress import Task
@@ -173,7 +174,7 @@ def save(fabric: Fabric, learner: Learner, folder: Path, *, step: int) -> None:
         tensors, layouts = {}, {}
         for name, part in _parts(learner):
             tensors[name], layouts[name] = split_tensors(part.state_dict())
-        path = checkpoint_path(folder)
+        path = TrainingLayout(folder).checkpoint
         save_checkpoint(path, tensors=tensors, state={"step": step, "layouts": layouts}, keep_previous=True)
     fabric.barrier()
 
@@ -187,7 +188,7 @@ def resume(learner: Learner, folder: Path) -> tuple[int, str]:
     Raises:
         ArtifactError: when checkpoints are there and none is whole, or they belong to other networks.
     """
-    checkpoint = load_latest_checkpoint(checkpoint_path(folder))
+    checkpoint = load_latest_checkpoint(TrainingLayout(folder).checkpoint)
     if checkpoint is None:
         return 0, ""
     for name, part in _parts(learner):
@@ -199,11 +200,6 @@ def resume(learner: Learner, folder: Path) -> tuple[int, str]:
                 help="choose another --out, or delete the stage's folder to train again",
             ) from error
     return int(checkpoint.state["step"]), checkpoint.warning
-
-
-def checkpoint_path(folder: Path) -> Path:
-    """Return where a training stage keeps its checkpoint."""
-    return folder / "checkpoint.safetensors"
 
 
 def _parts(learner: Learner) -> list[tuple[str, Any]]:

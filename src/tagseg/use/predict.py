@@ -136,7 +136,7 @@ def predict_files(
     segmenter = loaded.with_settings(replace(loaded.settings, **dict(choice.settings)))
     folder = OutputFolder(out, choice.formats)
     _keep_photographs(images, folder)
-    with folder_lock(out / ".lock"):
+    with folder_lock(folder.lock_path):
         remove_leftovers(out)
         record = open_record(folder, _describe(segmenter, choice), images=images, redo=choice.redo)
         missing = [image for image in images if not folder.is_done(image, since_ns=record["since_ns"])]

@@ -26,6 +26,11 @@ class OutputFolder:
     root: Path
     formats: tuple[str, ...]
 
+    @property
+    def lock_path(self) -> Path:
+        """Held by whoever writes into the folder."""
+        return self.root / ".lock"
+
     def mask(self, name: str) -> Path:
         """Return the palette mask of a photograph."""
         return self.root / f"{name}.png"

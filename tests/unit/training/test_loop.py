@@ -8,12 +8,13 @@ from lightning_fabric import Fabric
 from torch import nn, optim
 
 from tagseg.artifacts.checkpoint import load_checkpoint
+from tagseg.artifacts.layout import TrainingLayout
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.errors import ArtifactError, TrainingError
 from tagseg.losses.classification import ClassificationTerm
 from tagseg.training.classifier_step import ClassifierStep
 from tagseg.training.curves import read_curves
-from tagseg.training.loop import Learner, LoopSettings, Session, checkpoint_path, resume
+from tagseg.training.loop import Learner, LoopSettings, Session, resume
 from tagseg.training.loop import train as train_on
 from tagseg.training.step import StepLoss
 from tagseg.training.weight_average import WeightAverage
@@ -207,7 +208,7 @@ def test_a_killed_run_resumes_with_its_average(tmp_path, dies):
 
 def test_the_checkpoint_holds_the_average_beside_its_network(tmp_path):
     sitting = train(tmp_path, averaged=True)
-    tensors = load_checkpoint(checkpoint_path(tmp_path)).tensors
+    tensors = load_checkpoint(TrainingLayout(tmp_path).checkpoint).tensors
     assert set(tensors) == {"classifier", "classifier_optimizer", "classifier_average"}
     assert torch.equal(tensors["classifier_average"]["network.weight"], sitting.average.network.weight)
 

@@ -61,13 +61,12 @@ def run(context: StageContext) -> dict[str, Any]:
 
 def why_outdated(context: StageContext) -> str:
     """Return why a finished evaluation is to be done again, or an empty string."""
-    path = context.folder.scores_path
     try:
-        scores = read_scores(path)
+        scores = read_scores(context.folder.scores_path)
     except ArtifactError:
         scores = None
     if scores is None:
-        return f"{path.name} cannot be read"
+        return f"{context.folder.scores_path.name} cannot be read"
     if scores.format != SCORES_FORMAT:
         return f"its scores have format {scores.format}, and now {SCORES_FORMAT} with more in it"
     return ""
