@@ -15,16 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kit.serving import Client, form, running
+from kit.serving import Client, form, photo, running
 from PIL import Image as PillowImage
 
 from tagseg.serve.service import Service
-
-
-def photo(size: tuple[int, int] = (96, 72)) -> bytes:
-    file = BytesIO()
-    PillowImage.effect_noise(size, 80).convert("RGB").save(file, format="PNG")
-    return file.getvalue()
 
 
 def listing(*folders: Path) -> set[str]:
@@ -74,7 +68,7 @@ def leave_after_sending(client, name: str) -> None:
 
 class TestManyAtATime:
     def test_twenty_parallel_uploads_all_succeed(self, serving, full_run):
-        client, images = serving(full_run), [photo((80 + index, 64)) for index in range(20)]
+        client, images = serving(full_run), [photo(size=(80 + index, 64)) for index in range(20)]
         with ThreadPoolExecutor(20) as pool:
             answers = list(pool.map(lambda image: client.send("/predict", ("a.png", image)), images))
         assert [answer.status for answer in answers] == [200] * 20
@@ -95,7 +89,7 @@ class TestManyAtATime:
         with ThreadPoolExecutor(2) as pool:
             inside = [pool.submit(client.send, "/predict", ("a.png", photo())) for _ in range(2)]
             until(lambda: client.get("/health").json()["requests"] == 2)
-            answer = client.send("/predict", ("b.png", photo((900, 900))))
+            answer = client.send("/predict", ("b.png", photo(size=(900, 900))))
             gate.opened.set()
             assert [each.result().status for each in inside] == [200, 200]
         seconds = int(answer.headers["retry-after"])
