@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kit.processes import wait_until
 from kit.serving import Client, form, photo, running
 from PIL import Image as PillowImage
 
@@ -49,21 +49,13 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     made.opened.set()
 
 
-def until(condition) -> None:
-    for _ in range(500):
-        if condition():
-            return
-        time.sleep(0.02)
-    pytest.fail("it never came to that")
-
-
 def leave_after_sending(client, name: str) -> None:
     """Send a whole request and close the connection without waiting for its answer."""
     body, kind = form([(name, photo())], {})
     head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", client.port)) as connection:
         connection.sendall(head.encode() + body)
-        until(lambda: client.get("/health").json()["requests"] >= 2)
+        assert wait_until(lambda: client.get("/health").json()["requests"] >= 2)
 
 
 class TestManyAtATime:
@@ -88,7 +80,7 @@ class TestManyAtATime:
         client = serving(full_run, waiting=2)
         with ThreadPoolExecutor(2) as pool:
             inside = [pool.submit(client.send, "/predict", ("a.png", photo())) for _ in range(2)]
-            until(lambda: client.get("/health").json()["requests"] == 2)
+            assert wait_until(lambda: client.get("/health").json()["requests"] == 2)
             answer = client.send("/predict", ("b.png", photo(size=(900, 900))))
             gate.opened.set()
             assert [each.result().status for each in inside] == [200, 200]
@@ -109,7 +101,7 @@ class TestManyAtATime:
             "send fewer or smaller images, or fewer scales",
         )
         gate.opened.set()
-        until(lambda: client.send("/predict", ("a.png", photo())).status == 200)
+        assert wait_until(lambda: client.send("/predict", ("a.png", photo())).status == 200)
 
 
 class TestClientsThatLeave:
@@ -119,7 +111,7 @@ class TestClientsThatLeave:
             first = pool.submit(client.send, "/predict", ("first.png", photo()))
             assert gate.entered.wait(30)
             leave_after_sending(client, "left.png")
-            until(lambda: client.get("/health").json()["requests"] == 1)
+            assert wait_until(lambda: client.get("/health").json()["requests"] == 1)
             gate.opened.set()
             assert first.result().status == 200
         assert client.send("/predict", ("last.png", photo())).status == 200
@@ -132,7 +124,7 @@ class TestClientsThatLeave:
                 b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n"
                 b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\nContent-Disp"
             )
-        until(lambda: client.get("/health").json()["requests"] == 0)
+        assert wait_until(lambda: client.get("/health").json()["requests"] == 0)
         assert client.send("/predict", ("a.png", photo())).status == 200
 
 
