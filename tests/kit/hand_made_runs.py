@@ -9,7 +9,6 @@ from tagseg.artifacts.cam_file import write_cam
 from tagseg.artifacts.mask_file import write_confidence, write_mask
 from tagseg.classes import VOID
 from tagseg.data.layouts.folder import read_folder
-from tagseg.progress import SilentProgress
 from tagseg.recipe import make_recipe, to_toml
 
 NUM_IMAGES = 8
@@ -17,16 +16,6 @@ NUM_IMAGES = 8
 SIDE = 64
 
 SSC_SCORE, PLAIN_SCORE = 0.45, 0.15
-
-
-class Notes(SilentProgress):
-    """Keeps what a stage says."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 def make_run(root: Path, photos: Path, *settings: str, best: dict[str, float] | None = None) -> Path:

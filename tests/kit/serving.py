@@ -7,10 +7,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from PIL import Image as PillowImage
+
 CLASSES = ("cat", "dog", "red fox")
+
+
+def photo(kind: str = "PNG", size: tuple[int, int] = (48, 32)) -> bytes:
+    """Return a file of noise; `size` is (width, height)."""
+    file = BytesIO()
+    PillowImage.effect_noise(size, 80).convert("RGB").save(file, format=kind)
+    return file.getvalue()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from kit.contexts import stage_context
+from kit.heard import Heard
 from kit.small_run import small_recipe
 
 from tagseg.artifacts.cam_file import read_cam, write_cam
@@ -21,6 +22,7 @@ from tagseg.progress import SilentProgress
 from tagseg.refine.instances import InstanceSettings, find_instances
 from tagseg.stages import make_masks
 from tagseg.stages.context import StageContext
+from tagseg.stages.make_masks import objects as making_objects
 
 NUM_IMAGES, SIDE = 8, 64
 PLAIN = [f"{part}.enabled=false" for part in ("suppression", "reconstruction", "self_modulation")]
@@ -33,29 +35,6 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("photos")
     write_dataset(root, num_images=NUM_IMAGES, size=(SIDE, SIDE), seed=3)
     return root
-
-
-class Listener(SilentProgress):
-    """Keeps what a stage says."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.warnings: list[str] = []
-        self.stages: list[tuple[str, str, str]] = []
-        self.tasks: dict[str, tuple[int, int]] = {}
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-    def stage(self, name: str, status: str, detail: str) -> None:
-        self.stages.append((name, status, detail))
-
-    def task(self, title: str, *, total: int, done: int = 0, unit: str = "images"):
-        self.tasks[title] = (total, done)
-        return super().task(title, total=total, done=done, unit=unit)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +85,7 @@ def test_only_object_masks_that_are_not_there_are_made(
     lost, *kept = instance_files(run)
     content, times = lost.read_bytes(), [path.stat().st_mtime_ns for path in kept]
     lost.unlink()
-    folder, listener = RunFolder(run), Listener()
+    folder, listener = RunFolder(run), Heard()
     if interrupted:
         folder.mark_started("make_masks", folder.stage_status("make_masks").fingerprint)
     asked = []
@@ -115,7 +94,7 @@ def test_only_object_masks_that_are_not_there_are_made(
         asked.append(settings)
         return find_instances(*maps, settings=settings, **fields)
 
-    monkeypatch.setattr("tagseg.stages.make_masks.objects.find_instances", find)
+    monkeypatch.setattr(making_objects, "find_instances", find)
     recipe = small_recipe(photos, tmp_path / "cache", *QUICK, "masks.instances=true")
     run_pipeline(recipe, run, progress=listener)
     assert ("make_masks", *told) in listener.stages
@@ -130,7 +109,7 @@ def test_only_object_masks_that_are_not_there_are_made(
 def test_without_the_switch_no_object_is_looked_for(finished: Path, photos: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(finished, run)
-    told = Listener()
+    told = Heard()
     run_pipeline(small_recipe(photos, tmp_path / "cache", *QUICK), run, progress=told, redo=True)
     assert "Making object masks" not in told.tasks
     assert not (run / "4_masks" / "instances").exists()
@@ -138,12 +117,12 @@ def test_without_the_switch_no_object_is_looked_for(finished: Path, photos: Path
         np.testing.assert_array_equal(read_mask(run / "4_masks" / "labels" / path.name), read_mask(path))
 
 
-def made_by_hand(photos: Path, root: Path, steps: list[int], *settings: str) -> tuple[StageContext, Listener]:
+def made_by_hand(photos: Path, root: Path, steps: list[int], *settings: str) -> tuple[StageContext, Heard]:
     """Return a run before stage 4, without walk: maps are a row of scores in 1/255; the first image has no tag."""
     recipe = small_recipe(photos, root / "cache", *QUICK, "masks.refine=[]", *settings)
     split = read_folder(photos, masks=photos / "masks")
     split = replace(split, records=(replace(split.records[0], tags=()), *split.records[1:]))
-    told = Listener()
+    told = Heard()
     context = stage_context("make_masks", recipe, root / "run", split, split, progress=told)
     for record in split.records:
         cam = np.tile(np.asarray(steps, np.float32) / np.float32(255), (len(record.tags), 1, 1))

@@ -5,15 +5,16 @@ import io
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
+from subprocess import PIPE
 
 import numpy as np
 import pytest
 import torch
+from kit.command_line import exit_code
+from kit.processes import kill_when, python
 from PIL import Image
 from PIL import Image as PillowImage
 from pycocotools.coco import COCO
@@ -22,11 +23,11 @@ from tagseg.artifacts.mask_file import read_mask
 from tagseg.artifacts.probability_file import read_probabilities
 from tagseg.artifacts.segmenter_file import save_segmenter
 from tagseg.classes import ClassTable
-from tagseg.cli.main import app_main
 from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
 from tagseg.use.predict import FORMATS
 
 CLASSES = ClassTable(("cat", "dog"))
+TAGSEG = "from tagseg.cli.main import app_main; app_main()"
 SIZES = {"a.jpg": (40, 56), "deep/b.png": (33, 47), "deep/c.jpg": (40, 56), "d.jpg": (64, 30)}
 
 
@@ -57,10 +58,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def tagseg(*words: object) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        app_main([str(word) for word in words])
-    assert isinstance(stopped.value.code, int)
-    return stopped.value.code
+    return exit_code(*map(str, words))
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
@@ -281,10 +279,10 @@ def test_bad_files_are_skipped_and_named(segmenter, photos, tmp_path, capsys):
 
 
 def test_a_list_on_standard_input_is_read(segmenter, photos, tmp_path):
-    words = [sys.executable, "-m", "tagseg.cli.main", "predict", str(segmenter), "-", "--out", str(tmp_path / "masks")]
-    code = "import sys; from tagseg.cli.main import app_main; app_main(sys.argv[1:])"
     listed = f"{photos / 'a.jpg'}\n{photos / 'deep' / 'b.png'}\n"
-    subprocess.run([sys.executable, "-c", code, *words[3:]], input=listed, text=True, check=True, capture_output=True)
+    with python(TAGSEG, "predict", segmenter, "-", "--out", tmp_path / "masks", stdin=PIPE, stdout=PIPE) as process:
+        process.communicate(listed)
+        assert process.returncode == 0
     assert {path.name for path in (tmp_path / "masks").glob("*.png")} == {"a.png", "b.png"}
 
 
@@ -308,19 +306,7 @@ def test_kill_and_call_again_gives_what_one_call_gives(segmenter, photos, tmp_pa
     words = ["predict", str(segmenter), str(photos), "--format", "overlay,coco,csv", "--out"]
     tagseg(*words, tmp_path / "whole")
     out = tmp_path / "killed"
-    code = "import sys; from tagseg.cli.main import app_main; app_main(sys.argv[1:])"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *words, str(out)], stdout=subprocess.DEVNULL, start_new_session=True
-    )
-    try:
-        deadline = time.monotonic() + 200
-        while not list(out.glob("*.png")):
-            assert process.poll() is None, "it ended before it could be killed"
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    kill_when(lambda: list(out.glob("*.png")), TAGSEG, *words, out)
     assert not (out / "areas.csv").exists(), "killed too late"
     assert tagseg(*words, out) == 0
     assert files_below(out) == files_below(tmp_path / "whole")

@@ -1,46 +1,27 @@
 """The page of a run as it is made: after each stage, kill -9, skipped, deleted, older scores, two processes, beside."""
 
 import json
-import os
 import shutil
-import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from kit.small_run import NUM_IMAGES, run, small_recipe
+from kit.heard import Heard
+from kit.processes import python
+from kit.small_run import NUM_IMAGES, quick_recipe, run
 
 from tagseg.artifacts.run_scores import SCORES_FORMAT
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.pipeline import run_compared, run_pipeline
 from tagseg.progress import SilentProgress
-from tagseg.recipe import Recipe
 
 END = "</html>"
 
 
-class Listener(SilentProgress):
-    """Keeps what is said of stages."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[str, str, str]] = []
-        self.warnings: list[str] = []
-
-    def stage(self, name: str, status: str, detail: str) -> None:
-        self.told.append((name, status, detail))
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-    def of_report(self) -> list[tuple[str, str]]:
-        return [(status, detail) for name, status, detail in self.told if name == "report" and status != "done"]
-
-
-def quick_recipe(photos: Path, cache: Path, *settings: str) -> Recipe:
-    """Return the recipe of test_run with no walk, which is the longest of its stages."""
-    return small_recipe(photos, cache, "masks.refine=[]", "training.epochs=2", *settings)
+def of_report(heard: Heard) -> list[tuple[str, str]]:
+    """Return what was said of the stage that writes the page, but for its end."""
+    return [(status, detail) for name, status, detail in heard.stages if name == "report" and status != "done"]
 
 
 def page(root: Path) -> str:
@@ -75,8 +56,8 @@ def copy(finished, tmp_path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "run"))
 
 
-def again(root: Path, photos: Path, cache: Path, *settings: str) -> Listener:
-    progress = Listener()
+def again(root: Path, photos: Path, cache: Path, *settings: str) -> Heard:
+    progress = Heard()
     run_pipeline(quick_recipe(photos, cache, *settings), root, progress=progress)
     return progress
 
@@ -92,7 +73,7 @@ def test_the_page_is_there_after_each_stage_and_tells_how_far_the_run_is(photos,
     assert states == [False, True, True, True]
     assert "report" not in manifest_of(out)["stages"]  # a page of a run at work is no finished stage
     progress = again(out, photos, cache)
-    assert progress.of_report() == [("start", "never started")]
+    assert of_report(progress) == [("start", "never started")]
 
 
 def test_a_finished_run_tells_what_it_cost(finished):
@@ -113,20 +94,20 @@ def test_a_finished_run_tells_what_it_cost(finished):
 
 def test_a_second_run_skips_it_and_a_deleted_page_is_made_again(copy, photos, cache):
     before = page(copy)
-    assert again(copy, photos, cache).of_report() == [("skip", "done with the same inputs")]
+    assert of_report(again(copy, photos, cache)) == [("skip", "done with the same inputs")]
     assert page(copy) == before
     (copy / "report.html").unlink()
-    assert again(copy, photos, cache).of_report() == [("start", "report.html is gone")]
+    assert of_report(again(copy, photos, cache)) == [("start", "report.html is gone")]
     assert page(copy).rstrip().endswith(END)
 
 
 def test_a_stage_that_is_done_again_makes_it_again(copy, photos, cache):
     (copy / "4_masks" / "labels" / "000003.png").unlink()
-    assert again(copy, photos, cache).of_report() == [("start", "a stage before it was done again")]
+    assert of_report(again(copy, photos, cache)) == [("start", "a stage before it was done again")]
     (copy / "4_masks" / "labels" / "000003.png").unlink()
     run_pipeline(quick_recipe(photos, cache), copy, progress=SilentProgress(), only="make_masks")
-    assert again(copy, photos, cache).of_report() == [("start", "a stage before it was done again")]
-    found = again(copy, photos, cache, "evaluation.background_scores=[0.1, 0.2]").of_report()
+    assert of_report(again(copy, photos, cache)) == [("start", "a stage before it was done again")]
+    found = of_report(again(copy, photos, cache, "evaluation.background_scores=[0.1, 0.2]"))
     assert found == [("start", "its inputs changed")]
 
 
@@ -140,8 +121,8 @@ def test_scores_of_an_older_version_are_made_again(copy, photos, cache):
     (copy / "scores.json").write_text(json.dumps(old))
     progress = again(copy, photos, cache)
     reason = f"its scores have format 1, and now {SCORES_FORMAT} with more in it"
-    assert ("evaluate", "start", reason) in progress.told
-    assert progress.of_report() == [("start", "a stage before it was done again")]
+    assert ("evaluate", "start", reason) in progress.stages
+    assert of_report(progress) == [("start", "a stage before it was done again")]
     assert json.loads((copy / "scores.json").read_text()) == scores
 
 
@@ -159,18 +140,18 @@ def test_a_page_that_cannot_be_made_ends_no_run(copy, photos, cache):
     shutil.rmtree(copy / "4_masks")
     (copy / "report.html").unlink()
     (copy / "report.html").mkdir()  # in the way
-    progress = Listener()
+    progress = Heard()
     run_pipeline(quick_recipe(photos, cache), copy, progress=progress, only="make_masks")
     assert manifest_of(copy)["stages"]["make_masks"]["state"] == "done"
     (warning,) = progress.warnings
     assert warning.startswith("report.html shows an earlier state: ") and "could not be written" in warning
 
 
-SCRIPT = """
+DRAW_FOR_EVER = """
 import sys
 from pathlib import Path
-sys.path[:0] = [{folder!r}, {folder!r} + "/tests"]
-import tests.pipeline.test_report as test_report
+from kit.heard import Heard
+from kit.small_run import quick_recipe
 from tagseg.report import html
 from tagseg.pipeline import run_pipeline
 
@@ -180,12 +161,13 @@ def slowly(report, render=html.render_report):
     while True:  # until it is killed
         pass
 
-class Marker(test_report.Listener):
+class Marker(Heard):
     def stage(self, name, status, detail):
         if (name, status) == ("report", "start"):
             html.render_report = slowly
 
-run_pipeline(test_report.quick_recipe(Path({photos!r}), Path({cache!r})), Path({out!r}), progress=Marker())
+photos, cache, out = map(Path, sys.argv[1:])
+run_pipeline(quick_recipe(photos, cache), out, progress=Marker())
 """
 
 
@@ -199,26 +181,15 @@ def test_a_kill_while_it_is_made_leaves_the_old_page_or_none(copy, photos, cache
         (copy / "manifest.json").write_text(json.dumps(manifest))
     else:
         (copy / "report.html").unlink()
-    script = SCRIPT.format(folder=str(Path(__file__).parents[2]), photos=str(photos), cache=str(cache), out=str(copy))
-    process = subprocess.Popen(
-        [sys.executable, "-c", script],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
+    with python(DRAW_FOR_EVER, photos, cache, copy, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "drawing\n"
         time.sleep(0.2)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
     if there:
         assert (copy / "report.html").read_text() == "old"
     else:
         assert not (copy / "report.html").exists()
-    assert again(copy, photos, cache).of_report() == [("resume", "it was interrupted")]
+    assert of_report(again(copy, photos, cache)) == [("resume", "it was interrupted")]
     assert page(copy).rstrip().endswith(END)
 
 
@@ -232,19 +203,19 @@ def test_two_processes_write_it_once(copy, photos, cache):
 
 
 def test_runs_beside_it_come_onto_the_page_and_it_is_written_again_for_them_once(copy, photos, cache):
-    progress = Listener()
+    progress = Heard()
     recipe = quick_recipe(photos, cache)
     run_compared(recipe, copy, baseline=True, upper_bound=False, progress=progress)
-    assert progress.of_report() == [
+    assert of_report(progress) == [
         ("skip", "done with the same inputs"),
         ("start", "never started"),  # of plain CAM
         ("start", "the runs beside it have other scores"),
     ]
-    assert [told for told in progress.told if told[0] == "evaluate" and told[1] == "skip"] == [
+    assert [told for told in progress.stages if told[0] == "evaluate" and told[1] == "skip"] == [
         ("evaluate", "skip", "done with the same inputs")
     ]
     assert "plain CAM" in page(copy)
-    progress = Listener()
+    progress = Heard()
     run_compared(recipe, copy, baseline=True, upper_bound=False, progress=progress)
-    assert progress.of_report() == [("skip", "done with the same inputs")] * 2
-    assert again(copy, photos, cache).of_report() == [("skip", "done with the same inputs")]
+    assert of_report(progress) == [("skip", "done with the same inputs")] * 2
+    assert of_report(again(copy, photos, cache)) == [("skip", "done with the same inputs")]

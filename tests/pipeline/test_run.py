@@ -2,16 +2,13 @@
 
 import csv
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from kit.heard import Heard
+from kit.processes import kill_when
 from kit.small_run import NUM_IMAGES, run, small_recipe
 from PIL import Image
 
@@ -122,56 +119,24 @@ def test_loader_workers_change_nothing(reference, photos, tmp_path):
 
 
 def test_a_second_call_skips_every_stage_with_the_reason(reference, photos, tmp_path):
-    told = []
-
-    class Listener(SilentProgress):
-        def stage(self, name, status, detail):
-            told.append((name, status, detail))
-
+    heard = Heard()
     before = (reference / "1_classifier" / "classifier.safetensors").stat().st_mtime_ns
-    run_pipeline(small_recipe(photos, tmp_path / "cache"), reference, progress=Listener())
+    run_pipeline(small_recipe(photos, tmp_path / "cache"), reference, progress=heard)
     reason = "done with the same inputs"
     names = ("train_classifier", "extract_cams", "train_affinity", "make_masks", "evaluate", "report")
     off = [(name, "skip", "segmenter.enabled is false") for name in ("train_segmenter", "predict")]
     done = [(name, "skip", reason) for name in names]
-    assert told == [*done[:-2], *off, *done[-2:]]
+    assert heard.stages == [*done[:-2], *off, *done[-2:]]
     assert (reference / "1_classifier" / "classifier.safetensors").stat().st_mtime_ns == before
 
 
-SCRIPT = """
-import sys, time
+RUN = """
+import sys
 from pathlib import Path
-sys.path.insert(0, {folder!r})
-from kit.small_run import small_recipe
-from tagseg.progress import SilentProgress
-from tagseg.pipeline import run_pipeline
-
-class Marker(SilentProgress):
-    def task(self, title, **counts):
-        print("task", title, flush=True)
-        return super().task(title, **counts)
-
-recipe = small_recipe(Path({photos!r}), Path({cache!r}))
-run_pipeline(recipe, Path({out!r}), progress=Marker())
+from kit.small_run import run, small_recipe
+photos, cache, out = map(Path, sys.argv[1:])
+run(small_recipe(photos, cache), out)
 """
-
-
-def kill_when(ready, photos: Path, cache: Path, out: Path) -> None:
-    """Start the run in a process of its own and kill -9 it and its children as soon as ``ready`` says so."""
-    script = SCRIPT.format(folder=str(Path(__file__).parents[1]), photos=str(photos), cache=str(cache), out=str(out))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], env=environment, stdout=subprocess.DEVNULL, start_new_session=True
-    )
-    try:
-        deadline = time.monotonic() + 200
-        while not ready():
-            assert process.poll() is None, "the run ended before it could be killed"
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 @pytest.mark.parametrize(
@@ -189,7 +154,8 @@ def kill_when(ready, photos: Path, cache: Path, out: Path) -> None:
     ],
 )
 def test_kill_and_run_again_equals_a_run_that_was_not_killed(reference, photos, tmp_path, where, pattern, count):
-    kill_when(lambda: len(list(tmp_path.glob(pattern))) >= count, photos, tmp_path / "cache", tmp_path / "run")
+    places = photos, tmp_path / "cache", tmp_path / "run"
+    kill_when(lambda: len(list(tmp_path.glob(pattern))) >= count, RUN, *places)
     assert not (tmp_path / "run" / "scores.json").exists(), f"killed too late for {where}"
     run(small_recipe(photos, tmp_path / "cache"), tmp_path / "run")
     assert_same_run(reference, tmp_path / "run")
@@ -284,15 +250,10 @@ def test_a_deleted_file_of_a_finished_stage_is_made_again(reference, photos, tmp
     gone = [out / "2_cams" / "000003.npz", out / "4_masks" / "labels" / "000005.png"]
     for path in gone:
         path.unlink()
-    told = []
-
-    class Listener(SilentProgress):
-        def stage(self, name, status, detail):
-            told.append((name, status, detail))
-
-    run_pipeline(small_recipe(photos, tmp_path / "cache"), out, progress=Listener())
-    assert ("extract_cams", "start", "1 of its files are gone") in told
-    assert ("make_masks", "start", "1 of its files are gone") in told
+    heard = Heard()
+    run_pipeline(small_recipe(photos, tmp_path / "cache"), out, progress=heard)
+    assert ("extract_cams", "start", "1 of its files are gone") in heard.stages
+    assert ("make_masks", "start", "1 of its files are gone") in heard.stages
     assert_same_run(reference, out)
 
 

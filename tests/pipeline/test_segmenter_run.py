@@ -1,17 +1,14 @@
 """Stages 5 and 6 on a small drawn data set: every strategy, kill -9 and resume, two processes, the upper bound."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from kit.processes import kill_when
+from kit.small_segmenter_run import run, small_recipe
 from lightning_fabric import Fabric
 from safetensors.numpy import load_file
 
@@ -22,12 +19,11 @@ from tagseg.assemble.segmenter import max_side
 from tagseg.cli.tables import comparison_sentences, score_rows
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.errors import ArtifactError, DataError, ModelError, RecipeError
-from tagseg.pipeline import run_compared, run_pipeline
+from tagseg.pipeline import run_compared
 from tagseg.pipeline.rehearsal import rehearse
 from tagseg.pipeline.run_inputs import RunInputs
 from tagseg.pipeline.screening import load_splits
 from tagseg.progress import SilentProgress
-from tagseg.recipe import Recipe, make_recipe
 
 NUM_IMAGES, NUM_TESTED = 8, 5
 STRATEGIES = ("confident", "all", "cotrain", "consistency")
@@ -39,51 +35,6 @@ def photos(tmp_path_factory) -> Path:
     write_dataset(root / "learn", num_images=NUM_IMAGES, size=(64, 64), seed=3)
     write_dataset(root / "test", num_images=NUM_TESTED, size=(64, 64), seed=3, first_index=NUM_IMAGES)
     return root
-
-
-def small_recipe(root: Path, *overrides: str) -> Recipe:
-    return make_recipe(
-        {
-            "name": "small",
-            "data": {"format": "folder", "root": str(root / "learn"), "test_root": str(root / "test")},
-            "classifier": {"backbone": "test_resnet", "weights": "random", "frozen_stages": 0, "batch_norm": "train"},
-            "suppression": {"enabled": False},
-            "reconstruction": {"enabled": False},
-            "self_modulation": {"enabled": False},
-            "training": {
-                "epochs": 2,
-                "batch_size": 4,
-                "crop_size_px": 64,
-                "long_side_px": [48, 80],
-                "optimizer": "adamw",
-                "lr": 2e-2,
-                "head_lr_factor": 1.0,
-                "validation_images": 0,
-            },
-            "cams": {"scales": [1.0], "flip": False},
-            "masks": {"refine": [], "background_rule": "auto"},
-            "segmenter": {
-                "decoder_channels": 16,
-                "epochs": 3,
-                "batch_size": 4,
-                "crop_size_px": 64,
-                "long_side_px": [48, 80],
-                "optimizer": "adamw",
-                "lr": 3e-3,
-                "head_lr_factor": 1.0,
-                "checkpoint_every_steps": 1,
-                "min_probability": 0.2,
-                "ema_decay": 0.5,
-                "validation_images": 2,
-            },
-            "engine": {"accelerator": "cpu", "threads": 1},
-        },
-        list(overrides),
-    )
-
-
-def run(recipe: Recipe, out: Path, **options):
-    return run_pipeline(recipe, out, progress=SilentProgress(), **options)
 
 
 @pytest.fixture(scope="module")
@@ -223,39 +174,24 @@ def test_balanced_labels_change_what_is_learned(reference, made_masks, photos):
     assert any((array != weights(reference)[name]).any() for name, array in weights(made_masks).items())
 
 
-SCRIPT = """
+RUN = """
 import sys
 from pathlib import Path
-sys.path[:0] = [{folder!r}, {folder!r} + "/tests"]
-import tests.pipeline.test_segmenter_run as here
-here.run(here.small_recipe(Path({photos!r}), *{overrides!r}), Path({out!r}), redo=True)
+from kit.small_segmenter_run import run, small_recipe
+photos, out, override = sys.argv[1:]
+run(small_recipe(Path(photos), override), Path(out), redo=True)
 """
-
-
-def kill_when(ready, photos: Path, out: Path, *overrides: str) -> None:
-    """Start the run in a process of its own and kill -9 it as soon as ``ready`` says so."""
-    words = {"folder": str(Path(__file__).parents[2]), "photos": str(photos), "out": str(out), "overrides": overrides}
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT.format(**words)], env=environment, start_new_session=True)
-    try:
-        deadline = time.monotonic() + 200
-        while not ready():
-            assert process.poll() is None, "the run ended before it could be killed"
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 @pytest.mark.parametrize("strategy", ["confident", "cotrain", "consistency"])
 def test_kill_in_training_and_run_again_equals_a_run_that_was_not_killed(photos, made_masks, tmp_path, strategy):
     whole = tmp_path / "whole"
     shutil.copytree(made_masks, whole)
-    recipe = small_recipe(photos, f"segmenter.strategy={strategy}")
+    chosen = f"segmenter.strategy={strategy}"
+    recipe = small_recipe(photos, chosen)
     run(recipe, whole, redo=True)
     folder = made_masks / "5_segmenter"
-    kill_when((folder / "checkpoint.previous.safetensors").exists, photos, made_masks, f"segmenter.strategy={strategy}")
+    kill_when((folder / "checkpoint.previous.safetensors").exists, RUN, photos, made_masks, chosen)
     assert not (folder / "segmenter.json").exists(), "killed too late"
     run(recipe, made_masks)
     assert_same_segmenter(whole, made_masks)
@@ -265,7 +201,7 @@ def test_kill_in_prediction_and_run_again_equals_a_run_that_was_not_killed(refer
     folder = made_masks / "6_predictions" / "labels"
     # One image a batch: with one batch for all there is hardly a moment between the first file and the last.
     alone = "prediction.batch_size=1"
-    kill_when(lambda: len(list(folder.glob("*.png"))) >= 1, photos, made_masks, alone)
+    kill_when(lambda: len(list(folder.glob("*.png"))) >= 1, RUN, photos, made_masks, alone)
     assert json.loads((made_masks / "manifest.json").read_text())["stages"]["predict"]["state"] == "started"
     run(small_recipe(photos, alone), made_masks)
     assert len(predictions(made_masks)) == NUM_TESTED

@@ -3,10 +3,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from kit.processes import wait_until
 
 from tagseg import errors
 from tagseg.artifacts.run_folder import STAGE_OUTPUTS, RunFolder, describe_environment, fingerprint
@@ -188,9 +188,7 @@ while True:
     count += 1
 """
     process = subprocess.Popen([sys.executable, "-c", script])
-    deadline = time.monotonic() + 60
-    while run.read_manifest().get("count", 0) < 3 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: run.read_manifest().get("count", 0) >= 3, every_s=0.01)
     process.kill()
     process.wait()
     manifest = run.read_manifest()

@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from kit.heard import Heard
+from kit.processes import is_running, wait_until
 from PIL import Image
 
 from tagseg.data import superpixel_cache
@@ -18,7 +19,6 @@ from tagseg.data.drawn_pictures import generate_image
 from tagseg.data.superpixel_cache import SuperpixelCache, SuperpixelSettings
 from tagseg.data.superpixels import compute_regions
 from tagseg.errors import DataError
-from tagseg.progress import SilentProgress
 from tagseg.types import ImageRecord
 
 FEW = SuperpixelSettings(max_regions=8)
@@ -136,15 +136,9 @@ def test_progress_counts_what_is_done_and_what_is_to_do(tmp_path: Path) -> None:
     some = records(tmp_path / "images", 4)
     cache = SuperpixelCache(tmp_path / "cache", FEW)
     cache.compute_missing(some[:1])
-    seen: list[tuple[str, int, int]] = []
-
-    class Recorder(SilentProgress):
-        def task(self, title: str, *, total: int, done: int = 0, unit: str = "images"):
-            seen.append((title, total, done))
-            return super().task(title, total=total, done=done, unit=unit)
-
-    cache.compute_missing(some, progress=Recorder())
-    assert seen == [("Computing superpixels", 4, 1)]
+    heard = Heard()
+    cache.compute_missing(some, progress=heard)
+    assert heard.tasks == {"Computing superpixels": (4, 1)}
 
 
 def test_an_unwritable_cache_is_an_error(tmp_path: Path) -> None:
@@ -180,20 +174,6 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def wait_until(condition, seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.02)
-
-
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the process table of Linux")
 def test_killed_and_run_again_equals_an_uninterrupted_run(tmp_path: Path) -> None:
     count = superpixel_cache.IN_PROCESS + 28
@@ -205,11 +185,11 @@ def test_killed_and_run_again_equals_an_uninterrupted_run(tmp_path: Path) -> Non
     script.write_text(SCRIPT)
     broken = SuperpixelCache(tmp_path / "broken", FEW)
     process = subprocess.Popen([sys.executable, str(script), str(tmp_path / "images"), str(tmp_path / "broken")])
-    wait_until(lambda: contents(broken.folder))
+    assert wait_until(lambda: contents(broken.folder), every_s=0.02)
     workers = children_of(process.pid)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    wait_until(lambda: not any(is_running(worker) for worker in workers))
+    assert wait_until(lambda: not any(is_running(worker) for worker in workers), every_s=0.02)
     halfway = contents(broken.folder)
     assert 0 < len(halfway) < count, "killed neither before the first nor after the last image"
     assert halfway.items() <= contents(whole.folder).items(), "every file that is there is whole"

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from kit.heard import Heard
 from lightning_fabric import Fabric
 
 from tagseg.artifacts.run_folder import RunFolder
 from tagseg.errors import ArtifactError
 from tagseg.pipeline import cost as here
 from tagseg.pipeline.cost import StageCost, noting_progress
-from tagseg.progress import SilentProgress
 
 
 class Clock:
@@ -21,22 +21,6 @@ class Clock:
 
     def monotonic(self) -> float:
         return self.now_s
-
-
-class Heard(SilentProgress):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[str, ...]] = []
-
-    def stage(self, name: str, status: str, detail: str) -> None:
-        self.told.append((name, status, detail))
-
-    def note(self, text: str) -> None:
-        self.told.append(("note", text))
-
-    def warn(self, text: str) -> None:
-        self.told.append(("warn", text))
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kit.hand_made_runs import NUM_IMAGES, PLAIN_SCORE, SIDE, SSC_SCORE, Notes, add_masks, ids_of, make_run
+from kit.hand_made_runs import NUM_IMAGES, PLAIN_SCORE, SIDE, SSC_SCORE, add_masks, ids_of, make_run
+from kit.heard import Heard
 from PIL import Image
 
 from tagseg.artifacts.cam_file import read_cam, write_cam
@@ -90,7 +91,7 @@ def test_runs_stand_side_by_side_kind_by_kind(plain, ssc, panels, tmp_path) -> N
 
 
 def test_seeds_are_cut_at_the_best_score_of_their_own_kind_of_maps(plain, ssc, panels, tmp_path) -> None:
-    progress = Notes()
+    progress = Heard()
     write_figure([plain, ssc], tmp_path / "a.png", choice=FigureChoice(count=1), progress=progress)
     assert progress.notes == [
         f"plain CAM ({plain}): seeds from the network's maps above 0.15 [best of its sweep]",
@@ -99,7 +100,7 @@ def test_seeds_are_cut_at_the_best_score_of_their_own_kind_of_maps(plain, ssc, p
 
 
 def test_a_background_score_that_is_asked_for_wins(plain, panels, tmp_path) -> None:
-    progress, choice = Notes(), FigureChoice(count=1, columns=("seed",), background_score=1.0)
+    progress, choice = Heard(), FigureChoice(count=1, columns=("seed",), background_score=1.0)
     (shown,) = write_figure([plain], tmp_path / "a.png", choice=choice, progress=progress)
     assert progress.notes == [f"plain CAM ({plain}): seeds from the network's maps above 1.00 [asked for]"]
     assert panels[0][2] == []  # nothing exceeds 1, so there is no class to name
@@ -108,7 +109,7 @@ def test_a_background_score_that_is_asked_for_wins(plain, panels, tmp_path) -> N
 
 def test_a_run_without_scores_takes_the_score_of_its_recipe(photos, panels, tmp_path) -> None:
     bare = make_run(tmp_path / "bare", photos, "evaluation.background_score=0.35")
-    progress = Notes()
+    progress = Heard()
     write_figure([bare], tmp_path / "a.png", choice=FigureChoice(count=1), progress=progress)
     (bare / "scores.json").write_text('{"seeds": null}')
     write_figure([bare], tmp_path / "a.png", choice=FigureChoice(count=1), progress=progress)
@@ -312,7 +313,7 @@ def test_cells_without_maps_or_predictions_are_empty_and_named(photos, unseen, p
     split = read_folder(unseen, masks=unseen / "masks")
     predict(run, split.records[:1])
     train, predicted, other = ids_of(run)[0], *(f"test:{record.image_id}" for record in split.records[:2])
-    progress, choice = Notes(), FigureChoice((train, predicted, other), columns=("image", "cam", "seed", "prediction"))
+    progress, choice = Heard(), FigureChoice((train, predicted, other), columns=("image", "cam", "seed", "prediction"))
     write_figure([run], tmp_path / "a.png", choice=choice, progress=progress)
     ((_, rows, _),) = panels
     there = [[cell is not None for cell in row.images] for row in rows]

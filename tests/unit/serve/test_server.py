@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -15,16 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kit.serving import Client, form, running
+from kit.processes import wait_until
+from kit.serving import Client, form, photo, running
 from PIL import Image as PillowImage
 
 from tagseg.serve.service import Service
-
-
-def photo(size: tuple[int, int] = (96, 72)) -> bytes:
-    file = BytesIO()
-    PillowImage.effect_noise(size, 80).convert("RGB").save(file, format="PNG")
-    return file.getvalue()
 
 
 def listing(*folders: Path) -> set[str]:
@@ -55,26 +49,18 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     made.opened.set()
 
 
-def until(condition) -> None:
-    for _ in range(500):
-        if condition():
-            return
-        time.sleep(0.02)
-    pytest.fail("it never came to that")
-
-
 def leave_after_sending(client, name: str) -> None:
     """Send a whole request and close the connection without waiting for its answer."""
     body, kind = form([(name, photo())], {})
     head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", client.port)) as connection:
         connection.sendall(head.encode() + body)
-        until(lambda: client.get("/health").json()["requests"] >= 2)
+        assert wait_until(lambda: client.get("/health").json()["requests"] >= 2)
 
 
 class TestManyAtATime:
     def test_twenty_parallel_uploads_all_succeed(self, serving, full_run):
-        client, images = serving(full_run), [photo((80 + index, 64)) for index in range(20)]
+        client, images = serving(full_run), [photo(size=(80 + index, 64)) for index in range(20)]
         with ThreadPoolExecutor(20) as pool:
             answers = list(pool.map(lambda image: client.send("/predict", ("a.png", image)), images))
         assert [answer.status for answer in answers] == [200] * 20
@@ -94,8 +80,8 @@ class TestManyAtATime:
         client = serving(full_run, waiting=2)
         with ThreadPoolExecutor(2) as pool:
             inside = [pool.submit(client.send, "/predict", ("a.png", photo())) for _ in range(2)]
-            until(lambda: client.get("/health").json()["requests"] == 2)
-            answer = client.send("/predict", ("b.png", photo((900, 900))))
+            assert wait_until(lambda: client.get("/health").json()["requests"] == 2)
+            answer = client.send("/predict", ("b.png", photo(size=(900, 900))))
             gate.opened.set()
             assert [each.result().status for each in inside] == [200, 200]
         seconds = int(answer.headers["retry-after"])
@@ -115,7 +101,7 @@ class TestManyAtATime:
             "send fewer or smaller images, or fewer scales",
         )
         gate.opened.set()
-        until(lambda: client.send("/predict", ("a.png", photo())).status == 200)
+        assert wait_until(lambda: client.send("/predict", ("a.png", photo())).status == 200)
 
 
 class TestClientsThatLeave:
@@ -125,7 +111,7 @@ class TestClientsThatLeave:
             first = pool.submit(client.send, "/predict", ("first.png", photo()))
             assert gate.entered.wait(30)
             leave_after_sending(client, "left.png")
-            until(lambda: client.get("/health").json()["requests"] == 1)
+            assert wait_until(lambda: client.get("/health").json()["requests"] == 1)
             gate.opened.set()
             assert first.result().status == 200
         assert client.send("/predict", ("last.png", photo())).status == 200
@@ -138,7 +124,7 @@ class TestClientsThatLeave:
                 b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n"
                 b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\nContent-Disp"
             )
-        until(lambda: client.get("/health").json()["requests"] == 0)
+        assert wait_until(lambda: client.get("/health").json()["requests"] == 0)
         assert client.send("/predict", ("a.png", photo())).status == 200
 
 

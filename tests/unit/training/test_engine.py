@@ -1,21 +1,18 @@
 """Devices, threads and processes: what is chosen, why, and what comes back from spawned processes."""
 
-import atexit
 import os
 import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from kit.processes import is_running, python, wait_until
+from kit.spawned_work import TWO_PROCESSES, fail_in_rank_1, note_group_at_exit, report
+from lightning_fabric import Fabric
 from torch.multiprocessing.spawn import ProcessExitedException
 
 from tagseg.errors import DataError, DeviceError
 from tagseg.training.engine import EngineSettings, choose_accelerator, launch, started_by_launcher, thread_count
-
-TWO_PROCESSES = EngineSettings(accelerator="cpu", devices=2, threads=1)
 
 
 @pytest.fixture
@@ -35,23 +32,6 @@ def own_threads():
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
-
-
-# Spawned processes find their work by its name, so it stands at the top of a module.
-def report(fabric, offset: int) -> tuple[int, int, int, int]:
-    total = fabric.all_reduce(torch.tensor(float(fabric.global_rank + offset)), reduce_op="sum")
-    return fabric.global_rank, fabric.world_size, int(total), torch.get_num_threads()
-
-
-def note_group_at_exit(fabric, folder: Path) -> None:
-    path = folder / f"{fabric.global_rank}.txt"
-    atexit.register(lambda: path.write_text(str(torch.distributed.is_initialized())))
-
-
-def fail_in_rank_1(fabric, path: str) -> None:
-    if fabric.global_rank == 1:
-        raise DataError(f"{path}: image can be decoded, got 0 bytes", help="replace the file")
-    fabric.barrier()
 
 
 @pytest.mark.parametrize(
@@ -145,48 +125,26 @@ def test_a_process_that_dies_without_a_word_is_a_device_error(monkeypatch):
     def die(*args: object) -> None:
         raise ProcessExitedException("process 1 terminated with exit code 9", error_index=1, error_pid=7, exit_code=9)
 
-    monkeypatch.setattr("tagseg.training.engine.Fabric.launch", die)
+    monkeypatch.setattr(Fabric, "launch", die)
     with pytest.raises(DeviceError, match="process 1 terminated with exit code 9"):
         launch(TWO_PROCESSES, report, 0)
 
 
-def wait_for_ever(fabric, folder: Path) -> None:
-    (folder / f"{os.getpid()}.txt").touch()
-    time.sleep(300)
+WAITING = """
+import sys
+from pathlib import Path
+from kit.spawned_work import TWO_PROCESSES, wait_for_ever
+from tagseg.training.engine import launch
+if __name__ == "__main__":
+    launch(TWO_PROCESSES, wait_for_ever, Path(sys.argv[1]))
+"""
 
 
 def test_processes_end_with_the_one_that_spawned_them(tmp_path: Path) -> None:
-    code = f"""
-import sys
-from pathlib import Path
-sys.path.insert(0, {str(Path(__file__).parents[3])!r})
-import tests.unit.training.test_engine as test_engine
-if __name__ == "__main__":
-    test_engine.launch(test_engine.TWO_PROCESSES, test_engine.wait_for_ever, Path({str(tmp_path)!r}))
-"""
-    parent = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
-    try:
+    with python(WAITING, tmp_path, stderr=subprocess.DEVNULL) as parent:
         started = wait_until(lambda: len(list(tmp_path.glob("*.txt"))) == 2)
-    finally:
-        parent.kill()
+        parent.kill()  # alone: its children are to notice
         parent.wait()
-    assert started
-    children = [int(path.stem) for path in tmp_path.glob("*.txt")]
-    assert wait_until(lambda: not any(is_running(child) for child in children))
-
-
-def wait_until(happened: Callable[[], bool], *, seconds: float = 200) -> bool:
-    deadline = time.monotonic() + seconds
-    while not happened() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return happened()
-
-
-def is_running(process: int) -> bool:
-    """Whether it works; one that ended and whose end nobody has asked for (a zombie) does not."""
-    try:
-        os.kill(process, 0)
-        state = Path(f"/proc/{process}/stat")
-        return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
-    except (OSError, ValueError):
-        return False
+        assert started
+        children = [int(path.stem) for path in tmp_path.glob("*.txt")]
+        assert wait_until(lambda: not any(is_running(child) for child in children))

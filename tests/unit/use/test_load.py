@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from kit.heard import Heard
 from PIL import Image
 
 from tagseg.artifacts.onnx_file import OnnxCheck
@@ -24,19 +25,6 @@ from tagseg.use.export import export_segmenter
 from tagseg.use.load import find_segmenter, load
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
-
-
-class Heard(SilentProgress):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.notes, self.warnings = list[str](), list[str]()
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
 
 
 def save(folder: Path, **prediction: Any) -> Path:

@@ -1,0 +1,58 @@
+"""Processes of Python that tests start, wait for and kill."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+TESTS = Path(__file__).resolve().parents[1]
+
+
+def wait_until(happened: Callable[[], object], *, seconds: float = 200, every_s: float = 0.05) -> bool:
+    """Ask again and again, and return whether it happened in time."""
+    deadline = time.monotonic() + seconds
+    while not happened() and time.monotonic() < deadline:
+        time.sleep(every_s)
+    return bool(happened())
+
+
+def is_running(process: int) -> bool:
+    """Whether it works; one that ended and whose end nobody has asked for (a zombie) does not."""
+    try:
+        os.kill(process, 0)
+        state = Path(f"/proc/{process}/stat")
+        return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+    except (OSError, ValueError):
+        return False
+
+
+@contextmanager
+def python(code: str, *words: object, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """Run code that may import `kit`, and kill -9 its process and the children of it when the block ends.
+
+    Args:
+        code: what `python -c` gets.
+        words: its `sys.argv[1:]`.
+        options: of `subprocess.Popen`.
+    """
+    paths = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
+    command = [sys.executable, "-c", code, *map(str, words)]
+    with subprocess.Popen(command, env=environment, text=True, start_new_session=True, **options) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):  # when all of them have ended
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def kill_when(ready: Callable[[], object], code: str, *words: object) -> None:
+    """Run code in a process of its own and kill -9 it and its children as soon as `ready` says so."""
+    with python(code, *words, stdout=subprocess.DEVNULL) as process:
+        assert wait_until(lambda: ready() or process.poll() is not None, every_s=0.001), "nothing happened"
+        assert process.poll() is None, "it ended before it could be killed"
