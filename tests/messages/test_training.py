@@ -9,7 +9,8 @@ from torch.multiprocessing.spawn import ProcessExitedException
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.errors import ArtifactError, DeviceError, TrainingError
 from tagseg.progress import SilentTask
-from tagseg.training.engine import EngineSettings, choose_accelerator, launch
+from tagseg.training.accelerator import choose_accelerator
+from tagseg.training.engine import EngineSettings, launch
 from tagseg.training.loop import Learner, LoopSettings, Session, resume, save, train
 from tagseg.training.objective import Objective, classifier_gradients
 

@@ -13,20 +13,9 @@ import torch
 from torch.multiprocessing.spawn import ProcessExitedException
 
 from tagseg.errors import DataError, DeviceError
-from tagseg.training.engine import EngineSettings, choose_accelerator, launch, started_by_launcher, thread_count
+from tagseg.training.engine import EngineSettings, launch, started_by_launcher, thread_count
 
 TWO_PROCESSES = EngineSettings(accelerator="cpu", devices=2, threads=1)
-
-
-@pytest.fixture
-def machine(monkeypatch):
-    """Return a function that pretends which devices the machine has."""
-
-    def pretend(*, cuda: bool = False, mps: bool = False) -> None:
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-
-    return pretend
 
 
 @pytest.fixture(autouse=True)
@@ -52,32 +41,6 @@ def fail_in_rank_1(fabric, path: str) -> None:
     if fabric.global_rank == 1:
         raise DataError(f"{path}: image can be decoded, got 0 bytes", help="replace the file")
     fabric.barrier()
-
-
-@pytest.mark.parametrize(
-    ("devices", "chosen", "reason"),
-    [
-        ({"cuda": True, "mps": True}, "cuda", "auto: a CUDA device is available"),
-        ({"mps": True}, "mps", "auto: Apple's GPU is available and no CUDA device"),
-        ({}, "cpu", "auto: neither a CUDA device nor Apple's GPU is available"),
-    ],
-)
-def test_auto_takes_the_best_device_and_says_why(machine, devices, chosen, reason):
-    machine(**devices)
-    assert choose_accelerator("auto") == (chosen, reason)
-
-
-@pytest.mark.parametrize("accelerator", ["cpu", "cuda", "mps"])
-def test_a_named_accelerator_is_taken_when_it_is_there(machine, accelerator):
-    machine(cuda=True, mps=True)
-    assert choose_accelerator(accelerator) == (accelerator, "asked for")
-
-
-@pytest.mark.parametrize("accelerator", ["cuda", "mps"])
-def test_a_named_accelerator_that_is_not_there_is_no_silent_fallback(machine, accelerator):
-    machine()
-    with pytest.raises(DeviceError):
-        choose_accelerator(accelerator)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tagseg.artifacts.onnx_file import OnnxCheck
 from tagseg.artifacts.run_folder import RunFolder
 from tagseg.artifacts.segmenter_file import load_segmenter, save_segmenter
 from tagseg.artifacts.settings_file import write_prediction_settings
-from tagseg.assemble.segmenter import prediction_settings
+from tagseg.assemble.prediction import prediction_settings
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError
 from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
@@ -77,7 +77,7 @@ def test_a_home_folder_is_understood(run: RunFolder, monkeypatch: pytest.MonkeyP
 def test_a_local_folder_wins_over_a_name_on_the_hub(
     run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tagseg.use.load.load_from_hub", lambda *args, **options: pytest.fail("asked"))
+    monkeypatch.setattr("tagseg.use.hub.load_from_hub", lambda *args, **options: pytest.fail("asked"))
     save(tmp_path / "owner" / "name")
     monkeypatch.chdir(tmp_path)
     assert find_segmenter("owner/name") == Path("owner/name")
@@ -90,7 +90,7 @@ def test_a_name_that_is_no_path_goes_to_the_hub_with_its_revision(monkeypatch: p
         asked.append((repo_id, revision))
         return Path("fetched")
 
-    monkeypatch.setattr("tagseg.use.load.load_from_hub", fetch)
+    monkeypatch.setattr("tagseg.use.hub.load_from_hub", fetch)
     assert find_segmenter("owner/name_1.x", revision="v1") == Path("fetched")
     assert asked == [("owner/name_1.x", "v1")]
 
@@ -99,7 +99,7 @@ def test_a_name_that_is_no_path_goes_to_the_hub_with_its_revision(monkeypatch: p
     "source", ["a/b/c", "./owner/name", "/owner/name", "name", "../name", "owner/name/", Path("a/b")]
 )
 def test_what_looks_like_a_path_never_reaches_the_hub(source: str | Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tagseg.use.load.load_from_hub", lambda *args, **options: pytest.fail("asked"))
+    monkeypatch.setattr("tagseg.use.hub.load_from_hub", lambda *args, **options: pytest.fail("asked"))
     with pytest.raises(ArtifactError, match="got no such path"):
         find_segmenter(source)
 
