@@ -10,8 +10,9 @@ from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.errors import ArtifactError, DeviceError, TrainingError
 from tagseg.losses.classification import ClassificationTerm
 from tagseg.progress import SilentTask
+from tagseg.training.accelerator import choose_accelerator
 from tagseg.training.classifier_step import ClassifierStep
-from tagseg.training.engine import EngineSettings, choose_accelerator, launch
+from tagseg.training.engine import EngineSettings, launch
 from tagseg.training.loop import Learner, LoopSettings, Session, resume, save, train
 
 

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 import tagseg
 from tagseg.artifacts.mask_file import read_mask
 from tagseg.artifacts.run_folder import RunFolder
-from tagseg.assemble.segmenter import max_side
+from tagseg.assemble.prediction import max_side
 from tagseg.cli.tables import comparison_sentences, score_rows
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.errors import ArtifactError, DataError, ModelError, RecipeError

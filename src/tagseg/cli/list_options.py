@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from tagseg.artifacts.run_folder import RunFolder
 from tagseg.errors import RecipeError
 
 
@@ -49,7 +48,9 @@ def _require_words(option: str | None, count: int, *, before: str) -> None:
 
 
 def _refuse_run_folder(word: str, option: str) -> None:
-    if RunFolder(Path(word)).recipe_path.is_file():
+    from tagseg.artifacts.layout import RunLayout  # help, too, spreads lists, and needs no numpy
+
+    if RunLayout(Path(word)).recipe_path.is_file():
         raise RecipeError(
             f"{option} takes all words up to the next option, got the run folder {word} among them",
             help=f"put run folders before {option}",

@@ -1,9 +1,11 @@
-"""The ``tagseg`` command, and the only place where errors become messages and exit codes."""
+"""The ``tagseg`` command, and the only place where errors become messages and exit codes.
+
+Help and the message about a mistyped option come at once: each command imports what it works with when it is called.
+"""
 
 import errno
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Annotated, cast
 
 import typer
@@ -41,6 +43,8 @@ def start(
 ) -> None:
     """Photographs with image-level tags in, pixel masks and a trained segmentation network out."""
     if show_version:
+        from importlib.metadata import version
+
         open_console().print(f"tagseg {version('tagseg')}")
         raise typer.Exit
 

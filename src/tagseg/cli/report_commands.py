@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from tagseg.cli import compare_tables
 from tagseg.cli.console import ConsoleProgress, open_console, print_table
 from tagseg.cli.figure_command import CountOption, ImageOption, ImagesOption, ListCommand
 
@@ -47,6 +46,7 @@ def compare(
 
     Without --images, N images evenly spaced over the scored ones that all runs made something of.
     """
+    from tagseg.cli import compare_tables
     from tagseg.results.compare import write_comparison
 
     named = (*(images or ()), *(image or ()))

@@ -6,8 +6,6 @@ from typing import Annotated
 import typer
 
 from tagseg.cli.console import ConsoleProgress, open_console
-from tagseg.cli.running import open_recipe, print_compared, print_report, print_scores, run_stages
-from tagseg.recipe import load_recipe
 
 EXIT_PROBLEMS = 1  # `check` found errors in a data set
 
@@ -47,7 +45,10 @@ def check(recipe: RecipeArgument, *, settings: SetOption = None, show: ShowOptio
     One pass over every list, tag, image and mask, before hours are spent on them. The exit code is 1 when something
     cannot be used as asked, and 0 when there is nothing worse than warnings.
     """
-    loaded = load_recipe(recipe, settings or [])
+    from tagseg.cli.running import print_report
+    from tagseg.recipe import load_recipe
+
+    loaded = load_recipe(recipe, settings or [])  # a mistake in it is told before more is imported
     from tagseg.use.check import check_data
 
     reports = check_data(loaded.data, progress=ConsoleProgress())
@@ -73,6 +74,8 @@ def run(
 
     Run it again to resume: finished stages are skipped with the reason, an interrupted one goes on where it was.
     """
+    from tagseg.cli.running import open_recipe, print_compared, print_scores, run_stages
+
     loaded, folder = open_recipe(recipe, out=out, settings=settings, devices=devices, precision=precision)
     if not (baseline or upper_bound):
         print_scores(run_stages(loaded, folder, redo=redo))
@@ -99,6 +102,8 @@ def _add_stage(name: str, help: str, *, example: str = "recipes/demo.toml --out 
         precision: PrecisionOption = None,
         redo: RedoOption = False,
     ) -> None:
+        from tagseg.cli.running import open_recipe, run_stages
+
         loaded, folder = open_recipe(recipe, out=out, settings=settings, devices=devices, precision=precision)
         run_stages(loaded, folder, only=name.replace("-", "_"), redo=redo)
 

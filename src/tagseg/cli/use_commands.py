@@ -6,10 +6,8 @@ from typing import Annotated
 
 import typer
 
-from tagseg.cli import tables
 from tagseg.cli.console import ConsoleProgress, open_console, print_table
 from tagseg.cli.run_commands import OutOption, RedoOption, SetOption
-from tagseg.cli.running import open_recipe, print_scores, run_stages
 from tagseg.errors import RecipeError
 
 EXIT_FAILED = 1  # `predict` could not use some of the files
@@ -56,6 +54,8 @@ def evaluate(
             "evaluate takes either RECIPE or both --predictions and --masks, got another combination",
             help="'tagseg evaluate --help' shows both",
         )
+    from tagseg.cli import tables
+
     if predictions is not None and masks is not None:
         from tagseg.use.score_folders import evaluate_folders, write_folder_scores
 
@@ -68,6 +68,8 @@ def evaluate(
         print_table(tables.folder_title(scores), tables.FOLDER_COLUMNS, tables.folder_rows(scores))
         return
     assert recipe is not None
+    from tagseg.cli.running import open_recipe, print_scores, run_stages
+
     loaded, folder = open_recipe(recipe, out=out, settings=settings)
     scores = run_stages(loaded, folder, only="evaluate", redo=redo)
     if scores and tables.shown_scores(scores):

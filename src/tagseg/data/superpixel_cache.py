@@ -9,13 +9,13 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from tagseg.data.images import content_fingerprint, read_image
-from tagseg.data.superpixels import Method, compute_regions
 from tagseg.errors import ArtifactError, DataError
 from tagseg.progress import Progress, SilentProgress
 from tagseg.system.atomic import atomic_write
@@ -40,7 +40,7 @@ class SuperpixelSettings:
         max_regions: 1 to 65,535.
     """
 
-    method: Method = "felzenszwalb"
+    method: Literal["felzenszwalb", "slic"] = "felzenszwalb"
     max_regions: int = 64
 
 
@@ -137,6 +137,9 @@ class SuperpixelCache:
         return ""
 
     def _compute(self, image_path: Path, path: Path) -> NDArray[np.int32]:
+        # Slow to import for those who find all regions in the cache, or need none: scikit-image.
+        from tagseg.data.superpixels import compute_regions
+
         settings = self.settings
         regions = compute_regions(read_image(image_path), method=settings.method, max_regions=settings.max_regions)
         _write(path, regions)

@@ -1,13 +1,9 @@
 """What one sitting at a stage costs: seconds, memory, images a second, and what it warned of; for the manifest."""
 
-import re
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -17,6 +13,7 @@ from lightning_fabric import Fabric
 from tagseg.artifacts.run_folder import RunFolder
 from tagseg.errors import ArtifactError
 from tagseg.progress import Progress, StageStatus, Task
+from tagseg.system.memory import peak_memory, restart_peak_memory
 
 BEAT_S = 30.0
 """Seconds between notes of the time spent: as much of it is forgotten when a sitting is killed."""
@@ -114,7 +111,7 @@ class StageCost:
         self.seconds = 0.0
 
     def __enter__(self) -> "StageCost":
-        restart_peak_memory()
+        _restart_peaks()
         return self
 
     def __exit__(
@@ -136,7 +133,7 @@ class StageCost:
             "processes": self._fabric.world_size,
             "threads": torch.get_num_threads(),  # a CPU's last bits depend on them
             "commit": self._folder.read_manifest().get("environment", {}).get("commit"),
-            **peak_memory(self._fabric.device),
+            **_peaks(self._fabric.device),
         }
         longest = max(self._works, key=lambda work: work.seconds, default=None)
         if longest and longest.images and longest.seconds:
@@ -165,29 +162,15 @@ def noting_progress(heard: Progress, folder: RunFolder) -> NotingProgress:
     return NotingProgress(heard, folder.note_warning)
 
 
-def restart_peak_memory() -> None:
+def _restart_peaks() -> None:
     """Let the peaks of memory count from now on, where the system can."""
-    with suppress(OSError):  # Linux alone can; elsewhere the peak is that of the process so far
-        Path("/proc/self/clear_refs").write_text("5")
+    restart_peak_memory()
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
 
 
-def peak_memory(device: torch.device) -> dict[str, int]:
-    """Return the peak of this process's memory, and of the GPU's that torch took, in bytes.
-
-    >>> peak_memory(torch.device("cpu"))["peak_memory_bytes"] > 2**20
-    True
-    """
-    found = {"peak_memory_bytes": _peak_resident_bytes()}
+def _peaks(device: torch.device) -> dict[str, int]:
+    """Return the peak of this process's memory, where the system tells, and of the GPU's that torch took, in bytes."""
+    resident = peak_memory()
+    found = {} if resident is None else {"peak_memory_bytes": resident}
     return found | ({"peak_gpu_memory_bytes": torch.cuda.max_memory_allocated(device)} if device.type == "cuda" else {})
-
-
-def _peak_resident_bytes() -> int:
-    # Linux: ru_maxrss also holds the peak of whoever started this process, VmHWM does not.
-    with suppress(OSError):
-        found = re.search(r"^VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(), flags=re.MULTILINE)
-        if found:
-            return int(found[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, the others KiB

@@ -13,7 +13,7 @@ from tagseg.progress import Progress
 from tagseg.recipe import Recipe
 from tagseg.recipe.view import view_of
 from tagseg.stages.context import Stage, StageContext
-from tagseg.training.engine import choose_accelerator
+from tagseg.training.accelerator import choose_accelerator
 
 FINGERPRINTS = 2
 """Version of how the inputs of a stage are named; results of a run with another one are made again."""

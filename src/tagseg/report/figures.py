@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from functools import cache
 from io import BytesIO
 
-import matplotlib
 import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
@@ -17,11 +16,9 @@ from tagseg.classes import BACKGROUND, MAX_CLASSES, VOID, ClassTable, voc_color
 from tagseg.errors import DataError
 from tagseg.ops.overlay import overlay_labels
 from tagseg.report.colors import safe_color
+from tagseg.report.inferno import INFERNO
 from tagseg.report.panel_layout import LegendEntry, fitted_size
 from tagseg.types import Image
-
-COLORMAP = "inferno"
-"""Perceptually uniform, and dark at 0, so that a photograph looks lit where its map is high."""
 
 VOID_COLOR = (255, 255, 255)
 
@@ -193,7 +190,7 @@ def _stripes(size: tuple[int, ...], *, width_px: int) -> Image:
 
 @cache
 def _colormap() -> UInt8[ndarray, "256 3"]:
-    return matplotlib.colormaps[COLORMAP](np.arange(256), bytes=True)[:, :3].astype(np.uint8)
+    return np.frombuffer(INFERNO, np.uint8).reshape(256, 3)
 
 
 @cache

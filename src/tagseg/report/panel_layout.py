@@ -8,9 +8,9 @@ Axes: H height, W width, 3 RGB.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
-import matplotlib
 from PIL import ImageFont
 
 from tagseg.types import Image
@@ -239,7 +239,10 @@ def fit_words(text: str, font: ImageFont.FreeTypeFont, room: int) -> str:
 
 def font_path(*, bold: bool = False) -> Path:
     """Return the file of DejaVu Sans, which comes with matplotlib: the same letters on every machine."""
-    return Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
+    installed = find_spec("matplotlib")  # its folder is enough: a PNG needs nothing else of what is slow to import
+    assert installed is not None and installed.origin is not None, "matplotlib is required"
+    fonts = Path(installed.origin).with_name("mpl-data") / "fonts" / "ttf"
+    return fonts / ("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
 
 
 @cache

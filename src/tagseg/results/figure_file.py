@@ -9,7 +9,6 @@ from tagseg.errors import ArtifactError
 from tagseg.report.figures import encode_png
 from tagseg.report.panel import panel
 from tagseg.report.panel_layout import DESIGN_WIDTH, LegendEntry, PanelLayout, PanelRow
-from tagseg.report.vector_panel import cell_side_px, vector_panel
 from tagseg.system.atomic import atomic_write
 
 ENDINGS = (".png", ".pdf", ".svg")
@@ -60,6 +59,8 @@ class FigureFile:
         """Return the longest side of which an image loses nothing in its cell."""
         if self._ending == ".png":
             return PanelLayout(num_columns, self._width_px).cell
+        from tagseg.report.vector_panel import cell_side_px  # brings matplotlib, which pixels do without
+
         return cell_side_px(num_columns, width_mm=self._width_mm)
 
     def write(self, columns: Sequence[str], rows: Sequence[PanelRow], *, legend: Sequence[LegendEntry]) -> None:
@@ -71,6 +72,8 @@ class FigureFile:
         if self._ending == ".png":
             content = encode_png(panel(columns, rows, legend=legend, width_px=self._width_px))
         else:
+            from tagseg.report.vector_panel import vector_panel  # as above
+
             format = cast("Literal['pdf', 'svg']", self._ending[1:])
             content = vector_panel(columns, rows, legend=legend, width_mm=self._width_mm, format=format)
         atomic_write(self.path, content)

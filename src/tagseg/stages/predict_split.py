@@ -6,7 +6,7 @@ from typing import Any
 from tagseg.artifacts.mask_file import write_mask
 from tagseg.artifacts.segmenter_file import load_segmenter
 from tagseg.artifacts.settings_file import write_prediction_settings
-from tagseg.assemble.segmenter import max_side, prediction_settings
+from tagseg.assemble.prediction import max_side, prediction_settings
 from tagseg.cams.batches import Batch
 from tagseg.prediction.segmenter import Segmenter
 from tagseg.refine.crf import CrfRefiner

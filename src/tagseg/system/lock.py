@@ -1,13 +1,23 @@
 """One run per folder: a lock that the operating system drops when its process dies, even by ``kill -9``."""
 
-import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from tagseg.errors import ArtifactError
+
+# Each system has one of the two at most; named Any, since their stubs are empty on the other systems.
+_posix: Any = None
+_windows: Any = None
+with suppress(ImportError):
+    import fcntl as _posix
+with suppress(ImportError):
+    import msvcrt as _windows
+
+_FAR = 2**30
+"""Place of the byte that Windows locks: nobody may read a locked one, and people read the process id in front."""
 
 _held: set[Path] = set()
 """Locks of this process: POSIX record locks do not exclude their own process, this set does."""
@@ -18,7 +28,8 @@ def folder_lock(path: Path) -> Iterator[int | None]:
     """Hold the lock file ``path`` while the block runs.
 
     A POSIX record lock belongs to one process and, unlike ``flock``, is not inherited by forked data workers: when the
-    holder is killed the lock is free at once, however long its workers linger.
+    holder is killed the lock is free at once, however long its workers linger. Windows locks a byte in the same way.
+    A system with neither gets a second file beside ``path``, which a killed holder leaves for people to delete.
 
     Args:
         path: the lock file; it holds the process id of its holder for people and stays, empty, afterwards.
@@ -41,7 +52,7 @@ def folder_lock(path: Path) -> Iterator[int | None]:
         file.seek(0)
         former = _process_id(file.read())
         try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            marker = _take(file, path)
         except OSError as error:
             raise _busy(path, former) from error
         _held.add(key)
@@ -53,6 +64,31 @@ def folder_lock(path: Path) -> Iterator[int | None]:
             file.truncate(0)
         finally:
             _held.discard(key)
+            if marker is not None:
+                marker.unlink(missing_ok=True)
+
+
+def _take(file: TextIO, path: Path) -> Path | None:
+    """Take the lock of an open file until it is closed, or raise :class:`OSError` when another process has it.
+
+    Returns:
+        A file that has to be deleted at the end, where the system has no locks.
+    """
+    if _posix is not None:
+        _posix.lockf(file, _posix.LOCK_EX | _posix.LOCK_NB)
+    elif _windows is not None:
+        os.lseek(file.fileno(), _FAR, os.SEEK_SET)  # the byte need not be there
+        _windows.locking(file.fileno(), _windows.LK_NBLCK, 1)
+        os.lseek(file.fileno(), 0, os.SEEK_SET)
+    else:
+        marker = _marker(path)
+        marker.open("x").close()
+        return marker
+    return None
+
+
+def _marker(path: Path) -> Path:
+    return path.with_name(f"{path.name}.held")
 
 
 def _open(path: Path) -> TextIO:
@@ -71,7 +107,8 @@ def _process_id(text: str) -> int | None:
 
 
 def _busy(path: Path, holder: int | None) -> ArtifactError:
+    left = "" if _posix or _windows else f"; when no run is at work there, delete {_marker(path)}"
     return ArtifactError(
         f"run folder {path.parent} takes one run at a time, got a second while process {holder or '(unknown)'} runs",
-        help="wait for it to end, stop it, or choose another --out",
+        help=f"wait for it to end, stop it, or choose another --out{left}",
     )

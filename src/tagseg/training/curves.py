@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
-from torch.utils.tensorboard import SummaryWriter
-
 from tagseg.artifacts.layout import TrainingLayout
 from tagseg.system.atomic import atomic_write
 
@@ -31,6 +29,8 @@ class Curves:
         writer.writerow(("step", "name", "value"))
         writer.writerows((step, name, repr(value)) for step, name, value in rows)
         atomic_write(self.path, buffer.getvalue().encode())
+        from torch.utils.tensorboard import SummaryWriter  # brings torch, which those who read curves do without
+
         self._file = self.path.open("a", newline="", encoding="utf-8")
         self._writer = csv.writer(self._file, lineterminator="\n")
         self._board = SummaryWriter(str(layout.events), purge_step=start_step + 1)

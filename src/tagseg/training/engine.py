@@ -14,6 +14,7 @@ from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedExc
 
 from tagseg.errors import DeviceError, TagsegError
 from tagseg.system.orphans import end_with_parent
+from tagseg.training.accelerator import choose_accelerator
 
 T = TypeVar("T")
 
@@ -35,33 +36,6 @@ class EngineSettings:
     nodes: int = 1
     precision: str = "32-true"
     threads: int | None = None
-
-
-def choose_accelerator(accelerator: str) -> tuple[str, str]:
-    """Resolve ``auto`` and check that the device is there.
-
-    Returns:
-        The accelerator and the reason for it, for the log.
-
-    Raises:
-        DeviceError: when the named accelerator is not available.
-
-    >>> choose_accelerator("cpu")
-    ('cpu', 'asked for')
-    """
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if accelerator == "auto":
-        if available["cuda"]:
-            return "cuda", "auto: a CUDA device is available"
-        if available["mps"]:
-            return "mps", "auto: Apple's GPU is available and no CUDA device"
-        return "cpu", "auto: neither a CUDA device nor Apple's GPU is available"
-    if not available[accelerator]:
-        raise DeviceError(
-            f"engine.accelerator '{accelerator}' needs such a device, got none that torch can use",
-            help="set engine.accelerator=cpu or install a torch build for your device",
-        )
-    return accelerator, "asked for"
 
 
 def thread_count(settings: EngineSettings) -> int:

@@ -11,13 +11,10 @@ import torch
 from tagseg.artifacts.layout import RunLayout
 from tagseg.artifacts.segmenter_file import DESCRIPTION_NAME, WEIGHTS_NAME, LoadedSegmenter, load_segmenter
 from tagseg.artifacts.settings_file import read_prediction_settings
-from tagseg.assemble.segmenter import prediction_settings
 from tagseg.classes import nearest_name_help
 from tagseg.errors import ArtifactError, DeviceError, RecipeError
 from tagseg.prediction.segmenter import PredictionSettings, Segmenter
-from tagseg.recipe import load_recipe
-from tagseg.training.engine import choose_accelerator
-from tagseg.use.hub import load_from_hub
+from tagseg.training.accelerator import choose_accelerator
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -45,14 +42,14 @@ def load(source: str | Path, *, device: str = "auto", revision: str | None = Non
 
 
 def find_segmenter(
-    source: str | Path, *, revision: str | None = None, fetch: Callable[..., Path] = load_from_hub
+    source: str | Path, *, revision: str | None = None, fetch: Callable[..., Path] | None = None
 ) -> Path:
     """Return the folder that holds ``segmenter.json``, fetched from the hub when ``source`` is no path here.
 
     Args:
         source: see :func:`load`.
         revision: on the hub.
-        fetch: brings a segmenter of the hub here; called with its name and ``revision``.
+        fetch: brings a segmenter of the hub here; called with its name and ``revision``; None for the hub itself.
 
     Raises:
         ArtifactError: when there is none.
@@ -71,6 +68,10 @@ def find_segmenter(
             "got no such path",
             help="mend the path",
         )
+    if fetch is None:
+        from tagseg.use.hub import load_from_hub  # a local folder needs nothing of it
+
+        fetch = load_from_hub
     return fetch(source, revision=revision)
 
 
@@ -93,6 +94,10 @@ def settings_of(folder: Path, loaded: LoadedSegmenter) -> PredictionSettings:
         if run.prediction_settings.is_file():
             return _checked(read_prediction_settings(run.prediction_settings), path=run.prediction_settings)
         if not loaded.prediction and run.recipe_path.is_file():
+            # Only a run without stage 6 is asked: recipes take as long to import as a small network to load.
+            from tagseg.assemble.prediction import prediction_settings
+            from tagseg.recipe import load_recipe
+
             return prediction_settings(load_recipe(run.recipe_path))
     return _checked(loaded.prediction, path=folder / DESCRIPTION_NAME)
 

@@ -8,7 +8,6 @@ from PIL import Image
 from tagseg.classes import ClassTable
 from tagseg.report.colors import safe_color
 from tagseg.report.figures import (
-    COLORMAP,
     cam_legend,
     color_mask,
     encode_png,
@@ -19,6 +18,7 @@ from tagseg.report.figures import (
     shrink,
     unknown_legend,
 )
+from tagseg.report.inferno import INFERNO
 
 ANIMALS = ClassTable(("cat", "dog", "cow"))
 
@@ -29,8 +29,13 @@ def grey(height: int, width: int, value: int = 100) -> np.ndarray:
 
 def test_a_map_is_blended_with_its_photograph() -> None:
     shown = overlay_cam(grey(1, 3), np.array([[0.0, 0.5, 1.0]], np.float32), opacity=0.25)
-    colors = np.array([colormaps[COLORMAP](round(value * 255))[:3] for value in (0.0, 0.5, 1.0)])
+    colors = np.array([colormaps["inferno"](round(value * 255))[:3] for value in (0.0, 0.5, 1.0)])
     np.testing.assert_allclose(shown[0], 75 + 0.25 * 255 * colors, atol=0.76)  # two roundings
+
+
+def test_the_colours_are_those_of_matplotlib() -> None:
+    expected = colormaps["inferno"](np.arange(256), bytes=True)[:, :3]
+    np.testing.assert_array_equal(np.frombuffer(INFERNO, np.uint8).reshape(256, 3), expected)
 
 
 def test_no_opacity_is_the_photograph_and_full_opacity_the_colours() -> None:

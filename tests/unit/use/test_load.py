@@ -13,14 +13,14 @@ from tagseg.artifacts.onnx_file import OnnxCheck
 from tagseg.artifacts.run_folder import RunFolder
 from tagseg.artifacts.segmenter_file import load_segmenter, save_segmenter
 from tagseg.artifacts.settings_file import write_prediction_settings
-from tagseg.assemble.segmenter import prediction_settings
+from tagseg.assemble.prediction import prediction_settings
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError
 from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
 from tagseg.prediction.segmenter import PredictionSettings
 from tagseg.progress import SilentProgress
 from tagseg.recipe import make_recipe, to_toml
-from tagseg.training.engine import choose_accelerator
+from tagseg.training.accelerator import choose_accelerator
 from tagseg.use.export import export_segmenter
 from tagseg.use.load import find_segmenter, load
 
