@@ -105,7 +105,7 @@ def room_arrows() -> set[tuple[str, str]]:
 def artifact_homes() -> dict[str, str]:
     """Return the stage that leaves each path of ``artifacts/layout.py``, from the function that says where it lies."""
     tree = ast.parse((SOURCE / "artifacts" / "layout.py").read_text(encoding="utf-8"))
-    (layout,) = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    (layout,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "RunLayout"]
     homes = {}
     for function in layout.body:
         for node in ast.walk(function):
