@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tagseg.data.problems import Problem
 from tagseg.types import Split
 
 
+@runtime_checkable
 class SplitReader(Protocol):
     """Reads the images of one split, their tags and where their masks are."""
 
@@ -50,6 +51,7 @@ class SplitReaders:
             yield self.test
 
 
+@runtime_checkable
 class Layout(Protocol):
     """A data set in one layout: a dataclass whose fields are the keys of the recipe's section of that layout."""
 

@@ -4,12 +4,13 @@ Axes: N images, C classes, h w class-map cells.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
 
 
+@runtime_checkable
 class Term(Protocol):
     """One term of the objective, ``L_t``: called with class maps and batch, it returns a float32 scalar.
 

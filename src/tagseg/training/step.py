@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -23,6 +23,7 @@ class StepLoss:
     figures: dict[str, Tensor]
 
 
+@runtime_checkable
 class TrainingStep(Protocol[Outputs]):
     """Forward pass and loss of one batch; the loop goes backward and lets the optimizers step."""
 
