@@ -124,7 +124,7 @@ def _in_order(max_bytes: int) -> Iterator[Callable[[int, Callable[[], object]], 
     """
     stopped = threading.Event()
 
-    def run(call: Callable[[], object]) -> None:
+    def unless_stopped(call: Callable[[], object]) -> None:
         if stopped.is_set():
             return
         try:
@@ -139,7 +139,7 @@ def _in_order(max_bytes: int) -> Iterator[Callable[[int, Callable[[], object]], 
         def put(size: int, call: Callable[[], object]) -> None:
             while waiting and (waiting[0][1].done() or size + sum(held for held, _ in waiting) > max_bytes):
                 waiting.popleft()[1].result()
-            waiting.append((size, pool.submit(run, call)))
+            waiting.append((size, pool.submit(unless_stopped, call)))
 
         try:
             yield put

@@ -46,7 +46,7 @@ def create_app(service: Service, *, bound: str) -> ASGIApp:
         bound: the host that the server is bound to; names of other hosts are refused.
     """
     worker = Worker(service.limits)
-    worker.run_now(service.warm_up)
+    worker.compute_now(service.warm_up)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

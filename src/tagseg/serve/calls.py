@@ -43,7 +43,7 @@ async def answer_predict(request: Request, service: Service, worker: Worker) -> 
                 f"format {options.format} answers one image, got {len(form.uploads)} files",
                 help="send one file a request, or ask for json or coco",
             )
-        content = await call.run(lambda: service.picture(form.uploads[0], options))
+        content = await call.compute(lambda: service.picture(form.uploads[0], options))
         return Response(content, media_type="image/png")
 
     return await _answer(request, service, worker, allowed=PREDICT_OPTIONS, make=make)
@@ -72,8 +72,8 @@ class _Call:
         self._until_s = loop.time() + answer_s
         self._gone = loop.create_task(_wait_until_gone(request))
 
-    async def run(self, job: Callable[[], T]) -> T:
-        return await self._worker.run(job, gone=self._gone, until_s=self._until_s)
+    async def compute(self, job: Callable[[], T]) -> T:
+        return await self._worker.compute(job, gone=self._gone, until_s=self._until_s)
 
     def close(self) -> None:
         self._gone.cancel()
@@ -117,7 +117,7 @@ def _look(service: Service, options: Options, upload: Upload) -> BaseModel:
 async def _json_of_all(call: _Call, form: Form, make: Callable[[Upload], BaseModel]) -> Response:
     """Return one entry a file. The only file's error is the answer; of several, each has its own."""
     alone = len(form.uploads) == 1
-    parts = [await call.run(partial(_json_of_one, upload, make, alone=alone)) for upload in form.uploads]
+    parts = [await call.compute(partial(_json_of_one, upload, make, alone=alone)) for upload in form.uploads]
     return Response(b'{"images":[' + b",".join(parts) + b"]}\n", media_type=_JSON)
 
 
@@ -140,5 +140,5 @@ async def _coco_of_all(call: _Call, form: Form, service: Service, options: Optio
             add(upload.name, service.label(upload, options).labels)
 
         for upload in form.uploads:
-            await call.run(partial(add_one, upload))
+            await call.compute(partial(add_one, upload))
     return Response(file.getvalue(), media_type=_JSON)

@@ -57,8 +57,8 @@ class Worker:
         finally:
             self._inside -= 1
 
-    async def run(self, job: Callable[[], T], *, gone: "asyncio.Future[None]", until_s: float) -> T:
-        """Run a job in the thread and return what it returns, or raise what it raises.
+    async def compute(self, job: Callable[[], T], *, gone: "asyncio.Future[None]", until_s: float) -> T:
+        """Do a job in the thread and return what it returns, or raise what it raises.
 
         A job that has not started when its client leaves or its time is up never starts; one that runs is left to end.
 
@@ -87,8 +87,8 @@ class Worker:
             status=503,
         )
 
-    def run_now(self, job: Callable[[], T]) -> T:
-        """Run a job in the thread and wait for it: for the start, when there is no event loop yet."""
+    def compute_now(self, job: Callable[[], T]) -> T:
+        """Do a job in the thread and wait for it: for the start, when there is no event loop yet."""
         return self._thread.submit(self._timed, job).result()
 
     def close(self) -> None:

@@ -174,29 +174,29 @@ def load_networks(source: str, *, device: str = "auto") -> Networks:
         DeviceError: when torch cannot use the device.
         RecipeError: when the recipe of the run cannot be read.
     """
-    run = find_run(source)
-    if run is None:
+    folder = find_run_folder(source)
+    if folder is None:
         return Networks(load(source, device=device), None)
-    has_segmenter = (run.segmenter / DESCRIPTION_NAME).is_file()
-    has_classifier = run.classifier_weights.is_file()
+    has_segmenter = (folder.segmenter / DESCRIPTION_NAME).is_file()
+    has_classifier = folder.classifier_weights.is_file()
     if not has_segmenter and not has_classifier:
         raise ArtifactError(
-            f"run folder {run.root} must hold a trained classifier or segmenter, got neither",
+            f"run folder {folder.root} must hold a trained classifier or segmenter, got neither",
             help="run 'tagseg run' or 'tagseg train-classifier' first",
         )
     return Networks(
         load(source, device=device) if has_segmenter else None,
-        load_cam_predictor(run, device=device) if has_classifier else None,
+        load_cam_predictor(folder, device=device) if has_classifier else None,
     )
 
 
-def find_run(source: str) -> RunFolder | None:
+def find_run_folder(source: str) -> RunFolder | None:
     """Return the run folder that ``source`` names, None when it is something else."""
-    run = RunFolder(Path(source).expanduser())
-    return run if run.recipe_path.is_file() else None
+    folder = RunFolder(Path(source).expanduser())
+    return folder if folder.recipe_path.is_file() else None
 
 
-def load_cam_predictor(run: RunFolder, *, device: str = "auto") -> CamPredictor:
+def load_cam_predictor(folder: RunFolder, *, device: str = "auto") -> CamPredictor:
     """Load the classifier of a run; the data set that it learned from may be gone.
 
     Raises:
@@ -205,11 +205,11 @@ def load_cam_predictor(run: RunFolder, *, device: str = "auto") -> CamPredictor:
         RecipeError: when the recipe cannot be read.
     """
     place = choose_device(device)
-    recipe, weights = load_run_recipe(run.recipe_path), run.classifier_weights
+    recipe, weights = load_run_recipe(folder.recipe_path), folder.classifier_weights
     classes = ClassTable(tuple(load_checkpoint(weights).state["classes"]))
     classifier = load_classifier(recipe, weights, num_classes=classes.num_classes)
     method = build_map_method(recipe, classifier.to(place))
-    score, _ = best_background_score(run, recipe)
+    score, _ = best_background_score(folder, recipe)
     return CamPredictor(method, classes, background_score=score, title=recipe.classifier.backbone)
 
 

@@ -69,7 +69,7 @@ def export_segmenter(
         raise RecipeError(f"export format is {' or '.join(FORMATS)}, got '{format}'", help="take one of the two")
     folder = find_segmenter(source)
     if format == "safetensors":
-        return _export_safetensors(folder, out, scores=run_scores(source))
+        return _export_safetensors(folder, out, scores=segmenter_scores(source))
     path = out if out.suffix == ".onnx" else out / ONNX_NAME
     loaded = load_segmenter(folder)
     images = _check_images(check_images)
@@ -83,7 +83,7 @@ def export_segmenter(
     return Exported((path,), check)
 
 
-def run_scores(source: str | Path) -> dict[str, float]:
+def segmenter_scores(source: str | Path) -> dict[str, float]:
     """Return what a run's segmenter scored, named with the split, for people; nothing for any other source.
 
     Args:
@@ -92,7 +92,7 @@ def run_scores(source: str | Path) -> dict[str, float]:
     Raises:
         ArtifactError: when the scores of the run cannot be read.
 
-    >>> run_scores("owner/name")
+    >>> segmenter_scores("owner/name")
     {}
     """
     scores = read_scores(RunLayout(Path(source)).scores_path)
@@ -122,7 +122,7 @@ def publish_segmenter(
         ArtifactError: when there is no segmenter, or the hub refuses.
     """
     with tempfile.TemporaryDirectory(prefix="tagseg-publish-") as folder:
-        _export_safetensors(find_segmenter(source), Path(folder), scores=run_scores(source))
+        _export_safetensors(find_segmenter(source), Path(folder), scores=segmenter_scores(source))
         return push_to_hub(Path(folder), repo_id, private=private, client=client)
 
 

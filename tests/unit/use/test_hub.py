@@ -15,7 +15,7 @@ from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError
 from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
 from tagseg.progress import SilentProgress
-from tagseg.use.export import export_segmenter, publish_segmenter, run_scores
+from tagseg.use.export import export_segmenter, publish_segmenter, segmenter_scores
 from tagseg.use.hub import HubClient, load_from_hub, push_to_hub
 from tagseg.use.load import load
 
@@ -147,7 +147,7 @@ def test_a_run_tells_the_page_and_the_exported_folder_what_its_segmenter_scored(
     scored = {"split": "val", "mean_iou": 0.6834, "precision": 0.88, "recall": None}
     (run / "scores.json").write_text(json.dumps({"seeds": None, "segmenter": scored}))
     shown = {"mean IoU on val": 0.6834, "precision on val": 0.88}
-    assert run_scores(run) == shown
+    assert segmenter_scores(run) == shown
     export_segmenter(run, tmp_path / "out", format="safetensors", check_images=[], progress=SilentProgress())
     assert read_description(tmp_path / "out").notes["scores"] == shown
     publish_segmenter(run, "me/cats", client=FakeHub(tmp_path / "hub"))
@@ -156,9 +156,9 @@ def test_a_run_tells_the_page_and_the_exported_folder_what_its_segmenter_scored(
 
 
 def test_without_scores_nothing_is_claimed(exported: Path, tmp_path: Path) -> None:
-    assert run_scores(exported) == run_scores("me/cats") == {}
+    assert segmenter_scores(exported) == segmenter_scores("me/cats") == {}
     (tmp_path / "scores.json").write_text('{"seeds": null, "segmenter": null}')
-    assert run_scores(tmp_path) == {}
+    assert segmenter_scores(tmp_path) == {}
     (tmp_path / "scores.json").write_text("[]")
     with pytest.raises(ArtifactError, match=r"scores\.json must be scores that tagseg wrote"):
-        run_scores(tmp_path)
+        segmenter_scores(tmp_path)
