@@ -4,6 +4,7 @@ A layout has its section here, a line in :data:`Data`, its reader in ``data/layo
 ``assemble/data.py``. Nothing else asks what the format is: what differs between layouts, their sections answer.
 """
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Annotated, Generic, Literal, Self, TypeVar, get_args
 
@@ -14,7 +15,7 @@ from tagseg.recipe.section import Section
 Format = TypeVar("Format", bound=str)
 
 
-class DataLayout(Section, Generic[Format]):
+class DataLayout(Section, ABC, Generic[Format]):
     """What the sections of all layouts have.
 
     ``classes`` are those to learn, in label order; None learns all. Seeds and pseudo masks are scored on images that
@@ -26,9 +27,9 @@ class DataLayout(Section, Generic[Format]):
     classes: tuple[str, ...] | None = None
 
     @property
+    @abstractmethod
     def place(self) -> str:
         """Where the data set is, for people; empty where it is made in the run folder."""
-        raise NotImplementedError
 
     def with_drawn(self, drawn: Path) -> Self:
         """Return the section with its pictures in ``drawn`` where it draws some and names no place for them."""
