@@ -16,8 +16,8 @@ from tagseg.progress import Progress, SilentProgress
 from tagseg.recipe import Recipe, flat_values
 from tagseg.report.content import Change, Comparison, GalleryImage, Problem
 from tagseg.results.gallery import Gallery, draw_all
-from tagseg.results.run import run_titles
-from tagseg.results.run_images import RESULTS, Measured, RunImages, run_images
+from tagseg.results.open_run import run_titles
+from tagseg.results.report_images import RESULTS, Measured, ReportImages, report_images
 from tagseg.results.source import ReportSource, open_source
 from tagseg.results.summary import gather_report
 from tagseg.system.atomic import atomic_write
@@ -68,7 +68,7 @@ def gather_comparison(roots: Sequence[Path], *, image_ids: Sequence[str], count:
         )
     sources = [open_source(root) for root in roots]
     _require_same_data(sources)
-    runs = [run_images(source) for source in sources]
+    runs = [report_images(source) for source in sources]
     chosen = _require_images(runs, image_ids) if image_ids else evenly_spaced(sorted(_common_images(runs)), count)
     galleries = _galleries(runs, chosen, rule=_rule(runs, chosen, named=bool(image_ids)), progress=progress)
     recipes = [source.recipe for source in sources]
@@ -99,18 +99,18 @@ def _require_same_data(sources: Sequence[ReportSource]) -> None:
                 )
 
 
-def _made(run: RunImages) -> frozenset[str]:
+def _made(run: ReportImages) -> frozenset[str]:
     """Return the images that a run made something of."""
     return run.mapped | run.predicted
 
 
-def _common_images(runs: Sequence[RunImages]) -> tuple[str, ...]:
+def _common_images(runs: Sequence[ReportImages]) -> tuple[str, ...]:
     """Return the images that all runs made something of: the scored ones, or all when none is scored."""
     common = frozenset.intersection(*(_made(run) for run in runs))
     return tuple(common & runs[0].scored) or tuple(common)
 
 
-def _require_images(runs: Sequence[RunImages], image_ids: Sequence[str]) -> tuple[str, ...]:
+def _require_images(runs: Sequence[ReportImages], image_ids: Sequence[str]) -> tuple[str, ...]:
     """Return the named images, each once, or raise when a run made nothing of one."""
     for image_id in image_ids:
         for run in runs:
@@ -123,7 +123,7 @@ def _require_images(runs: Sequence[RunImages], image_ids: Sequence[str]) -> tupl
     return tuple(dict.fromkeys(image_ids))
 
 
-def _galleries(runs: Sequence[RunImages], chosen: Sequence[str], *, rule: str, progress: Progress) -> list[Gallery]:
+def _galleries(runs: Sequence[ReportImages], chosen: Sequence[str], *, rule: str, progress: Progress) -> list[Gallery]:
     """Draw the chosen images of every run; an image that one run cannot show is left out of all."""
     problems: list[Problem] = []
     drawn: list[dict[str, GalleryImage]] = []
@@ -137,7 +137,7 @@ def _galleries(runs: Sequence[RunImages], chosen: Sequence[str], *, rule: str, p
     return [Gallery(tuple(images[name] for name in shown), rule, score, tuple(problems)) for images in drawn]
 
 
-def _measured(run: RunImages, image_id: str, kind: str) -> Measured:
+def _measured(run: ReportImages, image_id: str, kind: str) -> Measured:
     """Return an image with its score; drawing it says what is wrong when it has none."""
     try:
         return run.measure(image_id, kind)
@@ -145,13 +145,13 @@ def _measured(run: RunImages, image_id: str, kind: str) -> Measured:
         return Measured(image_id)
 
 
-def _shared_result(runs: Sequence[RunImages], image_id: str) -> str:
+def _shared_result(runs: Sequence[ReportImages], image_id: str) -> str:
     """Return the latest result that all runs have of an image."""
-    shared = (kind for kind in RESULTS if all(run.finished.has(kind, image_id) for run in runs))
+    shared = (kind for kind in RESULTS if all(run.results.has(kind, image_id) for run in runs))
     return next(shared, "seed")
 
 
-def _rule(runs: Sequence[RunImages], chosen: Sequence[str], *, named: bool) -> str:
+def _rule(runs: Sequence[ReportImages], chosen: Sequence[str], *, named: bool) -> str:
     if named:
         return "The images that were named."
     if not chosen:

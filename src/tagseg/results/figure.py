@@ -27,7 +27,8 @@ from tagseg.report.figures import (
 )
 from tagseg.report.panel_layout import PanelRow
 from tagseg.results.figure_file import FigureFile
-from tagseg.results.run import MADE, FinishedRun, open_runs
+from tagseg.results.image_results import MADE, ImageResults
+from tagseg.results.open_run import open_runs
 from tagseg.types import Image, ImageRecord, LabelMap
 
 COLUMNS = ("image", "cam", "seed", "sure", "mask", "confident", "prediction", "truth")
@@ -129,7 +130,7 @@ def write_figure(
     return tuple(image_ids)
 
 
-def _choose_images(runs: Sequence[FinishedRun], choice: FigureChoice) -> tuple[str, ...]:
+def _choose_images(runs: Sequence[ImageResults], choice: FigureChoice) -> tuple[str, ...]:
     """Return ``choice.count`` ids of images that all runs have, evenly spaced, or all of them when there are fewer."""
     first, columns = runs[0].images, choice.columns or DEFAULT_COLUMNS
     ids = [image_id for image_id in first if all(image_id in run.images for run in runs)]
@@ -148,7 +149,7 @@ def _choose_images(runs: Sequence[FinishedRun], choice: FigureChoice) -> tuple[s
     return evenly_spaced(ids, choice.count)
 
 
-def _require_image(image_id: str, runs: Sequence[FinishedRun]) -> None:
+def _require_image(image_id: str, runs: Sequence[ImageResults]) -> None:
     for run in runs:
         if image_id not in run.images:
             near = get_close_matches(image_id, run.images, n=1, cutoff=0.6)
@@ -160,7 +161,7 @@ def _require_image(image_id: str, runs: Sequence[FinishedRun]) -> None:
             )
 
 
-def _columns(choice: FigureChoice, runs: Sequence[FinishedRun], image_ids: Sequence[str]) -> tuple[str, ...]:
+def _columns(choice: FigureChoice, runs: Sequence[ImageResults], image_ids: Sequence[str]) -> tuple[str, ...]:
     has_truth = any(runs[0].images[image_id].mask is not None for image_id in image_ids)
     if choice.columns is None:
         has_masks = all(any(run.has("mask", image_id) for image_id in image_ids) for run in runs)
@@ -179,24 +180,26 @@ def _columns(choice: FigureChoice, runs: Sequence[FinishedRun], image_ids: Seque
 
 
 def _note_empty_cells(
-    columns: Sequence[str], runs: Sequence[FinishedRun], image_ids: Sequence[str], *, progress: Progress
+    columns: Sequence[str], runs: Sequence[ImageResults], image_ids: Sequence[str], *, progress: Progress
 ) -> None:
     for column in columns:
-        for run in runs if column in MADE else ():
+        if column not in MADE:
+            continue
+        for run in runs:
             empty = [image_id for image_id in image_ids if not run.has(column, image_id)]
             if empty:
                 of = f"{len(empty)} of {len(image_ids)} images, such as {empty[0]}"
                 progress.note(f"{run.title}: no {MADE[column][0]} of {of}; their cells of '{column}' are empty")
 
 
-def _column_titles(column: str, runs: Sequence[FinishedRun]) -> list[str]:
+def _column_titles(column: str, runs: Sequence[ImageResults]) -> list[str]:
     if column in ("image", "truth"):
         return [_TITLES[column]]
     return [f"{_TITLES[column]}\n{run.title}" if len(runs) > 1 else _TITLES[column] for run in runs]
 
 
 def _draw_row(
-    image_id: str, runs: Sequence[FinishedRun], columns: Sequence[str], *, side_px: int, palette: str
+    image_id: str, runs: Sequence[ImageResults], columns: Sequence[str], *, side_px: int, palette: str
 ) -> tuple[PanelRow, set[int]]:
     """Return the row of one image, and the label ids that its masks show."""
     record, classes = runs[0].images[image_id], runs[0].classes
@@ -226,7 +229,7 @@ def _draw_row(
     return PanelRow(image_id, tags, small), shown
 
 
-def _overlay_maps(image: Image, image_id: str, run: FinishedRun) -> Image | None:
+def _overlay_maps(image: Image, image_id: str, run: ImageResults) -> Image | None:
     """Return the photograph under its strongest map, or None when the run makes no maps of it."""
     if not run.has("cam", image_id):
         return None

@@ -8,7 +8,7 @@ from tagseg.errors import ArtifactError, DataError
 from tagseg.ops.spacing import evenly_spaced
 from tagseg.progress import Progress
 from tagseg.report.content import GalleryImage, Problem, Why
-from tagseg.results.run_images import RESULTS, Measured, RunImages, run_images
+from tagseg.results.report_images import RESULTS, Measured, ReportImages, report_images
 from tagseg.results.source import ReportSource
 
 CANDIDATES = 500
@@ -66,7 +66,7 @@ def gather_gallery(source: ReportSource, *, progress: Progress, search: bool = T
         progress: told after every image.
         search: whether to look for the worst, the best and the most uncertain, or to take a few at random.
     """
-    images, seed = run_images(source), source.recipe.seed
+    images, seed = report_images(source), source.recipe.seed
     problems: list[Problem] = []
     chosen: list[tuple[Measured, tuple[Why, ...]]] = []
     rules: list[str] = []
@@ -83,7 +83,7 @@ def gather_gallery(source: ReportSource, *, progress: Progress, search: bool = T
     return Gallery(in_order, " ".join(rules), " or ".join(dict.fromkeys(scored)), tuple(dict.fromkeys(problems)))
 
 
-def _pools(images: RunImages, *, search: bool) -> list[Pool]:
+def _pools(images: ReportImages, *, search: bool) -> list[Pool]:
     """Return the images with maps and those that are tested only, of either those with ground truth if any have it."""
     mapped, apart = tuple(images.mapped), tuple(images.predicted - images.mapped)
     splits, pools = images.source.splits, []
@@ -144,7 +144,7 @@ def choose(measured: Iterable[Measured], quota: dict[Why, int], *, seed: int) ->
 
 
 def _measure(
-    images: RunImages, pool: Pool, candidates: Sequence[str], *, progress: Progress, problems: list[Problem]
+    images: ReportImages, pool: Pool, candidates: Sequence[str], *, progress: Progress, problems: list[Problem]
 ) -> list[Measured]:
     """Measure the candidates; those that cannot be read are left out and noted."""
     measured = []
@@ -159,7 +159,7 @@ def _measure(
 
 
 def draw_all(
-    images: RunImages,
+    images: ReportImages,
     chosen: Sequence[tuple[Measured, tuple[Why, ...]]],
     *,
     progress: Progress,
@@ -190,7 +190,7 @@ _WORDS: dict[Why, str] = {
 }
 
 
-def _rule(images: RunImages, pool: Pool, measured: Sequence[Measured]) -> str:
+def _rule(images: ReportImages, pool: Pool, measured: Sequence[Measured]) -> str:
     """Return the sentence that says how the images of a pool were chosen."""
     has_scores = any(each.mean_iou is not None for each in measured)
     has_doubts = any(each.uncertainty is not None for each in measured)

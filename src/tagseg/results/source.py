@@ -9,7 +9,7 @@ from tagseg.assemble.data import Splits
 from tagseg.classes import ClassTable
 from tagseg.errors import DataError
 from tagseg.recipe import Recipe
-from tagseg.results.run import read_run_recipe, readable_splits
+from tagseg.results.open_run import read_run_recipe, readable_splits
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from tagseg.artifacts.run_folder import RunFolder, fingerprint
 from tagseg.assemble.data import Splits
 from tagseg.errors import ArtifactError, DataError
 from tagseg.progress import SilentProgress
+from tagseg.results.open_run import read_run_recipe
 from tagseg.results.page import write_page
-from tagseg.results.run import read_run_recipe
 from tagseg.results.source import ReportSource
 from tagseg.stages.context import StageContext
 

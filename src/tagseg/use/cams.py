@@ -29,7 +29,7 @@ from tagseg.ops.resize import resize_maps
 from tagseg.prediction.segment import normalize_images
 from tagseg.prediction.segmenter import Segmenter, shrink
 from tagseg.recipe import load_run_recipe
-from tagseg.results.run import best_background_score
+from tagseg.results.open_run import best_background_score
 from tagseg.types import Image
 from tagseg.use.load import choose_device, load
 

@@ -23,7 +23,7 @@ from tagseg.recipe import make_recipe, to_toml
 from tagseg.report.pictures import sampled_pixels
 from tagseg.results import gallery as report_gallery
 from tagseg.results.gallery import Gallery, choose, gather_gallery
-from tagseg.results.run_images import Measured, run_images
+from tagseg.results.report_images import Measured, report_images
 from tagseg.results.source import open_source
 
 
@@ -182,9 +182,11 @@ def test_the_order_of_files_changes_nothing(run: Path, monkeypatch: pytest.Monke
 def test_a_run_at_work_shows_a_few_at_random_without_looking_at_all(run: Path, monkeypatch) -> None:
     monkeypatch.setattr(report_gallery, "SMALL", {"random": 3})
     looked = []
-    measure = report_gallery.RunImages.measure
+    measure = report_gallery.ReportImages.measure
     monkeypatch.setattr(
-        report_gallery.RunImages, "measure", lambda self, name, kind: looked.append(name) or measure(self, name, kind)
+        report_gallery.ReportImages,
+        "measure",
+        lambda self, name, kind: looked.append(name) or measure(self, name, kind),
     )
     gallery = gallery_of(run, search=False)
     assert len(gallery.images) == len(looked) == 3
@@ -301,4 +303,4 @@ def test_ids_with_folders_and_hostile_names_are_only_names(tmp_path: Path) -> No
     gallery = gallery_of(root)
     assert [image.image_id for image in gallery.images] == [record.image_id for record in records]
     assert len(records) == len(names)
-    assert run_images(source).mapped == {record.image_id for record in records}
+    assert report_images(source).mapped == {record.image_id for record in records}

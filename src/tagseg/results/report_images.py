@@ -17,7 +17,8 @@ from tagseg.evaluation.confusion import ConfusionMatrix
 from tagseg.evaluation.scores import compute_scores
 from tagseg.report.content import GalleryImage, Why
 from tagseg.report.pictures import encode_labels, encode_map, encode_photo, sampled_pixels
-from tagseg.results.run import FinishedRun, best_background_score, of_image_size, tested_images
+from tagseg.results.image_results import ImageResults, of_image_size
+from tagseg.results.open_run import best_background_score, tested_images
 from tagseg.results.source import ReportSource
 from tagseg.types import ImageRecord, LabelMap
 
@@ -43,12 +44,12 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class RunImages:
-    """Reads what a run made of its images.
+class ReportImages:
+    """The images of a run that a report can show, each with how good and how sure the run is about it.
 
     Args:
         source: the run.
-        finished: its images by id, and what was made of them.
+        results: what the run made of its images, by id.
         network_score: best background score of the network's own maps.
         mapped: ids of the images with maps.
         predicted: ids of the images with a prediction.
@@ -56,7 +57,7 @@ class RunImages:
     """
 
     source: ReportSource
-    finished: FinishedRun
+    results: ImageResults
     network_score: float
     mapped: frozenset[str] = field(repr=False)
     predicted: frozenset[str] = field(repr=False)
@@ -64,12 +65,12 @@ class RunImages:
 
     def record(self, image_id: str) -> ImageRecord:
         """Return the image of an id."""
-        return self.finished.images[image_id]
+        return self.results.images[image_id]
 
     def latest_result(self, image_ids: Iterable[str]) -> str:
         """Return the result that the run has of most of the images, the latest of equal ones."""
         image_ids = tuple(image_ids)
-        counts = {kind: sum(self.finished.has(kind, image_id) for image_id in image_ids) for kind in RESULTS}
+        counts = {kind: sum(self.results.has(kind, image_id) for image_id in image_ids) for kind in RESULTS}
         return max(RESULTS, key=counts.__getitem__)  # the first of equal ones
 
     def measure(self, image_id: str, kind: str) -> Measured:
@@ -127,14 +128,14 @@ class RunImages:
         kinds = [NETWORK, AVERAGED] if self.source.recipe.cams.average_over_regions else [NETWORK]
         cams = {}
         for kind in kinds:
-            maps = self.finished.maps(image_id, size=size, as_seeds=kind == AVERAGED)
+            maps = self.results.maps(image_id, size=size, as_seeds=kind == AVERAGED)
             cams[kind] = {label: encode_map(_sampled(cam)) for label, cam in zip(maps.label_ids, maps.cam, strict=True)}
         return cams
 
     def _result(self, kind: str, image_id: str, *, size: tuple[int, int]) -> LabelMap | None:
         if kind != "prediction" and image_id not in self.mapped:
             return None
-        return self.finished.labels(kind, image_id, size=size)
+        return self.results.labels(kind, image_id, size=size)
 
     def _truth(self, image_id: str) -> LabelMap | None:
         """Return the ground truth of an image that is scored."""
@@ -149,7 +150,7 @@ class RunImages:
         return None if math.isnan(value) else value
 
 
-def run_images(source: ReportSource) -> RunImages:
+def report_images(source: ReportSource) -> ReportImages:
     """Look up what the run has made so far."""
     recipe, splits, folder = source.recipe, source.splits, source.folder
     records: dict[str, ImageRecord] = {}
@@ -159,15 +160,15 @@ def run_images(source: ReportSource) -> RunImages:
         records = {record.image_id: record for record in chosen}
         tested = tested_images(splits, records)
     best, _ = best_background_score(folder, recipe)
-    finished = FinishedRun(folder, recipe, source.classes, records, best, recipe.name, tested)
+    results = ImageResults(folder, recipe, source.classes, records, best, recipe.name, tested)
     mapped = [name for name, record in records.items() if recipe.needs_masks and folder.cam(record).exists()]
-    predicted = [name for name in tested if finished.has("prediction", name)]
+    predicted = [name for name in tested if results.has("prediction", name)]
     scores = read_scores(folder.scores_path)
     network = scores.seeds.get(NETWORK) if scores else None
     network_score = network.best.background_score if network else recipe.evaluation.background_score
     scored = {record.image_id for record in _evaluated(source) if record.mask is not None}
     scored = {name for name in records if name in scored} | {name for name in tested if tested[name].mask is not None}
-    return RunImages(source, finished, network_score, frozenset(mapped), frozenset(predicted), frozenset(scored))
+    return ReportImages(source, results, network_score, frozenset(mapped), frozenset(predicted), frozenset(scored))
 
 
 def _evaluated(source: ReportSource) -> tuple[ImageRecord, ...]:

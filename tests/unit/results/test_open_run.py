@@ -7,7 +7,7 @@ from kit.hand_made_runs import make_run
 
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.progress import SilentProgress
-from tagseg.results.run import open_runs, read_run_recipe
+from tagseg.results.open_run import open_runs, read_run_recipe
 from tagseg.results.source import open_source
 
 
