@@ -1,5 +1,7 @@
 """The command line without a process of its own: words in, exit code and printed lines out."""
 
+from typing import Any
+
 import typer
 
 from tagseg.cli.main import app, app_main
@@ -28,3 +30,14 @@ def failing_commands(error: BaseException) -> typer.Typer:
         pass
 
     return commands
+
+
+class Calls(list[tuple[tuple[Any, ...], dict[str, Any]]]):
+    """Takes the place of a function: notes how it was called and returns `result`."""
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.append((args, kwargs))
+        return self.result

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from tagseg.refine import pixel_adaptive as module
 from tagseg.refine.pixel_adaptive import PixelAdaptiveSettings, neighbour_weights, pixel_adaptive
 
 
@@ -95,12 +94,12 @@ def test_weights_equal_the_slow_reference_where_neighbours_are_alike_and_where_t
         np.testing.assert_allclose(weights[:, row, column].numpy(), expected, atol=1e-6)
 
 
-def test_tiles_leave_no_seam(monkeypatch: pytest.MonkeyPatch):
+def test_tiles_leave_no_seam():
     image, scores = random_case(2, 40, 61)
     settings = PixelAdaptiveSettings(dilations=(1, 2), iterations=3)
     whole = pixel_adaptive(image, scores, settings=settings)
-    monkeypatch.setattr(module, "TILE_SIDE_PX", 9)
-    torch.testing.assert_close(pixel_adaptive(image, scores, settings=settings), whole, atol=1e-6, rtol=0)
+    in_tiles = pixel_adaptive(image, scores, settings=settings, tile_side_px=9)
+    torch.testing.assert_close(in_tiles, whole, atol=1e-6, rtol=0)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device to compare with the CPU")

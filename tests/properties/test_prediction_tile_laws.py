@@ -1,5 +1,7 @@
 """Tiles cover an image exactly, and a network sees in them what it sees in the whole."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -132,12 +134,23 @@ def test_no_tile_is_needless_and_the_edges_of_tiles_are_not_used(length: int, ti
         assert span.stop == length or span.weights[-unused:].count_nonzero() == 0
 
 
+@settings(max_examples=150, deadline=None)
+@given(lengths, tilings())
+def test_neighbours_share_the_overlap_and_meet_in_its_middle(length: int, tiling: Tiling):
+    spans = tile_axis(length, tiling)
+    assert all(len(span.weights) == span.stop - span.start for span in spans)
+    for before, after in pairwise(spans):
+        assert before.stop - after.start == tiling.overlap_px
+        assert before.owned[1] == after.owned[0] == after.start + tiling.overlap_px // 2
+
+
 @settings(max_examples=12, deadline=None)
 @given(st.integers(1, 700), st.integers(1, 700), st.booleans())
 def test_a_network_that_looks_nearby_sees_the_same_in_tiles(height: int, width: int, flip: bool):
     network, photo = local_network(), random_photo(height, width)
     found = put_together(network, photo, views=views_of((1.0,), flip=flip))
     torch.testing.assert_close(found[None], segment(network, normalized(photo), flip=flip), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found.sum(dim=0), torch.ones(height, width))
 
 
 @settings(max_examples=6, deadline=None)
@@ -223,11 +236,17 @@ def test_an_even_picture_has_one_label_and_no_seams(value: int):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.tuples(st.integers(1, 9), st.integers(1, 9)), st.tuples(st.integers(1, 60), st.integers(1, 60)))
-def test_sampled_places_of_an_enlarged_map_are_the_resized_map(old: tuple[int, int], new: tuple[int, int]):
-    maps = torch.rand(2, 3, *old, generator=torch.Generator().manual_seed(4))
-    places = (enlarged_places(*pair) for pair in zip(old, new, strict=True))
-    torch.testing.assert_close(sample_maps(maps, *places), resize_maps(maps, new), rtol=1e-4, atol=1e-5)
+@given(
+    st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    st.integers(0, 59),
+)
+def test_sampled_places_of_an_enlarged_map_are_the_resized_map(old: tuple[int, int], new: tuple[int, int], cut: int):
+    maps = torch.randn(2, 3, *old, generator=torch.Generator().manual_seed(4))
+    rows, columns = (enlarged_places(*pair) for pair in zip(old, new, strict=True))
+    whole = resize_maps(maps, new)
+    torch.testing.assert_close(sample_maps(maps, rows, columns), whole, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(sample_maps(maps, rows[cut:], columns), whole[:, :, cut:], rtol=1e-4, atol=1e-5)
 
 
 @settings(max_examples=15, deadline=None)

@@ -79,6 +79,7 @@ def check_split(
     reader_problems: Sequence[Problem] = (),
     progress: Progress | None = None,
     num_threads: int | None = None,
+    huge_pixels: int = HUGE_PIXELS,
 ) -> CheckReport:
     """Decode every image and mask of a split once and report everything that is wrong.
 
@@ -87,6 +88,7 @@ def check_split(
         reader_problems: what the reader collected; put first into the report.
         progress: who is told of each image looked at; None tells nobody.
         num_threads: images looked at side by side, from 1; None is the number of processors.
+        huge_pixels: an image with more is worth a warning.
 
     Returns:
         The report; it does not depend on the number of threads.
@@ -103,7 +105,7 @@ def check_split(
     task_of = (progress or SilentProgress()).task
     num_threads = num_threads or os.cpu_count() or 1
     with ThreadPoolExecutor(num_threads) as pool, task_of("Checking images", total=len(split)) as task:
-        findings = pool.map(lambda record: _check_record(record, split), split.records)
+        findings = pool.map(lambda record: _check_record(record, split, huge_pixels), split.records)
         for record, (found, fingerprint) in zip(split.records, findings, strict=True):
             problems += found
             twin = first_with.setdefault(fingerprint, record) if fingerprint else record
@@ -118,7 +120,7 @@ def check_split(
     return CheckReport(split.name, len(split), images_by_class, tuple(problems))
 
 
-def _check_record(record: ImageRecord, split: Split) -> tuple[list[Problem], str]:
+def _check_record(record: ImageRecord, split: Split, huge_pixels: int) -> tuple[list[Problem], str]:
     """Return the problems of one image and its mask, and its content's fingerprint or an empty string."""
     problems: list[Problem] = []
     if not record.tags:
@@ -127,7 +129,7 @@ def _check_record(record: ImageRecord, split: Split) -> tuple[list[Problem], str
         problems.append(_about(record, ProblemKind.UNTAGGED_IMAGE, message, help))
     try:
         size = read_image(record.image_path).shape[:2]
-        problems += _check_header(record, size)
+        problems += _check_header(record, size, huge_pixels)
         fingerprint = content_fingerprint(record.image_path)
     except DataError as error:
         kind = ProblemKind.UNREADABLE_IMAGE if record.image_path.exists() else ProblemKind.MISSING_IMAGE
@@ -142,7 +144,7 @@ def _check_record(record: ImageRecord, split: Split) -> tuple[list[Problem], str
     return problems, fingerprint
 
 
-def _check_header(record: ImageRecord, size: tuple[int, ...]) -> list[Problem]:
+def _check_header(record: ImageRecord, size: tuple[int, ...], huge_pixels: int) -> list[Problem]:
     """Return what is odd about the format and the size of a readable image."""
     problems: list[Problem] = []
     path, (height, width) = record.image_path, size
@@ -154,8 +156,8 @@ def _check_header(record: ImageRecord, size: tuple[int, ...]) -> list[Problem]:
     if min(height, width) < TINY_SIDE_PX:
         message = f"image {path} should have sides of {TINY_SIDE_PX} px or more, got {height} x {width}"
         problems.append(_about(record, ProblemKind.TINY_IMAGE, message, "remove it if it is a thumbnail"))
-    if height * width > HUGE_PIXELS:
-        message = f"image {path} should have {HUGE_PIXELS:,} pixels or fewer, got {height} x {width}"
+    if height * width > huge_pixels:
+        message = f"image {path} should have {huge_pixels:,} pixels or fewer, got {height} x {width}"
         problems.append(_about(record, ProblemKind.HUGE_IMAGE, message, "make it smaller to save time and memory"))
     return problems
 

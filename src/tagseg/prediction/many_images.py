@@ -38,6 +38,7 @@ def predict_many(
     handle: Handle,
     failed: Failed,
     probabilities: bool = False,
+    waiting_bytes: int = WAITING_BYTES,
 ) -> None:
     """Predict images one after the other, and give each to ``handle`` or, when it cannot be read, to ``failed``.
 
@@ -51,14 +52,15 @@ def predict_many(
         handle: gets name, upright image and prediction; writing belongs here.
         failed: gets name and the reason.
         probabilities: whether predictions hold those of every label.
+        waiting_bytes: results that may wait for ``handle``; with more, the network waits, too.
 
     Raises:
         Exception: what ``handle`` or ``failed`` raised, or the network.
     """
     if segmenter.device.type == "cpu":
         keep_freed_memory()
-    with _in_order(WAITING_BYTES) as put:
-        for batch in _read_ahead(_batches(items, batch_size=segmenter.settings.batch_size)):
+    with _in_order(waiting_bytes) as put:
+        for batch in _read_ahead(batches_of(items, batch_size=segmenter.settings.batch_size)):
             images = [image for _, image in batch if not isinstance(image, TagsegError)]
             predictions = iter(segmenter.predict_batch(images, probabilities=probabilities))
             for name, image in batch:
@@ -70,8 +72,14 @@ def predict_many(
                     put(size, lambda name=name, image=image, prediction=prediction: handle(name, image, prediction))
 
 
-def _batches(items: Iterable[Item], *, batch_size: int) -> Iterator[list[Item]]:
-    """Yield runs of consecutive items of one size; what cannot be opened comes alone, and fails when it is read."""
+def batches_of(items: Iterable[Item], *, batch_size: int, max_pixels: int = BATCH_PIXELS) -> Iterator[list[Item]]:
+    """Yield runs of consecutive items of one size; what cannot be opened comes alone, and fails when it is read.
+
+    Args:
+        items: images, each with a name.
+        batch_size: most images in a run, 1 or more.
+        max_pixels: in a run of several images.
+    """
     batch: list[Item] = []
     shared: tuple[int, int] | None = None
     for item in items:
@@ -79,7 +87,7 @@ def _batches(items: Iterable[Item], *, batch_size: int) -> Iterator[list[Item]]:
             size = image_size(item[1])
         except TagsegError:
             size = None
-        fits = size is not None and size == shared and (len(batch) + 1) * size[0] * size[1] <= BATCH_PIXELS
+        fits = size is not None and size == shared and (len(batch) + 1) * size[0] * size[1] <= max_pixels
         if batch and (not fits or len(batch) == batch_size):
             yield batch
             batch = []

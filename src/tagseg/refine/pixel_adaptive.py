@@ -95,7 +95,11 @@ class PixelAdaptive:
 
 
 def pixel_adaptive(
-    image: UInt8[ndarray, "H W 3"], scores: Float32[Tensor, "L H W"], *, settings: PixelAdaptiveSettings
+    image: UInt8[ndarray, "H W 3"],
+    scores: Float32[Tensor, "L H W"],
+    *,
+    settings: PixelAdaptiveSettings,
+    tile_side_px: int = TILE_SIDE_PX,
 ) -> Float32[Tensor, "L H W"]:
     """Average every pixel's scores over its neighbours, weighted by likeness, some times over.
 
@@ -108,6 +112,7 @@ def pixel_adaptive(
         image: RGB, 0..255.
         scores: of any range; the result lies on their device.
         settings: neighbours, iterations and scales.
+        tile_side_px: a larger image is refined in tiles of this side, at least 1.
 
     Returns:
         Scores between the smallest and the largest of their label; a constant map stays as it is.
@@ -122,7 +127,7 @@ def pixel_adaptive(
     refined = torch.empty_like(scores)
     # No score flows farther than the halo, so the seams of the tiles do not show.
     halo_px = settings.iterations * max(settings.dilations)
-    for around, inside, within in _tiles(scores.shape[1:], halo_px=halo_px):
+    for around, inside, within in _tiles(scores.shape[1:], halo_px=halo_px, side_px=tile_side_px):
         refined[inside] = _refine(pixels[around].float(), scores[around], settings)[within]
     return refined
 
@@ -203,18 +208,18 @@ def _shifted(
     return padded[:, top : top + height, left : left + width]
 
 
-def _tiles(size: tuple[int, ...], *, halo_px: int) -> Iterator[tuple[Tile, Tile, Tile]]:
+def _tiles(size: tuple[int, ...], *, halo_px: int, side_px: int) -> Iterator[tuple[Tile, Tile, Tile]]:
     """Yield the tiles of an image: each with its halo, without it, and where the latter lies in the former."""
-    rows, columns = (_spans(length, halo_px=halo_px) for length in size)
+    rows, columns = (_spans(length, halo_px=halo_px, side_px=side_px) for length in size)
     whole = slice(None)
     for row_spans, column_spans in product(rows, columns):
         around, inside, within = ((whole, *spans) for spans in zip(row_spans, column_spans, strict=True))
         yield around, inside, within
 
 
-def _spans(length: int, *, halo_px: int) -> list[tuple[slice, slice, slice]]:
+def _spans(length: int, *, halo_px: int, side_px: int) -> list[tuple[slice, slice, slice]]:
     """Cut one axis into even parts, each as in :func:`_tiles`."""
-    parts = math.ceil(length / TILE_SIDE_PX)
+    parts = math.ceil(length / side_px)
     cuts = [length * part // parts for part in range(parts + 1)]
     spans = []
     for start, stop in pairwise(cuts):

@@ -251,10 +251,9 @@ def test_labels_beyond_the_class_table_are_found_in_any_mask_source(tmp_path: Pa
         assert [problem.kind.name for problem in check_split(split).problems] == kinds
 
 
-def test_huge_image_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tagseg.data.preflight.HUGE_PIXELS", 40 * 50)
+def test_huge_image_is_a_warning(tmp_path: Path) -> None:
     for name, height in (("a.png", 40), ("b.png", 41)):
         PillowImage.fromarray(noise(name, size=(height, 50))).save(tmp_path / name)
     records = tuple(ImageRecord(name, tmp_path / name, (1,)) for name in ("a.png", "b.png"))
-    problems = check_split(Split("train", ClassTable(("cat",)), records)).problems
+    problems = check_split(Split("train", ClassTable(("cat",)), records), huge_pixels=40 * 50).problems
     assert [(problem.kind.name, problem.image_id) for problem in problems] == [("HUGE_IMAGE", "b.png")]

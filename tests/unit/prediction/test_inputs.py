@@ -64,6 +64,10 @@ def test_transparent_pixels_are_laid_on_white(kind: str, tmp_path: Path):
     np.testing.assert_allclose(to_image(picture), on_white(RGBA), atol=1)
 
 
+def test_a_transparent_grey_picture_is_laid_on_white():
+    assert to_image(PillowImage.new("LA", (1, 1), (0, 0)))[0, 0].tolist() == [255, 255, 255]
+
+
 @pytest.mark.parametrize("kind", ["pillow", "file"])
 def test_the_colours_of_a_palette_count(kind: str, tmp_path: Path):
     few = PillowImage.fromarray(RGB).quantize(16)
@@ -87,6 +91,7 @@ def test_exif_turns_a_pillow_image_as_it_turns_its_file(tmp_path: Path):
     picture.save(path, exif=exif)
     with PillowImage.open(path) as opened:
         np.testing.assert_array_equal(to_image(opened), np.rot90(RGB, k=-1))
+    np.testing.assert_array_equal(to_image(picture), np.rot90(RGB, k=-1))  # that never was a file
     np.testing.assert_array_equal(to_image(path), np.rot90(RGB, k=-1))
 
 

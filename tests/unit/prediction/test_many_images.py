@@ -10,10 +10,9 @@ from PIL import Image as PillowImage
 from torch import nn
 
 from tagseg.classes import ClassTable
-from tagseg.errors import ModelError, TagsegError
-from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDesign
-from tagseg.prediction import many_images
-from tagseg.prediction.many_images import predict_many
+from tagseg.errors import DataError, ModelError
+from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDesign, build_segmenter
+from tagseg.prediction.many_images import batches_of, predict_many
 from tagseg.prediction.segmenter import PredictionSettings, Segmenter
 
 CLASSES = ClassTable(("cat", "dog"))
@@ -81,7 +80,7 @@ def test_images_are_handled_or_failed_in_the_order_of_the_items(tmp_path: Path, 
     assert record.events == [
         ("failed" if isinstance(size, str) else "handled", name) for (name, _), size in zip(items, MIXED, strict=True)
     ]
-    assert all(isinstance(error, TagsegError) for error in record.errors.values())
+    assert all(isinstance(error, DataError) for error in record.errors.values())
     assert all(str(items[int(name.split()[1])][1]) in str(error) for name, error in record.errors.items())
 
 
@@ -104,6 +103,23 @@ def test_predictions_are_those_of_one_image_at_a_time(tmp_path: Path, batch_size
             torch.testing.assert_close(found.probabilities, alone.probabilities)
 
 
+def test_predictions_of_a_network_of_real_parts_are_those_of_one_image_at_a_time(tmp_path: Path):
+    network = build_segmenter(SegmenterDesign("deeplabv2", "test_resnet", num_labels=2), weights=None)
+    model = Segmenter(network, ClassTable(("cat",)))
+    items, found = write_items(tmp_path, [(30, 40), (30, 40), (7, 3)]), {}
+    predict_many(
+        model,
+        items,
+        handle=lambda name, image, prediction: found.update({name: prediction}),
+        failed=lambda name, error: pytest.fail(str(error)),
+        probabilities=True,
+    )
+    for name, path in items:
+        alone = model.predict(path, probabilities=True)
+        np.testing.assert_array_equal(found[name].labels, alone.labels)
+        assert found[name].probabilities.equal(alone.probabilities)
+
+
 def batch_sizes(segmenter: Segmenter, items, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes, predict_batch = [], segmenter.predict_batch
 
@@ -122,10 +138,11 @@ def test_only_neighbours_of_one_size_share_a_batch(tmp_path: Path, monkeypatch: 
     assert batch_sizes(build(batch_size=2), items, monkeypatch) == [2, 1, 1, 1, 2]
 
 
-def test_large_images_come_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(many_images, "BATCH_PIXELS", 2 * 20 * 30)
+def test_large_images_come_alone(tmp_path: Path):
     items = write_items(tmp_path, [SMALL, SMALL, SMALL, LARGE, LARGE])
-    assert batch_sizes(build(batch_size=8), items, monkeypatch) == [2, 1, 1, 1]
+    batches = list(batches_of(items, batch_size=8, max_pixels=2 * 20 * 30))
+    assert [len(batch) for batch in batches] == [2, 1, 1, 1]
+    assert [item for batch in batches for item in batch] == items
 
 
 def test_the_network_runs_in_the_callers_thread_and_results_are_handled_in_one_other(tmp_path: Path):
@@ -137,13 +154,12 @@ def test_the_network_runs_in_the_callers_thread_and_results_are_handled_in_one_o
     assert len(record.threads) == 1 and record.threads.isdisjoint(threads)
 
 
-def test_the_network_waits_for_a_writer_that_is_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(many_images, "WAITING_BYTES", 1)
+def test_the_network_waits_for_a_writer_that_is_behind(tmp_path: Path):
     segmenter, record, behind = build(batch_size=1), Record(), []
     started = iter(range(100))
     segmenter.network.register_forward_pre_hook(lambda *_: behind.append(next(started) - len(record.found)))
     items = write_items(tmp_path, [SMALL] * 8)
-    predict_many(segmenter, items, handle=record.handle, failed=record.failed)
+    predict_many(segmenter, items, handle=record.handle, failed=record.failed, waiting_bytes=1)
     assert len(behind) == len(record.found) == 8
     assert max(behind) <= 1  # only the result before may still be with the writer
 

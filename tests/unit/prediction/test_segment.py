@@ -101,6 +101,7 @@ def test_labels_are_those_of_the_probabilities(size: tuple[int, int], scales: tu
     network, images = strided_network(), random_images(*size)
     labels, scores = label_images(network, images, scales=scales, flip=flip)
     expected, winners = segment(network, images, scales=scales, flip=flip).max(dim=1)
+    assert labels.dtype == torch.uint8
     torch.testing.assert_close(scores, expected)
     assert torch.equal(labels.long(), winners)
 

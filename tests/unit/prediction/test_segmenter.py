@@ -8,7 +8,6 @@ import torch
 from PIL import Image as PillowImage
 from torch import nn
 
-from tagseg.artifacts.mask_file import read_mask
 from tagseg.classes import ClassTable
 from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDesign
 from tagseg.ops.resize import resize_maps
@@ -148,37 +147,6 @@ def test_a_segmenter_knows_its_labels_and_its_device():
 def test_a_picture_of_one_pixel():
     found = build(scales=(0.5, 1.0), flip=True).predict(np.zeros((1, 1, 3), np.uint8))
     assert found.labels.shape == (1, 1)
-
-
-def example() -> Prediction:
-    labels = np.array([[0, 1, 1], [3, 0, 1]], np.uint8)
-    image = np.full((2, 3, 3), 100, np.uint8)
-    return Prediction(labels, np.full((2, 3), 0.75, np.float32), CLASSES, image)
-
-
-def test_area_counts_the_pixels_of_every_label():
-    assert example().area() == {"background": 2, "cat": 3, "dog": 0, "cow": 1}
-
-
-def test_an_overlay_colours_classes_and_leaves_the_background():
-    found = example()
-    laid = found.overlay(opacity=0.5)
-    assert laid[0, 0].tolist() == [100, 100, 100]
-    assert laid[0, 1].tolist() == [114, 50, 50]  # half of (128, 0, 0)
-    assert found.overlay(opacity=1.0)[1, 0].tolist() == found.palette[9:12]
-    np.testing.assert_array_equal(found.overlay(opacity=0.0), found.image)
-    assert found.overlay(np.zeros((2, 3, 3), np.uint8))[0, 0].tolist() == [0, 0, 0]
-    assert found.image.min() == found.image.max() == 100
-
-
-@pytest.mark.parametrize("kind", [str, Path])
-def test_a_saved_prediction_is_read_back(tmp_path: Path, kind: type):
-    found = example()
-    found.save(kind(tmp_path / "labels.png"))
-    np.testing.assert_array_equal(read_mask(tmp_path / "labels.png"), found.labels)
-    with PillowImage.open(tmp_path / "labels.png") as opened:
-        assert opened.mode == "P"
-        assert np.array(opened.convert("RGB"))[0, 1].tolist() == [128, 0, 0]
 
 
 @pytest.mark.parametrize("kept", [False, True])

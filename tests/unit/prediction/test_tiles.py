@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tagseg.prediction import whole_image
 from tagseg.prediction.segment import View, normalize_images, segment, view_probabilities
 from tagseg.prediction.tiles import Tiling, tile_axis, tiled_blocks
 from tagseg.prediction.whole_image import CellAxis, Mosaic, TilePlace, WholeImageParts
@@ -116,7 +117,7 @@ def test_without_help_tiles_would_differ(monkeypatch):
     """The network of these tests does need the whole image: each remedy left out shows."""
     image, model = photograph(300, 700), network()
     expected = whole(model, image)
-    monkeypatch.setattr("tagseg.prediction.whole_image._context_modules", lambda network: [])
+    monkeypatch.setattr(whole_image, "_context_modules", lambda network: [])
     assert (tiled(model, image) - expected).abs().max() > 0.05
     monkeypatch.undo()
     model.up.align_corners = False

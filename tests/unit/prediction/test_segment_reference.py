@@ -1,3 +1,5 @@
+"""Views of an image against a reference in double precision, and against what training shows the network."""
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
 from tagseg.data.augment import normalize_image
-from tagseg.prediction.segment import View, best_labels, label_images, normalize_images, segment, views_of
+from tagseg.prediction.segment import View, best_labels, normalize_images, segment, views_of
 
 
 class Cells(nn.Module):
@@ -61,46 +63,10 @@ def test_views_keep_their_proportions_and_never_vanish():
     assert views_of((2.0,), flip=True) == (View(2.0), View(2.0, mirrored=True))
 
 
-def test_evaluation_mode_without_gradient_and_training_mode_comes_back():
-    network = Cells().train()
-    assert not segment(network, pictures(1, 8, 8)).requires_grad
-    label_images(network, pictures(1, 8, 8))
-    assert [training for _, training in network.seen] == [False, False]
-    assert network.training
-
-
-def test_mirroring_the_image_mirrors_the_probabilities_when_both_are_looked_at():
-    network, images = Cells(), pictures(1, 16, 13)
-    upright, mirrored = (segment(network, view, flip=True) for view in (images, images.flip(-1)))
-    torch.testing.assert_close(mirrored, upright.flip(-1))
-
-
-@pytest.mark.parametrize(("scales", "flip"), [((1.0,), False), ((0.5, 1.0), True)])
-def test_labels_and_scores_are_the_maximum_of_the_probabilities(scales, flip):
-    network, images = Cells(5), pictures(3, 70, 150)  # 10,500 pixels: more than one strip for one thread
-    probabilities = segment(network, images, scales=scales, flip=flip)
-    labels, scores = label_images(network, images, scales=scales, flip=flip)
-    assert labels.dtype == torch.uint8
-    assert torch.equal(labels.long(), probabilities.argmax(dim=1))
-    torch.testing.assert_close(scores, probabilities.amax(dim=1))
-
-
-def test_of_equal_labels_the_lower_id_wins():
-    maps = torch.tensor([0.25, 0.375, 0.375]).view(1, 3, 1, 1).expand(1, 3, 2, 2)
-    labels, scores = best_labels(maps, logits=False)
-    assert labels.tolist() == [[[1, 1], [1, 1]]]
-    assert scores.unique().tolist() == [0.375]
+def test_of_equal_logits_the_lower_id_wins():
     labels, scores = best_labels(torch.zeros(1, 255, 1, 1), logits=True)
     assert labels.item() == 0
     assert scores.item() == pytest.approx(1 / 255)
-
-
-def test_the_last_of_255_labels_can_win_and_the_input_stays():
-    maps = torch.zeros(1, 255, 1, 3)
-    maps[:, 254] = 9.0
-    before = maps.clone()
-    assert best_labels(maps, logits=False)[0].unique().tolist() == [254]
-    assert torch.equal(maps, before)
 
 
 def test_normalized_as_in_training():
@@ -110,7 +76,3 @@ def test_normalized_as_in_training():
     expected = normalize_image(image, mean=mean, std=std)
     torch.testing.assert_close(batch, torch.stack([expected, expected.flip(-1)]))
     assert batch.is_contiguous(memory_format=torch.channels_last)
-
-
-def test_one_pixel():
-    assert segment(Cells(), pictures(1, 1, 1), scales=(0.5, 1.0), flip=True).sum().item() == pytest.approx(1)

@@ -1,3 +1,5 @@
+"""Many images: how far reading, the network and writing run ahead of each other."""
+
 import threading
 from pathlib import Path
 
@@ -6,10 +8,10 @@ import pytest
 from PIL import Image as PillowImage
 
 from tagseg.classes import ClassTable
-from tagseg.errors import DataError, TagsegError
+from tagseg.errors import TagsegError
 from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
 from tagseg.prediction import many_images
-from tagseg.prediction.many_images import predict_many
+from tagseg.prediction.many_images import batches_of, predict_many
 from tagseg.prediction.result import Prediction
 from tagseg.prediction.segmenter import PredictionSettings, Segmenter
 
@@ -76,52 +78,10 @@ def test_order_batches_and_threads(tmp_path):
     assert spy.asked == {False}
 
 
-def test_bad_files_are_told_in_their_place(tmp_path):
-    items = files(tmp_path, [(4, 5)] * 5)
-    items[1][1].write_bytes(b"no image")
-    items[3][1].write_bytes(items[3][1].read_bytes()[:-20])  # a whole header, and pixels that break off
-    items[4][1].unlink()
-    spy, seen = Spy(), Seen()
-    predict_many(spy, items, handle=seen.handle, failed=seen.fail)
-    assert seen.names == ["image 0", "image 1 failed", "image 2", "image 3 failed", "image 4 failed"]
-    assert [str(path) in error.problem for error, (_, path) in zip(seen.errors, items[1::2] + items[4:], strict=False)]
-    assert all(isinstance(error, DataError) for error in seen.errors)
-
-
-def test_real_predictions(tmp_path):
-    network = build_segmenter(SegmenterDesign("deeplabv2", "test_resnet", num_labels=2), weights=None)
-    model = Segmenter(network, ClassTable(("cat",)))
-    items, found = files(tmp_path, [(30, 40), (30, 40), (7, 3)]), {}
-    predict_many(
-        model,
-        items,
-        handle=lambda name, image, prediction: found.update({name: prediction}),
-        failed=lambda name, error: pytest.fail(str(error)),
-        probabilities=True,
-    )
-    for name, path in items:
-        alone = model.predict(path, probabilities=True)
-        np.testing.assert_array_equal(found[name].labels, alone.labels)
-        assert found[name].probabilities.equal(alone.probabilities)
-
-
 def test_nothing_to_do():
     spy, seen = Spy(), Seen()
     predict_many(spy, [], handle=seen.handle, failed=seen.fail)
     assert spy.batches == [] and seen.names == []
-
-
-def test_an_error_of_the_writer_ends_the_work_and_is_raised_here(tmp_path):
-    spy, names = Spy(batch_size=1), []
-
-    def handle(name, image, prediction):
-        names.append(name)
-        if len(names) == 2:
-            raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        predict_many(spy, files(tmp_path, [(4, 5)] * 30), handle=handle, failed=lambda *call: None)
-    assert names == ["image 0", "image 1"]
 
 
 def test_an_error_of_the_network_ends_the_work(tmp_path):
@@ -137,25 +97,23 @@ def test_an_error_of_the_network_ends_the_work(tmp_path):
     assert seen.names in ([], ["image 0"])
 
 
-def test_the_network_waits_for_a_slow_writer(tmp_path, monkeypatch):
+def test_the_network_waits_for_a_slow_writer(tmp_path):
     """With room for two results, the third prediction is not handed on before the first is written."""
-    monkeypatch.setattr(many_images, "WAITING_BYTES", 2 * 4 * 5 * (3 + 1 + 4))
+    room = 2 * 4 * 5 * (3 + 1 + 4)
     spy, ahead, release = Spy(batch_size=1), [], threading.Event()
 
     def handle(name, image, prediction):
         release.wait(timeout=0.2)
         ahead.append(len(spy.batches) - int(name.split()[1]))
 
-    predict_many(spy, files(tmp_path, [(4, 5)] * 8), handle=handle, failed=lambda *call: None)
+    predict_many(spy, files(tmp_path, [(4, 5)] * 8), handle=handle, failed=lambda *call: None, waiting_bytes=room)
     assert len(ahead) == 8
     assert max(ahead) <= 4  # the one that is written, two that wait, and one whose turn it is
 
 
-def test_large_photographs_are_not_read_in_batches(tmp_path, monkeypatch):
-    monkeypatch.setattr(many_images, "BATCH_PIXELS", 3 * 4 * 5)
-    spy, seen = Spy(batch_size=8), Seen()
-    predict_many(spy, files(tmp_path, [(4, 5)] * 7), handle=seen.handle, failed=seen.fail)
-    assert [len(batch) for batch in spy.batches] == [3, 3, 1]
+def test_large_photographs_are_not_read_in_batches(tmp_path):
+    batches = batches_of(files(tmp_path, [(4, 5)] * 7), batch_size=8, max_pixels=3 * 4 * 5)
+    assert [len(batch) for batch in batches] == [3, 3, 1]
 
 
 def test_few_images_are_held_in_memory(tmp_path, monkeypatch):
