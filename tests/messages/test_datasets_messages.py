@@ -18,7 +18,7 @@ from tagseg.data.superpixel_cache import SuperpixelCache, SuperpixelSettings
 from tagseg.errors import DataError, DeviceError, RecipeError
 from tagseg.recipe import make_recipe
 from tagseg.stages.context import StageContext
-from tagseg.stages.loaders import epoch_sampler
+from tagseg.stages.train_network import epoch_sampler
 from tagseg.types import ImageRecord, Split
 
 

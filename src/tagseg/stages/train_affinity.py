@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -23,11 +24,9 @@ from tagseg.progress import Progress
 from tagseg.refine.dense_crf import DenseCrf
 from tagseg.refine.seeds import seed_labels
 from tagseg.stages.context import StageContext
-from tagseg.stages.loaders import epoch_sampler, training_loader
+from tagseg.stages.train_network import NetworkTraining, training_loader
 from tagseg.stages.work import compute_superpixels, do_missing
 from tagseg.training.affinity_step import AffinityStep
-from tagseg.training.loop import Session, resume, train
-from tagseg.training.seed import seed_everything
 from tagseg.types import ImageRecord, LabelMap
 
 MEAN_IMAGES = 200
@@ -37,29 +36,25 @@ MEAN_IMAGES = 200
 def run(context: StageContext) -> dict[str, Any]:
     """Make the seeds that are missing, then train the affinity network or go on training it."""
     fabric, recipe = context.fabric, context.recipe
-    folder = context.folder.output("train_affinity")
     if recipe.cams.average_over_regions:
         compute_superpixels(context)
     write_seeds(context)
-    seed_everything(recipe.seed)
-    network, learner = build_affinity_learner(recipe, trained=context.folder.classifier_weights)
-    step, warning = resume(learner, folder)
-    if warning:
-        context.progress.warn(warning)
-    learner = learner.set_up(fabric)
-    loader = _loader(context, network)
-    sampler = loader.epoch_sampler
-    settings = loop_settings(recipe.affinity)
-    images = settings.epochs * sampler.steps_per_epoch * sampler.batch_size
-    with context.progress.task("Training the affinity network", total=images, done=step * sampler.batch_size) as task:
-        session = Session(folder, step, settings.epochs, task, validate=lambda epoch: {})
-        training_step = AffinityStep(fabric, learner.networks["affinity"], radius=recipe.affinity.radius)
-        train(fabric, learner, training_step, loader, settings=settings, session=session)
+    build = partial(build_affinity_learner, recipe, trained=context.folder.classifier_weights)
+    training = NetworkTraining(context, context.folder.output("train_affinity"), build)
+    network, settings = training.network, loop_settings(recipe.affinity)
+    training.run(
+        "Training the affinity network",
+        AffinityStep(fabric, training.learner.networks["affinity"], radius=recipe.affinity.radius),
+        _loader(context, network),
+        settings=settings,
+        until_epoch=settings.epochs,
+        validate=lambda epoch: {},
+    )
     network.mean_displacement.copy_(
         mean_displacement(network, context.train.records, fabric=fabric, progress=context.progress)
     )
     if fabric.is_global_zero:
-        state = {"steps": settings.epochs * sampler.steps_per_epoch}
+        state = {"steps": training.step}
         save_checkpoint(context.folder.affinity_weights, tensors={"affinity": network.state_dict()}, state=state)
     fabric.barrier()
     return {"images": len(context.train)}
@@ -122,9 +117,8 @@ def _loader(context: StageContext, network: AffinityNetwork) -> TrainingLoader:
     """Return this process's batches of crops and their seeds."""
     recipe = context.recipe
     transform = build_transform(recipe.affinity, network.backbone)
-    sampler = epoch_sampler(context, len(context.train), section="affinity")
     dataset = TrainingSet(context.train, transform, seed=recipe.seed, labels=Seeds(context.folder))
-    return training_loader(context, dataset, sampler)
+    return training_loader(context, dataset, section="affinity")
 
 
 def mean_displacement(

@@ -11,18 +11,16 @@ from tagseg.cams.batches import batches_by_shape, look, read_ahead
 from tagseg.cams.map_method import MapMethod
 from tagseg.cams.methods.cam import ClassActivation
 from tagseg.cams.region_means import measure_region_scores
-from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
+from tagseg.data.datasets import TrainingLoader, TrainingSet
 from tagseg.errors import ArtifactError
 from tagseg.evaluation.validation import validate_tags_and_seeds
 from tagseg.models.classifier import TagClassifier
 from tagseg.ops.spacing import evenly_spaced
 from tagseg.recipe import Recipe
 from tagseg.stages.context import StageContext
-from tagseg.stages.loaders import epoch_sampler, training_loader
+from tagseg.stages.train_network import NetworkTraining, training_loader
 from tagseg.stages.work import compute_superpixels
 from tagseg.training.classifier_step import ClassifierStep
-from tagseg.training.loop import Session, resume, train
-from tagseg.training.seed import seed_everything
 
 
 def run(context: StageContext) -> dict[str, Any]:
@@ -31,52 +29,42 @@ def run(context: StageContext) -> dict[str, Any]:
     Where the warm-up sets the target of self-modulation, training has two parts with the measurement between them.
     """
     fabric, recipe, classes = context.fabric, context.recipe, context.train.classes
-    folder = context.folder.output("train_classifier")
     if recipe.self_modulation.enabled:
         compute_superpixels(context)
     context.progress.note(f"training on {context.place}")
-    seed_everything(recipe.seed)
-    classifier, learner = build_classifier_learner(recipe, num_classes=classes.num_classes)
-    step, warning = resume(learner, folder)
-    if warning:
-        context.progress.warn(warning)
-    learner = learner.set_up(fabric)
+    build = partial(build_classifier_learner, recipe, num_classes=classes.num_classes)
+    training = NetworkTraining(context, context.folder.output("train_classifier"), build)
+    classifier, learner = training.network, training.learner
     terms = build_terms(recipe, learner, classifier.backbone, device=fabric.device)
-    training_step = ClassifierStep(fabric, learner.networks["classifier"], terms)
-    sampler = epoch_sampler(context, len(context.train), section="training")
-    epochs = recipe.training.epochs
-    figures: dict[str, float] = {}
-    for until_epoch in (recipe.self_modulation.warmup_epochs, epochs) if _target_is_measured(recipe) else (epochs,):
-        end = until_epoch * sampler.steps_per_epoch
-        if step >= end:
-            continue
-        targets = _targets(context, classifier, sampler, step=step) if until_epoch == epochs else None
-        loader = _loader(context, classifier, sampler, targets)
-        title = "Training the classifier" if until_epoch == epochs else "Warming up the classifier"
-        batch = sampler.batch_size
-        with context.progress.task(title, total=end * batch, done=step * batch) as task:
-            session = Session(
-                folder, step, until_epoch, task, validate=lambda epoch: _validate(context, classifier, epoch=epoch)
-            )
-            figures = train(
-                fabric, learner, training_step, loader, settings=loop_settings(recipe.training), session=session
-            )
-        step = end
+    step = ClassifierStep(fabric, learner.networks["classifier"], terms)
+    settings, validate = loop_settings(recipe.training), partial(_validate, context, classifier)
+    region_scores = None
+    if _target_is_measured(recipe):
+        warmup_epochs, loader = recipe.self_modulation.warmup_epochs, _loader(context, classifier, None)
+        training.run(
+            "Warming up the classifier",
+            step,
+            loader,
+            settings=settings,
+            until_epoch=warmup_epochs,
+            validate=validate,
+        )
+        just_ended = training.step == warmup_epochs * loader.epoch_sampler.steps_per_epoch
+        region_scores = settle_region_scores(context, ClassActivation(classifier), may_measure=just_ended)
+    loader = _loader(context, classifier, region_scores)
+    figures = training.run(
+        "Training the classifier",
+        step,
+        loader,
+        settings=settings,
+        until_epoch=settings.epochs,
+        validate=validate,
+    )
     if fabric.is_global_zero:
-        state = {"classes": list(classes.names), "steps": step}
+        state = {"classes": list(classes.names), "steps": training.step}
         save_checkpoint(context.folder.classifier_weights, tensors={"classifier": classifier.state_dict()}, state=state)
     fabric.barrier()
     return {"images": len(context.train), **figures}
-
-
-def _targets(
-    context: StageContext, classifier: TagClassifier, sampler: EpochSampler, *, step: int
-) -> RegionScores | None:
-    """Return what the warm-up sets as target, measured when it has just ended."""
-    if not _target_is_measured(context.recipe):
-        return None
-    warmup_steps = context.recipe.self_modulation.warmup_epochs * sampler.steps_per_epoch
-    return settle_region_scores(context, ClassActivation(classifier), may_measure=step == warmup_steps)
 
 
 def settle_region_scores(context: StageContext, method: MapMethod, *, may_measure: bool) -> RegionScores:
@@ -119,7 +107,7 @@ def _target_is_measured(recipe: Recipe) -> bool:
     return recipe.self_modulation.enabled and recipe.self_modulation.target == "warmup"
 
 
-def _validate(context: StageContext, classifier: TagClassifier, *, epoch: int) -> dict[str, float]:
+def _validate(context: StageContext, classifier: TagClassifier, epoch: int) -> dict[str, float]:
     """Score the classifier in the first process and tell; nothing depends on it."""
     fabric, split = context.fabric, context.evaluation
     if split is None or not fabric.is_global_zero:
@@ -131,14 +119,12 @@ def _validate(context: StageContext, classifier: TagClassifier, *, epoch: int) -
         look=partial(look, method),
         background_scores=values.validation_scores,
     )
-    shown = ", ".join(f"{name.removeprefix('val_')} {100 * value:.1f} %" for name, value in figures.items())
-    context.progress.note(f"epoch {epoch} of {context.recipe.training.epochs}: {shown}")
+    scores = ", ".join(f"{name.removeprefix('val_')} {100 * value:.1f} %" for name, value in figures.items())
+    context.progress.note(f"epoch {epoch} of {context.recipe.training.epochs}: {scores}")
     return figures
 
 
-def _loader(
-    context: StageContext, classifier: TagClassifier, sampler: EpochSampler, region_scores: RegionScores | None
-) -> TrainingLoader:
+def _loader(context: StageContext, classifier: TagClassifier, region_scores: RegionScores | None) -> TrainingLoader:
     """Return this process's batches; regions and their scores come with them where self-modulation acts."""
     recipe = context.recipe
     transform = build_transform(recipe.training, classifier.backbone)
@@ -150,4 +136,4 @@ def _loader(
         regions=context.regions if needed else None,
         region_scores=region_scores,
     )
-    return training_loader(context, dataset, sampler)
+    return training_loader(context, dataset, section="training")

@@ -1,5 +1,6 @@
 """Stage 5: the segmentation network, taught by pseudo masks or by ground truth; leaves ``5_segmenter/``."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,38 +20,32 @@ from tagseg.models.segmentation_network import SegmentationNetwork
 from tagseg.ops.spacing import evenly_spaced
 from tagseg.prediction.segment import segment
 from tagseg.stages.context import StageContext
-from tagseg.stages.loaders import epoch_sampler, training_loader
+from tagseg.stages.train_network import NetworkTraining, training_loader
 from tagseg.stages.train_segmenter.labels import LabelledSplit, balanced_weights, choose_labels
 from tagseg.stages.work import count_gone
-from tagseg.training.loop import Session, resume, train
-from tagseg.training.seed import seed_everything
 from tagseg.types import ImageRecord, LabelMap
 
 
 def run(context: StageContext) -> dict[str, Any]:
     """Train the segmentation network, or go on training it."""
     fabric, recipe = context.fabric, context.recipe
-    folder = context.folder.segmenter
     labelled = choose_labels(context)
-    seed_everything(recipe.seed)
-    network, learner = build_segmenter_learner(recipe, num_labels=context.train.classes.num_labels)
-    step, warning = resume(learner, folder)
-    if warning:
-        context.progress.warn(warning)
-    learner = learner.set_up(fabric)
-    loader = _loader(context, network, labelled)
-    sampler = loader.epoch_sampler
-    settings = loop_settings(recipe.segmenter)
+    build = partial(build_segmenter_learner, recipe, num_labels=context.train.classes.num_labels)
+    training = NetworkTraining(context, context.folder.segmenter, build)
+    network, settings = training.network, loop_settings(recipe.segmenter)
     weights = balanced_weights(labelled).to(fabric.device) if recipe.segmenter.balance else None
-    images = settings.epochs * sampler.steps_per_epoch * sampler.batch_size
-    with context.progress.task("Training the segmenter", total=images, done=step * sampler.batch_size) as task:
-        session = Session(folder, step, settings.epochs, task, validate=lambda epoch: _validate(context, network))
-        training_step = segmenter_step(recipe, fabric, learner, class_weights=weights)
-        figures = train(fabric, learner, training_step, loader, settings=settings, session=session)
+    figures = training.run(
+        "Training the segmenter",
+        segmenter_step(recipe, fabric, training.learner, class_weights=weights),
+        _loader(context, network, labelled),
+        settings=settings,
+        until_epoch=settings.epochs,
+        validate=lambda epoch: _validate(context, network),
+    )
     figures = figures or _validate(context, network)  # no step was left to take
     if fabric.is_global_zero:
         notes = {"labels": recipe.segmenter.labels, "strategy": recipe.segmenter.strategy, "seed": recipe.seed}
-        save_segmenter(folder, network, context.train.classes, prediction={}, notes=notes)
+        save_segmenter(context.folder.segmenter, network, context.train.classes, prediction={}, notes=notes)
     fabric.barrier()
     return {"images": len(labelled.split), "labels": recipe.segmenter.labels, **figures}
 
@@ -70,8 +65,7 @@ def _loader(context: StageContext, network: SegmentationNetwork, labelled: Label
         labels=labelled.labels,
         confidence=labelled.confidence,
     )
-    sampler = epoch_sampler(context, len(labelled.split), section="segmenter")
-    return training_loader(context, dataset, sampler)
+    return training_loader(context, dataset, section="segmenter")
 
 
 def _validate(context: StageContext, network: SegmentationNetwork) -> dict[str, float]:

@@ -1,0 +1,97 @@
+"""How a stage trains a network: begun or taken up again, on batches that its processes share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+from torch import nn
+
+from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
+from tagseg.stages.context import StageContext
+from tagseg.training.loop import Learner, LoopSettings, Session, resume, train
+from tagseg.training.seed import seed_everything
+from tagseg.training.step import TrainingStep
+
+Network = TypeVar("Network", bound=nn.Module)
+TrainingSection = Literal["training", "affinity", "segmenter"]
+"""The sections of a recipe that say how a network is trained."""
+
+
+class NetworkTraining(Generic[Network]):
+    """The training of one network: built from the run's seed, then set to the latest checkpoint of the stage's folder.
+
+    Args:
+        context: the run.
+        folder: of the stage; checkpoints and curves go there.
+        build: returns the network whose weights stay, and all that learns.
+
+    Attributes:
+        network: the plain network whose weights stay.
+        learner: what learns, set up by Fabric.
+        step: steps taken.
+
+    Raises:
+        ArtifactError: when the checkpoint is damaged or of other networks.
+    """
+
+    def __init__(self, context: StageContext, folder: Path, build: Callable[[], tuple[Network, Learner]]) -> None:
+        seed_everything(context.recipe.seed)
+        self.network, learner = build()
+        self.step, warning = resume(learner, folder)
+        if warning:
+            context.progress.warn(warning)
+        self.learner = learner.set_up(context.fabric)
+        self._context, self._folder = context, folder
+
+    def run(
+        self,
+        title: str,
+        training_step: TrainingStep[Any],
+        loader: TrainingLoader,
+        *,
+        settings: LoopSettings,
+        until_epoch: int,
+        validate: Callable[[int], dict[str, float]],
+    ) -> dict[str, float]:
+        """Train on to the end of an epoch.
+
+        Args:
+            title: of the progress.
+            training_step: forward pass and loss of one batch.
+            loader: batches of this process.
+            settings: constants of the loop.
+            until_epoch: epochs after which it stops, at most ``settings.epochs``.
+            validate: called with the number of finished epochs; returns figures for the curves.
+
+        Returns:
+            The figures of the last validation; none when no step was left to take.
+        """
+        sampler = loader.epoch_sampler
+        end, batch = until_epoch * sampler.steps_per_epoch, sampler.batch_size
+        if self.step >= end:
+            return {}
+        with self._context.progress.task(title, total=end * batch, done=self.step * batch) as task:
+            session = Session(self._folder, self.step, until_epoch, task, validate)
+            fabric = self._context.fabric
+            figures = train(fabric, self.learner, training_step, loader, settings=settings, session=session)
+        self.step = end
+        return figures
+
+
+def epoch_sampler(context: StageContext, num_images: int, *, section: TrainingSection) -> EpochSampler:
+    """Return the order of the images, for this process, in batches of the size that a section of the recipe says."""
+    return EpochSampler(
+        num_images,
+        batch_size=getattr(context.recipe, section).batch_size,
+        setting=f"{section}.batch_size",
+        seed=context.recipe.seed,
+        rank=context.fabric.global_rank,
+        world_size=context.fabric.world_size,
+    )
+
+
+def training_loader(context: StageContext, dataset: TrainingSet, *, section: TrainingSection) -> TrainingLoader:
+    """Return this process's batches of a data set, read by the run's workers."""
+    sampler = epoch_sampler(context, len(dataset), section=section)
+    on_gpu = context.fabric.device.type == "cuda"
+    return TrainingLoader(dataset, sampler, workers=context.workers, pin_memory=on_gpu)
