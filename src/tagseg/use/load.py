@@ -14,7 +14,7 @@ from tagseg.artifacts.settings_file import read_prediction_settings
 from tagseg.assemble.segmenter import prediction_settings
 from tagseg.classes import nearest_name_help
 from tagseg.errors import ArtifactError, DeviceError, RecipeError
-from tagseg.prediction.segmenter import PredictionSettings, Segmenter
+from tagseg.prediction.segmenter import MAX_SIDE_PX, PredictionSettings, Segmenter
 from tagseg.recipe import load_recipe
 from tagseg.training.engine import choose_accelerator
 from tagseg.use.hub import load_from_hub
@@ -106,9 +106,8 @@ def _checked(settings: Mapping[str, Any], *, path: Path) -> PredictionSettings:
                 f"prediction settings in {path} are {', '.join(names)}, got '{name}'",
                 help=nearest_name_help(name, names),
             )
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()
-    }
+    values: dict[str, Any] = {"max_side_px": MAX_SIDE_PX}
+    values |= {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
     try:
         return PredictionSettings(**values)
     except (RecipeError, TypeError) as error:

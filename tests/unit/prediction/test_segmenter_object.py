@@ -14,7 +14,7 @@ from tagseg.ops.resize import resize_maps
 from tagseg.prediction.inputs import to_image
 from tagseg.prediction.result import Prediction
 from tagseg.prediction.segment import normalize_images, segment, views_of
-from tagseg.prediction.segmenter import PredictionSettings, Segmenter, shrink
+from tagseg.prediction.segmenter import MAX_SIDE_PX, PredictionSettings, Segmenter, shrink
 from tagseg.prediction.tiles import Tiling, tiled_blocks
 from tagseg.system.allocator import keep_freed_memory
 
@@ -27,7 +27,7 @@ def segmenter(**settings: object) -> Segmenter:
     network = build_segmenter(SegmenterDesign("deeplabv2", "test_resnet", num_labels=3), weights=None)
     for branch in network.network.head.branches:
         torch.nn.init.normal_(branch.weight, std=0.5)
-    return Segmenter(network, CLASSES, settings=PredictionSettings(**settings))
+    return Segmenter(network, CLASSES, settings=PredictionSettings(**{"max_side_px": MAX_SIDE_PX, **settings}))
 
 
 def photograph(height: int = 60, width: int = 80, seed: int = 0) -> np.ndarray:
@@ -130,7 +130,7 @@ class TestPredict:
 
     def test_other_settings_leave_the_segmenter_alone(self):
         model, image = segmenter(), photograph()
-        other = model.with_settings(PredictionSettings(scales=(0.5,), flip=True))
+        other = model.with_settings(PredictionSettings(max_side_px=MAX_SIDE_PX, scales=(0.5,), flip=True))
         assert other.network is model.network and other.classes is model.classes
         assert (model.settings.flip, other.settings.flip) == (False, True)
         expected_labels = segmenter(scales=(0.5,), flip=True).predict(image).labels
@@ -139,7 +139,7 @@ class TestPredict:
 
 def test_segmenters_of_one_network_move_together():
     model = segmenter()
-    other = model.with_settings(PredictionSettings(flip=True))
+    other = model.with_settings(PredictionSettings(max_side_px=MAX_SIDE_PX, flip=True))
     model.to("meta")
     for one in (model, other):
         assert one.device.type == "meta"
