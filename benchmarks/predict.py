@@ -33,7 +33,7 @@ from tagseg.models.folding import fold_batch_norms
 from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDesign, build_segmenter
 from tagseg.prediction.many_images import Item, predict_many
 from tagseg.prediction.segment import normalize_images
-from tagseg.prediction.segmenter import Prediction, PredictionSettings, Segmenter
+from tagseg.prediction.segmenter import MAX_SIDE_PX, Prediction, PredictionSettings, Segmenter
 from tagseg.types import Image
 
 SIZE, BAR = (375, 500), 0.9
@@ -147,7 +147,7 @@ def main() -> int:
     torch.set_num_threads(asked.threads)
     torch.manual_seed(0)
     design = SegmenterDesign("deeplabv3plus", "mobilenetv2_100", num_labels=len(VOC_CLASSES) + 1, decoder_channels=256)
-    settings = PredictionSettings(batch_size=asked.batch_size)
+    settings = PredictionSettings(max_side_px=MAX_SIDE_PX, batch_size=asked.batch_size)
     segmenter = Segmenter(build_segmenter(design, weights=None), ClassTable(VOC_CLASSES), settings=settings)
     with tempfile.TemporaryDirectory() as folder:
         items = make_files(Path(folder), data=asked.data, count=asked.images)

@@ -29,7 +29,7 @@ from tagseg.ops.regions import region_mean
 
 BATCH, CLASSES, SIDE, REGIONS, MAP_SIDE = 6, 20, 256, 64, 32
 SPEED_BAR, MEMORY_BAR, EQUAL_BAR = 100, 1 / 20, 1e-5
-SETTINGS = SelfModulationSettings()
+SETTINGS = SelfModulationSettings(contrast=0.0)
 FORMULATIONS = ("index", "one-hot", "one-hot matmul")
 # Case: what is computed, tags an image, whether the bar holds for it. VOC images show 1.5 classes on average.
 CASES = {

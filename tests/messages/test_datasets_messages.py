@@ -24,6 +24,7 @@ from tagseg.types import ImageRecord, Split
 
 def transform(**changes: Any) -> TrainTransform:
     values: dict[str, Any] = {"crop_size": 8, "long_side_range": (8, 8), "mean": (0.0,) * 3, "std": (1.0,) * 3}
+    values["color_jitter"] = 0.0
     return TrainTransform(**(values | changes))
 
 

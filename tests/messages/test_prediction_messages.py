@@ -1,6 +1,7 @@
 """The errors of settings of predictions and of segmenters, word for word."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from tagseg.classes import ClassTable
 from tagseg.errors import DataError, ModelError, RecipeError
 from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
 from tagseg.prediction.result import Prediction
-from tagseg.prediction.segmenter import PredictionSettings, Segmenter
+from tagseg.prediction.segmenter import MAX_SIDE_PX, PredictionSettings, Segmenter
 from tagseg.prediction.tiles import Tiling
 
 CAT = ClassTable(("cat",))
@@ -20,7 +21,7 @@ CAT = ClassTable(("cat",))
 
 def segmenter(num_labels: int = 2, **settings: Any) -> Segmenter:
     network = build_segmenter(SegmenterDesign("deeplabv2", "test_resnet", num_labels=num_labels), weights=None)
-    return Segmenter(network, CAT, settings=PredictionSettings(**settings))
+    return Segmenter(network, CAT, settings=PredictionSettings(**{"max_side_px": MAX_SIDE_PX, **settings}))
 
 
 def scales(*values: float) -> Any:
@@ -52,7 +53,7 @@ def scales(*values: float) -> Any:
     ],
 )
 def test_settings(values: dict[str, Any], problem: str, help: str) -> None:
-    assert_says(lambda: PredictionSettings(**values), RecipeError, problem, help)
+    assert_says(lambda: PredictionSettings(**{"max_side_px": MAX_SIDE_PX, **values}), RecipeError, problem, help)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_a_tile_of_another_size(tile_px: int, remedy: int) -> None:
         (1024, 0, 128),
     ],
 )
-@pytest.mark.parametrize("kind", [Tiling, PredictionSettings])
+@pytest.mark.parametrize("kind", [Tiling, partial(PredictionSettings, max_side_px=MAX_SIDE_PX)])
 def test_an_overlap_of_another_size(kind: Callable[..., object], tile_px: int, overlap_px: int, remedy: int) -> None:
     assert_says(
         lambda: kind(tile_px=tile_px, overlap_px=overlap_px),

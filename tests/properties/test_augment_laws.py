@@ -24,7 +24,12 @@ def coded(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 
 def make(crop_size: int, least: int, extra: int) -> TrainTransform:
     return TrainTransform(
-        crop_size=crop_size, long_side_range=(least, least + extra), mean=(0.0,) * 3, std=(1.0,) * 3, flip=True
+        crop_size=crop_size,
+        long_side_range=(least, least + extra),
+        mean=(0.0,) * 3,
+        std=(1.0,) * 3,
+        flip=True,
+        color_jitter=0.0,
     )
 
 
@@ -66,7 +71,7 @@ def test_mirroring_commutes_with_scaling(height: int, width: int, side: int, see
     """Labels of the mirrored image are the mirrored labels; the corner-rounding nearest kernel breaks this."""
     image, regions = coded(height, width)
     transform = TrainTransform(
-        crop_size=2 * side, long_side_range=(side, side), mean=(0.0,) * 3, std=(1.0,) * 3, flip=False
+        crop_size=2 * side, long_side_range=(side, side), mean=(0.0,) * 3, std=(1.0,) * 3, flip=False, color_jitter=0.0
     )
     there = transform(image, rng=np.random.default_rng(seed), regions=regions)
     back = transform(image[:, ::-1], rng=np.random.default_rng(seed), regions=regions[:, ::-1])

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tagseg.assemble.settings import settings_from
 from tagseg.data.layouts.coco import CocoLayout
 from tagseg.data.layouts.folder import FolderLayout
 from tagseg.data.layouts.synthetic import SyntheticLayout
@@ -79,7 +80,7 @@ def read_splits(data: Data, *, drawn: Path) -> Splits:
 def superpixel_cache(recipe: Recipe) -> SuperpixelCache:
     """Return the cache of regions: the recipe's folder, or the user's cache folder."""
     regions = recipe.superpixels
-    settings = SuperpixelSettings(method=regions.method, max_regions=regions.max_regions)
+    settings = settings_from(regions, SuperpixelSettings)
     return SuperpixelCache(regions.cache or Path.home() / ".cache" / "tagseg" / "superpixels", settings)
 
 

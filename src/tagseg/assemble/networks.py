@@ -5,14 +5,13 @@ from pathlib import Path
 from torch import nn
 
 from tagseg.artifacts.checkpoint import load_checkpoint
-from tagseg.assemble.settings import initial_weights
+from tagseg.assemble.settings import initial_weights, settings_from
 from tagseg.assemble.terms import build_term_networks
 from tagseg.data.augment import TrainTransform
 from tagseg.errors import ArtifactError
 from tagseg.models.affinity import AffinityNetwork
-from tagseg.models.backbone import Backbone, build_backbone
+from tagseg.models.backbone import build_backbone
 from tagseg.models.classifier import TagClassifier
-from tagseg.models.segmentation_network import SegmentationNetwork
 from tagseg.models.suppression import suppress_backbone
 from tagseg.recipe import Recipe
 from tagseg.recipe.learning import Training
@@ -26,14 +25,7 @@ from tagseg.training.optimizer import OptimizerSettings, build_optimizer
 
 def engine_settings(recipe: Recipe) -> EngineSettings:
     """Return devices, precision and processes."""
-    engine = recipe.engine
-    return EngineSettings(
-        accelerator=engine.accelerator,
-        devices=engine.devices,
-        nodes=engine.nodes,
-        precision=engine.precision,
-        threads=engine.threads,
-    )
+    return settings_from(recipe.engine, EngineSettings)
 
 
 def build_classifier(recipe: Recipe, *, num_classes: int, pretrained: bool = True) -> TagClassifier:
@@ -88,33 +80,26 @@ def build_classifier_learner(recipe: Recipe, *, num_classes: int) -> tuple[TagCl
 
 def optimizer_settings(values: Training | Affinity | Segmenter, *, head_lr_factor: float) -> OptimizerSettings:
     """Return the constants of a network's optimizer from its section."""
-    return OptimizerSettings(
-        kind=values.optimizer,
-        lr=values.lr,
-        head_lr_factor=head_lr_factor,
-        momentum=values.momentum,
-        weight_decay=values.weight_decay,
-    )
+    return settings_from(values, OptimizerSettings, head_lr_factor=head_lr_factor)
 
 
 def loop_settings(values: Training | Affinity | Segmenter) -> LoopSettings:
     """Return the constants of the training loop of a network from its section."""
-    return LoopSettings(
-        epochs=values.epochs,
-        poly_power=values.poly_power,
-        clip_norm=values.clip_norm,
-        checkpoint_every_steps=values.checkpoint_every_steps,
-    )
+    return settings_from(values, LoopSettings, fixed=["log_every_steps"])
 
 
-def build_transform(values: Training | Affinity | Segmenter, network: Backbone | SegmentationNetwork) -> TrainTransform:
-    """Return the joint augmentation of a network's training from its section."""
-    return TrainTransform(
+def build_transform(values: Training | Affinity, network: TagClassifier | AffinityNetwork) -> TrainTransform:
+    """Return the joint augmentation of images and what is drawn on them from a network's section."""
+    backbone = network.backbone
+    return settings_from(
+        values,
+        TrainTransform,
         crop_size=values.crop_size_px,
         long_side_range=values.long_side_px,
-        mean=network.mean,
-        std=network.std,
-        flip=values.flip,
+        mean=backbone.mean,
+        std=backbone.std,
+        color_jitter=0.0,
+        strong=False,
     )
 
 
@@ -142,15 +127,7 @@ def load_weights(network: nn.Module, path: Path, *, group: str, title: str) -> N
 
 def crf_settings(recipe: Recipe) -> CrfSettings:
     """Return the constants of the dense CRF of seeds and pseudo masks."""
-    crf = recipe.crf
-    return CrfSettings(
-        iterations=crf.iterations,
-        gaussian_sigma_px=crf.gaussian_sigma_px,
-        gaussian_weight=crf.gaussian_weight,
-        bilateral_sigma_px=crf.bilateral_sigma_px,
-        bilateral_sigma_rgb=crf.bilateral_sigma_rgb,
-        bilateral_weight=crf.bilateral_weight,
-    )
+    return settings_from(recipe.crf, CrfSettings)
 
 
 def build_affinity_network(recipe: Recipe, *, trained: Path | None, pretrained: bool = True) -> AffinityNetwork:

@@ -1,15 +1,14 @@
 """From recipe values to how a trained segmentation network is used."""
 
+from tagseg.assemble.settings import settings_from
 from tagseg.prediction.segmenter import PredictionSettings
 from tagseg.recipe import Recipe
 
 
 def prediction_settings(recipe: Recipe) -> PredictionSettings:
     """Return how the network is used, from the recipe's section."""
-    values = recipe.prediction
-    return PredictionSettings(
-        scales=values.scales, flip=values.flip, max_side_px=max_side(recipe)[0], batch_size=values.batch_size
-    )
+    tiles = ["tile_px", "overlap_px"]
+    return settings_from(recipe.prediction, PredictionSettings, fixed=tiles, max_side_px=max_side(recipe)[0])
 
 
 def max_side(recipe: Recipe) -> tuple[int, str]:

@@ -6,6 +6,7 @@ import torch
 
 from tagseg.artifacts.layout import RunLayout
 from tagseg.assemble.networks import crf_settings, load_affinity_network
+from tagseg.assemble.settings import settings_from
 from tagseg.data.superpixel_cache import SuperpixelCache
 from tagseg.recipe import Recipe
 from tagseg.refine.crf import CrfRefiner
@@ -42,4 +43,6 @@ def build_refinements(
 def walk_settings(recipe: Recipe) -> WalkSettings:
     """Return how maps walk, from the recipe's section."""
     values = recipe.masks
-    return WalkSettings(radius=values.walk_radius, beta=values.walk_beta, doublings=values.walk_doublings)
+    return settings_from(
+        values, WalkSettings, radius=values.walk_radius, beta=values.walk_beta, doublings=values.walk_doublings
+    )

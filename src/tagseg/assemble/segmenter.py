@@ -1,14 +1,13 @@
 """From recipe values to the segmentation network and what trains it."""
 
-from dataclasses import replace
 from typing import Any
 
 from jaxtyping import Float
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from tagseg.assemble.networks import build_transform, optimizer_settings
-from tagseg.assemble.settings import initial_weights
+from tagseg.assemble.networks import optimizer_settings
+from tagseg.assemble.settings import initial_weights, settings_from
 from tagseg.data.augment import TrainTransform
 from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDesign, build_segmenter
 from tagseg.recipe import Recipe
@@ -32,12 +31,11 @@ def build_segmentation_network(recipe: Recipe, *, num_labels: int, pretrained: b
     """
     values = recipe.segmenter
     named = recipe.classifier.weights if values.weights == "same" else values.weights
-    design = SegmenterDesign(
-        architecture=values.architecture,
+    design = settings_from(
+        values,
+        SegmenterDesign,
         backbone=recipe.classifier.backbone if values.backbone == "classifier" else values.backbone,
         num_labels=num_labels,
-        output_stride=values.output_stride,
-        decoder_channels=values.decoder_channels,
         feature_layer=recipe.classifier.feature_layer,
     )
     return build_segmenter(
@@ -76,14 +74,8 @@ def segmenter_step(
 ) -> TrainingStep[Any]:
     """Return forward pass and loss of the recipe's strategy."""
     values, network = recipe.segmenter, learner.networks[NAME]
-    unsure = UnsureSettings(
-        weight=values.unsure_weight,
-        warmup_epochs=values.warmup_epochs,
-        min_probability=values.min_probability,
-        mask_untagged=values.mask_untagged,
-        boundary_px=values.boundary_px,
-        boundary_weight=values.boundary_weight if values.strategy == "cotrain" else 1.0,
-    )
+    boundary_weight = values.boundary_weight if values.strategy == "cotrain" else 1.0
+    unsure = settings_from(values, UnsureSettings, weight=values.unsure_weight, boundary_weight=boundary_weight)
     if values.strategy == "consistency":
         average = learner.averages[NAME]
         return ConsistencyStep(fabric, network, average, settings=unsure, class_weights=class_weights)
@@ -97,8 +89,12 @@ def segmenter_step(
 def build_segmenter_transform(recipe: Recipe, network: SegmentationNetwork) -> TrainTransform:
     """Return the joint augmentation of image, labels and confidence."""
     values = recipe.segmenter
-    return replace(
-        build_transform(values, network),
-        color_jitter=values.color_jitter,
+    return settings_from(
+        values,
+        TrainTransform,
+        crop_size=values.crop_size_px,
+        long_side_range=values.long_side_px,
+        mean=network.mean,
+        std=network.std,
         strong=values.strategy == "consistency",
     )

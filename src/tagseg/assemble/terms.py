@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn, optim
 
-from tagseg.assemble.settings import initial_weights
+from tagseg.assemble.settings import initial_weights, settings_from
 from tagseg.losses.classification import ClassificationTerm
 from tagseg.losses.reconstruction import ReconstructionTerm
 from tagseg.losses.self_modulation import SelfModulationSettings, SelfModulationTerm
@@ -68,26 +68,22 @@ def build_terms(recipe: Recipe, learner: Learner, backbone: Backbone, *, device:
 
 def _self_modulation(recipe: Recipe) -> SelfModulationTerm:
     values = recipe.self_modulation
-    settings = SelfModulationSettings(
-        threshold=values.threshold,
-        erosion_px=values.erosion_px,
-        normalizer=values.normalizer,
-        contrast=values.contrast,
-        midpoint=values.midpoint,
+    return settings_from(
+        values,
+        SelfModulationTerm,
+        settings=settings_from(values, SelfModulationSettings),
+        first_epoch=values.warmup_epochs,
     )
-    return SelfModulationTerm(settings, values.beta, balance=values.balance, first_epoch=values.warmup_epochs)
 
 
 def _reconstruction(recipe: Recipe, decoder: nn.Module, pyramid: FeaturePyramid) -> ReconstructionTerm:
-    values = recipe.reconstruction
-    return ReconstructionTerm(
+    return settings_from(
+        recipe.reconstruction,
+        ReconstructionTerm,
+        fixed=["first_epoch"],
         decoder=decoder,
         pyramid=pyramid,
         level_weights=_level_weights(recipe),
-        target_stride=values.target_stride,
-        normalize=values.normalize,
-        beta=values.beta,
-        balance=values.balance,
     )
 
 

@@ -3,7 +3,7 @@
 Axis legend: H W source pixels, h w pixels after scaling, S side of the square crop.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
 import numpy as np
@@ -77,7 +77,7 @@ class TrainTransform:
     Raises:
         RecipeError: when a size or the jitter is out of its range.
 
-    >>> transform = TrainTransform(crop_size=4, long_side_range=(4, 8), mean=(0.5,) * 3, std=(0.5,) * 3)
+    >>> transform = TrainTransform(crop_size=4, long_side_range=(4, 8), mean=(0.5,) * 3, std=(0.5,) * 3, color_jitter=0)
     >>> sample = transform(np.zeros((3, 6, 3), np.uint8), rng=np.random.default_rng(0))
     >>> tuple(sample["image"].shape)
     (3, 4, 4)
@@ -88,7 +88,7 @@ class TrainTransform:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     flip: bool = True
-    color_jitter: float = 0.0
+    color_jitter: float = field(kw_only=True)
     strong: bool = False
 
     def __post_init__(self) -> None:

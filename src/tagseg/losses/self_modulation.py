@@ -35,14 +35,14 @@ class SelfModulationSettings:
         RecipeError: when a number is out of range.
 
     >>> SelfModulationSettings()
-    SelfModulationSettings(threshold=0.3, erosion_px=8, normalizer='pixel', contrast=0.0, midpoint=0.3)
+    SelfModulationSettings(threshold=0.3, erosion_px=8, normalizer='pixel', contrast=10.0, midpoint=0.4)
     """
 
     threshold: float = 0.3
     erosion_px: int = 8
     normalizer: Normalizer = "pixel"
-    contrast: float = 0.0
-    midpoint: float = 0.3
+    contrast: float = 10.0
+    midpoint: float = 0.4
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold < 1:
@@ -155,7 +155,7 @@ def modulation_target(
         Maps in [0, 1]: ``T >= A`` on M and, without a contrast, ``T >= Abar`` everywhere.
 
     >>> maps, regions = torch.tensor([[[[4.0, 0.0]]]]), torch.tensor([[[0, 0]]])
-    >>> settings = SelfModulationSettings(erosion_px=1)
+    >>> settings = SelfModulationSettings(erosion_px=1, contrast=0.0)
     >>> modulation_target(maps, regions, num_regions=1, settings=settings).flatten().tolist()
     [1.0, 0.5]
     """
@@ -198,7 +198,7 @@ def warmup_target(
         Maps in [0, 1], constant inside each region, 0 outside all of them.
 
     >>> scores, regions = torch.tensor([[[0.9, 0.2], [0.3, 0.6]]]), torch.tensor([[[0, 1]]])
-    >>> warmup_target(scores, regions, settings=SelfModulationSettings())[0, :, 0]
+    >>> warmup_target(scores, regions, settings=SelfModulationSettings(contrast=0.0))[0, :, 0]
     tensor([[0.9000, 0.0000],
             [0.0000, 0.6000]])
     """
@@ -234,7 +234,8 @@ def self_modulation_loss(
         A float32 scalar in [0, 1]. Untagged maps receive no gradient; an image without tag or region adds 0.
 
     >>> maps, regions = torch.tensor([[[[4.0, 0.0]]]]), torch.tensor([[[0, 0]]])
-    >>> self_modulation_loss(maps, torch.ones(1, 1), regions, settings=SelfModulationSettings(erosion_px=1)).item()
+    >>> settings = SelfModulationSettings(erosion_px=1, contrast=0.0)
+    >>> self_modulation_loss(maps, torch.ones(1, 1), regions, settings=settings).item()
     0.125
     """
     image, label = tags.nonzero(as_tuple=True)

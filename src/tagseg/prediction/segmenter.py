@@ -5,7 +5,7 @@ Axes: N images, K labels with background, H W image pixels, h w pixels of a shru
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -27,6 +27,9 @@ from tagseg.types import Image, LabelMap
 
 __all__ = ["Prediction", "PredictionSettings", "Segmenter"]
 
+MAX_SIDE_PX = 1024
+"""Longest side at which images are looked at where nobody says how large those were that a network learned from."""
+
 _STRIP_PIXELS = 2**18  # brought to full size at once: 22 MB for 21 labels
 
 
@@ -46,13 +49,13 @@ class PredictionSettings:
     Raises:
         RecipeError: when a value is out of range.
 
-    >>> PredictionSettings(scales=(0.5, 1.0, 1.5), flip=True).max_side_px
-    1024
+    >>> PredictionSettings(max_side_px=640, scales=(0.5, 1.0, 1.5), flip=True).batch_size
+    8
     """
 
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
-    max_side_px: int | None = 1024
+    max_side_px: int | None = field(kw_only=True)
     tile_px: int = TILE_PX
     overlap_px: int = OVERLAP_PX
     batch_size: int = 8
@@ -87,7 +90,7 @@ class Segmenter:
         network: trained; put into evaluation mode, and used on the device that it is on. Its weights are not to change
             afterwards.
         classes: the class of each label.
-        settings: how images are looked at.
+        settings: how images are looked at; by default as they are, at most :data:`MAX_SIDE_PX` long.
 
     Raises:
         ModelError: when the network has another number of labels than the classes.
@@ -112,7 +115,7 @@ class Segmenter:
         self._network = network.eval()
         self._folded = self._without_batch_norms()
         self.classes = classes
-        self.settings = settings or PredictionSettings()
+        self.settings = settings or PredictionSettings(max_side_px=MAX_SIDE_PX)
 
     @property
     def network(self) -> SegmentationNetwork:

@@ -15,14 +15,14 @@ class OptimizerSettings:
     """The constants of an optimizer.
 
     Args:
-        kind: ``sgd`` or ``adamw``.
+        optimizer: ``sgd`` or ``adamw``.
         lr: learning rate of the base (the classifier's backbone), above 0.
         head_lr_factor: the head's learning rate is ``head_lr_factor * lr``.
         momentum: 0 to below 1 (SGD only).
         weight_decay: 0 or more.
     """
 
-    kind: Literal["sgd", "adamw"]
+    optimizer: Literal["sgd", "adamw"]
     lr: float
     head_lr_factor: float
     momentum: float
@@ -65,7 +65,7 @@ def build_optimizer(
         {"params": trainable(head), "lr": settings.lr * settings.head_lr_factor},
     ]
     groups = [group for group in groups if group["params"]]
-    if settings.kind == "adamw":
+    if settings.optimizer == "adamw":
         return optim.AdamW(groups, lr=settings.lr, weight_decay=settings.weight_decay)
     return optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay)
 

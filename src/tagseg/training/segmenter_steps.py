@@ -27,15 +27,15 @@ class UnsureSettings:
         min_probability: a pixel whose teacher is less sure teaches nothing, in [0, 1).
         mask_untagged: whether the teacher may name only background and the classes of the image's tags.
         boundary_px: how far from a boundary in the teacher's labels pixels count as boundary, px.
-        boundary_weight: how much these weigh, at least 1.
+        boundary_weight: how much these weigh, at least 1; 1 is as much as the others.
     """
 
     weight: float
     warmup_epochs: int
     min_probability: float
     mask_untagged: bool
-    boundary_px: int = 5
-    boundary_weight: float = 1.0  # none
+    boundary_px: int
+    boundary_weight: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -27,7 +27,7 @@ from tagseg.errors import ArtifactError, ModelError
 from tagseg.models.classifier import TagClassifier
 from tagseg.ops.resize import resize_maps
 from tagseg.prediction.segment import normalize_images
-from tagseg.prediction.segmenter import Segmenter, shrink
+from tagseg.prediction.segmenter import MAX_SIDE_PX, Segmenter, shrink
 from tagseg.recipe import load_run_recipe
 from tagseg.results.open_run import best_background_score
 from tagseg.types import Image
@@ -35,9 +35,6 @@ from tagseg.use.load import choose_device, load
 
 LIKELY = 0.5
 """Probability above which a class counts as a tag of the image when nobody names any."""
-
-MAX_SIDE_PX = 1024
-"""Images with a longer side are shrunk for the classifier, as segmenters do by default."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

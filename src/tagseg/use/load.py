@@ -13,7 +13,7 @@ from tagseg.artifacts.segmenter_file import DESCRIPTION_NAME, WEIGHTS_NAME, Load
 from tagseg.artifacts.settings_file import read_prediction_settings
 from tagseg.classes import nearest_name_help
 from tagseg.errors import ArtifactError, DeviceError, RecipeError
-from tagseg.prediction.segmenter import PredictionSettings, Segmenter
+from tagseg.prediction.segmenter import MAX_SIDE_PX, PredictionSettings, Segmenter
 from tagseg.training.accelerator import choose_accelerator
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -111,9 +111,8 @@ def _checked(settings: Mapping[str, Any], *, path: Path) -> PredictionSettings:
                 f"prediction settings in {path} are {', '.join(names)}, got '{name}'",
                 help=nearest_name_help(name, names),
             )
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()
-    }
+    values: dict[str, Any] = {"max_side_px": MAX_SIDE_PX}
+    values |= {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
     try:
         return PredictionSettings(**values)
     except (RecipeError, TypeError) as error:

@@ -20,7 +20,7 @@ MEAN, STD = (0.5, 0.25, 0.0), (0.5, 0.25, 1.0)
 
 
 def transform(**changes: object) -> TrainTransform:
-    values = {"crop_size": 6, "long_side_range": (6, 6), "mean": MEAN, "std": STD, "flip": False}
+    values = {"crop_size": 6, "long_side_range": (6, 6), "mean": MEAN, "std": STD, "flip": False, "color_jitter": 0.0}
     return TrainTransform(**(values | changes))  # pyright: ignore[reportArgumentType]
 
 

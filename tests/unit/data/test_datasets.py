@@ -21,7 +21,7 @@ from tagseg.data.datasets import (
 from tagseg.errors import DataError
 from tagseg.types import ImageRecord, Split
 
-TRANSFORM = TrainTransform(crop_size=8, long_side_range=(6, 12), mean=(0.0,) * 3, std=(1.0,) * 3)
+TRANSFORM = TrainTransform(crop_size=8, long_side_range=(6, 12), mean=(0.0,) * 3, std=(1.0,) * 3, color_jitter=0.0)
 
 
 class RegionsByPixel:

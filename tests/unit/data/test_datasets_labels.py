@@ -58,8 +58,8 @@ def split(tmp_path: Path) -> Split:
     return Split("train", ClassTable(("cat",)), tuple(made))
 
 
-def transform(*, long_side_range=(WIDTH, WIDTH), crop_size=CROP, **options) -> TrainTransform:
-    unchanged: dict[str, Any] = {"mean": (0.0,) * 3, "std": (1.0,) * 3}
+def transform(*, long_side_range=(WIDTH, WIDTH), crop_size=CROP, color_jitter=0.0, **options) -> TrainTransform:
+    unchanged: dict[str, Any] = {"mean": (0.0,) * 3, "std": (1.0,) * 3, "color_jitter": color_jitter}
     return TrainTransform(crop_size=crop_size, long_side_range=long_side_range, **unchanged, **options)
 
 

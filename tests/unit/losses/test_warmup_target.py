@@ -16,7 +16,7 @@ from tagseg.data.layouts.folder import read_folder
 from tagseg.errors import ArtifactError
 from tagseg.losses.self_modulation import SelfModulationSettings, self_modulation_loss, warmup_target
 
-PLAIN = SelfModulationSettings()
+PLAIN = SelfModulationSettings(contrast=0.0)
 SHARP = SelfModulationSettings(contrast=10.0, midpoint=0.4)
 
 
@@ -103,7 +103,9 @@ def test_a_sample_carries_the_scores_of_its_image(tmp_path: Path) -> None:
         record.image_id: np.full((len(record.tags), 1 + position), 0.5, np.float32)
         for position, record in enumerate(split.records)
     }
-    transform = TrainTransform(crop_size=32, long_side_range=(32, 64), mean=(0.5,) * 3, std=(0.5,) * 3)
+    transform = TrainTransform(
+        crop_size=32, long_side_range=(32, 64), mean=(0.5,) * 3, std=(0.5,) * 3, color_jitter=0.0
+    )
     dataset = TrainingSet(split, transform, seed=0, regions=OneRegion(), region_scores=scores)
     sample = dataset[0, 0]["region_scores"]
     assert sample.shape == (split.classes.num_classes, 2)

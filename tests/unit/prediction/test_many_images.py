@@ -13,7 +13,7 @@ from tagseg.classes import ClassTable
 from tagseg.errors import DataError, ModelError
 from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDesign, build_segmenter
 from tagseg.prediction.many_images import batches_of, predict_many
-from tagseg.prediction.segmenter import PredictionSettings, Segmenter
+from tagseg.prediction.segmenter import MAX_SIDE_PX, PredictionSettings, Segmenter
 
 CLASSES = ClassTable(("cat", "dog"))
 SMALL, LARGE = (20, 30), (33, 25)
@@ -33,7 +33,7 @@ def build(*, batch_size: int = 2) -> Segmenter:
     torch.manual_seed(0)
     design = SegmenterDesign("deeplabv2", "test_resnet", num_labels=3, output_stride=8)
     network = SegmentationNetwork(Pixels(), design=design, mean=GREY, std=GREY, batch_norm="frozen")
-    return Segmenter(network, CLASSES, settings=PredictionSettings(batch_size=batch_size))
+    return Segmenter(network, CLASSES, settings=PredictionSettings(max_side_px=MAX_SIDE_PX, batch_size=batch_size))
 
 
 def write_items(folder: Path, sizes: list[tuple[int, int] | str]) -> list[tuple[str, Path]]:

@@ -13,7 +13,7 @@ from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
 from tagseg.prediction import many_images
 from tagseg.prediction.many_images import batches_of, predict_many
 from tagseg.prediction.result import Prediction
-from tagseg.prediction.segmenter import PredictionSettings, Segmenter
+from tagseg.prediction.segmenter import MAX_SIDE_PX, PredictionSettings, Segmenter
 
 
 class Spy(Segmenter):
@@ -21,7 +21,8 @@ class Spy(Segmenter):
 
     def __init__(self, batch_size: int = 4) -> None:
         network = build_segmenter(SegmenterDesign("deeplabv2", "test_resnet", num_labels=2), weights=None)
-        super().__init__(network, ClassTable(("cat",)), settings=PredictionSettings(batch_size=batch_size))
+        settings = PredictionSettings(max_side_px=MAX_SIDE_PX, batch_size=batch_size)
+        super().__init__(network, ClassTable(("cat",)), settings=settings)
         self.batches: list[list[tuple[int, int]]] = []
         self.asked: set[bool] = set()
         self.threads: set[str] = set()

@@ -13,7 +13,7 @@ from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDes
 from tagseg.ops.resize import resize_maps
 from tagseg.prediction.result import Prediction
 from tagseg.prediction.segment import normalize_images, segment
-from tagseg.prediction.segmenter import PredictionSettings, Segmenter, shrink
+from tagseg.prediction.segmenter import MAX_SIDE_PX, PredictionSettings, Segmenter, shrink
 
 CLASSES = ClassTable(("cat", "dog", "cow"))
 PHOTO = np.random.default_rng(0).integers(0, 256, (60, 100, 3), np.uint8)
@@ -40,7 +40,7 @@ def build(**values) -> Segmenter:
         std=(0.2, 0.2, 0.2),
         batch_norm="frozen",
     )
-    return Segmenter(network, CLASSES, settings=PredictionSettings(**values))
+    return Segmenter(network, CLASSES, settings=PredictionSettings(**{"max_side_px": MAX_SIDE_PX, **values}))
 
 
 def probabilities_of(segmenter: Segmenter, image: np.ndarray) -> torch.Tensor:

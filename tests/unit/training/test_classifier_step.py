@@ -13,7 +13,7 @@ from tagseg.training.objective import evaluate_objective
 FABRIC = Fabric(accelerator="cpu", devices=1)
 TERMS = (
     ClassificationTerm(),
-    SelfModulationTerm(SelfModulationSettings(erosion_px=2), beta=2.0, balance=True, first_epoch=1),
+    SelfModulationTerm(SelfModulationSettings(erosion_px=2, contrast=0.0), beta=2.0, balance=True, first_epoch=1),
 )
 
 

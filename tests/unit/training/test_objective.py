@@ -15,7 +15,7 @@ from tagseg.ops.activation import tag_logits
 from tagseg.training.objective import Evaluated, evaluate_objective
 
 BETA_P, BETA_A = 0.3, 2.0
-SETTINGS = SelfModulationSettings(erosion_px=2)
+SETTINGS = SelfModulationSettings(erosion_px=2, contrast=0.0)
 CLASSIFICATION = ClassificationTerm()
 MODULATION = SelfModulationTerm(SETTINGS, BETA_A, balance=False, first_epoch=0)
 

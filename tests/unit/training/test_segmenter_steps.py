@@ -81,7 +81,15 @@ def part(batch, rows):
 
 def settings(**values) -> UnsureSettings:
     return UnsureSettings(
-        **{"weight": 1.0, "warmup_epochs": 1, "min_probability": 0.0, "mask_untagged": True, **values}
+        **{
+            "weight": 1.0,
+            "warmup_epochs": 1,
+            "min_probability": 0.0,
+            "mask_untagged": True,
+            "boundary_px": 5,
+            "boundary_weight": 1.0,
+            **values,
+        }
     )
 
 

@@ -17,7 +17,7 @@ from tagseg.assemble.prediction import prediction_settings
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError
 from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
-from tagseg.prediction.segmenter import PredictionSettings
+from tagseg.prediction.segmenter import MAX_SIDE_PX, PredictionSettings
 from tagseg.progress import SilentProgress
 from tagseg.recipe import make_recipe, to_toml
 from tagseg.training.accelerator import choose_accelerator
@@ -106,7 +106,7 @@ def test_safetensors_are_exported_to_a_folder_that_loads(run: RunFolder, tmp_pat
     assert (out / "segmenter.safetensors").read_bytes() == (run.segmenter / "segmenter.safetensors").read_bytes()
     before, after = (json.loads((folder / "segmenter.json").read_text()) for folder in (run.segmenter, out))
     assert after.pop("prediction") == {
-        **json.loads(json.dumps(asdict(PredictionSettings()))),
+        **json.loads(json.dumps(asdict(PredictionSettings(max_side_px=MAX_SIDE_PX)))),
         **before.pop("prediction"),
     }
     assert after == before
@@ -115,7 +115,8 @@ def test_safetensors_are_exported_to_a_folder_that_loads(run: RunFolder, tmp_pat
 def test_a_run_is_used_as_it_was_last_tested_and_an_export_keeps_that(tmp_path: Path) -> None:
     run, out = RunFolder(tmp_path / "run"), tmp_path / "out"
     save(run.segmenter)
-    assert load(run.root, device="cpu").settings == PredictionSettings()  # nothing says otherwise
+    # Nothing says otherwise.
+    assert load(run.root, device="cpu").settings == PredictionSettings(max_side_px=MAX_SIDE_PX)
     recipe = make_recipe({"name": "tiny", "data": {"format": "synthetic"}}, ["prediction.flip=true"])
     run.recipe_path.write_text(to_toml(recipe))
     assert load(run.root, device="cpu").settings == prediction_settings(recipe)  # before stage 6: as the recipe says

@@ -5,6 +5,7 @@ import torch
 from tagseg.artifacts.instance_file import write_instances
 from tagseg.assemble.maps import read_unrefined_maps
 from tagseg.assemble.networks import load_affinity_network
+from tagseg.assemble.settings import settings_from
 from tagseg.data.augment import normalize_image
 from tagseg.data.images import read_image
 from tagseg.models.affinity import AffinityNetwork, predict_boundary, predict_displacement
@@ -18,7 +19,10 @@ def make_instances(context: StageContext, records: tuple[ImageRecord, ...], *, b
     """Write the object masks of all images that have none yet; each process takes its share."""
     values, layout = context.recipe.masks, context.folder
     network = load_affinity_network(context.recipe, layout.affinity_weights).to(context.fabric.device)
-    settings = InstanceSettings(
+    settings = settings_from(
+        values,
+        InstanceSettings,
+        fixed=["steps", "centroid_cells"],
         radius=values.walk_radius,
         beta=values.walk_beta,
         doublings=values.walk_doublings,
