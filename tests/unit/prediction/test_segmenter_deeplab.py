@@ -22,7 +22,7 @@ def segmenter(**settings: object) -> Segmenter:
     network = build_segmenter(SegmenterDesign("deeplabv2", "test_resnet", num_labels=3), weights=None)
     for branch in network.network.head.branches:
         torch.nn.init.normal_(branch.weight, std=0.5)
-    return Segmenter(network, CLASSES, settings=PredictionSettings(**settings))
+    return Segmenter(network, CLASSES, settings=PredictionSettings(**{"max_side_px": 1024, **settings}))
 
 
 def photograph(height: int = 60, width: int = 80, seed: int = 0) -> np.ndarray:
@@ -133,7 +133,7 @@ def test_the_network_stays_as_it_was_given():
 
 def test_other_settings_leave_the_segmenter_alone():
     model, image = segmenter(), photograph()
-    other = model.with_settings(PredictionSettings(scales=(0.5,), flip=True))
+    other = model.with_settings(PredictionSettings(max_side_px=1024, scales=(0.5,), flip=True))
     assert other.network is model.network and other.classes is model.classes
     assert (model.settings.flip, other.settings.flip) == (False, True)
     expected_labels = segmenter(scales=(0.5,), flip=True).predict(image).labels
@@ -142,7 +142,7 @@ def test_other_settings_leave_the_segmenter_alone():
 
 def test_segmenters_of_one_network_move_together():
     model = segmenter()
-    other = model.with_settings(PredictionSettings(flip=True))
+    other = model.with_settings(PredictionSettings(max_side_px=1024, flip=True))
     model.to("meta")
     for one in (model, other):
         assert one.device.type == "meta"
