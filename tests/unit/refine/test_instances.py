@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from skimage import measure
 
+from tagseg.refine import instances
 from tagseg.refine.instances import (
     InstanceSettings,
     centroid_groups,
@@ -277,7 +278,7 @@ def test_maps_that_cannot_win_are_not_walked(monkeypatch):
         walked.append(len(maps))
         return random_walk(maps, *args, **kwargs)
 
-    monkeypatch.setattr("tagseg.refine.instances.random_walk", count)
+    monkeypatch.setattr(instances, "random_walk", count)
     faint = torch.cat([cam, 0.02 * cam])
     find_instances(faint, [1, 2], boundary=boundary, displacement=displacement, settings=InstanceSettings())
     assert sum(walked) == 2  # of four: the two instances of the faint class stay out

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from kit.steps import take_step
 from lightning_fabric import Fabric
 from torch import nn
 
 from tagseg.classes import VOID
 from tagseg.losses.affinity import affinity_loss, pair_sums
 from tagseg.training.affinity_step import AffinityStep
-from tests.kit.steps import take_step
 
 RADIUS, SIDE = 3, 64
 GROUPS = ("same_background", "same_foreground", "different", "displacement_foreground", "displacement_background")

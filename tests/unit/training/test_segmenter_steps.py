@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from kit.steps import take_step
 from lightning_fabric import Fabric
 from torch import nn
 from torch.nn import functional
@@ -17,7 +18,6 @@ from tagseg.training.segmenter_steps import (
     unsure_pixels,
 )
 from tagseg.training.weight_average import WeightAverage
-from tests.kit.steps import take_step
 
 SIDE, LABELS = 6, 3
 
