@@ -1,8 +1,12 @@
 """What a recipe's errors say, word for word."""
 
 import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
+from kit.messages import ROW, assert_says, row
 from pydantic import ValidationError
 
 from tagseg.errors import RecipeError
@@ -12,29 +16,18 @@ from tagseg.recipe.mistakes import sentences
 MINIMAL = {"name": "mine", "data": {"format": "folder", "root": "photos"}}
 
 
-def message(values, overrides=()):
-    with pytest.raises(RecipeError) as caught:
-        make_recipe(values, list(overrides), source="mine.toml")
-    return str(caught.value)
+VOC = {"name": "mine", "data": {"format": "voc", "root": "VOC", "eval_split": "val"}}
+CORRECT = "correct the recipe or the --set that names it"
 
 
-def test_unknown_key_names_the_nearest():
-    assert message({**MINIMAL, "training": {"epoch": 3}}) == (
-        "mine.toml has 1 problem: training.epoch is no key of a recipe (did you mean 'epochs'?); "
-        "correct the recipe or the --set that names it"
-    )
-
-
-def test_wrong_type():
-    assert message(MINIMAL, ["training.epochs=many"]) == (
-        'mine.toml has 1 problem: training.epochs: input should be a valid integer, got "many"; '
-        "correct the recipe or the --set that names it"
-    )
-
-
-def test_missing_path():
-    assert message({"name": "mine", "data": {"format": "voc"}}) == (
-        "mine.toml has 1 problem: format 'voc' needs data.root; correct the recipe or the --set that names it"
+def assert_mistakes(values: dict[str, Any], settings: Sequence[str], *mistakes: str) -> None:
+    """Assert that a recipe with some settings has these mistakes, and says nothing else."""
+    count = f"{len(mistakes)} problem{'s' if len(mistakes) > 1 else ''}"
+    assert_says(
+        lambda: make_recipe(values, list(settings), source="mine.toml"),
+        RecipeError,
+        f"mine.toml has {count}: {'; '.join(mistakes)}",
+        CORRECT,
     )
 
 
@@ -83,28 +76,34 @@ def test_missing_path():
         ("photos", ['data: input should be an object, got "photos"']),
     ],
 )
-def test_the_data_section(data, problems):
-    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-    assert message({"name": "mine", "data": data}) == (
-        f"mine.toml has {count}: {'; '.join(problems)}; correct the recipe or the --set that names it"
-    )
+def test_the_data_section(data: Any, problems: list[str]) -> None:
+    assert_mistakes({"name": "mine", "data": data}, [], *problems)
 
 
-def test_another_format_by_a_setting():
-    values = {"name": "mine", "data": {"format": "voc", "root": "VOC", "eval_split": "val"}}
-    assert message(values, ["data.format=folder"]) == (
-        "mine.toml has 1 problem: data.eval_split belongs to format 'voc', got format 'folder'; "
-        "correct the recipe or the --set that names it"
-    )
+@pytest.mark.parametrize(
+    ("values", "settings", "problem"),
+    [
+        pytest.param(
+            {**MINIMAL, "training": {"epoch": 3}},
+            [],
+            "training.epoch is no key of a recipe (did you mean 'epochs'?)",
+            id="an_unknown_key",
+        ),
+        pytest.param({"name": "mine", "data": {"format": "voc"}}, [], "format 'voc' needs data.root", id="no_path"),
+        pytest.param({"name": "mine"}, [], "data is required", id="no_data_section"),
+        pytest.param(
+            VOC,
+            ["data.format=folder"],
+            "data.eval_split belongs to format 'voc', got format 'folder'",
+            id="another_format_by_a_setting",
+        ),
+    ],
+)
+def test_values(values: dict[str, Any], settings: list[str], problem: str) -> None:
+    assert_mistakes(values, settings, problem)
 
 
-def test_no_data_section():
-    assert message({"name": "mine"}) == (
-        "mine.toml has 1 problem: data is required; correct the recipe or the --set that names it"
-    )
-
-
-def test_a_key_that_has_another_name_now():
+def test_a_key_that_has_another_name_now() -> None:
     values = {**MINIMAL, "training": {"rate": 0.1, "epoch": 3}}
     with pytest.raises(ValidationError) as caught:
         Recipe.model_validate_json(json.dumps(values))
@@ -114,144 +113,87 @@ def test_a_key_that_has_another_name_now():
     ]
 
 
-def test_warm_up_longer_than_training():
-    assert message(MINIMAL, ["training.epochs=2", "self_modulation.warmup_epochs=2"]) == (
-        "mine.toml has 1 problem: self_modulation.warmup_epochs (2) leaves none of training.epochs (2) for the term; "
-        "lower it or set self_modulation.enabled=false; correct the recipe or the --set that names it"
+def batch(section: str, size: int, processes: int, *engine: str) -> Any:
+    return (
+        [f"{section}.batch_size={size}", *engine],
+        f"{section}.batch_size ({size}) is the batch of all processes together and must be a multiple of "
+        f"engine.devices x engine.nodes ({processes})",
     )
 
 
-def test_batch_that_does_not_divide():
-    assert message(MINIMAL, ["training.batch_size=5", "engine.devices=2"]) == (
-        "mine.toml has 1 problem: training.batch_size (5) is the batch of all processes together and must be a "
-        "multiple of engine.devices x engine.nodes (2); correct the recipe or the --set that names it"
+def masks_of(masks: str, *, maps_of: str) -> Any:
+    return (
+        [f'cams.splits=["{maps_of}"]', f'masks.splits=["{masks}"]', "masks.refine=[]"],
+        f"masks.splits names '{masks}', of which cams.splits makes no maps; add it there",
     )
 
 
-def test_affinity_batch_that_does_not_divide():
-    assert message(MINIMAL, ["affinity.batch_size=5", "engine.devices=2"]) == (
-        "mine.toml has 1 problem: affinity.batch_size (5) is the batch of all processes together and must be a "
-        "multiple of engine.devices x engine.nodes (2); correct the recipe or the --set that names it"
-    )
-
-
-def test_batch_that_does_not_divide_by_devices_and_nodes():
-    assert message(MINIMAL, ["affinity.batch_size=10", "engine.devices=2", "engine.nodes=2"]) == (
-        "mine.toml has 1 problem: affinity.batch_size (10) is the batch of all processes together and must be a "
-        "multiple of engine.devices x engine.nodes (4); correct the recipe or the --set that names it"
-    )
-
-
-@pytest.mark.parametrize(("cams", "masks", "missing"), [("train", "eval", "eval"), ("eval", "train", "train")])
-def test_masks_of_a_split_without_maps(cams, masks, missing):
-    splits = [f'cams.splits=["{cams}"]', f'masks.splits=["{masks}"]', "masks.refine=[]"]
-    assert message(MINIMAL, splits) == (
-        f"mine.toml has 1 problem: masks.splits names '{missing}', of which cams.splits makes no maps; add it there; "
-        "correct the recipe or the --set that names it"
-    )
-
-
-def test_a_walk_without_maps_of_the_training_images():
-    assert message(MINIMAL, ['cams.splits=["eval"]', 'masks.splits=["eval"]']) == (
-        "mine.toml has 1 problem: masks.refine walks, and the affinity network learns from the maps of the training "
-        "images; add 'train' to cams.splits, or leave 'walk' out of masks.refine; "
-        "correct the recipe or the --set that names it"
-    )
-
-
-@pytest.mark.parametrize("steps", ['["crf", "crf"]', '["crf", "walk"]', '["walk", "walk"]', '["walk", "crf", "walk"]'])
-def test_refinements_that_come_twice_or_before_the_walk(steps):
-    assert message(MINIMAL, [f"masks.refine={steps}"]) == (
-        "mine.toml has 1 problem: masks.refine names each step at most once, and 'walk' first; "
-        "correct the recipe or the --set that names it"
-    )
-
-
-def test_a_refinement_that_does_not_exist():
-    assert message(MINIMAL, ['masks.refine=["sam"]']) == (
-        "mine.toml has 1 problem: masks.refine.0: input should be 'walk', 'crf', 'superpixels' or 'pixel_adaptive', "
-        'got "sam"; correct the recipe or the --set that names it'
-    )
-
-
-@pytest.mark.parametrize("steps", ["[]", '["crf"]'])
-def test_instances_without_a_walk(steps):
-    assert message(MINIMAL, [f"masks.refine={steps}", "masks.instances=true"]) == (
-        "mine.toml has 1 problem: masks instances need the affinity network; add 'walk' to refine, "
-        "or set instances=false; correct the recipe or the --set that names it"
-    )
-
-
-@pytest.mark.parametrize(("low", "high"), [(0.3, 0.3), (0.4, 0.2)])
-def test_seed_scores_out_of_order(low, high):
-    assert message(MINIMAL, [f"seeds.background_score={low}", f"seeds.foreground_score={high}"]) == (
-        f"mine.toml has 1 problem: seeds background_score ({low}) must lie below foreground_score ({high}); "
-        "correct the recipe or the --set that names it"
-    )
-
-
-@pytest.mark.parametrize(("radius", "crop", "least"), [(10, 72, 76), (17, 128, 132)])
-def test_pairs_that_do_not_fit_in_a_crop(radius, crop, least):
-    assert message(MINIMAL, [f"affinity.radius={radius}", f"affinity.crop_size_px={crop}"]) == (
-        f"mine.toml has 1 problem: affinity radius ({radius}) needs crops of at least {least} px, "
-        f"got crop_size_px ({crop}); correct the recipe or the --set that names it"
-    )
-
-
-def test_long_sides_of_the_affinity_network_out_of_order():
-    assert message(MINIMAL, ["affinity.long_side_px=[300, 200]"]) == (
-        "mine.toml has 1 problem: affinity.long_side_px is [shortest, longest] with 16 <= shortest <= longest; "
-        "correct the recipe or the --set that names it"
-    )
+def out_of_range(setting: str, rule: str) -> Any:
+    return [setting], f"{setting.partition('=')[0]}: {rule}"
 
 
 @pytest.mark.parametrize(
-    ("setting", "rule"),
+    ("settings", "problem"),
     [
-        ("crf.iterations=-1", "input should be greater than or equal to 0, got -1"),
-        ("crf.certainty=1.0", "input should be less than 1, got 1.0"),
-        ("crf.bilateral_sigma_rgb=0", "input should be greater than 0, got 0"),
-        ("masks.keep_fraction=50", "input should be less than or equal to 1, got 50"),
-        ("masks.background_score=1.5", "input should be less than or equal to 1, got 1.5"),
-        ("masks.background_rule=otsu", "input should be 'fixed' or 'auto', got \"otsu\""),
-        ("masks.walk_doublings=17", "input should be less than or equal to 16, got 17"),
-        ("affinity.output_stride=4", "input should be 8, 16 or 32, got 4"),
-        ("seeds.foreground_score=1", "input should be less than 1, got 1"),
-    ],
-)
-def test_values_of_stages_3_and_4_out_of_range(setting, rule):
-    key, _, _ = setting.partition("=")
-    assert message(MINIMAL, [setting]) == (
-        f"mine.toml has 1 problem: {key}: {rule}; correct the recipe or the --set that names it"
-    )
-
-
-def test_malformed_override():
-    assert message(MINIMAL, ["training.epochs"]) == (
-        "--set takes key=value, got 'training.epochs'; write for example --set training.epochs=5"
-    )
-
-
-def test_missing_file(tmp_path):
-    path = tmp_path / "none.toml"
-    with pytest.raises(RecipeError) as caught:
-        load_recipe(path)
-    assert str(caught.value) == f"recipe {path} is a file that exists, got none; check the path"
-
-
-def test_broken_toml(tmp_path):
-    path = tmp_path / "broken.toml"
-    path.write_text("name = \n", encoding="utf-8")
-    with pytest.raises(RecipeError) as caught:
-        load_recipe(path)
-    assert str(caught.value) == (
-        f"recipe {path} is a TOML file, got: Invalid value (at line 1, column 8); correct that line"
-    )
-
-
-@pytest.mark.parametrize(
-    ("overrides", "problem"),
-    [
+        out_of_range("training.epochs=many", 'input should be a valid integer, got "many"'),
+        out_of_range("crf.iterations=-1", "input should be greater than or equal to 0, got -1"),
+        out_of_range("crf.certainty=1.0", "input should be less than 1, got 1.0"),
+        out_of_range("crf.bilateral_sigma_rgb=0", "input should be greater than 0, got 0"),
+        out_of_range("masks.keep_fraction=50", "input should be less than or equal to 1, got 50"),
+        out_of_range("masks.background_score=1.5", "input should be less than or equal to 1, got 1.5"),
+        out_of_range("masks.background_rule=otsu", "input should be 'fixed' or 'auto', got \"otsu\""),
+        out_of_range("masks.walk_doublings=17", "input should be less than or equal to 16, got 17"),
+        out_of_range("affinity.output_stride=4", "input should be 8, 16 or 32, got 4"),
+        out_of_range("seeds.foreground_score=1", "input should be less than 1, got 1"),
+        batch("training", 5, 2, "engine.devices=2"),
+        batch("affinity", 5, 2, "engine.devices=2"),
+        batch("affinity", 10, 4, "engine.devices=2", "engine.nodes=2"),
+        batch("segmenter", 6, 4, "engine.devices=4"),
+        masks_of("eval", maps_of="train"),
+        masks_of("train", maps_of="eval"),
+        (
+            ["training.epochs=2", "self_modulation.warmup_epochs=2"],
+            "self_modulation.warmup_epochs (2) leaves none of training.epochs (2) for the term; "
+            "lower it or set self_modulation.enabled=false",
+        ),
+        (
+            ['cams.splits=["eval"]', 'masks.splits=["eval"]'],
+            "masks.refine walks, and the affinity network learns from the maps of the training images; "
+            "add 'train' to cams.splits, or leave 'walk' out of masks.refine",
+        ),
+        *(
+            ([f"masks.refine={steps}"], "masks.refine names each step at most once, and 'walk' first")
+            for steps in ('["crf", "crf"]', '["crf", "walk"]', '["walk", "walk"]', '["walk", "crf", "walk"]')
+        ),
+        (
+            ['masks.refine=["sam"]'],
+            "masks.refine.0: input should be 'walk', 'crf', 'superpixels' or 'pixel_adaptive', got \"sam\"",
+        ),
+        *(
+            (
+                [f"masks.refine={steps}", "masks.instances=true"],
+                "masks instances need the affinity network; add 'walk' to refine, or set instances=false",
+            )
+            for steps in ("[]", '["crf"]')
+        ),
+        *(
+            (
+                [f"seeds.background_score={low}", f"seeds.foreground_score={high}"],
+                f"seeds background_score ({low}) must lie below foreground_score ({high})",
+            )
+            for low, high in [(0.3, 0.3), (0.4, 0.2)]
+        ),
+        *(
+            (
+                [f"affinity.radius={radius}", f"affinity.crop_size_px={crop}"],
+                f"affinity radius ({radius}) needs crops of at least {least} px, got crop_size_px ({crop})",
+            )
+            for radius, crop, least in [(10, 72, 76), (17, 128, 132)]
+        ),
+        (
+            ["affinity.long_side_px=[300, 200]"],
+            "affinity.long_side_px is [shortest, longest] with 16 <= shortest <= longest",
+        ),
         (
             ['masks.splits=["eval"]'],
             "the segmenter learns from the pseudo masks of the training images; add 'train' to masks.splits, or set "
@@ -273,17 +215,39 @@ def test_broken_toml(tmp_path):
             ["segmenter.output_stride=32"],
             "segmenter output_stride of deeplabv3plus is 8 or 16, got 32; set segmenter.output_stride=16",
         ),
-        (
-            ["segmenter.batch_size=6", "engine.devices=4"],
-            "segmenter.batch_size (6) is the batch of all processes together and must be a multiple of "
-            "engine.devices x engine.nodes (4)",
-        ),
         (["data.test_split=val"], "data.test_split belongs to format 'voc', got format 'folder'"),
         (["data.test_num_images=3"], "data.test_num_images belongs to format 'synthetic', got format 'folder'"),
         (["prediction.scales=[1.0, 9.0]"], "prediction.scales holds at least one scale, each above 0 and at most 8"),
     ],
+    ids=lambda value: "_".join(value) if isinstance(value, list) else "",
 )
-def test_the_segmentation_network(overrides, problem):
-    assert message(MINIMAL, overrides) == (
-        f"mine.toml has 1 problem: {problem}; correct the recipe or the --set that names it"
-    )
+def test_settings(settings: list[str], problem: str) -> None:
+    assert_mistakes(MINIMAL, settings, problem)
+
+
+def load_broken(path: Path) -> object:
+    path.write_text("name = \n", encoding="utf-8")
+    return load_recipe(path)
+
+
+@pytest.mark.parametrize(
+    ROW,
+    [
+        row("no_file", load_recipe, "recipe PATH is a file that exists, got none", "check the path"),
+        row(
+            "broken_toml",
+            load_broken,
+            "recipe PATH is a TOML file, got: Invalid value (at line 1, column 8)",
+            "correct that line",
+        ),
+        row(
+            "a_setting_without_a_value",
+            lambda path: make_recipe(MINIMAL, ["training.epochs"], source="mine.toml"),
+            "--set takes key=value, got 'training.epochs'",
+            "write for example --set training.epochs=5",
+        ),
+    ],
+)
+def test_files(tmp_path: Path, call: Callable[[Path], object], problem: str, help: str) -> None:
+    path = tmp_path / "mine.toml"
+    assert_says(lambda: call(path), RecipeError, problem, help, PATH=path)

@@ -1,7 +1,10 @@
-"""The sentences of the errors of pairs and of the random walk, word for word."""
+"""The errors of pairs and of the random walk, word for word."""
+
+from collections.abc import Callable
 
 import pytest
 import torch
+from kit.messages import ROW, assert_says, row
 
 from tagseg.errors import DataError, RecipeError
 from tagseg.losses.affinity import pair_sums
@@ -9,50 +12,67 @@ from tagseg.ops.pairs import neighbour_offsets
 from tagseg.refine.random_walk import random_walk, walk_cam
 
 CELLS = torch.zeros(1, 3, 4)
+RADIUS = "take 5 for the walk and 10 for training"
+DOUBLINGS = "take 8: two to the power of it is the number of steps"
 
 
-@pytest.mark.parametrize("radius", [0, -2])
-def test_a_radius_without_cells(radius):
-    sentence = f"radius of neighbours is at least 1 cell, got {radius}; take 5 for the walk and 10 for training"
-    for action in (
-        lambda: neighbour_offsets(radius),
-        lambda: random_walk(CELLS, CELLS[0], radius=radius),
-        lambda: pair_sums(CELLS, torch.zeros(1, 2, 3, 4), CELLS.long(), radius=radius),
-    ):
-        with pytest.raises(RecipeError) as caught:
-            action()
-        assert str(caught.value) == sentence
-
-
-def test_a_grid_too_small_for_its_pairs():
-    with pytest.raises(RecipeError) as caught:
-        pair_sums(torch.zeros(1, 24, 18), torch.zeros(1, 2, 24, 18), torch.zeros(1, 24, 18).long())
-    assert str(caught.value) == (
-        "grid for pairs of radius 10 has at least 10 x 19 cells, got 24 x 18; "
-        "train on larger crops, or on pairs of a smaller radius"
+def pairs_of(height: int, width: int, **options: int) -> object:
+    return pair_sums(
+        torch.zeros(1, height, width), torch.zeros(1, 2, height, width), torch.zeros(1, height, width).long(), **options
     )
 
 
-@pytest.mark.parametrize("beta", [0, -1.5])
-def test_a_power_that_opens_walls(beta):
-    with pytest.raises(RecipeError) as caught:
-        random_walk(CELLS, CELLS[0], beta=float(beta))
-    assert str(caught.value) == f"beta of the walk is above 0, got {float(beta)}; take the release's 10"
+@pytest.mark.parametrize(
+    ROW,
+    [
+        *(
+            row(
+                f"radius_{radius}_of_{name}",
+                lambda call=call, radius=radius: call(radius),
+                f"radius of neighbours is at least 1 cell, got {radius}",
+                RADIUS,
+            )
+            for radius in (0, -2)
+            for name, call in {
+                "neighbours": neighbour_offsets,
+                "the_walk": lambda radius: random_walk(CELLS, CELLS[0], radius=radius),
+                "training": lambda radius: pairs_of(3, 4, radius=radius),
+            }.items()
+        ),
+        row(
+            "a_grid_too_small_for_its_pairs",
+            lambda: pairs_of(24, 18),
+            "grid for pairs of radius 10 has at least 10 x 19 cells, got 24 x 18",
+            "train on larger crops, or on pairs of a smaller radius",
+        ),
+        *(
+            row(
+                f"beta_{beta}",
+                lambda beta=beta: random_walk(CELLS, CELLS[0], beta=beta),
+                f"beta of the walk is above 0, got {beta}",
+                "take the release's 10",
+            )
+            for beta in (0.0, -1.5)
+        ),
+        *(
+            row(
+                f"doublings_{doublings}",
+                lambda doublings=doublings: random_walk(CELLS, CELLS[0], doublings=doublings),
+                f"doublings of the walk are 0 to 16, got {doublings}",
+                DOUBLINGS,
+            )
+            for doublings in (-1, 256)
+        ),
+    ],
+)
+def test_settings(call: Callable[[], object], problem: str, help: str) -> None:
+    assert_says(call, RecipeError, problem, help)
 
 
-@pytest.mark.parametrize("doublings", [-1, 256])
-def test_a_number_of_steps_for_doublings(doublings):
-    with pytest.raises(RecipeError) as caught:
-        random_walk(CELLS, CELLS[0], doublings=doublings)
-    assert str(caught.value) == (
-        f"doublings of the walk are 0 to 16, got {doublings}; take 8: two to the power of it is the number of steps"
-    )
-
-
-def test_a_boundary_of_another_image():
-    with pytest.raises(DataError) as caught:
-        walk_cam(torch.zeros(1, 375, 500), torch.zeros(125, 94))
-    assert str(caught.value) == (
-        "boundary of a 375 x 500 image has 94 x 125 cells, got 125 x 94; "
-        "predict the boundary of the image that the maps belong to"
+def test_a_boundary_of_another_image() -> None:
+    assert_says(
+        lambda: walk_cam(torch.zeros(1, 375, 500), torch.zeros(125, 94)),
+        DataError,
+        "boundary of a 375 x 500 image has 94 x 125 cells, got 125 x 94",
+        "predict the boundary of the image that the maps belong to",
     )

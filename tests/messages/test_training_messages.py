@@ -1,7 +1,8 @@
-"""The sentences of training's errors, word for word."""
+"""The errors of training, word for word."""
 
 import pytest
 import torch
+from kit.messages import assert_says
 from lightning_fabric import Fabric
 from torch import nn, optim
 from torch.multiprocessing.spawn import ProcessExitedException
@@ -45,20 +46,23 @@ def make_learner(*, num_classes: int = 2, decoder: bool = False) -> Learner:
 def test_an_accelerator_that_is_not_there(monkeypatch, accelerator):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(DeviceError) as caught:
-        choose_accelerator(accelerator)
-    assert str(caught.value) == (
-        f"engine.accelerator '{accelerator}' needs such a device, got none that torch can use; "
-        "set engine.accelerator=cpu or install a torch build for your device"
+    assert_says(
+        lambda: choose_accelerator(accelerator),
+        DeviceError,
+        f"engine.accelerator '{accelerator}' needs such a device, got none that torch can use",
+        "set engine.accelerator=cpu or install a torch build for your device",
     )
 
 
 def test_more_devices_than_the_machine_has(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(DeviceError) as caught:
-        launch(EngineSettings(accelerator="cuda", devices=4), print)
-    assert str(caught.value) == "engine.devices asks for 4 CUDA devices, got 1; set engine.devices=1"
+    assert_says(
+        lambda: launch(EngineSettings(accelerator="cuda", devices=4), print),
+        DeviceError,
+        "engine.devices asks for 4 CUDA devices, got 1",
+        "set engine.devices=1",
+    )
 
 
 def test_a_process_that_died(monkeypatch):
@@ -67,12 +71,12 @@ def test_a_process_that_died(monkeypatch):
             "process 1 terminated with signal SIGKILL", error_index=1, error_pid=7, exit_code=-9, signal_name="SIGKILL"
         )
 
-    monkeypatch.setattr("tagseg.training.engine.Fabric.launch", die)
-    with pytest.raises(DeviceError) as caught:
-        launch(EngineSettings(accelerator="cpu", devices=2, threads=1), print)
-    assert str(caught.value) == (
-        "all processes of a run work to its end, got one that died: process 1 terminated with signal SIGKILL; "
-        "run the same command again to continue; with too little memory lower the batch_size of this stage"
+    monkeypatch.setattr(Fabric, "launch", die)
+    assert_says(
+        lambda: launch(EngineSettings(accelerator="cpu", devices=2, threads=1), print),
+        DeviceError,
+        "all processes of a run work to its end, got one that died: process 1 terminated with signal SIGKILL",
+        "run the same command again to continue; with too little memory lower the batch_size of this stage",
     )
 
 
@@ -84,11 +88,11 @@ def test_a_loss_that_is_not_finite(tmp_path, value):
     session = Session(tmp_path, 0, 1, SilentTask(), lambda epoch: {})
     fabric = Fabric(accelerator="cpu", devices=1)
     training_step = ClassifierStep(fabric, learner.networks["classifier"], (ClassificationTerm(),))
-    with pytest.raises(TrainingError) as caught:
-        train(fabric, learner, training_step, loader, settings=settings, session=session)
-    assert str(caught.value) == (
-        "the loss is a finite number, got loss, loss_classification, grad_classification = nan or inf at step 2; "
-        "lower the learning rate of this stage, or set its clip_norm=1"
+    assert_says(
+        lambda: train(fabric, learner, training_step, loader, settings=settings, session=session),
+        TrainingError,
+        "the loss is a finite number, got loss, loss_classification, grad_classification = nan or inf at step 2",
+        "lower the learning rate of this stage, or set its clip_norm=1",
     )
 
 
@@ -101,9 +105,9 @@ def test_a_loss_that_is_not_finite(tmp_path, value):
 )
 def test_resuming_with_another_network(tmp_path, saved, asked, part):
     save(Fabric(accelerator="cpu", devices=1), make_learner(**saved), tmp_path, step=3)
-    with pytest.raises(ArtifactError) as caught:
-        resume(make_learner(**asked), tmp_path)
-    assert str(caught.value) == (
-        f"checkpoint {tmp_path / 'checkpoint.safetensors'} fits the recipe's networks, got another '{part}'; "
-        "choose another --out, or delete the stage's folder to train again"
+    assert_says(
+        lambda: resume(make_learner(**asked), tmp_path),
+        ArtifactError,
+        f"checkpoint {tmp_path / 'checkpoint.safetensors'} fits the recipe's networks, got another '{part}'",
+        "choose another --out, or delete the stage's folder to train again",
     )
