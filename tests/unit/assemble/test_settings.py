@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tagseg.assemble.networks import build_transform, crf_settings, engine_settings, loop_settings, optimizer_settings
+from tagseg.assemble.prediction import prediction_settings
 from tagseg.assemble.refinements import walk_settings
-from tagseg.assemble.segmenter import prediction_settings
 from tagseg.assemble.settings import settings_from
 from tagseg.data.augment import TrainTransform
 from tagseg.data.superpixel_cache import SuperpixelSettings
