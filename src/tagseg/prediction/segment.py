@@ -47,7 +47,8 @@ def views_of(scales: Sequence[float], *, flip: bool) -> tuple[View, ...]:
     >>> [tuple(view) for view in views_of((0.5, 1.0), flip=True)]
     [(0.5, False), (0.5, True), (1.0, False), (1.0, True)]
     """
-    return tuple(View(scale, mirrored) for scale in scales for mirrored in ((False, True) if flip else (False,)))
+    mirrorings = (False, True) if flip else (False,)
+    return tuple(View(scale, mirrored) for scale in scales for mirrored in mirrorings)
 
 
 def segment(

@@ -193,9 +193,10 @@ class _Tiles:
         self.parts = WholeImageParts(self.network)
         for view in self.views:
             mosaics: dict[nn.Module, Mosaic] = {}
-            for row, column in product(rows, columns) if self.parts.context_modules else ():
-                with self.parts.observing(self._place(row, column, view), mosaics):
-                    self._show(row, column, view)
+            if self.parts.context_modules:
+                for row, column in product(rows, columns):
+                    with self.parts.observing(self._place(row, column, view), mosaics):
+                        self._show(row, column, view)
             self.context[view] = {module: module(mosaic.join()) for module, mosaic in mosaics.items()}
 
     @torch.no_grad()

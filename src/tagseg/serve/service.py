@@ -247,8 +247,8 @@ def label_rgb(palette: Palette) -> list[answers.Rgb]:
 
 def _labels(found: Labelled, classes: ClassTable) -> list[answers.Label]:
     pixels, sums = np.zeros(classes.num_labels, np.int64), np.zeros(classes.num_labels)
-    # In parts: counting takes 16 bytes a pixel.
-    for start in range(0, len(found.labels), rows := max(1, _COUNTED_PIXELS // found.labels.shape[1])):
+    rows = max(1, _COUNTED_PIXELS // found.labels.shape[1])  # in parts: counting takes 16 bytes a pixel
+    for start in range(0, len(found.labels), rows):
         labels, score = (array[start : start + rows].ravel() for array in (found.labels, found.score))
         pixels += np.bincount(labels, minlength=classes.num_labels)
         sums += np.bincount(labels, weights=score, minlength=classes.num_labels)
