@@ -6,7 +6,7 @@ A layout has its section here, a line in :data:`Data`, its reader in ``data/layo
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
+from typing import Annotated, Generic, Literal, TypeVar, get_args
 
 from pydantic import Field
 
@@ -31,7 +31,7 @@ class DataLayout(Section, ABC, Generic[Format]):
     def place(self) -> str:
         """Where the data set is, for people; empty where it is made in the run folder."""
 
-    def with_drawn(self, drawn: Path) -> "DataLayout[Any]":
+    def with_drawn(self, drawn: Path) -> "DataLayout":
         """Return the section with its pictures in ``drawn`` where it draws some and names no place for them."""
         return self
 
@@ -112,7 +112,7 @@ class SyntheticData(DataLayout[Literal["synthetic"]]):
         """The folder that was named for the pictures."""
         return str(self.root or "")
 
-    def with_drawn(self, drawn: Path) -> "DataLayout[Any]":
+    def with_drawn(self, drawn: Path) -> "SyntheticData":
         """Return the section with its pictures in ``drawn``, unless a folder is named for them."""
         return self if self.root is not None else self.model_copy(update={"root": drawn})
 

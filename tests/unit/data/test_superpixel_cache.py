@@ -14,7 +14,7 @@ from kit.heard import Heard
 from kit.processes import is_running, wait_until
 from PIL import Image
 
-from tagseg.data import superpixel_cache
+from tagseg.data import superpixel_cache, superpixels
 from tagseg.data.drawn_pictures import generate_image
 from tagseg.data.superpixel_cache import SuperpixelCache, SuperpixelSettings
 from tagseg.data.superpixels import compute_regions
@@ -43,7 +43,7 @@ def forbid_computing(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(superpixel_cache, "compute_regions", fail)
+    monkeypatch.setattr(superpixels, "compute_regions", fail)
 
 
 def test_what_is_read_is_what_was_computed(tmp_path: Path) -> None:
