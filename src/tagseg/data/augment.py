@@ -77,7 +77,8 @@ class TrainTransform:
     Raises:
         RecipeError: when a size or the jitter is out of its range.
 
-    >>> transform = TrainTransform(crop_size=4, long_side_range=(4, 8), mean=(0.5,) * 3, std=(0.5,) * 3, color_jitter=0)
+    >>> half = (0.5, 0.5, 0.5)
+    >>> transform = TrainTransform(crop_size=4, long_side_range=(4, 8), mean=half, std=half, color_jitter=0.0)
     >>> sample = transform(np.zeros((3, 6, 3), np.uint8), rng=np.random.default_rng(0))
     >>> tuple(sample["image"].shape)
     (3, 4, 4)
