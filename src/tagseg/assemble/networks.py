@@ -10,8 +10,9 @@ from tagseg.assemble.terms import build_term_networks
 from tagseg.data.augment import TrainTransform
 from tagseg.errors import ArtifactError
 from tagseg.models.affinity import AffinityNetwork
-from tagseg.models.backbone import build_backbone
+from tagseg.models.backbone import Backbone, build_backbone
 from tagseg.models.classifier import TagClassifier
+from tagseg.models.segmentation_network import SegmentationNetwork
 from tagseg.models.suppression import suppress_backbone
 from tagseg.recipe import Recipe
 from tagseg.recipe.learning import Training
@@ -88,18 +89,30 @@ def loop_settings(values: Training | Affinity | Segmenter) -> LoopSettings:
     return settings_from(values, LoopSettings, fixed=["log_every_steps"])
 
 
-def build_transform(values: Training | Affinity, network: TagClassifier | AffinityNetwork) -> TrainTransform:
-    """Return the joint augmentation of images and what is drawn on them from a network's section."""
-    backbone = network.backbone
+def build_transform(
+    values: Training | Affinity | Segmenter,
+    network: Backbone | SegmentationNetwork,
+    *,
+    color_jitter: float = 0.0,
+    strong: bool = False,
+) -> TrainTransform:
+    """Return the joint augmentation of images and what is drawn on them from a network's section.
+
+    Args:
+        values: the section.
+        network: says how images are normalised.
+        color_jitter: see :class:`TrainTransform`.
+        strong: see :class:`TrainTransform`.
+    """
     return settings_from(
         values,
         TrainTransform,
         crop_size=values.crop_size_px,
         long_side_range=values.long_side_px,
-        mean=backbone.mean,
-        std=backbone.std,
-        color_jitter=0.0,
-        strong=False,
+        mean=network.mean,
+        std=network.std,
+        color_jitter=color_jitter,
+        strong=strong,
     )
 
 

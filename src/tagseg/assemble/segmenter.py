@@ -6,7 +6,7 @@ from jaxtyping import Float
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from tagseg.assemble.networks import optimizer_settings
+from tagseg.assemble.networks import build_transform, optimizer_settings
 from tagseg.assemble.settings import initial_weights, settings_from
 from tagseg.data.augment import TrainTransform
 from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDesign, build_segmenter
@@ -89,12 +89,5 @@ def segmenter_step(
 def build_segmenter_transform(recipe: Recipe, network: SegmentationNetwork) -> TrainTransform:
     """Return the joint augmentation of image, labels and confidence."""
     values = recipe.segmenter
-    return settings_from(
-        values,
-        TrainTransform,
-        crop_size=values.crop_size_px,
-        long_side_range=values.long_side_px,
-        mean=network.mean,
-        std=network.std,
-        strong=values.strategy == "consistency",
-    )
+    strong = values.strategy == "consistency"
+    return build_transform(values, network, color_jitter=values.color_jitter, strong=strong)

@@ -116,7 +116,7 @@ def make_seeds(context: StageContext, record: ImageRecord) -> LabelMap:
 def _loader(context: StageContext, network: AffinityNetwork) -> TrainingLoader:
     """Return this process's batches of crops and their seeds."""
     recipe = context.recipe
-    transform = build_transform(recipe.affinity, network)
+    transform = build_transform(recipe.affinity, network.backbone)
     dataset = TrainingSet(context.train, transform, seed=recipe.seed, labels=Seeds(context.folder))
     return training_loader(context, dataset, section="affinity")
 

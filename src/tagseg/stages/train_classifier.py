@@ -127,7 +127,7 @@ def _validate(context: StageContext, classifier: TagClassifier, epoch: int) -> d
 def _loader(context: StageContext, classifier: TagClassifier, region_scores: RegionScores | None) -> TrainingLoader:
     """Return this process's batches; regions and their scores come with them where self-modulation acts."""
     recipe = context.recipe
-    transform = build_transform(recipe.training, classifier)
+    transform = build_transform(recipe.training, classifier.backbone)
     needed = region_scores is not None or (recipe.self_modulation.enabled and not _target_is_measured(recipe))
     dataset = TrainingSet(
         context.train,

@@ -14,7 +14,6 @@ from tagseg.data.superpixel_cache import SuperpixelSettings
 from tagseg.losses.reconstruction import ReconstructionTerm
 from tagseg.losses.self_modulation import SelfModulationSettings, SelfModulationTerm
 from tagseg.models.backbone import build_backbone
-from tagseg.models.classifier import TagClassifier
 from tagseg.models.segmentation_network import SegmenterDesign
 from tagseg.prediction.segmenter import PredictionSettings
 from tagseg.recipe import make_recipe
@@ -102,7 +101,7 @@ def test_where_both_have_a_default_it_is_one(kind, section, renamed):
 
 def test_settings_of_a_recipe_without_values_of_its_own():
     backbone = build_backbone("test_resnet", weights=None)
-    transform = build_transform(RECIPE.affinity, TagClassifier(backbone, num_classes=1))
+    transform = build_transform(RECIPE.affinity, backbone)
     assert transform == TrainTransform(512, (250, 750), backbone.mean, backbone.std, color_jitter=0.0)
     assert engine_settings(RECIPE) == EngineSettings()
     assert crf_settings(RECIPE) == CrfSettings()
