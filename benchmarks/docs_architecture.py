@@ -23,7 +23,7 @@ BEGIN, END = "<!-- tree -->\n", "<!-- /tree -->\n"
 WIDTH = 34  # of the tree's left column
 CELL, LABEL, HEAD, MARGIN = 24, 148, 96, 16  # px
 
-# From the top down; tests/architecture/test_imports.py holds the same.
+# From the top down; tests/architecture/test_imports.py walks the imports by them.
 LAYERS = (
     ("cli",),
     ("serve", "pipeline"),

@@ -1,23 +1,15 @@
 """docs/architecture.md shows the code of now: its tree, its picture, its rooms."""
 
-import importlib.util
 import re
-from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "benchmarks" / "docs_architecture.py"
+from kit.architecture import load_script
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    specification = importlib.util.spec_from_file_location("docs_architecture", SCRIPT)
-    assert specification is not None and specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return load_script()
 
 
 def test_the_tree_is_that_of_the_code(script: ModuleType) -> None:

@@ -5,28 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kit.architecture import load_script
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src"
 
-# From the top down. A file imports from layers below its own, and from its own package.
-LAYERS = (
-    ("tagseg",),  # the public names
-    ("cli",),
-    ("serve", "pipeline"),
-    ("stages", "use"),
-    ("results",),
-    ("assemble",),
-    ("recipe",),
-    ("training", "cams", "refine", "evaluation", "report", "prediction"),
-    ("artifacts",),
-    ("models", "losses", "data"),
-    ("ops",),
-    ("system",),
-    ("types", "progress"),
-    ("classes",),
-    ("errors",),
-)
+# From the top down, the public names first. A file imports from layers below its own, and from its own package.
+LAYERS = (("tagseg",), *load_script().LAYERS)
 RANK = {package: rank for rank, layer in enumerate(LAYERS) for package in layer}
 
 
