@@ -214,7 +214,9 @@ def test_scores_name_each_step(reference):
     assert made["refine"] == ["walk"]
     assert made["background_rule"] == "auto"
     assert made["masks"]["coverage"] == 1
-    assert 0.3 < made["confident"]["coverage"] < 1
+    # How many are trusted is chance: on some processors so short a training gives maps that are equal everywhere.
+    trusted = [read_confidence(path).mean() for path in sorted((reference / "4_masks" / "confidence").glob("*.png"))]
+    assert made["confident"]["coverage"] == pytest.approx(np.mean(trusted))
     assert 0 < scores["sure_seeds"]["coverage"] <= 1
     with (reference / "scores.csv").open() as file:
         assert {row["maps"] for row in csv.DictReader(file)} == {"network", "averaged", "masks"}

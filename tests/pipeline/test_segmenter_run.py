@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 import tagseg
 from tagseg.artifacts.mask_file import read_mask
 from tagseg.artifacts.run_folder import RunFolder
+from tagseg.artifacts.settings_file import read_prediction_settings
 from tagseg.assemble.prediction import max_side
 from tagseg.cli.tables import comparison_sentences, score_rows
 from tagseg.data.drawn_pictures import write_dataset
@@ -92,7 +93,7 @@ def test_a_segmenter_that_cannot_be_built_is_refused_before_the_first_stage(
 
 
 def test_images_are_shown_at_no_more_than_what_the_network_is_trained_at(reference: Path, photos: Path) -> None:
-    stored = json.loads((reference / "5_segmenter" / "segmenter.json").read_text())["prediction"]
+    stored = read_prediction_settings(reference / "6_predictions" / "settings.json")
     assert stored["max_side_px"] == small_recipe(photos).segmenter.long_side_px[1]
     recipe = small_recipe(photos, "prediction.max_side_px=700")
     assert max_side(recipe) == (700, "asked for")
