@@ -23,4 +23,4 @@ def run_python(code: str, *arguments: str, without: tuple[str, ...] = ()) -> sub
     Packages in it stand for all that is inside of them.
     """
     program = _BLOCK.format(names=without) + code
-    return subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=240)
+    return subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=900)

@@ -50,7 +50,7 @@ class SegmenterDesign:
     num_labels: int
     output_stride: int = 16
     decoder_channels: int = 256
-    feature_layer: FeatureLayer = "last_stage"
+    feature_layer: FeatureLayer = "head"
 
     def __post_init__(self) -> None:
         _check_choice("architecture", self.architecture, get_args(Architecture))

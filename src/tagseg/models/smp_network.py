@@ -22,8 +22,11 @@ _KINDS = {"deeplabv3plus": smp.DeepLabV3Plus, "segformer": smp.Segformer, "upern
 # How hierarchical transformers are told that the image size is free; other networks do not know the option.
 _FREE_SIZE: tuple[dict[str, Any], ...] = ({"strict_img_size": False}, {})
 
-# What timm and smp raise at options or shapes of features that they do not take.
-_REFUSALS = (AssertionError, AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
+# What timm, smp and torch raise at options or shapes of features that they do not take.
+_REFUSALS = (AssertionError, RuntimeError, TypeError, ValueError)
+
+# What code raises that meets another library than it was written for; some networks of timm have no features either.
+_SURPRISES = (AttributeError, LookupError)
 
 
 def create_smp_network(decoder: Decoder, backbone: str, *, num_labels: int, channels: int, stride: int) -> Any:  # noqa: ANN401 - smp's classes
@@ -58,6 +61,8 @@ def create_smp_network(decoder: Decoder, backbone: str, *, num_labels: int, chan
             _measure(network, stride=stride)
         except _REFUSALS:
             continue
+        except _SURPRISES as error:
+            raise _surprising(decoder, backbone, error) from error
         return network.train()
     raise _unsuitable(decoder, backbone, stride)
 
@@ -92,6 +97,15 @@ def _unsuitable(decoder: Decoder, backbone: str, stride: int) -> ModelError:
         help = "choose a network such as resnet50, mobilenetv2_100, convnext_tiny or swin_tiny_patch4_window7_224, or "
         help += 'architecture = "deeplabv2"'
     return ModelError(f"{problem}, got the network {backbone}", help=help)
+
+
+def _surprising(decoder: Decoder, backbone: str, error: Exception) -> ModelError:
+    found = f"{type(error).__name__}: {error}"
+    return ModelError(
+        f"{_KINDS[decoder].__name__} of segmentation_models_pytorch {smp.__version__} cannot be built on {backbone} of "
+        f"timm {timm.__version__}, got {found}",
+        help="choose another network, or install the versions of both libraries that constraints.txt names",
+    )
 
 
 def load_encoder(network: Any, backbone: str, weights: str | Path) -> None:  # noqa: ANN401

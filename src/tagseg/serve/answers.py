@@ -33,7 +33,7 @@ class Tag(BaseModel):
     probability: float = Field(description="in [0, 1]; each class by itself")
 
 
-class Prediction(BaseModel):
+class PredictedImage(BaseModel):
     """What was found in one image."""
 
     name: str = Field(description="name of the file as it was sent")
@@ -62,7 +62,7 @@ class Failure(BaseModel):
 class Predictions(BaseModel):
     """The images of a request, in the order of its files."""
 
-    images: list[Prediction | Failure]
+    images: list[PredictedImage | Failure]
 
 
 class Map(BaseModel):

@@ -96,7 +96,7 @@ class Service:
         if self.networks.cams is not None:
             self.networks.cams.look(noise)
 
-    def predict(self, upload: Upload, options: Options) -> answers.Prediction:
+    def predict(self, upload: Upload, options: Options) -> answers.PredictedImage:
         """Return labels, areas and pictures of one file.
 
         Raises:
@@ -105,7 +105,7 @@ class Service:
         started_s = time.perf_counter()
         found = self.label(upload, options)
         classes = self.classes_of(options)
-        return answers.Prediction(
+        return answers.PredictedImage(
             name=upload.name,
             height=found.labels.shape[0],
             width=found.labels.shape[1],

@@ -266,7 +266,7 @@ class TestFacts:
         assert answer["application/json"]["schema"] == {"$ref": "#/components/schemas/Predictions"}
         assert "image/png" in answer
         (found,) = segmenter.send("/predict", ("a.png", encoded())).json()["images"]
-        assert set(described["components"]["schemas"]["Prediction"]["properties"]) == set(found)
+        assert set(described["components"]["schemas"]["PredictedImage"]["properties"]) == set(found)
         assert {"400", "403", "408", "413", "415", "422", "429", "503"} < set(predict["responses"])
         assert json.dumps(described).count("://") == 0  # nothing that a reader would have to fetch
 
