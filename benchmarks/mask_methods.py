@@ -70,8 +70,7 @@ class Comparison:
         image = read_image(record.image_path)
         kinds = {}
         for kind in ("network", "averaged"):
-            regions = self.regions if kind == "averaged" else None
-            maps = read_maps(self.context.folder, record, regions=regions)
+            maps = read_maps(self.context.folder, record, kind=kind, regions=self.regions)
             started = time.perf_counter()
             walked = _refine(self.steps["walk"], image, torch.from_numpy(maps.cam), record)
             self.walk_seconds[kind].append(time.perf_counter() - started)

@@ -157,17 +157,26 @@ def out_of_range(setting: str, rule: str) -> Any:
             "lower it or set self_modulation.enabled=false",
         ),
         (
+            ["region_affinity.features=vit_tiny_patch16_224"],
+            "region_affinity weights 'same' are the classifier's, got features 'vit_tiny_patch16_224'; set "
+            "region_affinity.weights to a file, or to 'pretrained'",
+        ),
+        (
             ['cams.splits=["eval"]', 'masks.splits=["eval"]'],
             "masks.refine walks, and the affinity network learns from the maps of the training images; "
             "add 'train' to cams.splits, or leave 'walk' out of masks.refine",
         ),
         *(
-            ([f"masks.refine={steps}"], "masks.refine names each step at most once, and 'walk' first")
+            (
+                [f"masks.refine={steps}"],
+                "masks.refine names each step at most once, and 'region_affinity' and 'walk' first",
+            )
             for steps in ('["crf", "crf"]', '["crf", "walk"]', '["walk", "walk"]', '["walk", "crf", "walk"]')
         ),
         (
             ['masks.refine=["sam"]'],
-            "masks.refine.0: input should be 'walk', 'crf', 'superpixels' or 'pixel_adaptive', got \"sam\"",
+            "masks.refine.0: input should be 'walk', 'region_affinity', 'crf', 'superpixels' or 'pixel_adaptive', "
+            'got "sam"',
         ),
         *(
             (

@@ -237,6 +237,22 @@ def test_every_alternative_gives_masks(reference, photos, tmp_path, steps):
     assert ("sure_seeds" in result.scores) and (result.scores["sure_seeds"] is None) == ("walk" not in steps)
 
 
+def test_region_affinity_hands_on_maps_of_its_own(reference, photos, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(reference, out)
+    shared = ["cams.region_affinity=true", "region_affinity.weights='trained'", "masks.refine=['region_affinity']"]
+    scores = run_pipeline(
+        small_recipe(photos, tmp_path / "cache", *shared), out, progress=SilentProgress(), redo=True
+    ).scores
+    assert list(scores["seeds"]) == ["network", "averaged", "affinity"]
+    assert scores["pseudo_masks"]["refine"] == ["region_affinity"]
+    for path in sorted((out / "2_cams").rglob("*.npz")):
+        before, after = read_cam(reference / path.relative_to(out)), read_cam(path)
+        np.testing.assert_array_equal(before.cam, after.cam)  # the network's own maps stay
+        assert before.region_scores is None and after.region_scores.shape[0] == len(after.cam)
+        assert np.isin(after.region_scores.max(axis=1), [0.0, 1.0]).all()
+
+
 def test_a_changed_recipe_is_refused_word_for_word(reference, photos, tmp_path):
     with pytest.raises(ArtifactError) as caught:
         run(small_recipe(photos, tmp_path / "cache", "training.epochs=5"), reference)

@@ -21,6 +21,7 @@ class ArrayFile:
         names: of the arrays that it holds.
         make: the help when it is missing, such as ``run the stage extract-cams first``.
         make_again: the help when it is damaged.
+        optional: name of an array that a file may lack, or an empty string.
 
     >>> import tempfile
     >>> counts = ArrayFile("count file", ("counts",), "count first", "count again")
@@ -34,18 +35,22 @@ class ArrayFile:
     names: tuple[str, ...]
     make: str
     make_again: str
+    optional: str = ""
 
     def write(self, path: Path, *arrays: ndarray) -> None:
-        """Write one array for each name, atomically; the same arrays give the same bytes.
+        """Write one array for each name, atomically, and the optional one if there is one more.
+
+        The same arrays give the same bytes.
 
         Raises:
             ArtifactError: when the file cannot be written.
         """
-        content = dict(zip(self.names, arrays, strict=True))
+        names = self.names if len(arrays) == len(self.names) else (*self.names, self.optional)
+        content = dict(zip(names, arrays, strict=True))
         atomic_write(path, lambda file: np.savez_compressed(file, allow_pickle=False, **content))
 
     def read(self, path: Path) -> Sequence[ndarray]:
-        """Return the arrays in the order of the names.
+        """Return the arrays in the order of the names, and the optional one last where the file has it.
 
         Raises:
             ArtifactError: when the file is missing, damaged, or has no array of a name.
@@ -54,7 +59,8 @@ class ArrayFile:
             raise ArtifactError(f"{self.kind} {path} must exist, got no such file", help=self.make)
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
-                return [content[name] for name in self.names]
+                optional = [self.optional] if self.optional in content else []
+                return [content[name] for name in (*self.names, *optional)]
         except Exception as error:  # a damaged archive trips zipfile, zlib and numpy in ways that nobody lists
             raise self.damaged(path, "a file that cannot be read as one") from error
 

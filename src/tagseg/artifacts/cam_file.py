@@ -23,6 +23,7 @@ _FILE = ArrayFile(
     names=("cam", "label_ids"),
     make="run the stage extract-cams first",
     make_again="delete it and run the stage extract-cams again",
+    optional="region_scores",
 )
 
 
@@ -33,6 +34,7 @@ class CamFile:
     Args:
         cam: in [0, 1].
         label_ids: the class of each map, ascending, 1..C; empty for an image without tags.
+        region_scores: of each map after region affinity, in [0, 1]; None where there was none.
 
     >>> maps = CamFile(np.array([[[0.2, 0.9]], [[0.6, 0.9]]], np.float32), (3, 7))
     >>> maps.labels(0.6).tolist()
@@ -41,6 +43,7 @@ class CamFile:
 
     cam: Float32[ndarray, "C_t H W"]
     label_ids: tuple[int, ...]
+    region_scores: Float32[ndarray, "C_t R"] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -56,6 +59,21 @@ class CamFile:
             return np.full(self.size, BACKGROUND, np.uint8), np.zeros(self.size, np.float32)
         winners = self.cam.argmax(axis=0)
         return np.asarray(self.label_ids, np.uint8)[winners], self.cam.max(axis=0)
+
+    def scores_of(self, num_regions: int, *, path: Path) -> Float32[ndarray, "C_t R"]:
+        """Return the region scores.
+
+        Args:
+            num_regions: R, of the superpixels that are painted with them.
+            path: the file, for the error.
+
+        Raises:
+            ArtifactError: when there are none, or they are of other superpixels.
+        """
+        if self.region_scores is None or self.region_scores.shape[1] != num_regions:
+            found = "none" if self.region_scores is None else str(self.region_scores.shape[1])
+            raise _FILE.damaged(path, f"{found} region scores where the image has {num_regions} superpixels")
+        return self.region_scores
 
     def labels(self, background_score: float) -> UInt8[ndarray, "H W"]:
         """Return the strongest class of every pixel that scores above ``background_score``, background elsewhere.
@@ -73,7 +91,12 @@ def above(score: Float32[ndarray, "H W"], background_score: float) -> Bool[ndarr
 
 
 def write_cam(
-    path: Path, cam: Float32[ndarray, "C_t H W"], label_ids: Sequence[int], *, dtype: CamType = "uint8"
+    path: Path,
+    cam: Float32[ndarray, "C_t H W"],
+    label_ids: Sequence[int],
+    *,
+    region_scores: Float32[ndarray, "C_t R"] | None = None,
+    dtype: CamType = "uint8",
 ) -> None:
     """Write the maps of one image, atomically; the same maps give the same bytes.
 
@@ -84,7 +107,8 @@ def write_cam(
         path: the ``.npz`` file.
         cam: finite, in [0, 1].
         label_ids: the class of each map, ascending, 1..254.
-        dtype: how the values are stored.
+        region_scores: finite, in [0, 1]; stored as float16. None for none.
+        dtype: how the values of the maps are stored.
 
     Raises:
         ArtifactError: when values or label ids are not as said, or the file cannot be written.
@@ -107,7 +131,10 @@ def write_cam(
         what=f"maps for {path}",
         help="check that the classifier's training did not diverge, and train it again with a lower learning rate",
     )
-    _FILE.write(path, to_steps(cam) if dtype == "uint8" else cam.astype(np.float16), np.asarray(ids, np.uint8))
+    arrays = [to_steps(cam) if dtype == "uint8" else cam.astype(np.float16), np.asarray(ids, np.uint8)]
+    if region_scores is not None:
+        arrays.append(region_scores.astype(np.float16))
+    _FILE.write(path, *arrays)
 
 
 def read_cam(path: Path) -> CamFile:
@@ -116,9 +143,16 @@ def read_cam(path: Path) -> CamFile:
     Raises:
         ArtifactError: when the file is missing, damaged, or holds no maps.
     """
-    stored, ids = _FILE.read(path)
+    stored, ids, *shared = _FILE.read(path)
     label_ids = tuple(ids.ravel().tolist())
     if stored.dtype not in (np.uint8, np.float16) or stored.ndim != 3 or len(stored) != len(label_ids):
         found = f"maps of type {stored.dtype} and shape {stored.shape} for {len(label_ids)} classes"
         raise _FILE.damaged(path, found)
-    return CamFile(from_steps(stored) if stored.dtype == np.uint8 else stored.astype(np.float32), label_ids)
+    maps = from_steps(stored) if stored.dtype == np.uint8 else stored.astype(np.float32)
+    return CamFile(maps, label_ids, _checked(path, shared[0], num_maps=len(maps)) if shared else None)
+
+
+def _checked(path: Path, scores: ndarray, *, num_maps: int) -> Float32[ndarray, "C_t R"]:
+    if scores.dtype != np.float16 or scores.ndim != 2 or len(scores) != num_maps:
+        raise _FILE.damaged(path, f"region scores of type {scores.dtype} and shape {scores.shape} for {num_maps} maps")
+    return scores.astype(np.float32)

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-NETWORK, AVERAGED, MASK_MAPS = "network", "averaged", "masks"
-"""Which maps a sweep is of: those of the network, averaged over regions, or those that pseudo masks are cut from."""
+NETWORK, AVERAGED, AFFINITY, MASK_MAPS = "network", "averaged", "affinity", "masks"
+"""Which maps a sweep is of: those of the network, averaged over regions, shared by regions that look alike, or those
+that pseudo masks are cut from.
+"""
 
 SEGMENTER = "segmenter"
 """What has scores without a sweep: the segmentation network."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tagseg.artifacts.run_scores import (
+    AFFINITY,
     AVERAGED,
     NETWORK,
     ActivationCut,
@@ -94,7 +95,7 @@ def _content(part: Json) -> Json:
 
 def _read_run(content: Json) -> RunScores:
     seeds = {kind: _read_seeds(of) for kind, of in (content["seeds"] or {}).items()}
-    if not seeds.keys() <= {NETWORK, AVERAGED}:
+    if not seeds.keys() <= {NETWORK, AVERAGED, AFFINITY}:
         raise ValueError("seeds are of another kind of maps")
     return RunScores(
         split=content.get("split", ""),

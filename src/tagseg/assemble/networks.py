@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from tagseg.artifacts.checkpoint import load_checkpoint
+from tagseg.artifacts.layout import RunLayout
 from tagseg.assemble.settings import initial_weights, settings_from
 from tagseg.assemble.terms import build_term_networks
 from tagseg.data.augment import TrainTransform
@@ -12,6 +14,7 @@ from tagseg.errors import ArtifactError
 from tagseg.models.affinity import AffinityNetwork
 from tagseg.models.backbone import Backbone, build_backbone
 from tagseg.models.classifier import TagClassifier
+from tagseg.models.region_affinity import RegionAffinity
 from tagseg.models.segmentation_network import SegmentationNetwork
 from tagseg.models.suppression import suppress_backbone
 from tagseg.recipe import Recipe
@@ -161,10 +164,45 @@ def build_affinity_network(recipe: Recipe, *, trained: Path | None, pretrained: 
     )
     if pretrained and named == "trained":
         assert trained is not None
-        tensors = load_checkpoint(trained).tensors["classifier"]
-        own = {name.removeprefix("backbone."): tensor for name, tensor in tensors.items()}
-        backbone.load_state_dict({name: own[name] for name in backbone.state_dict()})
+        load_trained_backbone(backbone, trained)
     return AffinityNetwork(backbone)
+
+
+def load_trained_backbone(backbone: Backbone, weights: Path) -> None:
+    """Give a backbone the weights of the finished classifier's.
+
+    Args:
+        backbone: of the same network, at any stride.
+        weights: the file that stage 1 left.
+    """
+    tensors = load_checkpoint(weights).tensors["classifier"]
+    own = {name.removeprefix("backbone."): tensor for name, tensor in tensors.items()}
+    backbone.load_state_dict({name: own[name] for name in backbone.state_dict()})
+
+
+def build_region_affinity(recipe: Recipe, layout: RunLayout, *, device: torch.device) -> RegionAffinity:
+    """Build what says which superpixels look alike, with its weights, in evaluation mode.
+
+    Args:
+        recipe: all values.
+        layout: of the run folder, for the finished classifier.
+        device: where the network goes.
+
+    Raises:
+        ModelError: when the network or its weights cannot be had.
+        ArtifactError: when the finished classifier is missing or corrupt.
+    """
+    values = recipe.region_affinity
+    named = recipe.classifier.weights if values.weights == "same" else values.weights
+    backbone = build_backbone(
+        recipe.classifier.backbone if values.features == "same" else values.features,
+        weights=initial_weights(named) if named != "trained" else None,
+        output_stride=None,
+        feature_layer=recipe.classifier.feature_layer,
+    )
+    if named == "trained":
+        load_trained_backbone(backbone, layout.classifier_weights)
+    return RegionAffinity(backbone.eval().to(device), power=values.power)
 
 
 def load_affinity_network(recipe: Recipe, weights: Path) -> AffinityNetwork:

@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 
 from tagseg.artifacts.layout import RunLayout
-from tagseg.assemble.networks import crf_settings, load_affinity_network
+from tagseg.assemble.networks import build_region_affinity, crf_settings, load_affinity_network
 from tagseg.assemble.settings import settings_from
 from tagseg.data.superpixel_cache import SuperpixelCache
 from tagseg.recipe import Recipe
 from tagseg.refine.crf import CrfRefiner
 from tagseg.refine.pixel_adaptive import PixelAdaptive
 from tagseg.refine.refinement import Refinement
+from tagseg.refine.shared_regions import SharedRegions
 from tagseg.refine.superpixel_snap import SuperpixelMajority
 from tagseg.refine.walk import Walk, WalkSettings
 
@@ -34,6 +35,7 @@ def build_refinements(
     steps: Mapping[str, Callable[[], Refinement]] = {
         "walk": lambda: Walk(load_affinity_network(recipe, layout.affinity_weights).to(device), walk_settings(recipe)),
         "crf": lambda: CrfRefiner(crf_settings(recipe), certainty=recipe.crf.certainty),
+        "region_affinity": lambda: SharedRegions(build_region_affinity(recipe, layout, device=device), regions.read),
         "superpixels": lambda: SuperpixelMajority(regions.read),
         "pixel_adaptive": PixelAdaptive,
     }

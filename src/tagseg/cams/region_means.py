@@ -1,4 +1,4 @@
-"""The mean of every tag's map over every superpixel of its image: what the warm-up sets as target of self-modulation.
+"""The mean of every tag's map over every superpixel of its image: the target of self-modulation, and region affinity.
 
 Axes: C_t tagged classes of one image, H W image pixels, R regions.
 """
@@ -15,6 +15,9 @@ from torch import Tensor
 from tagseg.artifacts.region_scores import RegionScores
 from tagseg.cams.batches import Batch, batch_cams
 from tagseg.cams.map_method import MapMethod
+from tagseg.data.augment import normalize_image
+from tagseg.models.region_affinity import RegionAffinity
+from tagseg.ops.region_affinity import spread_over_regions
 from tagseg.ops.regions import region_mean
 from tagseg.types import Image
 
@@ -49,6 +52,33 @@ def measure_region_scores(
             scores[record.image_id] = mean_by_region(torch.from_numpy(cam), read_regions(record.image_path))
         advance(len(batch))
     return scores
+
+
+def spread_maps(
+    affinity: RegionAffinity,
+    images: Sequence[Image],
+    cams: Sequence[Float32[ndarray, "_ H W"]],
+    regions: Sequence[Integer[ndarray, "H W"]],
+) -> list[Float32[ndarray, "_ _"]]:
+    """Return the score (C_t, R) of each tagged class in each region of each image, shared by regions that look alike.
+
+    Args:
+        affinity: says how much each region listens to every other.
+        images: all of one size.
+        cams: maps of each image's tags, in [0, 1].
+        regions: of each image.
+
+    Returns:
+        In [0, 1], each class with a peak of 1.
+    """
+    backbone = affinity.backbone
+    pixels = torch.stack([normalize_image(image, mean=backbone.mean, std=backbone.std) for image in images])
+    labels = [torch.from_numpy(each.astype(np.int64)) for each in regions]
+    transitions = affinity(pixels.to(next(backbone.parameters()).device), labels)
+    return [
+        spread_over_regions(torch.from_numpy(mean_by_region(torch.from_numpy(cam), each)), transition.cpu()).numpy()
+        for cam, each, transition in zip(cams, regions, transitions, strict=True)
+    ]
 
 
 def mean_by_region(cam: Float[Tensor, "C_t H W"], regions: Integer[ndarray, "H W"]) -> Float32[ndarray, "C_t R"]:

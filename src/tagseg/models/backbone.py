@@ -15,12 +15,15 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from tagseg.errors import ModelError
-from tagseg.models.timm_network import create_network, measure_network, stage_modules
+from tagseg.models.timm_network import create_network, feature_levels, measure_network, stage_modules
 from tagseg.models.weights import PRETRAINED, fit_weights, read_weights
 from tagseg.ops.resize import resize_maps
 
 BatchNormMode = Literal["frozen", "train"]
 FeatureLayer = Literal["head", "last_stage"]
+
+FINE_STRIDE = 8
+"""Image pixels per cell of the features that tell regions of an image apart."""
 
 
 class Backbone(nn.Module):
@@ -153,6 +156,25 @@ class Backbone(nn.Module):
                 hooks.enter_context(end.register_forward_hook(lambda *call: taps.append(call[2])))
             self.network.forward_intermediates(images, indices=1, stop_early=True, intermediates_only=True)
         return [self._as_map(tap, images) for tap in taps]
+
+    def fine_features(self, images: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N D h w"]:
+        """Return the first features at stride 8; those of a network without that stride, such as a ViT, are its last.
+
+        What lies above is not computed.
+
+        Args:
+            images: normalised by ``mean`` and ``std``; fitted as in :meth:`forward`.
+
+        >>> build_backbone("test_resnet", weights=None).fine_features(torch.zeros(1, 3, 64, 32)).shape
+        torch.Size([1, 48, 8, 4])
+        """
+        strides = [level["reduction"] for level in feature_levels(self.network)]
+        if FINE_STRIDE not in strides:
+            return self(images)
+        level, images = strides.index(FINE_STRIDE), self.fit_size(images)
+        return self.network.forward_intermediates(
+            images, indices=[level], stop_early=True, intermediates_only=True, output_fmt="NCHW"
+        )[0]
 
     def freeze_stages(self, count: int) -> None:
         """Stop the stem and the first ``count`` stages from learning; stages frozen before stay so.

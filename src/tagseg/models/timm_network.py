@@ -75,6 +75,11 @@ def create_network(name: str, *, pretrained: bool, output_stride: int | None) ->
     raise ModelError(f"timm {timm.__version__} cannot build {name} without classifier", help="choose another network")
 
 
+def feature_levels(network: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+    """Return what timm says of the levels of a network's features: ``module``, ``reduction``, ``num_chs`` of each."""
+    return network.feature_info if isinstance(network.feature_info, list) else network.feature_info.get_dicts()
+
+
 def stage_modules(network: Any) -> list[list[str]]:  # noqa: ANN401
     """Return the names of the modules that make up each stage; the last one of a stage puts out its features.
 
@@ -85,7 +90,7 @@ def stage_modules(network: Any) -> list[list[str]]:  # noqa: ANN401
     >>> stage_modules(timm.create_model("mobilenetv2_100", num_classes=0))[1:3]
     [['blocks.2'], ['blocks.3', 'blocks.4']]
     """
-    info = network.feature_info if isinstance(network.feature_info, list) else network.feature_info.get_dicts()
+    info = feature_levels(network)
     levels = [level["module"] for level in info]
     if not set(levels) <= {name for name, _ in network.named_modules()}:
         return []  # HRNet's levels are branches, not modules

@@ -22,7 +22,7 @@ PIPELINE = (
     Stage("train_classifier", LEARNING, train_classifier.run, costly=True),
     Stage(
         "extract_cams",
-        ("cams", "superpixels"),
+        ("cams", "superpixels", "region_affinity"),
         extract_cams.run,
         costly=True,
         missing=extract_cams.count_missing,

@@ -140,7 +140,8 @@ class Cams(Section):
 
     ``method`` makes them: ``cam``, the paper's positive class maps.
 
-    ``average_over_regions`` hands the maps to the next stage with every superpixel at its mean.
+    ``average_over_regions`` hands the maps to the next stage with every superpixel at its mean, ``region_affinity``
+    with every superpixel at the mean of those that look like it; see the section of that name.
     """
 
     splits: tuple[Literal["train", "eval"], ...] = ("train", "eval")
@@ -149,10 +150,45 @@ class Cams(Section):
     flip: bool = True
     batch_size: int = Field(default=8, ge=1)
     average_over_regions: bool = False
+    region_affinity: bool = False
     dtype: Literal["uint8", "float16"] = "uint8"
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of maps that there are; the last one is handed to the next stage."""
+        asked = {"network": True, "averaged": self.average_over_regions, "affinity": self.region_affinity}
+        return tuple(kind for kind, wanted in asked.items() if wanted)
+
+    @property
+    def uses_regions(self) -> bool:
+        """Whether superpixels are needed for the maps."""
+        return self.average_over_regions or self.region_affinity
+
+
+class RegionAffinity(Section):
+    """Superpixels that look alike share their scores: used by ``cams.region_affinity`` and in ``masks.refine``.
+
+    ``features`` says by whose eyes they look alike: ``same`` (the network of the classifier section) or a timm name.
+    ``weights`` is ``same`` (the initial ones of the classifier section), ``trained`` (those of the finished
+    classifier), ``pretrained``, ``random`` or a path. ``power`` is that of the cosine of two superpixels.
+    """
+
+    features: str = "same"
+    weights: str = "same"
+    power: float = Field(default=3.0, gt=0)
+
+    @model_validator(mode="after")
+    def _weights_are_of_the_network(self) -> "RegionAffinity":
+        if self.features != "same" and self.weights in ("same", "trained"):
+            raise ValueError(
+                f"weights '{self.weights}' are the classifier's, got features '{self.features}'; set "
+                "region_affinity.weights to a file, or to 'pretrained'"
+            )
+        return self
 
 
 class MapSections(Section):
     """What stage 2 depends on, besides the stage before it."""
 
     cams: Cams = Cams()
+    region_affinity: RegionAffinity = RegionAffinity()

@@ -74,23 +74,24 @@ class Affinity(Section):
         return self
 
 
-BEFORE_CUT = frozenset({"walk"})
+BEFORE_CUT = frozenset({"walk", "region_affinity"})
 """Steps of ``masks.refine`` that work on the maps, before the background is cut off; they come first."""
 
 
 class Masks(Section):
     """How maps become pseudo masks, and of which splits.
 
-    ``maps`` are those of the ``seeds``, averaged over regions where ``cams.average_over_regions`` says so, or the
+    ``maps`` are those of the ``seeds``, averaged over regions or shared by regions where ``cams`` says so, or the
     ``network``'s own.
 
-    ``refine`` names what is done to the maps, in order: ``walk`` (random walk of the affinity network), ``crf``,
-    ``superpixels`` (majority by region), ``pixel_adaptive``; none of them leaves the maps as they are.
+    ``refine`` names what is done to the maps, in order: ``walk`` (random walk of the affinity network),
+    ``region_affinity`` (superpixels that look alike share their scores), ``crf``, ``superpixels`` (majority by region),
+    ``pixel_adaptive``; none of them leaves the maps as they are.
     """
 
     splits: tuple[Literal["train", "eval"], ...] = ("train", "eval")
     maps: Literal["seeds", "network"] = "seeds"
-    refine: tuple[Literal["walk", "crf", "superpixels", "pixel_adaptive"], ...] = ("walk",)
+    refine: tuple[Literal["walk", "region_affinity", "crf", "superpixels", "pixel_adaptive"], ...] = ("walk",)
     background_rule: Literal["fixed", "auto"] = "fixed"
     background_score: float = Field(default=0.25, ge=0, le=1)
     keep_fraction: float = Field(default=0.5, ge=0, le=1)
@@ -104,6 +105,11 @@ class Masks(Section):
     def walks(self) -> bool:
         """Whether the maps walk, for which an affinity network has to be trained."""
         return "walk" in self.refine
+
+    @property
+    def uses_regions(self) -> bool:
+        """Whether superpixels are needed for a step."""
+        return "superpixels" in self.refine or "region_affinity" in self.refine
 
     @property
     def before_cut(self) -> tuple[str, ...]:

@@ -98,7 +98,7 @@ class Recipe(SegmentingSections, RefiningSections, MapSections, LearningSections
     def plain(self) -> "Recipe":
         """Return the plain-CAM baseline of this recipe: same seed, data and budget, none of the parts of SSC."""
         off = {name: getattr(self, name).model_copy(update={"enabled": False}) for name in self.constraints}
-        cams = self.cams.model_copy(update={"average_over_regions": False})
+        cams = self.cams.model_copy(update={"average_over_regions": False, "region_affinity": False})
         return self.model_copy(update={"name": f"{self.name}-plain", **off, "cams": cams})
 
     def supervised(self) -> "Recipe":

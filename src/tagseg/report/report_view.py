@@ -49,7 +49,11 @@ _ORDERS = {
     "id": "image id",
 }
 _WHYS = (("", "all"), ("worst", "worst"), ("best", "best"), ("uncertain", "uncertain"), ("random", "random"))
-MAP_TITLES = {"averaged": "averaged over regions", "network": "of the network"}
+MAP_TITLES = {
+    "affinity": "shared by regions that look alike",
+    "averaged": "averaged over regions",
+    "network": "of the network",
+}
 PALETTE_TITLES = (("voc", "VOC"), ("safe", "colour-blind safe"))
 
 

@@ -3,9 +3,16 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tagseg.artifacts.run_scores import AFFINITY, AVERAGED, NETWORK
 from tagseg.recipe import Recipe
 from tagseg.report.content import Fact
 from tagseg.results.source import ReportSource
+
+_HANDED_ON = {
+    NETWORK: "",
+    AVERAGED: "; averaged over regions for the seeds",
+    AFFINITY: "; shared by regions that look alike for the seeds",
+}
 
 
 def facts(source: ReportSource, manifest: Mapping[str, Any]) -> tuple[Fact, ...]:
@@ -55,8 +62,8 @@ def _recipe(recipe: Recipe) -> Iterator[tuple[str, str]]:
         )
         scales = ", ".join(f"{scale:g}" for scale in recipe.cams.scales)
         flip = ", each with its flip" if recipe.cams.flip else ""
-        averaged = "; averaged over regions for the seeds" if recipe.cams.average_over_regions else ""
-        yield "maps", f"scales {scales}{flip}{averaged}"
+        regions = _HANDED_ON[recipe.cams.kinds[-1]]
+        yield "maps", f"scales {scales}{flip}{regions}"
         yield "pseudo masks", " + ".join(recipe.masks.refine) or "no refinement"
     if recipe.segmenter.enabled:
         segmenter = recipe.segmenter

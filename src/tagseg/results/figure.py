@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tagseg.artifacts.run_scores import NETWORK
 from tagseg.classes import VOID, nearest_name_help
 from tagseg.data.images import read_image
 from tagseg.errors import ArtifactError, DataError
@@ -234,7 +235,7 @@ def _overlay_maps(image: Image, image_id: str, run: ImageResults) -> Image | Non
     if not run.has("cam", image_id):
         return None
     size = (image.shape[0], image.shape[1])
-    return overlay_cam(image, run.maps(image_id, size=size, as_seeds=False).strongest()[1])
+    return overlay_cam(image, run.maps(image_id, size=size, kind=NETWORK).strongest()[1])
 
 
 def _read_truth(record: ImageRecord, *, size: tuple[int, int]) -> LabelMap | None:

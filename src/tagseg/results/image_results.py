@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tagseg.artifacts.cam_file import CamFile
+from tagseg.artifacts.cam_file import CamFile, read_cam
 from tagseg.artifacts.mask_file import read_confidence, read_mask
 from tagseg.artifacts.run_folder import RunFolder
+from tagseg.artifacts.run_scores import NETWORK
 from tagseg.assemble.data import superpixel_cache
 from tagseg.assemble.maps import read_maps
 from tagseg.classes import VOID, ClassTable
@@ -60,28 +61,27 @@ class ImageResults:
         """All its images by id: those with maps, then those to test on."""
         return {**self.tested, **self.records}
 
-    def maps(self, image_id: str, *, size: tuple[int, int], as_seeds: bool) -> CamFile:
+    def maps(self, image_id: str, *, size: tuple[int, int], kind: str) -> CamFile:
         """Read an image's maps.
 
         Args:
             image_id: one of ``records``.
             size: (height, width) of the image.
-            as_seeds: whether to return those that the seeds are cut from, averaged over regions where the recipe says
-                so, instead of the network's own.
+            kind: one of ``cams.kinds`` of the recipe: the last one is that of the seeds.
 
         Raises:
             ArtifactError: when they are missing, damaged, or of another size.
         """
         record = self.records[image_id]
-        maps = read_maps(self.folder, record, regions=None)
+        maps = read_cam(self.folder.cam(record))
         if maps.size != size:
             raise ArtifactError(
                 f"CAM file {self.folder.cam(record)} has the image's size {_text(size)}, got {_text(maps.size)}",
                 help="put the image back that it was made from, or delete it and run the stage extract-cams again",
             )
-        if as_seeds and self.recipe.cams.average_over_regions:
-            return read_maps(self.folder, record, regions=superpixel_cache(self.recipe))
-        return maps
+        if kind == NETWORK:
+            return maps
+        return read_maps(self.folder, record, kind=kind, regions=superpixel_cache(self.recipe))
 
     def has(self, column: str, image_id: str) -> bool:
         """Return whether the run made what the column ``column``, one of :data:`MADE`, shows of an image."""
@@ -134,7 +134,7 @@ class ImageResults:
         if not self.has(column, image_id):
             return None
         if column == "seed":
-            return self.maps(image_id, size=size, as_seeds=True).labels(self.background_score)
+            return self.maps(image_id, size=size, kind=self.recipe.cams.kinds[-1]).labels(self.background_score)
         path = self._made_path(column, image_id)
         if column != "confident":
             return of_image_size(read_mask(path), size, path=path)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from tagseg.artifacts.run_folder import RunFolder
-from tagseg.artifacts.run_scores import AVERAGED, NETWORK
 from tagseg.artifacts.scores_file import read_scores
 from tagseg.assemble.data import Splits, read_splits, without_bad_files
 from tagseg.assemble.maps import chosen_records
@@ -14,6 +13,7 @@ from tagseg.errors import ArtifactError
 from tagseg.progress import Progress
 from tagseg.recipe import Recipe, load_run_recipe
 from tagseg.results.image_results import TEST_PREFIX, ImageResults
+from tagseg.results.score_sets import MAP_TITLES
 from tagseg.types import ImageRecord
 
 
@@ -42,7 +42,7 @@ def open_runs(roots: Sequence[Path], *, background_score: float | None, progress
         }
         tested = tested_images(splits, records)
         runs.append(ImageResults(folder, recipe, splits.train.classes, records, score, title, tested))
-        kind = "maps averaged over regions" if recipe.cams.average_over_regions else "the network's maps"
+        kind = MAP_TITLES[recipe.cams.kinds[-1]]
         progress.note(f"{title} ({root}): seeds from {kind} above {score:.2f} [{reason}]")
     for run in runs[1:]:
         if run.classes != runs[0].classes:
@@ -85,7 +85,7 @@ def best_background_score(folder: RunFolder, recipe: Recipe) -> tuple[float, str
         ArtifactError: when the scores cannot be read.
     """
     scores = read_scores(folder.scores_path)
-    seeds = scores.seeds.get(AVERAGED if recipe.cams.average_over_regions else NETWORK) if scores else None
+    seeds = scores.seeds.get(recipe.cams.kinds[-1]) if scores else None
     if seeds:
         return seeds.best.background_score, "best of its sweep"
     return recipe.evaluation.background_score, "of its recipe, since nothing is scored"

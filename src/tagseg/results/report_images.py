@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tagseg.artifacts.run_scores import AVERAGED, NETWORK
+from tagseg.artifacts.cam_file import read_cam
+from tagseg.artifacts.run_scores import NETWORK
 from tagseg.artifacts.scores_file import read_scores
-from tagseg.assemble.maps import chosen_records, read_maps
+from tagseg.assemble.maps import chosen_records
 from tagseg.data.images import read_image
 from tagseg.evaluation.confusion import ConfusionMatrix
 from tagseg.evaluation.scores import compute_scores
@@ -86,7 +87,7 @@ class ReportImages:
         """
         record, unsure, mean_iou = self.record(image_id), None, None
         if record.tags and image_id in self.mapped:
-            maps = read_maps(self.source.folder, record, regions=None)
+            maps = read_cam(self.source.folder.cam(record))
             unsure = uncertainty(_sampled(maps.strongest()[1]), self.network_score)
         truth = self._truth(image_id)
         if truth is not None:
@@ -125,10 +126,9 @@ class ReportImages:
     def _cams(self, image_id: str, *, size: tuple[int, int]) -> Mapping[str, Mapping[int, bytes]]:
         if image_id not in self.mapped:
             return {}
-        kinds = [NETWORK, AVERAGED] if self.source.recipe.cams.average_over_regions else [NETWORK]
         cams = {}
-        for kind in kinds:
-            maps = self.results.maps(image_id, size=size, as_seeds=kind == AVERAGED)
+        for kind in self.source.recipe.cams.kinds:
+            maps = self.results.maps(image_id, size=size, kind=kind)
             cams[kind] = {label: encode_map(_sampled(cam)) for label, cam in zip(maps.label_ids, maps.cam, strict=True)}
         return cams
 

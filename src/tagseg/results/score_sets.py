@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from tagseg.artifacts.run_scores import (
+    AFFINITY,
     AVERAGED,
     MASK_MAPS,
     NETWORK,
@@ -15,8 +16,16 @@ from tagseg.artifacts.run_scores import (
 )
 from tagseg.report.content import Activation, ActivationShare, ScoreSet, Sweep, SweepPoint
 
-SEED_TITLES = {NETWORK: "seeds from the network", AVERAGED: "seeds averaged over regions"}
-MAP_TITLES = {NETWORK: "maps of the network", AVERAGED: "maps averaged over regions"}
+SEED_TITLES = {
+    NETWORK: "seeds from the network",
+    AVERAGED: "seeds averaged over regions",
+    AFFINITY: "seeds shared by regions that look alike",
+}
+MAP_TITLES = {
+    NETWORK: "maps of the network",
+    AVERAGED: "maps averaged over regions",
+    AFFINITY: "maps shared by regions that look alike",
+}
 
 _RULES = {"fixed": "fixed", "auto": "found without masks"}
 

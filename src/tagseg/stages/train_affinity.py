@@ -36,7 +36,7 @@ MEAN_IMAGES = 200
 def run(context: StageContext) -> dict[str, Any]:
     """Make the seeds that are missing, then train the affinity network or go on training it."""
     fabric, recipe = context.fabric, context.recipe
-    if recipe.cams.average_over_regions:
+    if recipe.cams.uses_regions:
         compute_superpixels(context)
     write_seeds(context)
     build = partial(build_affinity_learner, recipe, trained=context.folder.classifier_weights)

@@ -53,6 +53,25 @@ def test_an_image_without_tags_keeps_its_size_and_is_all_background(tmp_path: Pa
     assert stored.labels(0.0).tolist() == np.zeros((4, 5)).tolist()
 
 
+def test_region_scores_come_back_and_are_asked_for_by_their_number(tmp_path: Path) -> None:
+    path, scores = tmp_path / "a.npz", np.array([[0.25, 1.0, 0.0]], np.float32)
+    write_cam(path, np.ones((1, 2, 2), np.float32), (3,), region_scores=scores)
+    stored = read_cam(path)
+    np.testing.assert_array_equal(stored.scores_of(3, path=path), scores)
+    for wrong in (stored, CamFile(stored.cam, stored.label_ids)):
+        with pytest.raises(ArtifactError, match="region scores where the image has 4 superpixels"):
+            wrong.scores_of(4, path=path)
+
+
+def test_region_scores_of_another_number_of_maps_are_damage(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(
+        path, cam=np.zeros((1, 2, 2), np.uint8), label_ids=np.array([3], np.uint8), region_scores=np.zeros((2, 4), "f2")
+    )
+    with pytest.raises(ArtifactError, match=r"region scores of type float16 and shape \(2, 4\) for 1 maps"):
+        read_cam(path)
+
+
 def test_labels_take_the_strongest_class_strictly_above_the_background_score() -> None:
     cam = np.array([[[0.2, 0.5, 0.7, 0.0]], [[0.1, 0.5, 0.9, 0.0]]], np.float32)
     maps = CamFile(cam, (2, 9))

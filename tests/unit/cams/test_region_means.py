@@ -7,11 +7,14 @@ import torch
 
 from tagseg.cams.batches import batch_cams, batches_by_shape, read_ahead
 from tagseg.cams.methods.cam import ClassActivation
-from tagseg.cams.region_means import mean_by_region, measure_region_scores
+from tagseg.cams.region_means import mean_by_region, measure_region_scores, spread_maps
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.layouts.folder import read_folder
 from tagseg.models.backbone import build_backbone
 from tagseg.models.classifier import TagClassifier
+from tagseg.models.region_affinity import RegionAffinity
+from tagseg.refine.shared_regions import SharedRegions
+from tagseg.types import ImageRecord
 
 
 def test_mean_by_region_equals_a_loop() -> None:
@@ -36,3 +39,19 @@ def test_every_image_is_measured_once_with_its_own_regions(tmp_path: Path) -> No
         for record, cam in zip(batch, batch_cams(method, batch, images, scales=(0.5, 1.0), flip=True), strict=True):
             expected = np.stack([cam[:, :, :24].mean(axis=(1, 2)), cam[:, :, 24:].mean(axis=(1, 2))], axis=1)
             np.testing.assert_allclose(scores[record.image_id], expected, rtol=1e-5)
+
+
+def test_region_affinity_of_maps_equals_that_of_the_refinement() -> None:
+    torch.manual_seed(0)
+    affinity = RegionAffinity(build_backbone("test_resnet", weights=None, output_stride=None).eval())
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (32, 48, 3), np.uint8) for _ in range(2)]
+    regions = {Path(name): np.arange(32 * 48).reshape(32, 48) // 256 for name in "ab"}
+    cams = [rng.random((2, 32, 48), np.float32), rng.random((0, 32, 48), np.float32)]
+    scores = spread_maps(affinity, images, cams, list(regions.values()))
+    assert [each.shape for each in scores] == [(2, 6), (0, 6)]
+    np.testing.assert_allclose(scores[0].max(axis=1), 1.0)
+    records = [ImageRecord(str(path), path, (1, 2)) for path in regions]
+    refiners = SharedRegions(affinity, regions.__getitem__).prepare(images, records)
+    for image, cam, each, labels, refiner in zip(images, cams, scores, regions.values(), refiners, strict=True):
+        np.testing.assert_allclose(refiner(image, torch.from_numpy(cam)).numpy(), each[:, labels], atol=1e-6)

@@ -4,8 +4,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tagseg.artifacts.run_scores import (
-    AVERAGED,
-    NETWORK,
     SCORES_FORMAT,
     ActivationCut,
     ActivationScores,
@@ -88,13 +86,12 @@ def _score_weak(context: StageContext) -> RunScores:
     """Score seeds and pseudo masks."""
     split = context.evaluation
     assert split is not None
-    kinds = [NETWORK, AVERAGED] if context.recipe.cams.average_over_regions else [NETWORK]
     settled = context.folder.stage_status("make_masks").details["background_score"]
     return RunScores(
         split=split.name,
         images=len(scored_records(context)),
         classes=split.classes.label_names,
-        seeds={kind: _seed_scores(context, count_seeds(context, averaged=kind == AVERAGED)) for kind in kinds},
+        seeds={kind: _seed_scores(context, count_seeds(context, kind)) for kind in context.recipe.cams.kinds},
         pseudo_masks=score_pseudo_masks(context, background_score=settled),
         sure_seeds=score_sure_seeds(context),
     )
@@ -119,19 +116,17 @@ def scored_records(context: StageContext) -> list[ImageRecord]:
     return [record for record in split.records if record.mask and record.image_id in made] if split else []
 
 
-def count_seeds(context: StageContext, *, averaged: bool) -> SeedCounts:
+def count_seeds(context: StageContext, kind: str) -> SeedCounts:
     """Count seeds and activation at every background score of the recipe, in one pass over the images."""
     split = context.evaluation
     assert split is not None
-    regions = context.regions if averaged else None
     names, background_scores = split.classes.label_names, context.recipe.evaluation.background_scores
     counts = SeedCounts(BackgroundSweep(names, background_scores), ActivationCount(names, background_scores))
-    title = "Scoring averaged seeds" if averaged else "Scoring seeds"
     records = scored_records(context)
-    with context.progress.task(title, total=len(records)) as task:
+    with context.progress.task(f"Scoring seeds ({kind})", total=len(records)) as task:
         for record in records:
             assert record.mask is not None
-            maps, truth = read_maps(context.folder, record, regions=regions), record.mask.read()
+            maps, truth = read_maps(context.folder, record, kind=kind, regions=context.regions), record.mask.read()
             counts.sweep.update(maps, truth, name=record.image_id)
             counts.activation.update(maps, truth, name=record.image_id)
             task.advance()

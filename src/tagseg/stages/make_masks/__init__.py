@@ -28,7 +28,7 @@ RULE_IMAGES = 500
 def run(context: StageContext) -> dict[str, Any]:
     """Refine the maps where the recipe says so, settle the background score, cut the masks and refine them."""
     recipe, records = context.recipe, _records(context)
-    if recipe.cams.average_over_regions or "superpixels" in recipe.masks.refine:
+    if recipe.cams.uses_regions or recipe.masks.uses_regions:
         compute_superpixels(context)
     if recipe.masks.before_cut:
         _refine_maps(context, records)
