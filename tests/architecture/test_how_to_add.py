@@ -162,7 +162,7 @@ class Said:
 ''',
         )
     ],
-    "recipe/refining.py": [('Literal["walk", "crf", ', 'Literal["walk", "toy", "crf", ')],
+    "recipe/refining.py": [('Literal["walk", "region_affinity", ', 'Literal["walk", "toy", "region_affinity", ')],
     "assemble/refinements.py": [
         ('        "crf": ', '        "toy": lambda: Toy(bright_half()),\n        "crf": '),
         (

@@ -14,7 +14,7 @@ from tagseg.errors import ArtifactError
 from tagseg.models.affinity import AffinityNetwork
 from tagseg.models.backbone import Backbone, build_backbone
 from tagseg.models.classifier import TagClassifier
-from tagseg.models.region_affinity import RegionAffinity
+from tagseg.models.region_transitions import RegionTransitions
 from tagseg.models.segmentation_network import SegmentationNetwork
 from tagseg.models.suppression import suppress_backbone
 from tagseg.recipe import Recipe
@@ -180,7 +180,7 @@ def load_trained_backbone(backbone: Backbone, weights: Path) -> None:
     backbone.load_state_dict({name: own[name] for name in backbone.state_dict()})
 
 
-def build_region_affinity(recipe: Recipe, layout: RunLayout, *, device: torch.device) -> RegionAffinity:
+def build_region_affinity(recipe: Recipe, layout: RunLayout, *, device: torch.device) -> RegionTransitions:
     """Build what says which superpixels look alike, with its weights, in evaluation mode.
 
     Args:
@@ -202,7 +202,7 @@ def build_region_affinity(recipe: Recipe, layout: RunLayout, *, device: torch.de
     )
     if named == "trained":
         load_trained_backbone(backbone, layout.classifier_weights)
-    return RegionAffinity(backbone.eval().to(device), power=values.power)
+    return RegionTransitions(backbone.eval().to(device), power=values.power)
 
 
 def load_affinity_network(recipe: Recipe, weights: Path) -> AffinityNetwork:

@@ -16,7 +16,7 @@ from tagseg.artifacts.region_scores import RegionScores
 from tagseg.cams.batches import Batch, batch_cams
 from tagseg.cams.map_method import MapMethod
 from tagseg.data.augment import normalize_image
-from tagseg.models.region_affinity import RegionAffinity
+from tagseg.models.region_transitions import RegionTransitions
 from tagseg.ops.region_affinity import spread_over_regions
 from tagseg.ops.regions import region_mean
 from tagseg.types import Image
@@ -55,7 +55,7 @@ def measure_region_scores(
 
 
 def spread_maps(
-    affinity: RegionAffinity,
+    affinity: RegionTransitions,
     images: Sequence[Image],
     cams: Sequence[Float32[ndarray, "_ H W"]],
     regions: Sequence[Integer[ndarray, "H W"]],

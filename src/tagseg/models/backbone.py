@@ -21,6 +21,7 @@ from tagseg.ops.resize import resize_maps
 
 BatchNormMode = Literal["frozen", "train"]
 FeatureLayer = Literal["head", "last_stage"]
+FrozenStages = int | Literal["all"]
 
 FINE_STRIDE = 8
 """Image pixels per cell of the features that tell regions of an image apart."""
@@ -50,7 +51,7 @@ class Backbone(nn.Module):
         mean: of RGB in [0, 1], which the network expects to be subtracted.
         std: of RGB in [0, 1], by which it expects to be divided.
         layout: of what the blocks put out: ``NCHW``, ``NHWC`` or ``NLC`` (tokens).
-        frozen_stages: how many stages do not learn; with 1 or more, neither does the stem.
+        frozen_stages: how many stages do not learn, or ``all`` of the network; with 1 or more, neither does the stem.
     """
 
     def __init__(self, network: nn.Module, *, name: str, batch_norm: BatchNormMode) -> None:
@@ -58,7 +59,7 @@ class Backbone(nn.Module):
         self.network: Any = network
         self.name = name
         self.batch_norm = batch_norm
-        self.frozen_stages = 0
+        self.frozen_stages: FrozenStages = 0
         config: dict[str, Any] = self.network.pretrained_cfg
         self.mean: tuple[float, float, float] = tuple(config["mean"])
         self.std: tuple[float, float, float] = tuple(config["std"])
@@ -176,20 +177,23 @@ class Backbone(nn.Module):
             images, indices=[level], stop_early=True, intermediates_only=True, output_fmt="NCHW"
         )[0]
 
-    def freeze_stages(self, count: int) -> None:
-        """Stop the stem and the first ``count`` stages from learning; stages frozen before stay so.
+    def freeze_stages(self, count: FrozenStages) -> None:
+        """Stop the stem and the first ``count`` stages, or ``all`` of it, from learning; what was frozen stays so.
 
         Every parameter registered up to the end of the stage is frozen, which is timm's order of execution.
 
         Raises:
             ModelError: when there are fewer stages.
         """
-        if not 0 <= count <= len(self._stage_names):
+        if count != "all" and not 0 <= count <= len(self._stage_names):
             raise ModelError(
                 f"frozen_stages of {self.name} is 0 to {len(self._stage_names)}, got {count}",
                 help="choose within this range",
             )
-        self.frozen_stages = max(self.frozen_stages, count)
+        if count == "all" or self.frozen_stages == "all":
+            self.frozen_stages = "all"
+        else:
+            self.frozen_stages = max(self.frozen_stages, count)
         for module in self._frozen_modules():
             for parameter in module.parameters(recurse=False):
                 parameter.requires_grad_(False)
@@ -199,6 +203,8 @@ class Backbone(nn.Module):
         """Return every module registered up to the end of the last frozen stage."""
         if not self.frozen_stages:
             return []
+        if self.frozen_stages == "all":
+            return list(self.network.modules())
         last = self._stage_names[self.frozen_stages - 1][-1]
         modules = list(self.network.named_modules())
         end = max(index for index, (name, _) in enumerate(modules) if f"{name}.".startswith(f"{last}."))
@@ -218,7 +224,7 @@ def build_backbone(
     *,
     weights: str | Path | None,
     output_stride: int | None = 16,
-    frozen_stages: int = 0,
+    frozen_stages: FrozenStages = 0,
     batch_norm: BatchNormMode = "frozen",
     feature_layer: FeatureLayer = "head",
 ) -> Backbone:
@@ -232,7 +238,8 @@ def build_backbone(
         weights: None for random values from torch's seed; a ``.safetensors`` or ``.pth`` file, which needs no network;
             ``"pretrained"`` for timm's download.
         output_stride: 8, 16 or 32 image pixels per cell, or None for the network's own; a ViT's is its patch size.
-        frozen_stages: k >= 0; the stem and the first k stages do not learn. 0 lets the stem learn too.
+        frozen_stages: k >= 0; the stem and the first k stages do not learn. 0 lets the stem learn too; ``all`` lets
+            nothing learn.
         batch_norm: see :class:`Backbone`.
         feature_layer: for networks whose features end in a 1x1 convolution (``conv_head`` of MobileNetV2 and
             EfficientNet): after it (``head``, 1280 channels) or before it, through a ReLU (``last_stage``, 320

@@ -105,7 +105,7 @@ def suppress_backbone(
         suppression = Suppression(delta, training_only=True, detach=True, channel_dim=channel_dim)
         _append(backbone.stage_ends[1], suppression)
         # What lies below gets no gradient; saying so keeps distributed training from waiting for one.
-        backbone.freeze_stages(max(2, backbone.frozen_stages))
+        backbone.freeze_stages(2)
     if "features" in positions:
         backbone.feature_suppression = Suppression(delta)
     _try(backbone)

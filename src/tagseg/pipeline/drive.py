@@ -23,6 +23,7 @@ from tagseg.pipeline.screening import load_splits
 from tagseg.progress import Progress, SilentProgress
 from tagseg.recipe import Recipe, flat_values, load_recipe, load_run_recipe, to_toml
 from tagseg.recipe.needs import why_unneeded
+from tagseg.recipe.settled import settle
 from tagseg.stages.context import Stage, StageContext
 from tagseg.stages.write_report import show_progress
 from tagseg.system.atomic import atomic_write
@@ -112,7 +113,11 @@ def _run_in_process(
         heard = noting_progress(progress, folder) if first else SilentProgress()
         loaded = load_splits(recipe, folder, progress=heard) if first else None
         fabric.barrier()  # the others find the images looked through
-        inputs = RunInputs(fabric, recipe, folder, loaded or load_splits(recipe, folder, progress=heard))
+        loaded = loaded or load_splits(recipe, folder, progress=heard)
+        recipe, reasons = settle(recipe, len(loaded.splits.train))
+        for reason in reasons:
+            heard.note(reason)
+        inputs = RunInputs(fabric, recipe, folder, loaded)
         if first:
             _check_inputs(inputs, progress=progress, redo=redo)
             if only is None:

@@ -8,20 +8,21 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from tagseg.recipe.section import SWEPT_SCORES, BackgroundScores, LongSide, Scales, Section
+from tagseg.recipe.section import SWEPT_SCORES, BackgroundScores, FrozenStages, LongSide, Scales, Section
 
 
 class Classifier(Section):
     """The tag classifier: a timm backbone and a bias-free 1x1 head.
 
     ``weights`` is ``pretrained`` (timm's hub, needs a network once), ``random``, or the path of a weights file.
+    ``frozen_stages`` counts the stages that do not learn, and ``all`` lets nothing but the head learn.
     """
 
     backbone: str = "resnet50"
     weights: str = "pretrained"
     output_stride: Literal[8, 16, 32] = 16
     feature_layer: Literal["head", "last_stage"] = "head"
-    frozen_stages: int = Field(default=2, ge=0)
+    frozen_stages: FrozenStages = 2
     batch_norm: Literal["frozen", "train"] = "frozen"
 
 
@@ -86,10 +87,15 @@ class SelfModulation(TermSection):
 class Training(Section):
     """How the classifier is trained.
 
+    A small data set gets more ``epochs``, so that there are ``least_steps``, and a large one fewer, so that there are
+    not more than ``most_steps``. The other trainings have the same two keys.
+
     ``validation_scores`` are the background scores of which the best one gives ``val_seed_miou`` after every epoch.
     """
 
     epochs: int = Field(default=10, ge=1)
+    least_steps: int = Field(default=0, ge=0)
+    most_steps: int | None = Field(default=None, ge=1)
     batch_size: int = Field(default=16, ge=1)
     crop_size_px: int = Field(default=512, ge=32)
     long_side_px: LongSide = (320, 640)

@@ -51,6 +51,8 @@ class Affinity(Section):
     output_stride: Literal[8, 16, 32] = 16
     radius: int = Field(default=10, ge=2)
     epochs: int = Field(default=3, ge=1)
+    least_steps: int = Field(default=0, ge=0)
+    most_steps: int | None = Field(default=None, ge=1)
     batch_size: int = Field(default=16, ge=1)
     crop_size_px: int = Field(default=512, ge=64)
     long_side_px: LongSide = (250, 750)

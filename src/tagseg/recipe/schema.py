@@ -39,6 +39,16 @@ class Engine(Section):
     threads: int | None = Field(default=None, ge=1)
 
 
+class SmallSet(Section):
+    """What changes for a small data set: with fewer than ``below`` training images, the settings of ``set`` apply.
+
+    They are written as those of ``--set``, which win over them.
+    """
+
+    below: int = Field(default=0, ge=0)
+    set: tuple[str, ...] = ()
+
+
 class InputSections(Section):
     """What a run is called and starts from."""
 
@@ -47,6 +57,7 @@ class InputSections(Section):
     seed: int = Field(default=0, ge=0)
     data: Data
     superpixels: Superpixels = Superpixels()
+    small_set: SmallSet = SmallSet()
 
 
 # The bases stand from the last to the first: that is the order in which pydantic takes their fields up.

@@ -1,8 +1,8 @@
 """What every section of a recipe shares."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 class Section(BaseModel):
@@ -28,6 +28,9 @@ def _swept(value: tuple[float, ...]) -> tuple[float, ...]:
         raise ValueError("are different, ascending and in 0..1")
     return value
 
+
+FrozenStages = Annotated[int, Field(ge=0)] | Literal["all"]
+"""How many stages of a backbone do not learn, or all of it."""
 
 LongSide = Annotated[tuple[int, int], AfterValidator(_ascending)]
 """Shortest and longest long side of an image after the random scaling, px."""

@@ -41,6 +41,8 @@ class Segmenter(Section):
     mask_untagged: bool = True
     balance: bool = False
     epochs: int = Field(default=20, ge=1)
+    least_steps: int = Field(default=0, ge=0)
+    most_steps: int | None = Field(default=None, ge=1)
     batch_size: int = Field(default=16, ge=1)
     crop_size_px: int = Field(default=512, ge=32)
     long_side_px: LongSide = (320, 960)

@@ -66,6 +66,26 @@ def make_recipe(values: dict[str, Any], overrides: list[str] | None = None, *, s
     values = json.loads(json.dumps(values, default=str))
     for setting in overrides or []:
         _apply(values, setting)
+    recipe = _checked(values, source=source)
+    if not recipe.small_set.set:
+        return recipe
+    given = {_key(setting) for setting in overrides or []}
+    small = [setting for setting in recipe.small_set.set if _key(setting) not in given]
+    small_values = json.loads(json.dumps(values))
+    for setting in small:
+        _apply(small_values, setting)
+    _checked(small_values, source=f"small_set.set of {source}")
+    return recipe.model_copy(update={"small_set": recipe.small_set.model_copy(update={"set": tuple(small)})})
+
+
+def _key(setting: str) -> str:
+    """Return the dotted key of a setting."""
+    return setting.partition("=")[0].strip()
+
+
+def _checked(values: dict[str, Any], *, source: str) -> Recipe:
+    """Return the recipe of nested values, those of its preset below them."""
+    values = dict(values)
     preset = PRESETS.get(str(values.get("preset", "corrected")), {})
     for section, defaults in preset.items():
         given = values.get(section, {})

@@ -14,7 +14,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from tagseg.data.augment import normalize_image
-from tagseg.models.region_affinity import RegionAffinity
+from tagseg.models.region_transitions import RegionTransitions
 from tagseg.ops.region_affinity import spread_over_regions
 from tagseg.ops.regions import paint_regions, region_mean
 from tagseg.refine.refinement import LabelScores, Refiner
@@ -32,7 +32,7 @@ class SharedRegions:
         read_regions: reads the regions 0..R-1 of an image file.
     """
 
-    affinity: RegionAffinity
+    affinity: RegionTransitions
     read_regions: Callable[[Path], Integer[ndarray, "H W"]]
 
     def prepare(self, images: Sequence[Image], records: Sequence[ImageRecord]) -> Sequence[Refiner]:

@@ -12,7 +12,7 @@ from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.layouts.folder import read_folder
 from tagseg.models.backbone import build_backbone
 from tagseg.models.classifier import TagClassifier
-from tagseg.models.region_affinity import RegionAffinity
+from tagseg.models.region_transitions import RegionTransitions
 from tagseg.refine.shared_regions import SharedRegions
 from tagseg.types import ImageRecord
 
@@ -43,7 +43,7 @@ def test_every_image_is_measured_once_with_its_own_regions(tmp_path: Path) -> No
 
 def test_region_affinity_of_maps_equals_that_of_the_refinement() -> None:
     torch.manual_seed(0)
-    affinity = RegionAffinity(build_backbone("test_resnet", weights=None, output_stride=None).eval())
+    affinity = RegionTransitions(build_backbone("test_resnet", weights=None, output_stride=None).eval())
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (32, 48, 3), np.uint8) for _ in range(2)]
     regions = {Path(name): np.arange(32 * 48).reshape(32, 48) // 256 for name in "ab"}

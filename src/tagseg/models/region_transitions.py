@@ -16,7 +16,7 @@ from tagseg.ops.region_affinity import POWER, region_features, region_transition
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RegionAffinity:
+class RegionTransitions:
     """Looks at images and says how much each of their regions listens to every other.
 
     The features are those at stride 8, where a network still tells textures and colours apart and does not yet know
@@ -27,9 +27,9 @@ class RegionAffinity:
         power: see :func:`tagseg.ops.region_affinity.region_transition`.
 
     >>> from tagseg.models.backbone import build_backbone
-    >>> affinity = RegionAffinity(build_backbone("test_resnet", weights=None))
+    >>> transitions = RegionTransitions(build_backbone("test_resnet", weights=None))
     >>> regions = torch.zeros(64, 48, dtype=torch.long)
-    >>> [transition.tolist() for transition in affinity(torch.zeros(1, 3, 64, 48), [regions])]
+    >>> [transition.tolist() for transition in transitions(torch.zeros(1, 3, 64, 48), [regions])]
     [[[1.0]]]
     """
 

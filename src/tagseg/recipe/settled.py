@@ -1,0 +1,68 @@
+"""What a recipe leaves to the amount of data: the values for a small set, and trainings in steps instead of epochs."""
+
+from typing import Any
+
+from tagseg.recipe.learning import Training
+from tagseg.recipe.refining import Affinity
+from tagseg.recipe.schema import Recipe
+from tagseg.recipe.segmenting import Segmenter
+from tagseg.recipe.toml_file import make_recipe
+
+
+def settle(recipe: Recipe, num_images: int) -> tuple[Recipe, list[str]]:
+    """Return the recipe for a number of training images, with every value decided, and why for each that changed.
+
+    With fewer images than ``small_set.below``, the settings of ``small_set.set`` apply. Then every training whose
+    epochs give fewer steps than its ``least_steps``, or more than its ``most_steps``, gets the epochs that fit. What is
+    settled stays as it is when it is settled again.
+
+    Args:
+        recipe: as it was read.
+        num_images: of the training split, at least 1.
+
+    Raises:
+        RecipeError: when the values that come out contradict each other.
+
+    >>> settings = ["small_set.below=200", "small_set.set=['masks.refine=[]']", "training.least_steps=60"]
+    >>> recipe = make_recipe({"name": "mine", "data": {"format": "folder", "root": "photos"}}, settings)
+    >>> settled, reasons = settle(recipe, 90)
+    >>> settled.masks.refine, settled.training.epochs
+    ((), 12)
+    >>> for reason in reasons:
+    ...     print(reason)
+    90 images, fewer than small_set.below (200): masks.refine=[]
+    training.epochs 10 -> 12: 5 steps an epoch, and training.least_steps is 60
+    """
+    reasons = []
+    if recipe.small_set.set and num_images < recipe.small_set.below:
+        settings = list(recipe.small_set.set)
+        recipe = with_settings(recipe, settings)
+        limit = f"fewer than small_set.below ({recipe.small_set.below})"
+        reasons.append(f"{num_images} images, {limit}: {', '.join(settings)}")
+    changes = []
+    for name in ("training", "affinity", "segmenter"):
+        section = getattr(recipe, name)
+        per_epoch = num_images // min(section.batch_size, num_images)
+        epochs, limit = _fitting_epochs(section, per_epoch)
+        if epochs != section.epochs:
+            steps = f"{per_epoch} step{'s' if per_epoch > 1 else ''} an epoch"
+            reason = f"{steps}, and {name}.{limit} is {getattr(section, limit)}"
+            reasons.append(f"{name}.epochs {section.epochs} -> {epochs}: {reason}")
+            changes.append(f"{name}.epochs={epochs}")
+    return (with_settings(recipe, changes) if changes else recipe), reasons
+
+
+def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
+    """Return a recipe with ``section.key=value`` settings applied, checked as a whole."""
+    values: dict[str, Any] = recipe.model_dump(mode="json", exclude_none=True)
+    return make_recipe(values, settings)
+
+
+def _fitting_epochs(section: Training | Affinity | Segmenter, per_epoch: int) -> tuple[int, str]:
+    """Return the epochs nearest to the section's that give an allowed number of steps, and the limit that decides."""
+    least = -(-section.least_steps // per_epoch)
+    if section.epochs < least:
+        return least, "least_steps"
+    if section.most_steps is not None and section.epochs * per_epoch > section.most_steps:
+        return max(section.most_steps // per_epoch, least, 1), "most_steps"
+    return section.epochs, ""

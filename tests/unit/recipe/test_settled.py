@@ -1,0 +1,66 @@
+"""What a recipe leaves to the amount of data: known answers, and that settling twice is settling once."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tagseg.errors import RecipeError
+from tagseg.recipe import Recipe, make_recipe
+from tagseg.recipe.settled import settle
+
+MINIMAL = {"name": "mine", "data": {"format": "folder", "root": "photos"}}
+
+
+def recipe_with(*settings: str) -> Recipe:
+    return make_recipe(MINIMAL, list(settings))
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "images", "epochs"),
+    [
+        (0, None, 90, 10),
+        (100, None, 90, 20),  # 5 steps an epoch
+        (101, None, 90, 21),
+        (50, None, 90, 10),
+        (100, None, 3, 100),  # a batch is the whole set
+        (0, 600, 1600, 6),  # 100 steps an epoch
+        (0, 650, 1600, 6),
+        (0, 10, 1600, 1),  # no less than an epoch
+        (150, 100, 1600, 2),  # the least wins
+    ],
+)
+def test_epochs_follow_from_steps(least: int, most: int | None, images: int, epochs: int) -> None:
+    settings = [f"training.least_steps={least}", "self_modulation.enabled=false"]
+    settings += [f"training.most_steps={most}"] if most else []
+    settled, reasons = settle(recipe_with(*settings), images)
+    assert settled.training.epochs == epochs
+    assert len(reasons) == (epochs != 10)
+
+
+@given(st.integers(1, 5000), st.integers(0, 400), st.integers(1, 400), st.integers(0, 4000))
+def test_settling_twice_is_settling_once(images: int, least: int, most: int, below: int) -> None:
+    recipe = recipe_with(
+        f"segmenter.least_steps={least}",
+        f"affinity.most_steps={most}",
+        f"small_set.below={below}",
+        "small_set.set=['masks.refine=[]', 'training.epochs=4']",
+    )
+    once, reasons = settle(recipe, images)
+    twice, again = settle(once, images)
+    assert twice == once
+    assert [reason for reason in again if not reason.startswith(f"{images} images")] == []
+    assert (once.masks.refine == ()) == (images < below)
+    assert any("small_set" in reason for reason in reasons) == (images < below)
+
+
+def test_a_setting_of_the_command_line_wins_over_the_small_set() -> None:
+    settings = ["small_set.below=200", "small_set.set=['training.epochs=4', 'masks.refine=[]']", "training.epochs=7"]
+    settled, reasons = settle(recipe_with(*settings), 90)
+    assert (settled.training.epochs, settled.masks.refine) == (7, ())
+    assert reasons == ["90 images, fewer than small_set.below (200): masks.refine=[]"]
+
+
+def test_a_mistake_in_the_small_set_is_found_when_the_recipe_is_read() -> None:
+    with pytest.raises(RecipeError) as caught:
+        recipe_with("small_set.below=200", "small_set.set=['training.epoch=4']")
+    assert caught.value.problem.startswith("small_set.set of recipe has 1 problem: training.epoch")
