@@ -61,7 +61,8 @@ class CocoLayout:
 
     def _read_eval(self, images: Path, annotations: Path, *, problems: list[Problem] | None = None) -> Split:
         """Return the images to score, with the class table of those to learn from."""
-        known = category_names(self.train_annotations)
+        same = annotations == self.train_annotations
+        known = None if same else category_names(self.train_annotations)
         return read_coco(images, annotations, classes=self.classes, known=known, split_name="eval", problems=problems)
 
 
