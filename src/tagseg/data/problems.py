@@ -80,6 +80,25 @@ class Problem:
     image_id: str | None = None
 
 
+class FirstError(list[Problem]):
+    """A list of problems that keeps warnings and stops at the first error, as no list at all does.
+
+    >>> found = FirstError()
+    >>> report_problem(Problem(ProblemKind.UNUSED_FILE, Path("a.txt"), "file a.txt is left out", "convert it"), found)
+    >>> len(found)
+    1
+    """
+
+    def append(self, problem: Problem, /) -> None:
+        """Keep a warning.
+
+        Raises:
+            DataError: when the problem is an error.
+        """
+        report_problem(problem, None)
+        super().append(problem)
+
+
 def report_problem(problem: Problem, problems: list[Problem] | None) -> None:
     """Append the problem to the list, or stop at it when there is no list; a mere warning never stops.
 

@@ -13,6 +13,7 @@ from tagseg.assemble.data import Splits, read_splits, without_bad_files
 from tagseg.data.images import content_fingerprint, read_image
 from tagseg.data.layouts.coco import CocoMask
 from tagseg.data.mask_images import PaletteMask
+from tagseg.data.problems import Problem, ProblemKind
 from tagseg.errors import DataError
 from tagseg.progress import Progress
 from tagseg.recipe import Recipe
@@ -43,7 +44,9 @@ def load_splits(recipe: Recipe, folder: RunFolder, *, progress: Progress) -> Loa
     Raises:
         DataError: when no image of the training split can be read.
     """
-    splits = read_splits(recipe.data, drawn=folder.drawn_data)
+    warnings: list[Problem] = []
+    splits = read_splits(recipe.data, drawn=folder.drawn_data, warnings=warnings)
+    _warn_of_classes(warnings, progress)
     known = _look_through([splits.train, splits.evaluation], folder, key="data", progress=progress)
     test, test_name = splits.test, known["fingerprint"]
     if test is not None:
@@ -51,6 +54,15 @@ def load_splits(recipe: Recipe, folder: RunFolder, *, progress: Progress) -> Loa
         test, test_name = without_bad_files(test, test_known), test_known["fingerprint"]
     evaluation = without_bad_files(splits.evaluation, known) if splits.evaluation else None
     return LoadedData(Splits(without_bad_files(splits.train, known), evaluation, test), known["fingerprint"], test_name)
+
+
+def _warn_of_classes(found: list[Problem], progress: Progress) -> None:
+    """Say where the classes of two files differ: what the scores are of depends on it."""
+    for kind in (ProblemKind.ABSENT_CLASS, ProblemKind.UNLEARNED_CLASS):
+        of_kind = [problem for problem in found if problem.kind is kind]
+        if of_kind:
+            more = f", and {len(of_kind) - 1} more" if len(of_kind) > 1 else ""
+            progress.warn(f"{of_kind[0].problem}{more}; {of_kind[0].help}")
 
 
 def _look_through(splits: list[Split | None], folder: RunFolder, *, key: str, progress: Progress) -> dict[str, Any]:

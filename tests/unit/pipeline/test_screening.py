@@ -49,6 +49,18 @@ def test_images_with_objects_without_a_shape_are_counted_and_not_scored(tmp_path
     assert warnings == ["2 masks cannot be used and their images are not scored; see manifest.json"]
 
 
+def test_classes_that_only_the_file_to_score_lists_are_warned_of(tmp_path: Path) -> None:
+    write_coco(tmp_path / "train.json", BOX)
+    path = write_coco(tmp_path / "eval.json", BOX)
+    content = json.loads(path.read_text())
+    content["categories"] += [{"id": 3, "name": "cow"}, {"id": 4, "name": "owl"}]
+    path.write_text(json.dumps(content))
+    assert load_coco(tmp_path)[1] == [
+        f"{path} should list the classes to learn only, got 'cow', and 1 more; "
+        "learn the class too; until then its objects are scored as background"
+    ]
+
+
 def test_tags_of_both_files_that_show_one_image_name_the_data(tmp_path: Path) -> None:
     write_coco(tmp_path / "train.json", BOX)
     write_coco(tmp_path / "eval.json", BOX)
