@@ -20,6 +20,7 @@ SQUARE = np.zeros((64, 64), np.uint8)
 RESTORE = "restore the file or remove it from the data set"
 REPLACE = "replace the file or remove it from the data set"
 SCALE = "scale it to 16 bits"
+LOSSY = "save the mask again from its source, as a palette PNG; a lossy format changes the ids"
 PALETTE = "save it as a palette PNG whose indices are the ids"
 
 
@@ -135,7 +136,13 @@ def test_an_image_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyP
         row(
             "a_photograph",
             lambda path: save(path, GREY, format="JPEG"),
-            "mask PATH must be one of PNG, BMP, TIFF, GIF, got another content",
+            "mask PATH must be of a lossless format, got a JPEG file",
+            LOSSY,
+        ),
+        row(
+            "text",
+            lambda path: write(path, "hello"),
+            "mask PATH must be one of PNG, BMP, TIFF, GIF, WEBP, got another content",
             REPLACE,
         ),
         row(

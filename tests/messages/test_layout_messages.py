@@ -1,19 +1,15 @@
 """The errors of the readers of data sets, word for word."""
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kit.files import save, write
-from kit.messages import ROW, assert_says, row
+from kit.messages import assert_says, row
 
-from tagseg.data.layouts.coco import read_coco
 from tagseg.data.layouts.folder import read_folder
 from tagseg.data.layouts.voc import read_voc
 from tagseg.errors import DataError
-from tagseg.types import MaskSource
 
 LIST = "ImageSets/Segmentation/train.txt"
 REMOVE_LINE = "restore it or remove its line from the list"
@@ -107,127 +103,6 @@ def fill(folder: Path, files: dict[str, bytes | str | None]) -> None:
             save(folder / name)
         else:
             write(folder / name, content)
-
-
-IMAGE = {"id": 7, "file_name": "a.jpg", "height": 2, "width": 3}
-CATEGORY = {"id": 1, "name": "cat"}
-SHAPE = {"id": 4, "image_id": 7, "category_id": 1, "segmentation": {"size": [9, 9], "counts": [0, 81]}}
-MEND = "mend or remove the element"
-OTHER_FILE = "name an instances file of COCO"
-
-
-def instances(*images: Any, annotations: Any = (), categories: Any = (CATEGORY,)) -> Any:
-    return {"images": images, "annotations": annotations, "categories": categories}
-
-
-@pytest.mark.parametrize(
-    ("content", "problem", "help"),
-    [
-        row("no_images", instances(), "PATH must hold images and categories, got no images", OTHER_FILE),
-        row(
-            "an_image_twice",
-            instances(IMAGE, IMAGE),
-            "PATH must hold usable images, got a second image with id 7",
-            MEND,
-        ),
-        row(
-            "an_image_outside",
-            instances(IMAGE | {"file_name": "../a.jpg"}),
-            "PATH must hold usable images, got the file_name '../a.jpg' outside the folder of images",
-            MEND,
-        ),
-        row(
-            "an_image_without_values",
-            instances({"id": 7}),
-            "PATH must hold usable images, got an element without the values that it needs at byte 12",
-            MEND,
-        ),
-        row(
-            "an_annotation_of_no_image",
-            instances(IMAGE, annotations=[{"image_id": 9, "category_id": 1}]),
-            "annotation of PATH must belong to a listed image, got image id 9",
-            "list the image or remove it",
-        ),
-        row(
-            "an_annotation_of_no_category",
-            instances(IMAGE, annotations=[{"image_id": 7, "category_id": 5}]),
-            "annotation of PATH must belong to a listed category, got category id 5",
-            "list the category or remove it",
-        ),
-        row(
-            "an_image_that_is_not_there",
-            instances(IMAGE),
-            "image FOLDER/a.jpg of PATH must exist, got no such file",
-            "mend the folder of images, or remove it from the list",
-        ),
-        row(
-            "no_categories",
-            {"images": [IMAGE], "categories": []},
-            "PATH must hold images and categories, got no categories",
-            OTHER_FILE,
-        ),
-        row(
-            "a_category_twice",
-            {"images": [IMAGE], "categories": [CATEGORY, CATEGORY]},
-            "PATH must hold usable categories, got a second category 1 'cat'",
-            MEND,
-        ),
-    ],
-)
-def test_coco(tmp_path: Path, content: Any, problem: str, help: str) -> None:
-    path = write(tmp_path / "instances.json", json.dumps(content))
-    assert_says(lambda: read_coco(tmp_path, path), DataError, problem, help, PATH=path, FOLDER=tmp_path)
-
-
-def test_an_unknown_class_of_coco(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.json", json.dumps({"images": [IMAGE], "categories": [CATEGORY]}))
-    assert_says(
-        lambda: read_coco(tmp_path, path, classes=["cta"]),
-        DataError,
-        "class 'cta' must be one of the file's categories, got another name",
-        "did you mean 'cat'?",
-    )
-
-
-def read_mask(path: Path) -> object:
-    return coco_mask(path).read()
-
-
-def read_mask_of_a_changed_file(path: Path) -> object:
-    mask = coco_mask(path)
-    path.unlink()
-    return mask.read()
-
-
-def coco_mask(path: Path) -> MaskSource:
-    """Return the mask of an annotation that has the shape of another image."""
-    save(path.parent / "a.jpg")
-    write(path, json.dumps(instances(IMAGE, annotations=[SHAPE])))
-    mask = read_coco(path.parent, path).records[0].mask
-    assert mask is not None
-    return mask
-
-
-@pytest.mark.parametrize(
-    ROW,
-    [
-        row(
-            "another_shape",
-            read_mask,
-            "annotation 4 of PATH must be polygons or run lengths of the image's size, got another shape",
-            "mend or remove it",
-        ),
-        row(
-            "a_changed_file",
-            read_mask_of_a_changed_file,
-            "PATH must stay as it is while it is in use, got a changed file",
-            "run the command again",
-        ),
-    ],
-)
-def test_coco_masks(tmp_path: Path, call: Callable[[Path], object], problem: str, help: str) -> None:
-    path = tmp_path / "a.json"
-    assert_says(lambda: call(path), DataError, problem, help, PATH=path)
 
 
 ENDINGS = ".bmp, .gif, .jpeg, .jpg, .png, .tif, .tiff, .webp"

@@ -15,7 +15,7 @@ from tagseg.artifacts.coco_file import coco_writer
 from tagseg.artifacts.probability_file import read_probabilities, write_probabilities
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError, DataError
-from tagseg.use.score_folders import evaluate_folders, write_folder_scores
+from tagseg.use.score_folders import evaluate_folders, meaning_of_255, write_folder_scores
 
 CLASSES = ClassTable(("cat", "dog"))
 
@@ -135,6 +135,12 @@ def score_photographs(folder: Path) -> None:
     evaluate_folders(folder / "photos", folder / "truth")
 
 
+def score_a_jpeg(folder: Path) -> None:
+    save(folder / "truth" / "b.png", ids(0, 1))
+    save(folder / "found" / "b.jpg", ids(0, 1))
+    evaluate_folders(folder / "found", folder / "truth")
+
+
 def score_with_missing_predictions(folder: Path) -> None:
     for name in ("z.png", "sub/b.png"):
         save(folder / "truth" / name, ids(0, 1))
@@ -159,7 +165,8 @@ def score_with_missing_predictions(folder: Path) -> None:
         row(
             "photographs",
             score_photographs,
-            "folder of predictions FOLDER/photos must hold images that end in .png, .bmp, .tif, .tiff, .gif, got none",
+            "folder of predictions FOLDER/photos must hold files that end in .png, .bmp, .tif, .tiff, .gif, .webp, "
+            ".npy, got JPEG files only, which are lossy",
             "name the folder that holds them, or save them as palette PNG",
         ),
         row(
@@ -194,6 +201,32 @@ def score_with_missing_predictions(folder: Path) -> None:
             score(found=ids(0, 3), classes=CLASSES.names),
             "prediction of sub/a holds label ids 0..2, got 3",
             "score it with the class table that it was made with",
+        ),
+        row(
+            "a_lossy_prediction",
+            score_a_jpeg,
+            "mask FOLDER/found/b.jpg must be of a lossless format, got a JPEG file",
+            "save the mask again from its source, as a palette PNG; a lossy format changes the ids",
+        ),
+        row(
+            "255_without_a_class",
+            score(found=ids(0, 1), truth=ids(0, 255), classes=CLASSES.names),
+            "mask FOLDER/truth/sub/a.png must show a class beside 255, which is void, got 0 and 255 only",
+            "say what 255 is, object (the one class) or void: data.mask_255 of a recipe, or --mask-255",
+        ),
+        row(
+            "255_as_one_of_two_classes",
+            lambda folder: evaluate_folders(
+                folder / "found", folder / "truth", classes=CLASSES.names, mask_255="object"
+            ),
+            "a mask in which 255 is the object has one class, got 2",
+            "name one class, or save each under its own id",
+        ),
+        row(
+            "another_meaning_of_255",
+            lambda folder: meaning_of_255("ignore"),
+            "the meaning of 255 must be 'void' or 'object', got 'ignore'",
+            "give one of these",
         ),
         row(
             "white_on_black",

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
-from pycocotools import mask as coco_mask
 
 from tagseg.artifacts.run_lengths import run_lengths
+from tagseg.classes import MAX_CLASSES
+from tagseg.data.coco_shapes import checked_counts, is_whole
+from tagseg.data.image_files import MAX_PIXELS
 from tagseg.errors import ArtifactError
 from tagseg.system.atomic import atomic_write
-from tagseg.system.quiet import quiet_decoders
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,8 +71,11 @@ def read_instances(path: Path) -> list[Instance]:
         rows = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(rows, list):
             raise ValueError("no list")
-        return [_instance(row) for row in rows]
-    except Exception as error:  # pycocotools raises almost anything
+        instances = [_instance(row) for row in rows]
+        if len({instance.mask.shape for instance in instances}) > 1:
+            raise ValueError("objects of several images")
+        return instances
+    except Exception as error:  # a value of another kind raises almost anything
         raise ArtifactError(
             f"instance file {path} must be a whole file written by tagseg, got a file that cannot be read as one",
             help="delete it and run the stage make-masks again",
@@ -79,10 +83,12 @@ def read_instances(path: Path) -> list[Instance]:
 
 
 def _instance(row: dict[str, Any]) -> Instance:
-    runs: Any = {"size": row["segmentation"]["size"], "counts": row["segmentation"]["counts"].encode("ascii")}
-    with quiet_decoders:
-        mask = coco_mask.decode(runs)
-        # Run lengths that end early decode to whatever lay in memory.
-        if coco_mask.encode(mask)["counts"] != runs["counts"]:
-            raise ValueError("run lengths do not fill the image")
-    return Instance(int(row["category_id"]), mask.astype(bool), float(row["score"]))
+    segmentation, label_id, score = row["segmentation"], row["category_id"], row["score"]
+    height, width = segmentation["size"]
+    if not (is_whole(height) and is_whole(width) and min(height, width) >= 1 and height * width <= MAX_PIXELS):
+        raise ValueError("no size of an image")
+    if type(label_id) is not int or not 1 <= label_id <= MAX_CLASSES or not 0 < score <= 1:
+        raise ValueError("no label or no score")
+    counts = checked_counts(segmentation, (height, width))
+    pixels = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
+    return Instance(label_id, pixels.reshape(width, height).T, float(score))

@@ -10,6 +10,7 @@ from tagseg.data.layouts.coco import CocoLayout
 from tagseg.data.layouts.folder import FolderLayout
 from tagseg.data.layouts.synthetic import SyntheticLayout
 from tagseg.data.layouts.voc import VocLayout
+from tagseg.data.problems import FirstError, Problem
 from tagseg.data.split_readers import Layout, SplitReaders
 from tagseg.data.superpixel_cache import SuperpixelCache, SuperpixelSettings
 from tagseg.errors import DataError
@@ -58,23 +59,28 @@ def split_readers(data: Data, *, drawn: Path) -> SplitReaders:
     return LAYOUTS[type(section)](**{key: getattr(section, key) for key in keys}).readers()
 
 
-def read_splits(data: Data, *, drawn: Path) -> Splits:
+def read_splits(data: Data, *, drawn: Path, warnings: list[Problem] | None = None) -> Splits:
     """Read the training split and, where the recipe names others, those to score.
 
     Args:
         data: the recipe's data section.
         drawn: the folder where a data set is drawn that names no place of its own.
+        warnings: gets what is worth a look and no error; None drops it.
 
     Raises:
         DataError: when the data set cannot be read; `tagseg check` lists everything wrong with it.
     """
     readers = split_readers(data, drawn=drawn)
-    train = evaluation = readers.train()
+    found = FirstError()
+    train = evaluation = readers.train(problems=found)
     if readers.evaluation is None:
         evaluation = train if readers.scores_itself and train.has_masks else None
     elif readers.evaluation is not readers.train:
-        evaluation = readers.evaluation()
-    return Splits(train, evaluation, readers.test() if readers.test is not None else None)
+        evaluation = readers.evaluation(problems=found)
+    test = readers.test(problems=found) if readers.test is not None else None
+    if warnings is not None:
+        warnings += found
+    return Splits(train, evaluation, test)
 
 
 def superpixel_cache(recipe: Recipe) -> SuperpixelCache:

@@ -18,6 +18,13 @@ SourceArgument = Annotated[
     str,
     typer.Argument(metavar="SOURCE", help="A run folder, an exported folder, or OWNER/NAME on the hub."),
 ]
+AllowMissingOption = Annotated[
+    bool, typer.Option("--allow-missing", help="Score the images that have a prediction, and say how many.")
+]
+Mask255Option = Annotated[
+    str | None,
+    typer.Option("--mask-255", metavar="MEANING", help="What 255 is in the masks: void, or object, the one class."),
+]
 DeviceOption = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or mps.")]
 
 
@@ -37,17 +44,16 @@ def evaluate(
     classes: Annotated[
         str | None, typer.Option("--classes", metavar="NAMES", help="Names of labels 1, 2, ..., with commas between.")
     ] = None,
-    allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Score the images that have a prediction, and say how many.")
-    ] = False,
+    allow_missing: AllowMissingOption = False,
+    mask_255: Mask255Option = None,
 ) -> None:
     """Score a run, or any folder of masks against any other.
 
     With RECIPE: the seeds of its run over a sweep of background scores, its pseudo masks and its segmenter. Leaves
     FOLDER/scores.json and scores.csv.
 
-    With --predictions and --masks: label images (PNG, BMP, TIFF or GIF) of the same names in two folders, from any
-    tool. With --out FILE.json or FILE.csv, the scores are written there too.
+    With --predictions and --masks: label images (PNG, BMP, TIFF, GIF, lossless WebP) or .npy arrays of the same names
+    in two folders, from any tool. With --out FILE.json or FILE.csv, the scores are written there too.
     """
     if (recipe is None) == (predictions is None) or (predictions is None) != (masks is None):
         raise RecipeError(
@@ -57,11 +63,16 @@ def evaluate(
     from tagseg.cli import tables
 
     if predictions is not None and masks is not None:
-        from tagseg.use.score_folders import evaluate_folders, write_folder_scores
+        from tagseg.use.score_folders import evaluate_folders, meaning_of_255, write_folder_scores
 
         names = tuple(name.strip() for name in classes.split(",")) if classes else None
         scores = evaluate_folders(
-            predictions, masks, classes=names, allow_missing=allow_missing, progress=ConsoleProgress()
+            predictions,
+            masks,
+            classes=names,
+            allow_missing=allow_missing,
+            mask_255=meaning_of_255(mask_255),
+            progress=ConsoleProgress(),
         )
         if out is not None:
             write_folder_scores(out, scores)

@@ -24,6 +24,8 @@ ENDINGS_BY_FORMAT = {
 }
 """Formats that are opened. A closed list: Pillow knows others that start outside programs, such as EPS."""
 
+_FIRST_BYTES = {"PNG": b"\x89PNG\r\n\x1a\n", "JPEG": b"\xff\xd8\xff", "GIF": (b"GIF87a", b"GIF89a")}
+
 IMAGE_ENDINGS = frozenset(ending for endings in ENDINGS_BY_FORMAT.values() for ending in endings)
 
 _RESTORE = "restore the file or remove it from the data set"
@@ -94,6 +96,9 @@ def open_image(
         except PillowImage.DecompressionBombError as error:
             raise _too_large(kind, source, "more", max_pixels=max_pixels) from error
         except PillowImage.UnidentifiedImageError as error:
+            begun = _begun_format(source)
+            if begun in formats:  # Pillow knows a PNG no more when the check sum of a mere note is wrong
+                raise damaged_file(kind, source, begun) from error
             accepted = ", ".join(formats)
             raise ImageFormatError(
                 f"{kind} {source} must be one of {accepted}, got another content", help=_help(source, _REPLACE)
@@ -136,6 +141,16 @@ def unreadable_file(kind: str, source: ImageSource, error: OSError) -> DataError
     else:
         return damaged_file(kind, path, None)
     return DataError(f"{kind} {path} must be a file, got {found}", help=_RESTORE)
+
+
+def _begun_format(source: ImageSource) -> str | None:
+    """Return the format that the first bytes of a file promise, or None."""
+    if isinstance(source, NamedBytes):
+        start = source.data[:16]
+    else:
+        with source.open("rb") as file:
+            start = file.read(16)
+    return next((name for name, first in _FIRST_BYTES.items() if start.startswith(first)), None)
 
 
 def _num_bytes(source: ImageSource) -> int:

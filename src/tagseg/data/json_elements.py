@@ -47,31 +47,50 @@ def list_elements(path: Path) -> Iterator[tuple[str, Any, Span]]:
         raise DataError(f"annotations {path} must be readable, got {error.strerror}", help="mend the path") from error
     try:
         yield from _members(text)
-    except (ValueError, IndexError) as error:
-        end = error.pos if isinstance(error, json.JSONDecodeError) else len(text)
-        line = text.count("\n", 0, end) + 1
-        message = f"annotations {path} must be one JSON object, got a mistake at line {line}"
+    except (_MistakeError, IndexError) as error:
+        found, at = error.args if isinstance(error, _MistakeError) else ("a mistake", len(text))
+        line = text.count("\n", 0, at) + 1
+        message = f"annotations {path} must be one JSON object, got {found} at line {line}"
         raise DataError(message, help="restore the file or name another") from error
+
+
+class _MistakeError(Exception):
+    """What is wrong with the text, and where."""
 
 
 def _members(text: str) -> Iterator[tuple[str, Any, Span]]:
     """Walk the members of the object; running over the end of the text raises IndexError."""
     at = _expect(text, len(_BYTE_ORDER_MARK) if text.startswith(_BYTE_ORDER_MARK) else 0, "{")
     while text[at] != "}":
-        name, at = _DECODER.raw_decode(text, at)
+        name, at = _decode(text, at)
         at = _expect(text, at, ":")
         if text[at] == "[":
             at = _skip(text, at + 1)
             while text[at] != "]":
-                element, end = _DECODER.raw_decode(text, at)
-                if not text[at:end].isascii():
-                    element = json.loads(text[at:end].encode("latin-1"))
+                element, end = _decode(text, at)
                 yield name, element, (at, end)
                 at = _after_item(text, end, "]")
             at = _after_item(text, at + 1, "}")
         else:
-            _, at = _DECODER.raw_decode(text, at)
+            _, at = _decode(text, at)
             at = _after_item(text, at, "}")
+
+
+def _decode(text: str, at: int) -> tuple[Any, int]:
+    """Return the value that starts at a place, and the place after it."""
+    try:
+        value, end = _DECODER.raw_decode(text, at)
+        if not text[at:end].isascii():
+            value = json.loads(text[at:end].encode("latin-1"))
+        return value, end
+    except json.JSONDecodeError as error:
+        raise _MistakeError("a mistake", error.pos) from error
+    except UnicodeDecodeError as error:
+        raise _MistakeError("text that is not UTF-8", at) from error
+    except RecursionError as error:
+        raise _MistakeError("a value nested too deep", at) from error
+    except ValueError as error:  # Python converts no number of more than 4,300 digits
+        raise _MistakeError("a number of too many digits", at) from error
 
 
 def _skip(text: str, at: int) -> int:
@@ -84,7 +103,7 @@ def _expect(text: str, at: int, mark: str) -> int:
     """Return the place after white space, the mark, and white space."""
     at = _skip(text, at)
     if text[at] != mark:
-        raise json.JSONDecodeError(f"expected {mark}", text, at)
+        raise _MistakeError("a mistake", at)
     return _skip(text, at + 1)
 
 
@@ -95,5 +114,5 @@ def _after_item(text: str, at: int, closing: str) -> int:
         return at
     at = _expect(text, at, ",")
     if text[at] == closing:
-        raise json.JSONDecodeError("expected an item after the comma", text, at)
+        raise _MistakeError("a mistake", at)
     return at

@@ -4,38 +4,35 @@ Axis legend: H height, W width.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tagseg.classes import BACKGROUND, VOID, ClassTable, voc_color
-from tagseg.data.image_files import damaged_file, open_image
+from tagseg.classes import BACKGROUND, VOID, ClassTable
+from tagseg.data.mask_ids import LOSSLESS_ENDINGS, LOSSY_ENDINGS, MaskLabelError, read_ids
 from tagseg.data.problems import Problem, ProblemKind, report_problem
 from tagseg.errors import DataError
-from tagseg.types import LabelMap
+from tagseg.types import LabelMap, Split
 
-MASK_ENDINGS = (".png", ".bmp", ".tif", ".tiff", ".gif")
-_LOSSLESS_FORMATS = ("PNG", "BMP", "TIFF", "GIF")
+MASK_ENDINGS = LOSSLESS_ENDINGS
+
+Meaning255 = Literal["void", "object"]
+"""What 255 is in the masks of a data set: a pixel that is not scored, or the one class."""
+
 _NO_LABEL = -1
-
-
-class MaskLabelError(DataError):
-    """A mask holds an id or a colour that stands for no class."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaletteMask:
-    """A mask file of palette or grey ids, or of VOC's colours, decoded when asked.
-
-    Of a palette image the indices count, never the colours; a grey image holds the ids as values; of an RGB image each
-    colour is looked up in VOC's palette. The pixels are taken as stored: a mask is not turned by EXIF.
+    """A mask file of ids or of VOC's colours, decoded when asked; see :func:`tagseg.data.mask_ids.read_ids`.
 
     Args:
-        path: PNG, BMP, TIFF or GIF file.
+        path: PNG, BMP, TIFF, GIF, lossless WebP or .npy file.
         label_ids: 256 label ids, one for each id in the file, -1 where an id stands for nothing: see :func:`label_ids`.
+        meaning_255: what 255 is; None is void, but an error in a mask that holds nothing but 0 and 255: many tools
+            write the object of a one-class mask as 255, and it would be scored nowhere.
 
     >>> import tempfile
     >>> from PIL import Image as PillowImage
@@ -48,15 +45,18 @@ class PaletteMask:
 
     path: Path
     label_ids: tuple[int, ...] = field(repr=False)
+    meaning_255: Meaning255 | None = None
 
     def read(self) -> LabelMap:
         """Return the (H, W) uint8 label ids.
 
         Raises:
             DataError: when the file is missing, damaged or of a lossy format.
-            MaskLabelError: when it holds an id or a colour that stands for nothing.
+            MaskLabelError: when it holds an id or a colour that stands for nothing, or nobody says what its 255 is.
         """
-        stored = _read_ids(self.path)
+        stored = read_ids(self.path)
+        if self.meaning_255 is None and shows_only_255(stored):
+            raise ambiguous_255(self.path, stored)
         labels = np.array(self.label_ids, np.int16)[stored]
         if labels.min(initial=0) == _NO_LABEL:
             found = ", ".join(str(value) for value in np.unique(stored[labels == _NO_LABEL])[:5])
@@ -66,6 +66,54 @@ class PaletteMask:
                 help="draw it again, or name the missing classes in classes.txt",
             )
         return labels.astype(np.uint8)
+
+
+def shows_only_255(stored: LabelMap) -> bool:
+    """Return whether ids are 0 and 255 only, with 255 among them.
+
+    >>> [shows_only_255(np.array([ids], np.uint8)) for ids in ([0, 255], [255], [0], [0, 1, 255])]
+    [True, True, False, False]
+    """
+    return bool((stored == VOID).any() and ((stored == VOID) | (stored == BACKGROUND)).all())
+
+
+def ambiguous_255(path: Path, stored: LabelMap) -> MaskLabelError:
+    """Return the error for a mask in which 255 may be void, or the one class."""
+    found = " and ".join(str(value) for value in np.unique(stored))
+    return MaskLabelError(
+        f"mask {path} must show a class beside {VOID}, which is void, got {found} only",
+        help=f"say what {VOID} is, object (the one class) or void: data.mask_255 of a recipe, or --mask-255",
+    )
+
+
+def with_255_as(split: Split, meaning: Meaning255 | None) -> Split:
+    """Return a split whose masks know what 255 is.
+
+    Args:
+        split: its masks are :class:`PaletteMask`, or none.
+        meaning: ``object`` makes 255 the one class of the data set; None leaves the split as it is.
+
+    Raises:
+        DataError: when 255 is to be the one class of several.
+    """
+    tables = {record.mask.label_ids for record in split.records if isinstance(record.mask, PaletteMask)}
+    if meaning is None or not tables:
+        return split
+    (table,) = tables
+    num_classes = sum(label != _NO_LABEL for label in table[1:VOID])
+    if meaning == "object" and num_classes != 1:
+        raise DataError(
+            f"data.mask_255 = 'object' needs masks of one class, got {num_classes}",
+            help=f"save each class under its own id, and {VOID} as void",
+        )
+    table = (*table[:VOID], table[1]) if meaning == "object" else table
+    records = tuple(
+        replace(record, mask=replace(record.mask, label_ids=table, meaning_255=meaning))
+        if isinstance(record.mask, PaletteMask)
+        else record
+        for record in split.records
+    )
+    return replace(split, records=records)
 
 
 def label_ids(names_in_file: Sequence[str], classes: ClassTable) -> tuple[int, ...]:
@@ -91,60 +139,24 @@ def label_ids(names_in_file: Sequence[str], classes: ClassTable) -> tuple[int, .
     return tuple(table)
 
 
-def _read_ids(path: Path) -> LabelMap:
-    """Return the (H, W) uint8 ids as they are stored."""
-    with open_image(path, kind="mask", formats=_LOSSLESS_FORMATS) as image:
-        try:
-            image.load()
-            if image.mode in ("P", "L", "1"):
-                return np.asarray(image).astype(np.uint8)
-            if image.mode in ("RGB", "RGBA"):
-                return _ids_of_colors(path, np.asarray(image.convert("RGB")))
-        except DataError:
-            raise
-        except Exception as error:  # decoders raise almost anything on damaged bytes
-            raise damaged_file("mask", path, image.format) from error
-        raise DataError(
-            f"mask {path} must be a palette, 8-bit grey or VOC-coloured image, got Pillow mode {image.mode}",
-            help="save it as a palette PNG whose indices are the ids",
-        )
+def is_lossy(path: Path) -> bool:
+    """Return whether the ending of a file is that of a lossy format.
 
-
-def _ids_of_colors(path: Path, colors: NDArray[np.uint8]) -> LabelMap:
-    """Return the id of each pixel's colour in VOC's palette."""
-    known, ids = _voc_colors()
-    packed = _pack(colors)
-    position = np.minimum(np.searchsorted(known, packed), len(known) - 1)
-    unknown = known[position] != packed
-    if unknown.any():
-        red, green, blue = colors[unknown][0].tolist()
-        raise MaskLabelError(
-            f"mask {path} must hold the colours of VOC's palette, got ({red}, {green}, {blue})",
-            help="save it as a palette PNG whose indices are the ids",
-        )
-    return ids[position]
-
-
-@cache
-def _voc_colors() -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Return VOC's 256 colours, packed and ascending, and their ids."""
-    packed = _pack(np.array([voc_color(index) for index in range(256)], np.uint8))
-    order = np.argsort(packed)
-    return packed[order], order.astype(np.uint8)
-
-
-def _pack(colors: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return one integer for each RGB triple."""
-    return colors.astype(np.int64) @ np.array([65536, 256, 1])
+    >>> is_lossy(Path("a.JPG")), is_lossy(Path("a.png"))
+    (True, False)
+    """
+    return path.suffix.lower() in LOSSY_ENDINGS
 
 
 def mask_paths(folder: Path, *, problems: list[Problem] | None = None) -> dict[str, Path]:
     """Return the mask files below a folder, by relative path without ending.
 
+    A JPEG file stands for a mask where there is no other file of its name: read, it is told to be lossy.
+
     Args:
         folder: where masks lie, nested or not.
-        problems: where to collect files that differ in their endings only, of which the first is taken; None to stop
-            at them.
+        problems: where to collect files that differ in their endings only, of which the first is taken, and files that
+            are no masks; None to stop at the former.
 
     Returns:
         ``{"a/b": folder/a/b.png, ...}`` in order of the names; hidden files are left out.
@@ -155,14 +167,21 @@ def mask_paths(folder: Path, *, problems: list[Problem] | None = None) -> dict[s
     >>> mask_paths(Path("no/such/folder"))
     {}
     """
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in MASK_ENDINGS and path.name[0] != ".")
+    files = sorted(path for path in folder.rglob("*") if path.name[0] != "." and not path.is_dir())
     found: dict[str, Path] = {}
+    lossy: dict[str, Path] = {}
     for path in files:
+        ending = path.suffix.lower()
         name = path.relative_to(folder).with_suffix("").as_posix()
-        if name not in found:
+        if is_lossy(path):
+            lossy.setdefault(name, path)
+        elif ending not in MASK_ENDINGS:
+            message = f"file {path} is left out, since a mask ends in {', '.join(MASK_ENDINGS)}"
+            report_problem(Problem(ProblemKind.UNUSED_FILE, path, message, "convert it if it is a mask"), problems)
+        elif name not in found:
             found[name] = path
-            continue
-        message = f"mask {path} must be the only file of its name, got {found[name].name} beside it"
-        problem = Problem(ProblemKind.REPEATED_MASK, path, message, "remove one of them")
-        report_problem(problem, problems)
-    return found
+        else:
+            message = f"mask {path} must be the only file of its name, got {found[name].name} beside it"
+            problem = Problem(ProblemKind.REPEATED_MASK, path, message, "remove one of them")
+            report_problem(problem, problems)
+    return dict(sorted((lossy | found).items()))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tagseg.classes import VOID, ClassTable
+from tagseg.data.coco_shapes import IncompleteMaskError
 from tagseg.data.image_files import ENDINGS_BY_FORMAT
 from tagseg.data.images import content_fingerprint, read_header, read_image
 from tagseg.data.mask_images import MaskLabelError, PaletteMask
@@ -169,8 +170,7 @@ def _check_mask(record: ImageRecord, size: tuple[int, ...], classes: ClassTable)
     try:
         labels = record.mask.read()
     except DataError as error:
-        kind = ProblemKind.MASK_LABELS if isinstance(error, MaskLabelError) else ProblemKind.UNREADABLE_MASK
-        return [_about_mask(record, kind, error.problem, error.help)]
+        return [_about_mask(record, _kind_of(error), error.problem, error.help)]
     problems: list[Problem] = []
     if labels.shape != size:
         found = f"{labels.shape[0]} x {labels.shape[1]} for an upright image of {size[0]} x {size[1]}"
@@ -186,6 +186,13 @@ def _check_mask(record: ImageRecord, size: tuple[int, ...], classes: ClassTable)
         message = f"mask of {record.image_path} should show tagged classes only, got {', '.join(untagged)}"
         problems.append(_about_mask(record, ProblemKind.UNTAGGED_MASK_CLASS, message, "add the tag or mend the mask"))
     return problems
+
+
+def _kind_of(error: DataError) -> ProblemKind:
+    """Return the kind of problem of a mask that cannot be read."""
+    if isinstance(error, IncompleteMaskError):
+        return ProblemKind.INCOMPLETE_MASK
+    return ProblemKind.MASK_LABELS if isinstance(error, MaskLabelError) else ProblemKind.UNREADABLE_MASK
 
 
 def _images_by_class(split: Split) -> dict[str, int]:

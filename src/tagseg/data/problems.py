@@ -17,10 +17,14 @@ class ProblemKind(StrEnum):
     BAD_TAGS = "row of tags that cannot be read"
     UNKNOWN_TAG = "unknown tag"
     BAD_ANNOTATION = "annotation that cannot be used"
+    OTHER_CLASSES = "classes under other names than in the file to learn from"
     UNREADABLE_MASK = "unreadable mask"
     REPEATED_MASK = "mask stored twice"
     MASK_SIZE = "mask of another size than its image"
     MASK_LABELS = "mask with unknown ids"
+    INCOMPLETE_MASK = "image with annotations that have no shape"
+    ABSENT_CLASS = "class that the file to score does not list"
+    UNLEARNED_CLASS = "class that the file to learn from does not list"
     MISSING_MASK = "image without a mask beside images with one"
     UNUSED_MASK = "mask without an image"
     UNTAGGED_MASK_CLASS = "class in the mask that is not tagged"
@@ -48,6 +52,7 @@ _ERRORS = frozenset(
         ProblemKind.BAD_TAGS,
         ProblemKind.UNKNOWN_TAG,
         ProblemKind.BAD_ANNOTATION,
+        ProblemKind.OTHER_CLASSES,
         ProblemKind.UNREADABLE_MASK,
         ProblemKind.REPEATED_MASK,
         ProblemKind.MASK_SIZE,
@@ -73,6 +78,25 @@ class Problem:
     problem: str
     help: str
     image_id: str | None = None
+
+
+class FirstError(list[Problem]):
+    """A list of problems that keeps warnings and stops at the first error, as no list at all does.
+
+    >>> found = FirstError()
+    >>> report_problem(Problem(ProblemKind.UNUSED_FILE, Path("a.txt"), "file a.txt is left out", "convert it"), found)
+    >>> len(found)
+    1
+    """
+
+    def append(self, problem: Problem, /) -> None:
+        """Keep a warning.
+
+        Raises:
+            DataError: when the problem is an error.
+        """
+        report_problem(problem, None)
+        super().append(problem)
 
 
 def report_problem(problem: Problem, problems: list[Problem] | None) -> None:

@@ -5,11 +5,15 @@ import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tagseg.artifacts.run_folder import RunFolder, fingerprint
 from tagseg.assemble.data import Splits, read_splits, without_bad_files
 from tagseg.data.images import content_fingerprint, read_image
+from tagseg.data.layouts.coco import CocoMask
+from tagseg.data.mask_images import PaletteMask
+from tagseg.data.problems import Problem, ProblemKind
 from tagseg.errors import DataError
 from tagseg.progress import Progress
 from tagseg.recipe import Recipe
@@ -40,7 +44,9 @@ def load_splits(recipe: Recipe, folder: RunFolder, *, progress: Progress) -> Loa
     Raises:
         DataError: when no image of the training split can be read.
     """
-    splits = read_splits(recipe.data, drawn=folder.drawn_data)
+    warnings: list[Problem] = []
+    splits = read_splits(recipe.data, drawn=folder.drawn_data, warnings=warnings)
+    _warn_of_classes(warnings, progress)
     known = _look_through([splits.train, splits.evaluation], folder, key="data", progress=progress)
     test, test_name = splits.test, known["fingerprint"]
     if test is not None:
@@ -50,17 +56,27 @@ def load_splits(recipe: Recipe, folder: RunFolder, *, progress: Progress) -> Loa
     return LoadedData(Splits(without_bad_files(splits.train, known), evaluation, test), known["fingerprint"], test_name)
 
 
+def _warn_of_classes(found: list[Problem], progress: Progress) -> None:
+    """Say where the classes of two files differ: what the scores are of depends on it."""
+    for kind in (ProblemKind.ABSENT_CLASS, ProblemKind.UNLEARNED_CLASS):
+        of_kind = [problem for problem in found if problem.kind is kind]
+        if of_kind:
+            more = f", and {len(of_kind) - 1} more" if len(of_kind) > 1 else ""
+            progress.warn(f"{of_kind[0].problem}{more}; {of_kind[0].help}")
+
+
 def _look_through(splits: list[Split | None], folder: RunFolder, *, key: str, progress: Progress) -> dict[str, Any]:
     """Return what is known of the files of some splits: from the manifest's section ``key``, or by decoding them."""
-    records = {record.image_path: record for split in splits if split for record in split.records}
-    listing = _listing(records.values())
+    # Two splits may show one image with other tags or another mask: both are looked at.
+    records = list(dict.fromkeys(record for split in splits if split for record in split.records))
+    listing = _listing(records)
     known = folder.read_manifest().get(key, {})
     if known.get("listing") != listing:
-        known = {"listing": listing, **_screen(list(records.values()), progress=progress)}
+        known = {"listing": listing, **_screen(records, progress=progress)}
         folder.update_manifest(**{key: known})
     bad, maskless = len(known["bad_files"]), len(known.get("bad_masks", []))
     if bad:
-        progress.warn(f"{bad} of {len(records)} images cannot be read and are left out; see manifest.json")
+        progress.warn(f"{bad} of {known['images']} images cannot be read and are left out; see manifest.json")
     if maskless:
         progress.warn(f"{maskless} masks cannot be used and their images are not scored; see manifest.json")
     return known
@@ -68,21 +84,23 @@ def _look_through(splits: list[Split | None], folder: RunFolder, *, key: str, pr
 
 def _screen(records: list[ImageRecord], *, progress: Progress) -> dict[str, object]:
     """Decode every image and mask once; return those that fail, and one name for contents and tags of the others."""
-    digest, bad, bad_masks = hashlib.sha256(), [], []
+    lines: dict[str, None] = {}
+    bad: dict[str, str] = {}
+    bad_masks: dict[str, str] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool, progress.task("Reading images", total=len(records)) as task:
         for record, (found, mask_problem) in zip(records, pool.map(_probe, records), strict=True):
             task.advance()
             if isinstance(found, DataError):
-                bad.append({"path": str(record.image_path), "reason": str(found)})
+                bad[str(record.image_path)] = str(found)
                 continue
-            digest.update(repr((record.image_id, record.tags, found)).encode())
+            lines[repr((record.image_id, record.tags, found))] = None
             if mask_problem:
-                bad_masks.append({"path": str(record.image_path), "reason": mask_problem})
+                bad_masks[str(record.image_path)] = mask_problem
     return {
-        "images": len(records),
-        "fingerprint": digest.hexdigest()[:16],
-        "bad_files": bad,
-        "bad_masks": bad_masks,
+        "images": len({record.image_path for record in records}),
+        "fingerprint": hashlib.sha256("".join(lines).encode()).hexdigest()[:16],
+        "bad_files": [{"path": path, "reason": reason} for path, reason in bad.items()],
+        "bad_masks": [{"path": path, "reason": reason} for path, reason in bad_masks.items()],
     }
 
 
@@ -101,10 +119,19 @@ def _probe(record: ImageRecord) -> tuple[str | DataError, str]:
 
 
 def _listing(records: Iterable[ImageRecord]) -> str:
-    """Name the files by path, size and time of change: cheap to compute at every start."""
-    rows = []
+    """Name the files by path, size and time of change, and how masks are read: cheap to compute at every start."""
+    rows, readings = [], set()
     for record in records:
-        path = record.image_path
-        stat = path.stat() if path.exists() else None
-        rows.append((record.image_id, record.tags, *((stat.st_size, stat.st_mtime_ns) if stat else (0, 0))))
-    return fingerprint(sorted(rows))
+        mask = None
+        if isinstance(record.mask, PaletteMask):
+            mask = _stamp(record.mask.path)
+            readings.add((record.mask.label_ids, record.mask.meaning_255 or ""))
+        elif isinstance(record.mask, CocoMask):
+            mask = _stamp(record.mask.annotations)
+        rows.append((record.image_id, record.tags, _stamp(record.image_path), mask))
+    return fingerprint(sorted(rows, key=repr), sorted(readings))
+
+
+def _stamp(path: Path) -> tuple[str, int, int]:
+    stat = path.stat() if path.exists() else None
+    return (str(path), stat.st_size, stat.st_mtime_ns) if stat else (str(path), 0, 0)

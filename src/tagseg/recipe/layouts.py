@@ -54,6 +54,7 @@ class VocData(DataLayout[Literal["voc"]]):
     eval_split: str | None = None
     test_split: str | None = None
     tags: Path | None = None
+    mask_255: Literal["void", "object"] | None = None
 
     @property
     def place(self) -> str:
@@ -86,6 +87,7 @@ class FolderData(DataLayout[Literal["folder"]]):
     masks: Path | None = None
     test_root: Path | None = None
     test_masks: Path | None = None
+    mask_255: Literal["void", "object"] | None = None
 
     @property
     def place(self) -> str:

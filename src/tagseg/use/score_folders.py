@@ -10,7 +10,15 @@ import numpy as np
 from tagseg.artifacts.run_scores import LabelScores
 from tagseg.artifacts.scores_table import label_rows, table_text
 from tagseg.classes import BACKGROUND, MAX_CLASSES, VOID, ClassTable
-from tagseg.data.mask_images import MASK_ENDINGS, PaletteMask, mask_paths
+from tagseg.data.mask_images import (
+    MASK_ENDINGS,
+    Meaning255,
+    PaletteMask,
+    ambiguous_255,
+    is_lossy,
+    mask_paths,
+    shows_only_255,
+)
 from tagseg.errors import ArtifactError, DataError
 from tagseg.evaluation.confusion import ConfusionMatrix
 from tagseg.evaluation.scores import compute_scores
@@ -27,19 +35,23 @@ def evaluate_folders(
     *,
     classes: tuple[str, ...] | None = None,
     allow_missing: bool = False,
+    mask_255: Meaning255 | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Score every prediction against the mask of the same path, both without their endings.
 
-    Files are palette PNGs of ids, grey images of ids, or images in VOC's colours (also BMP, TIFF, GIF). Id 0 is
-    background; 255 is void in a mask: it counts nowhere, whatever is predicted there. Predictions without a mask are
-    left out. All scores are of one confusion matrix over all pairs, see :class:`tagseg.evaluation.scores.Scores`.
+    Files are palette PNGs of ids, grey images of ids, or images in VOC's colours (also BMP, TIFF, GIF, lossless WebP),
+    or .npy arrays of ids. Id 0 is background; 255 is void in a mask: it counts nowhere, whatever is predicted there.
+    Predictions without a mask are left out. All scores are of one confusion matrix over all pairs, see
+    :class:`tagseg.evaluation.scores.Scores`.
 
     Args:
         predictions: folder, nested or not.
         masks: folder of the ground truth; its name is the split's name.
         classes: names of the ids 1..C; None takes the ids up to the largest one found and names them ``label 1`` on.
         allow_missing: whether masks without a prediction are left out and counted; else they are an error.
+        mask_255: what 255 is: ``void``, or ``object``, the one class, in masks and predictions; None is void, but an
+            error where a mask holds 0 and 255 only and no mask shows both a class and 255.
         progress: told what happens; None is nobody.
 
     Returns:
@@ -60,24 +72,30 @@ def evaluate_folders(
     ('truth', 0.25, [[0, 1], [0, 1]])
     """
     progress = progress or SilentProgress()
+    if mask_255 == "object":
+        classes = _one_class(classes)
     num_labels = MAX_CLASSES + 1 if classes is None else ClassTable(classes).num_labels
     truths = _files(masks, "masks")
     found = _files(predictions, "predictions")
     pairs = [name for name in truths if name in found]
-    missing = [truths[name] for name in truths if name not in found]
+    missing = [path for name, path in truths.items() if name not in found and not is_lossy(path)]
     _require_pairs(predictions, masks, pairs=pairs, missing=missing, allow_missing=allow_missing)
-    matrix = ConfusionMatrix(num_labels)
+    matrix, meant = ConfusionMatrix(num_labels), _Meant255(mask_255)
     with progress.task("Scoring predictions", total=len(pairs)) as task:
         for name in pairs:
-            matrix.update(*_read_pair(found[name], truths[name]), name=name)
+            labels, truth = _read_pair(found[name], truths[name], mask_255)
+            meant.look_at(truths[name], truth)
+            matrix.update(labels, truth, name=name)
             task.advance()
     if classes is None:
         matrix, classes = _trim(matrix, masks)
+    meant.require_clear()
     label_names = ClassTable(classes).label_names
     if missing:
         progress.warn(f"{len(missing)} of {len(truths)} masks have no prediction and are not scored")
-    if len(found) > len(pairs):
-        progress.note(f"{len(found) - len(pairs)} of {len(found)} predictions have no mask and are not scored")
+    alone = sum(name not in truths and not is_lossy(path) for name, path in found.items())
+    if alone:
+        progress.note(f"{alone} of {alone + len(pairs)} predictions have no mask and are not scored")
     return {
         "split": masks.resolve().name,
         "images": len(pairs),
@@ -86,6 +104,20 @@ def evaluate_folders(
         **compute_scores(matrix, label_names).to_dict(),
         "confusion": matrix.counts.tolist(),
     }
+
+
+def meaning_of_255(word: str | None) -> Meaning255 | None:
+    """Return what 255 is, by its word.
+
+    Raises:
+        DataError: when the word is another one.
+
+    >>> meaning_of_255("object"), meaning_of_255(None)
+    ('object', None)
+    """
+    if word in ("void", "object", None):
+        return word
+    raise DataError(f"the meaning of 255 must be 'void' or 'object', got '{word}'", help="give one of these")
 
 
 def write_folder_scores(path: Path, scores: Mapping[str, Any]) -> None:
@@ -120,10 +152,10 @@ def _files(folder: Path, what: str) -> dict[str, Path]:
     if not folder.is_dir():
         raise DataError(f"folder of {what} {folder} must exist, got no such folder", help="mend the path")
     files = mask_paths(folder)
-    if not files:
-        endings = ", ".join(MASK_ENDINGS)
+    if all(map(is_lossy, files.values())):
+        found = "JPEG files only, which are lossy" if files else "none"
         raise DataError(
-            f"folder of {what} {folder} must hold images that end in {endings}, got none",
+            f"folder of {what} {folder} must hold files that end in {', '.join(MASK_ENDINGS)}, got {found}",
             help="name the folder that holds them, or save them as palette PNG",
         )
     return files
@@ -134,7 +166,7 @@ def _require_pairs(
 ) -> None:
     """Check that there is something to compare, and every mask has its prediction unless that may be otherwise."""
     if not pairs:
-        first = missing[0].relative_to(masks).as_posix()
+        first = (missing or sorted(mask_paths(masks).values()))[0].relative_to(masks).as_posix()
         raise DataError(
             f"predictions in {predictions} must have the paths of the masks in {masks}, got none that fits, "
             f"such as one for {first}",
@@ -149,9 +181,40 @@ def _require_pairs(
         )
 
 
-def _read_pair(prediction: Path, mask: Path) -> tuple[LabelMap, LabelMap]:
+class _Meant255:
+    """Whether the masks of a folder say that 255 is void, and not the class."""
+
+    def __init__(self, meaning: Meaning255 | None) -> None:
+        self._is_clear = meaning is not None
+        self._doubtful: tuple[Path, LabelMap] | None = None
+
+    def look_at(self, path: Path, truth: LabelMap) -> None:
+        """Look at the ids of one more mask."""
+        if shows_only_255(truth):
+            self._doubtful = self._doubtful or (path, truth)
+        elif (truth == VOID).any():
+            self._is_clear = True  # beside a class it is void
+
+    def require_clear(self) -> None:
+        """Raise when a mask holds 255 and no class, and no other mask tells what that is."""
+        if self._doubtful and not self._is_clear:
+            raise ambiguous_255(*self._doubtful)
+
+
+def _one_class(classes: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the name of the one class that 255 is."""
+    if classes is not None and len(classes) != 1:
+        raise DataError(
+            f"a mask in which 255 is the object has one class, got {len(classes)}",
+            help="name one class, or save each under its own id",
+        )
+    return classes or ("label 1",)
+
+
+def _read_pair(prediction: Path, mask: Path, mask_255: Meaning255 | None) -> tuple[LabelMap, LabelMap]:
     """Return the label maps of a prediction and of its mask."""
-    labels, truth = PaletteMask(prediction, _AS_STORED).read(), PaletteMask(mask, _AS_STORED).read()
+    table = (*range(VOID), 1) if mask_255 == "object" else _AS_STORED
+    labels, truth = (PaletteMask(path, table, mask_255 or "void").read() for path in (prediction, mask))
     if labels.shape != truth.shape:
         raise DataError(
             f"prediction {prediction} must have the size of its mask {truth.shape}, got {labels.shape}",

@@ -111,8 +111,34 @@ def test_a_cut_file_is_an_artifact_error(tmp_path: Path, share: float) -> None:
         {"category_id": 1, "score": 0.5, "segmentation": {"size": [2, 2], "counts": "\u00e9"}},
         {"category_id": 1, "score": 0.5, "segmentation": {"size": [2, 2], "counts": "09"}},
         {"category_id": 1, "score": 0.5, "segmentation": {"size": [2], "counts": "04"}},
+        {"category_id": 1, "score": 0.5, "segmentation": {"size": [10**9, 10**9], "counts": "04"}},
+        {"category_id": 1, "score": 0.5, "segmentation": {"size": [20_000, 20_000], "counts": [400_000_000]}},
+        {"category_id": 1, "score": 0.5, "segmentation": {"size": [-2, -2], "counts": "04"}},
+        {"category_id": 1, "score": 0.5, "segmentation": {"size": [2.5, 2], "counts": [5]}},
+        {"category_id": 10**30, "score": 0.5, "segmentation": {"size": [2, 2], "counts": "04"}},
+        {"category_id": 0, "score": 0.5, "segmentation": {"size": [2, 2], "counts": "04"}},
+        {"category_id": 1.5, "score": 0.5, "segmentation": {"size": [2, 2], "counts": "04"}},
+        {"category_id": 1, "score": float("nan"), "segmentation": {"size": [2, 2], "counts": "04"}},
+        {"category_id": 1, "score": 1.5, "segmentation": {"size": [2, 2], "counts": "04"}},
     ],
-    ids=["empty", "no mask", "no score", "class name", "no run lengths", "runs past the end", "one side"],
+    ids=[
+        "empty",
+        "no mask",
+        "no score",
+        "class name",
+        "no run lengths",
+        "runs past the end",
+        "one side",
+        "huge size",
+        "too many pixels",
+        "negative size",
+        "half a pixel",
+        "huge label",
+        "background",
+        "half a label",
+        "no number",
+        "score above 1",
+    ],
 )
 def test_a_row_of_something_else_is_an_artifact_error(tmp_path, row):
     path = tmp_path / "photo.json"
@@ -128,6 +154,10 @@ def test_a_row_of_something_else_is_an_artifact_error(tmp_path, row):
         '""',
         '[{"category_id": 1, "score": 1.0, "segmentation": {"size": [2, 2], "counts": "02"}}]',
         '[{"category_id": 1, "score": 1.0, "segmentation": {"size": [2, 2], "counts": ""}}]',
+        '[{"category_id": 1, "score": 1.0, "segmentation": {"size": [1e999, 2], "counts": "04"}}]',
+        '[{"category_id": 1, "score": 1.0, "segmentation": {"size": [2, 2], "counts": "04"}}, '
+        '{"category_id": 1, "score": 1.0, "segmentation": {"size": [1, 4], "counts": "04"}}]',
+        "[" * 100_000,
     ],
 )
 def test_what_is_no_list_of_whole_objects_is_refused(tmp_path, content):

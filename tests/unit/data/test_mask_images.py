@@ -11,10 +11,11 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image as PillowImage
 
 from tagseg.classes import VOC_CLASSES, ClassTable, voc_color
-from tagseg.data.mask_images import MaskLabelError, PaletteMask, label_ids, mask_paths
+from tagseg.data.mask_ids import MaskLabelError
+from tagseg.data.mask_images import Meaning255, PaletteMask, label_ids, mask_paths, with_255_as
 from tagseg.data.problems import Problem, ProblemKind
 from tagseg.errors import DataError
-from tagseg.types import MaskSource
+from tagseg.types import ImageRecord, MaskSource, Split
 
 VOC = ClassTable(tuple(VOC_CLASSES))
 VOC_IDS = label_ids(VOC_CLASSES, VOC)
@@ -70,7 +71,7 @@ def test_mapping_agrees_with_a_look_up_of_names(
 ) -> None:
     path = tmp_path_factory.mktemp("mask") / "a.png"
     save_palette(path, ids, VOC.palette())
-    labels = PaletteMask(path, label_ids(VOC_CLASSES, ClassTable(tuple(chosen)))).read()
+    labels = PaletteMask(path, label_ids(VOC_CLASSES, ClassTable(tuple(chosen))), "void").read()
     for stored, label in zip(ids.ravel().tolist(), labels.ravel().tolist(), strict=True):
         name = {0: None, 255: "void"}.get(stored) if stored in (0, 255) else VOC_CLASSES[stored - 1]
         assert label == (255 if name == "void" else chosen.index(name) + 1 if name in chosen else 0)
@@ -99,10 +100,18 @@ def test_it_is_a_mask_source() -> None:
 
 
 def test_mask_files_are_found_by_relative_path(tmp_path: Path) -> None:
-    for name in ("a.png", "deep/b.c.TIF", ".hidden.png", "notes.txt", "a.jpg"):
+    for name in ("a.png", "deep/b.c.TIF", ".hidden.png", "notes.txt", "a.jpg", "c.JPEG", "d.npy", "e.webp"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
-    assert mask_paths(tmp_path) == {"a": tmp_path / "a.png", "deep/b.c": tmp_path / "deep" / "b.c.TIF"}
+    problems: list[Problem] = []
+    assert mask_paths(tmp_path, problems=problems) == {
+        "a": tmp_path / "a.png",
+        "c": tmp_path / "c.JPEG",
+        "d": tmp_path / "d.npy",
+        "deep/b.c": tmp_path / "deep" / "b.c.TIF",
+        "e": tmp_path / "e.webp",
+    }
+    assert [(problem.kind, problem.path) for problem in problems] == [(ProblemKind.UNUSED_FILE, tmp_path / "notes.txt")]
 
 
 def test_two_masks_of_one_name_are_a_problem(tmp_path: Path) -> None:
@@ -118,3 +127,36 @@ def test_two_masks_of_one_name_are_a_problem(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"mask {tmp_path / 'a.png'} must be the only file of its name, got a.gif beside it; remove one of them"
     )
+
+
+def one_class(folder: Path, pixels: list[int], meaning: Meaning255 | None) -> PaletteMask:
+    """Return a mask of a data set of one class."""
+    PillowImage.fromarray(np.array([pixels], np.uint8)).save(folder / "a.png")
+    mask = PaletteMask(folder / "a.png", label_ids(("scratch",), ClassTable(("scratch",))))
+    split = with_255_as(Split("all", ClassTable(("scratch",)), (ImageRecord("a", Path("a.jpg"), (1,), mask),)), meaning)
+    found = split.records[0].mask
+    assert isinstance(found, PaletteMask)
+    return found
+
+
+@pytest.mark.parametrize("pixels", [[0, 255], [255, 255]])
+def test_mask_of_255_without_a_class_is_read_as_is_said(tmp_path: Path, pixels: list[int]) -> None:
+    with pytest.raises(MaskLabelError, match="must show a class beside 255"):
+        one_class(tmp_path, pixels, None).read()
+    assert one_class(tmp_path, pixels, "void").read().tolist() == [pixels]
+    assert one_class(tmp_path, pixels, "object").read().tolist() == [[min(pixel, 1) for pixel in pixels]]
+
+
+@pytest.mark.parametrize("pixels", [[0, 0], [0, 1], [0, 1, 255]])
+def test_mask_without_255_or_with_a_class_beside_it_needs_no_word(tmp_path: Path, pixels: list[int]) -> None:
+    assert one_class(tmp_path, pixels, None).read().tolist() == [pixels]
+
+
+def test_255_is_one_of_several_classes_in_no_data_set(tmp_path: Path) -> None:
+    masks = PaletteMask(tmp_path / "a.png", label_ids(("cat", "dog"), ClassTable(("dog",))))
+    split = Split(
+        "all", ClassTable(("dog",)), (ImageRecord("a", Path("a.jpg"), (1,), masks), ImageRecord("b", Path(), ()))
+    )
+    assert with_255_as(split, None) is split
+    with pytest.raises(DataError, match="needs masks of one class, got 2"):
+        with_255_as(split, "object")

@@ -147,6 +147,33 @@ def test_what_is_predicted_where_the_truth_is_void_does_not_matter(tmp_path: Pat
     assert (scores["mean_iou"], scores["pixel_accuracy"]) == (1.0, 1.0)
 
 
+def test_255_is_the_object_where_that_is_said(tmp_path: Path) -> None:
+    save(tmp_path / "truth" / "a.png", np.array([[0, 255, 255, 0]], np.uint8), "grey")
+    save(tmp_path / "found" / "a.png", np.array([[0, 255, 0, 0]], np.uint8), "grey")
+    for names in (None, ("scratch",)):
+        scores = evaluate_folders(tmp_path / "found", tmp_path / "truth", classes=names, mask_255="object")
+        assert scores["confusion"] == [[2, 0], [1, 1]]
+
+
+def test_255_is_void_where_that_is_said_or_another_mask_shows_it_beside_a_class(tmp_path: Path) -> None:
+    save(tmp_path / "truth" / "a.png", np.array([[0, 255, 255, 0]], np.uint8))
+    save(tmp_path / "found" / "a.png", np.array([[0, 1, 0, 1]], np.uint8))
+    said = evaluate_folders(tmp_path / "found", tmp_path / "truth", classes=("cat",), mask_255="void")
+    assert said["confusion"] == [[1, 1], [0, 0]]
+    save(tmp_path / "truth" / "b.png", np.array([[1, 255]], np.uint8))
+    save(tmp_path / "found" / "b.png", np.array([[1, 1]], np.uint8))
+    assert evaluate_folders(tmp_path / "found", tmp_path / "truth")["confusion"] == [[1, 1], [0, 1]]
+
+
+def test_photographs_beside_the_masks_are_no_masks(tmp_path: Path) -> None:
+    for folder in ("found", "truth"):
+        save(tmp_path / folder / "a.png", np.array([[0, 1]], np.uint8))
+        save(tmp_path / folder / folder / "a.jpg", np.array([[0, 1]], np.uint8), "grey")
+    heard = Heard()
+    scores = evaluate_folders(tmp_path / "found", tmp_path / "truth", progress=heard)
+    assert (scores["images"], scores["missing"], heard.said) == (1, 0, [])
+
+
 def test_masks_scored_against_themselves_are_right(folders: tuple[Path, Path]) -> None:
     found, _ = folders
     scores = evaluate_folders(found, found)

@@ -7,18 +7,21 @@ Axis legend: H height, W width.
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from tagseg.classes import BACKGROUND, ClassTable
-from tagseg.data.json_elements import Span, list_elements
-from tagseg.data.names import choose_classes, is_inside, unique_image_ids
+from tagseg.classes import BACKGROUND
+from tagseg.data.coco_listing import CocoId, CocoListing, ListedImage, category_names, list_file
+from tagseg.data.coco_shapes import IncompleteMaskError, ShapeError, Size, has_shape, run_lengths_of, shown
+from tagseg.data.json_elements import Span
+from tagseg.data.names import choose_classes, unique_image_ids
 from tagseg.data.problems import Problem, ProblemKind, report_problem
 from tagseg.data.split_readers import SplitReaders
 from tagseg.errors import DataError
@@ -38,6 +41,9 @@ class CocoLayout:
         eval_images: folder of the images to score, or None.
         eval_annotations: their JSON file, or None; without both, nothing is scored.
         classes: category names to learn, in label order, or None for all; every other category is background.
+
+    The classes of a run are those of ``train_annotations``; ``eval_annotations`` is read by their names, whatever its
+    ids are.
     """
 
     train_images: Path
@@ -48,11 +54,16 @@ class CocoLayout:
 
     def readers(self) -> SplitReaders:
         """Return what reads the images to learn from and, where they are named, those to score."""
-        read = partial(read_coco, classes=self.classes)
-        train = partial(read, self.train_images, self.train_annotations, split_name="train")
+        train = partial(read_coco, self.train_images, self.train_annotations, classes=self.classes, split_name="train")
         if self.eval_images is None or self.eval_annotations is None:
             return SplitReaders(train)
-        return SplitReaders(train, partial(read, self.eval_images, self.eval_annotations, split_name="eval"))
+        return SplitReaders(train, partial(self._read_eval, self.eval_images, self.eval_annotations))
+
+    def _read_eval(self, images: Path, annotations: Path, *, problems: list[Problem] | None = None) -> Split:
+        """Return the images to score, with the class table of those to learn from."""
+        same = annotations == self.train_annotations
+        known = None if same else category_names(self.train_annotations)
+        return read_coco(images, annotations, classes=self.classes, known=known, split_name="eval", problems=problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +83,33 @@ class CocoMask:
     """
 
     annotations: Path
-    coco_image_id: int
-    size: tuple[int, int]
+    coco_image_id: CocoId
+    size: Size
     spans: tuple[Span, ...]
-    label_ids: Mapping[int, int] = field(repr=False, hash=False)
+    label_ids: Mapping[CocoId, int] = field(repr=False, hash=False)
 
     def read(self) -> LabelMap:
         """Return the (H, W) uint8 label ids.
 
         Raises:
+            IncompleteMaskError: when an annotated object of the image has no shape.
             DataError: when the file changed since it was listed, or holds a shape that cannot be drawn.
         """
         shapes: list[tuple[int, int, Any]] = []
-        for annotation in self._read_annotations():
-            run_lengths = _run_lengths(annotation, self.size, self.annotations)
-            if run_lengths is not None:
+        shapeless: list[str] = []
+        for annotation, span in zip(self._read_annotations(), self.spans, strict=True):
+            if not has_shape(annotation.get("segmentation")):
+                shapeless.append(_name(annotation, span))
+            else:
+                run_lengths = self._run_lengths(annotation, span)
                 label = self.label_ids.get(annotation["category_id"], BACKGROUND)
                 shapes.append((int(coco_mask.area(run_lengths)), label, run_lengths))
+        if shapeless:
+            raise IncompleteMaskError(
+                f"annotations of image {shown(self.coco_image_id)} in {self.annotations} should all have polygons or "
+                f"run lengths, got {len(shapeless)} of {len(self.spans)} without, the first {shapeless[0]}",
+                help="draw these objects, or leave the image out of the scores",
+            )
         labels = np.zeros(self.size, np.uint8)
         for _, label, run_lengths in sorted(shapes, key=lambda shape: -shape[0]):
             with quiet_decoders:
@@ -104,9 +125,19 @@ class CocoMask:
                     if annotation["image_id"] != self.coco_image_id:
                         raise ValueError
                     yield annotation
-        except (OSError, ValueError, LookupError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
             message = f"{self.annotations} must stay as it is while it is in use, got a changed file"
             raise DataError(message, help="run the command again") from error
+
+    def _run_lengths(self, annotation: _Json, span: Span) -> Any:  # noqa: ANN401 - pycocotools' own record
+        try:
+            return run_lengths_of(annotation["segmentation"], self.size)
+        except ShapeError as error:
+            raise DataError(
+                f"{_name(annotation, span)} of {self.annotations} must be polygons or run lengths of the image's size, "
+                f"got {error}",
+                help="mend or remove it",
+            ) from error
 
 
 def read_coco(
@@ -114,6 +145,7 @@ def read_coco(
     annotations: Path,
     *,
     classes: Sequence[str] | None = None,
+    known: Sequence[str] | None = None,
     split_name: str = "all",
     problems: list[Problem] | None = None,
 ) -> Split:
@@ -127,6 +159,8 @@ def read_coco(
         annotations: JSON file with ``images``, ``annotations`` and ``categories``.
         classes: category names to learn, in label order, or None for all in the order of their ids; every other
             category is background.
+        known: category names of the file to learn from, when this is another one: they take the place of the file's
+            own categories, of which those of other names are background.
         split_name: the split's name, printed beside scores.
         problems: where to collect what is wrong with single images and annotations, which are then left out; None
             raises at the first.
@@ -150,88 +184,66 @@ def read_coco(
     ...     record.tags, record.mask.read().tolist()
     ((1,), [[0, 1, 1], [0, 0, 0]])
     """
-    listing = _list_file(annotations, problems)
-    table = choose_classes(tuple(listing.categories.values()), classes, source="the file's categories")
-    label_ids = _label_ids(listing.categories, table)
+    listing = list_file(annotations, problems)
+    own = tuple(listing.categories.values())
+    table = choose_classes(own if known is None else known, classes, source="the file's categories")
+    if known is not None:
+        _compare_classes(annotations, own, known, classes=classes, problems=problems)
+    label_ids = {key: table.label_id(name) for key, name in listing.categories.items() if name in table.names}
     present = _usable_images(images, annotations, listing, problems)
-    ids = unique_image_ids([PurePosixPath(image["file_name"]) for image in present])
+    ids = unique_image_ids([PurePosixPath(image.file_name) for image in present])
     records = []
     for image_id, image in sorted(zip(ids, present, strict=True), key=lambda pair: pair[0]):
-        key = image["id"]
+        key = image.image_id
         categories = listing.categories_of.get(key, set())
-        tags = tuple(sorted(label_ids[category] for category in categories if category in label_ids))
-        spans = tuple(listing.spans.get(key, ()))
-        mask = CocoMask(annotations, key, (int(image["height"]), int(image["width"])), spans, label_ids)
-        records.append(ImageRecord(image_id, images / image["file_name"], tags, mask))
+        tags = tuple(sorted({label_ids[category] for category in categories if category in label_ids}))
+        mask = CocoMask(annotations, key, image.size, tuple(listing.spans.get(key, ())), label_ids)
+        records.append(ImageRecord(image_id, images / image.file_name, tags, mask))
     return Split(split_name, table, tuple(records))
 
 
-@dataclass(slots=True)
-class _Listing:
-    """What one walk over the file keeps."""
-
-    categories: dict[int, str] = field(default_factory=dict)
-    images: dict[int, _Json] = field(default_factory=dict)
-    categories_of: dict[int, set[int]] = field(default_factory=dict)
-    spans: dict[int, list[Span]] = field(default_factory=dict)
-
-
-def _list_file(path: Path, problems: list[Problem] | None) -> _Listing:
-    """Walk the file once and check that its parts refer to each other."""
-    listing = _Listing()
-    for section, element, span in list_elements(path):
-        found = _add(listing, section, element, span)
-        if found:
-            problem = f"{path} must hold usable {section}, got {found}"
-            report_problem(Problem(ProblemKind.BAD_ANNOTATION, path, problem, "mend or remove the element"), problems)
-    if not listing.categories or not listing.images:
-        missing = "images" if listing.categories else "categories"
-        raise DataError(
-            f"{path} must hold images and categories, got no {missing}", help="name an instances file of COCO"
-        )
-    listing.categories = dict(sorted(listing.categories.items()))
-    # References are checked after the walk: nothing fixes the order of the sections in the file.
-    for key in [key for key in listing.spans if key not in listing.images]:
-        problem = f"annotation of {path} must belong to a listed image, got image id {key}"
-        report_problem(Problem(ProblemKind.BAD_ANNOTATION, path, problem, "list the image or remove it"), problems)
-    for category in sorted(set().union(*listing.categories_of.values()) - set(listing.categories), key=str):
-        problem = f"annotation of {path} must belong to a listed category, got category id {category}"
-        report_problem(Problem(ProblemKind.UNKNOWN_TAG, path, problem, "list the category or remove it"), problems)
-    return listing
+def _compare_classes(
+    path: Path,
+    own: Sequence[str],
+    known: Sequence[str],
+    *,
+    classes: Sequence[str] | None,
+    problems: list[Problem] | None,
+) -> None:
+    """Report where the categories of a file to score differ from the classes of the run."""
+    learned = known if classes is None else classes
+    more = [name for name in own if name not in known]
+    missing = [name for name in learned if name not in own]
+    if missing and (more or len(missing) == len(learned)):
+        # Probably one class under two names; its pixels would be scored as background.
+        found = f"{_quoted(more) or 'none of them'} and no {_quoted(missing)}"
+        message = f"{path} must name its categories like the file to learn from, got {found}"
+        help = "give a class one name in both files, or list the missing ones here too"
+        report_problem(Problem(ProblemKind.OTHER_CLASSES, path, message, help), problems)
+        return
+    for name in missing:
+        message = f"{path} should list all classes of the run, got no '{name}'"
+        help = "list it; until then no image of the file is taken to show it"
+        report_problem(Problem(ProblemKind.ABSENT_CLASS, path, message, help), problems)
+    for name in more if classes is None else ():  # named classes say that all others are background
+        message = f"{path} should list the classes to learn only, got '{name}'"
+        help = "learn the class too; until then its objects are scored as background"
+        report_problem(Problem(ProblemKind.UNLEARNED_CLASS, path, message, help), problems)
 
 
-def _add(listing: _Listing, section: str, element: Any, span: Span) -> str | None:  # noqa: ANN401 - anything may stand in the file
-    """Add one element to the listing; return what is wrong with it, or None."""
-    try:
-        if section == "categories":
-            key, name = int(element["id"]), str(element["name"])
-            if key in listing.categories or name in listing.categories.values():
-                return f"a second category {key} '{name}'"
-            listing.categories[key] = name
-        elif section == "images":
-            image = {name: element[name] for name in ("id", "file_name", "height", "width")}
-            if image["id"] in listing.images:
-                return f"a second image with id {image['id']}"
-            if not is_inside(image["file_name"]):
-                return f"the file_name '{image['file_name']}' outside the folder of images"
-            if min(int(image["height"]), int(image["width"])) < 1:
-                return f"an image of {image['height']} x {image['width']} pixels"
-            listing.images[image["id"]] = image
-        elif section == "annotations":
-            key, category = element["image_id"], element["category_id"]
-            listing.categories_of.setdefault(key, set()).add(category)
-            listing.spans.setdefault(key, []).append(span)
-    except (LookupError, TypeError, ValueError, AttributeError):
-        return f"an element without the values that it needs at byte {span[0]}"
-    return None
+def _quoted(names: Sequence[str]) -> str:
+    text = ", ".join(f"'{name}'" for name in names[:5])
+    return f"{text} and {len(names) - 5} more" if len(names) > 5 else text
 
 
-def _usable_images(folder: Path, annotations: Path, listing: _Listing, problems: list[Problem] | None) -> list[_Json]:
+def _usable_images(
+    folder: Path, annotations: Path, listing: CocoListing, problems: list[Problem] | None
+) -> list[ListedImage]:
     """Return the listed images whose file exists."""
     usable = []
     for image in listing.images.values():
-        path = folder / image["file_name"]
-        if path.exists():
+        path = folder / image.file_name
+        if os.path.exists(path):  # noqa: PTH110 - Path.exists raises at a name that is too long for any file
             usable.append(image)
             continue
         message = f"image {path} of {annotations} must exist, got no such file"
@@ -240,25 +252,5 @@ def _usable_images(folder: Path, annotations: Path, listing: _Listing, problems:
     return usable
 
 
-def _label_ids(categories: Mapping[int, str], table: ClassTable) -> dict[int, int]:
-    """Return the label id of each category id that is in the class table."""
-    return {key: table.label_id(name) for key, name in categories.items() if name in table.names}
-
-
-def _run_lengths(annotation: _Json, size: tuple[int, int], path: Path) -> Any:  # noqa: ANN401 - pycocotools' own record
-    """Return pycocotools' run lengths of one annotation, or None when it has no shape."""
-    height, width = size
-    shape = annotation.get("segmentation")
-    try:
-        if isinstance(shape, list):
-            # pycocotools takes four numbers for a box, and fewer than three points have no inside.
-            polygons = [polygon for polygon in shape if len(polygon) >= 6]
-            return coco_mask.merge(coco_mask.frPyObjects(polygons, height, width)) if polygons else None
-        if not shape:
-            return None
-        if list(shape["size"]) != [height, width]:
-            raise ValueError
-        return shape if isinstance(shape["counts"], str) else coco_mask.frPyObjects(cast(Any, shape), height, width)
-    except Exception as error:  # pycocotools raises almost anything
-        found = f"annotation {annotation.get('id')} of {path} must be polygons or run lengths of the image's size"
-        raise DataError(f"{found}, got another shape", help="mend or remove it") from error
+def _name(annotation: _Json, span: Span) -> str:
+    return f"annotation {shown(annotation['id'])}" if "id" in annotation else f"the annotation at byte {span[0]}"

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from tagseg.data.folder_tags import Place, find_tags_file, tags_by_folder, tags_by_row
 from tagseg.data.image_files import IMAGE_ENDINGS
-from tagseg.data.mask_images import PaletteMask, label_ids, mask_paths
+from tagseg.data.mask_images import Meaning255, PaletteMask, label_ids, mask_paths, with_255_as
 from tagseg.data.names import choose_classes, read_class_names, unique_image_ids
 from tagseg.data.problems import Problem, ProblemKind, report_problem
 from tagseg.data.split_readers import SplitReaders
@@ -30,6 +30,7 @@ class FolderLayout:
         classes: names to learn, in label order, or None for all; every other class is background.
         test_root: folder of images to test on, which need no tags, or None.
         test_masks: folder of their masks, ``test_root/masks`` by default.
+        mask_255: what 255 is in masks that hold 0 and 255 only, see :class:`tagseg.data.mask_images.PaletteMask`.
     """
 
     root: Path
@@ -38,6 +39,7 @@ class FolderLayout:
     classes: Sequence[str] | None = None
     test_root: Path | None = None
     test_masks: Path | None = None
+    mask_255: Meaning255 | None = None
 
     def readers(self) -> SplitReaders:
         """Return what reads the images to learn from and, where they are named, those to test on."""
@@ -45,15 +47,17 @@ class FolderLayout:
         return SplitReaders(self._read_train, test=test, scores_itself=True)
 
     def _read_train(self, *, problems: list[Problem] | None = None) -> Split:
-        return read_folder(self.root, tags=self.tags, masks=self.masks, classes=self.classes, problems=problems)
+        split = read_folder(self.root, tags=self.tags, masks=self.masks, classes=self.classes, problems=problems)
+        return with_255_as(split, self.mask_255)
 
     def _read_test(self, root: Path, *, problems: list[Problem] | None = None) -> Split:
         """Return the images to test on, with the class table of those to learn from."""
         names = self._read_train(problems=[]).classes.names
         known = listed_classes(self.root) or names
-        return read_untagged_folder(
+        split = read_untagged_folder(
             root, masks=self.test_masks, known=known, classes=names, split_name="test", problems=problems
         )
+        return with_255_as(split, self.mask_255)
 
 
 def read_folder(

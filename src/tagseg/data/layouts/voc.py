@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from tagseg.classes import VOC_CLASSES, nearest_name_help
-from tagseg.data.mask_images import PaletteMask, label_ids, mask_paths
+from tagseg.data.mask_images import Meaning255, PaletteMask, label_ids, mask_paths, with_255_as
 from tagseg.data.names import choose_classes, is_inside, read_class_names
 from tagseg.data.problems import Problem, ProblemKind, report_problem
 from tagseg.data.split_readers import SplitReader, SplitReaders
@@ -29,6 +29,7 @@ class VocLayout:
         test_split: list on which the segmentation network is scored, or None.
         classes: names to learn, in label order, or None for all; every other class is background.
         tags: CSV or JSON file of tags, in the place of those in the data set.
+        mask_255: what 255 is in masks that hold 0 and 255 only, see :class:`tagseg.data.mask_images.PaletteMask`.
     """
 
     root: Path
@@ -37,18 +38,23 @@ class VocLayout:
     test_split: str | None = None
     classes: Sequence[str] | None = None
     tags: Path | None = None
+    mask_255: Meaning255 | None = None
 
     def readers(self) -> SplitReaders:
         """Return what reads the three lists; one that is both to learn from and to score is read once."""
 
         def reader(split: str) -> SplitReader:
-            return partial(read_voc, self.root, split=split, classes=self.classes, tags_file=self.tags)
+            return partial(self._read, split)
 
         train = reader(self.train_split)
         test = reader(self.test_split) if self.test_split else None
         if self.eval_split == self.train_split:
             return SplitReaders(train, evaluation=train, test=test)
         return SplitReaders(train, evaluation=reader(self.eval_split) if self.eval_split else None, test=test)
+
+    def _read(self, split: str, *, problems: list[Problem] | None = None) -> Split:
+        found = read_voc(self.root, split=split, classes=self.classes, tags_file=self.tags, problems=problems)
+        return with_255_as(found, self.mask_255)
 
 
 def read_voc(

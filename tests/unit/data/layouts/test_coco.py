@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
-from tagseg.data.layouts.coco import read_coco
+from tagseg.data.coco_shapes import IncompleteMaskError
+from tagseg.data.layouts.coco import CocoLayout, read_coco
+from tagseg.data.preflight import check_split
 from tagseg.data.problems import Problem, ProblemKind
 from tagseg.errors import DataError
 from tagseg.types import MaskSource, Split
@@ -114,10 +116,28 @@ def test_compressed_run_lengths_are_understood(tmp_path: Path) -> None:
     assert np.argwhere(labels == 1).tolist() == [[0, 1], [1, 1]]
 
 
-def test_object_without_an_inside_is_tagged_and_not_drawn(tmp_path: Path) -> None:
-    split = read(tmp_path, [annotation(1, [[1.0, 1.0, 4.0, 4.0]]), annotation(3, [])])
+@pytest.mark.parametrize(
+    "shape",
+    [[], None, {}, "", [2, 1, 5, 3], [[1.0, 1.0, 4.0, 4.0]], [[[0, 0], [4, 0], [4, 4]]], [[0, 0], [4, 0], [4, 4]], ...],
+)
+def test_image_with_an_object_without_a_shape_is_tagged_and_has_no_mask(tmp_path: Path, shape: object) -> None:
+    lacking = annotation(1, shape)
+    if shape is ...:
+        del lacking["segmentation"]
+    split = read(tmp_path, [lacking, annotation(3, box(0, 0, 2, 2))])
     assert split.records[0].tags == (1, 2)
-    assert not mask_of(split).any()
+    with pytest.raises(IncompleteMaskError, match="got 1 of 2 without"):
+        mask_of(split)
+
+
+def test_image_without_annotations_is_background_beside_one_that_lacks_a_shape(tmp_path: Path) -> None:
+    assert not mask_of(read(tmp_path, [annotation(1, [])]), index=1).any()
+
+
+def test_check_warns_of_images_with_objects_without_a_shape(tmp_path: Path) -> None:
+    problems = check_split(read(tmp_path, [annotation(1, [])])).problems
+    found = [problem.image_id for problem in problems if problem.kind is ProblemKind.INCOMPLETE_MASK]
+    assert found == ["a"] and not ProblemKind.INCOMPLETE_MASK.is_error
 
 
 def test_subset_makes_other_categories_background(tmp_path: Path) -> None:
@@ -147,6 +167,9 @@ def test_changed_file_is_noticed(tmp_path: Path) -> None:
     ("shape", "reason"),
     [
         ({"size": [2, 2], "counts": [0, 4]}, "another size"),
+        ({"size": [WIDTH, HEIGHT], "counts": [0, 48]}, "turned size"),
+        ({"size": [HEIGHT, WIDTH], "counts": [0, 47]}, "early end"),
+        ([[0, 0, 1e9, 0, 1e9, 1e9]], "far away"),
         ({"size": [HEIGHT, WIDTH]}, "no counts"),
         ("text", "no shape"),
         ([[1, 2, "x", 4, 5, 6]], "no numbers"),
@@ -190,3 +213,49 @@ def test_order_of_the_sections_does_not_matter(tmp_path: Path) -> None:
     content = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(dict(reversed(content.items())), indent=1))
     np.testing.assert_array_equal(mask_of(read_coco(tmp_path, path)), expected)
+
+
+@pytest.mark.parametrize("classes", [None, ["dog", "cat"]])
+def test_file_to_score_is_read_by_the_names_of_the_classes(tmp_path: Path, classes: list[str] | None) -> None:
+    """Its ids and their order are others, and it lists a class that the run does not know."""
+    numbered = {3: "dog", 1: "cat", 90: "café"}
+    again = {1: "dog", 2: "bird", 7: "café", 90: "cat"}
+    shapes = [(1, box(0, 0, 2, 2)), (3, box(4, 0, 2, 2)), (90, box(0, 3, 2, 2))]
+    train = write(tmp_path, [annotation(*shape) for shape in shapes])
+    renumbered = {name: key for key, name in again.items()}
+    drawn = [annotation(renumbered[numbered[key]], shape) for key, shape in shapes]
+    categories = [{"id": key, "name": name} for key, name in again.items()]
+    (tmp_path / "eval").mkdir()
+    evaluation = write(tmp_path / "eval", [*drawn, annotation(2, box(4, 3, 2, 2))], categories=categories)
+    readers = CocoLayout(tmp_path, train, tmp_path / "eval", evaluation, classes).readers()
+    assert readers.evaluation is not None
+    learned, scored = readers.train(), readers.evaluation()
+    assert learned.classes == scored.classes
+    assert [record.tags for record in learned.records] == [record.tags for record in scored.records]
+    np.testing.assert_array_equal(mask_of(scored), mask_of(learned))
+
+
+def test_ids_may_be_texts(tmp_path: Path) -> None:
+    images = [{"id": "x1", "file_name": "a.jpg", "height": HEIGHT, "width": WIDTH}]
+    categories = [{"id": "d9", "name": "dog"}, {"id": "1", "name": "cat"}, {"id": 2, "name": "cow"}]
+    drawn = {"image_id": "x1", "category_id": "d9", "segmentation": box(2, 1, 5, 3)}
+    split = read_coco(tmp_path, write(tmp_path, [drawn], images=images, categories=categories))
+    assert split.classes.names == ("cow", "cat", "dog")
+    assert split.records[0].tags == (3,)
+    assert (mask_of(split) == 3).sum() == 15
+
+
+def test_second_entry_of_a_file_is_left_out_with_its_annotations(tmp_path: Path) -> None:
+    size = {"height": HEIGHT, "width": WIDTH}
+    images = [{"id": 7, "file_name": "a.jpg", **size}, {"id": 8, "file_name": "./a.jpg", **size}]
+    problems: list[Problem] = []
+    split = read_coco(tmp_path, write(tmp_path, [annotation(1, [], image=8)], images=images), problems=problems)
+    assert [record.image_id for record in split.records] == ["a"]
+    assert [problem.kind for problem in problems] == [ProblemKind.REPEATED_IMAGE]
+
+
+def test_name_that_is_too_long_for_a_file_is_a_missing_image(tmp_path: Path) -> None:
+    images = [{"id": 7, "file_name": "a" * 300 + ".jpg", "height": HEIGHT, "width": WIDTH}]
+    problems: list[Problem] = []
+    read_coco(tmp_path, write(tmp_path, [], images=images), problems=problems)
+    assert [problem.kind for problem in problems] == [ProblemKind.MISSING_IMAGE]

@@ -2,12 +2,14 @@
 
 import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
 from tagseg.data.layouts.folder import FolderLayout, read_folder
+from tagseg.data.preflight import check_split
 from tagseg.data.problems import Problem, ProblemKind
 from tagseg.errors import DataError
 from tagseg.types import Split
@@ -209,3 +211,34 @@ def test_images_to_test_on_need_no_tags_and_their_masks_mean_what_the_training_f
     found = split.records[0].mask
     assert found is not None and found.read().tolist() == [[2, 0, 1]]  # cat is the second label, cow is background
     assert split.records[1].mask is None
+
+
+def test_photograph_in_the_place_of_a_mask_is_a_mask_that_cannot_be_used(tmp_path: Path) -> None:
+    for name in ("a.jpg", "masks/a.jpg", "b.jpg", "masks/b.jpg", "masks/b.png"):
+        save(tmp_path / name)
+    (tmp_path / "masks" / "notes.json").write_text("{}")
+    write_tags(tmp_path, "a.jpg,cat", "b.jpg,cat")
+    problems: list[Problem] = []
+    split = read_folder(tmp_path, problems=problems)
+    assert [problem.kind for problem in problems] == [ProblemKind.UNUSED_FILE]
+    found = [problem for problem in check_split(split).problems if problem.kind is ProblemKind.UNREADABLE_MASK]
+    assert [problem.image_id for problem in found] == ["a"]
+
+
+@pytest.mark.parametrize(("meaning", "label"), [("object", 1), ("void", 255)])
+def test_255_means_what_the_recipe_says_in_all_masks(
+    tmp_path: Path, meaning: Literal["object", "void"], label: int
+) -> None:
+    learn, test = tmp_path / "learn", tmp_path / "test"
+    for root in (learn, test):
+        save(root / "a.png")
+        save(root / "masks" / "a.png", 255)
+        write_tags(root, "a.png,scratch")
+    layout = FolderLayout(learn, test_root=test, mask_255=meaning)
+    readers = layout.readers()
+    assert readers.test is not None
+    for split in (readers.train(), readers.test()):
+        mask = split.records[0].mask
+        assert mask is not None and mask.read().max() == label
+    unsaid = FolderLayout(learn).readers().train()
+    assert ProblemKind.MASK_LABELS in {problem.kind for problem in check_split(unsaid).problems}

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from tagseg.classes import VOC_CLASSES
-from tagseg.data.layouts.voc import read_voc
+from tagseg.data.layouts.voc import VocLayout, read_voc
 from tagseg.data.problems import Problem, ProblemKind
 from tagseg.errors import DataError
 
@@ -110,3 +110,13 @@ def test_an_image_without_a_row_is_collected_and_left_out(root: Path) -> None:
     problems: list[Problem] = []
     assert tags_of(root, tags_file=root / "other.csv", problems=problems) == {"2007_1": ("cow",)}
     assert [problem.kind for problem in problems] == [ProblemKind.NO_TAGS_KNOWN] * 2
+
+
+def test_255_means_what_the_recipe_says(root: Path) -> None:
+    (root / "classes.txt").write_text("dog\n")
+    (root / "image_tags.csv").write_text("image,tags\n2007_1,dog\n")
+    PillowImage.fromarray(np.array([[0, 255]], np.uint8)).save(root / "SegmentationClass" / "2007_1.png")
+    write_list(root, "2007_1\n")
+    layout = VocLayout(root, "train", eval_split="train", tags=root / "image_tags.csv", mask_255="object")
+    mask = layout.readers().train().records[0].mask
+    assert mask is not None and mask.read().tolist() == [[0, 1]]

@@ -1,0 +1,87 @@
+"""What a run knows of its images before the first stage: every record is looked at, and again when its mask changes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from kit.files import save, write
+from kit.heard import Heard
+
+from tagseg.artifacts.run_folder import RunFolder
+from tagseg.pipeline.screening import LoadedData, load_splits
+from tagseg.recipe import make_recipe
+
+BOX = [[0, 0, 9, 0, 9, 9, 0, 9]]
+PICTURE = np.zeros((40, 40, 3), np.uint8)
+
+
+def load(folder: Path, **data: Any) -> tuple[LoadedData, list[str]]:
+    """Return the data of a run in a folder, and what was warned of."""
+    heard = Heard()
+    values = {key: str(value) for key, value in data.items()}
+    loaded = load_splits(make_recipe({"name": "a", "data": values}), RunFolder(folder), progress=heard)
+    return loaded, heard.warnings
+
+
+def write_coco(path: Path, *shapes: Any, category: int = 1) -> Path:
+    """Write a file of one image for each shape, with an object of that shape."""
+    numbered = list(enumerate(shapes))
+    images = [{"id": key, "file_name": f"{key}.png", "height": 40, "width": 40} for key, _ in numbered]
+    for image in images:
+        save(path.parent / str(image["file_name"]), PICTURE)
+    drawn = [{"id": key, "image_id": key, "category_id": category, "segmentation": shape} for key, shape in numbered]
+    categories = [{"id": 1, "name": "dog"}, {"id": 2, "name": "cat"}]
+    return write(path, json.dumps({"images": images, "annotations": drawn, "categories": categories}))
+
+
+def load_coco(folder: Path) -> tuple[LoadedData, list[str]]:
+    files = {"train_annotations": folder / "train.json", "eval_annotations": folder / "eval.json"}
+    return load(folder / "run", format="coco", train_images=folder, eval_images=folder, **files)
+
+
+def test_images_with_objects_without_a_shape_are_counted_and_not_scored(tmp_path: Path) -> None:
+    write_coco(tmp_path / "train.json", BOX, BOX, BOX)
+    write_coco(tmp_path / "eval.json", BOX, [], None)
+    loaded, warnings = load_coco(tmp_path)
+    assert loaded.splits.evaluation is not None
+    assert [record.mask is not None for record in loaded.splits.evaluation.records] == [True, False, False]
+    assert warnings == ["2 masks cannot be used and their images are not scored; see manifest.json"]
+
+
+def test_classes_that_only_the_file_to_score_lists_are_warned_of(tmp_path: Path) -> None:
+    write_coco(tmp_path / "train.json", BOX)
+    path = write_coco(tmp_path / "eval.json", BOX)
+    content = json.loads(path.read_text())
+    content["categories"] += [{"id": 3, "name": "cow"}, {"id": 4, "name": "owl"}]
+    path.write_text(json.dumps(content))
+    assert load_coco(tmp_path)[1] == [
+        f"{path} should list the classes to learn only, got 'cow', and 1 more; "
+        "learn the class too; until then its objects are scored as background"
+    ]
+
+
+def test_tags_of_both_files_that_show_one_image_name_the_data(tmp_path: Path) -> None:
+    write_coco(tmp_path / "train.json", BOX)
+    write_coco(tmp_path / "eval.json", BOX)
+    same = load_coco(tmp_path)[0].fingerprint
+    assert load_coco(tmp_path)[0].fingerprint == same
+    write_coco(tmp_path / "train.json", BOX, category=2)
+    assert load_coco(tmp_path)[0].fingerprint != same
+
+
+def test_masks_are_looked_at_again_when_they_or_their_meaning_change(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", PICTURE)
+    save(tmp_path / "b.png", PICTURE)
+    write(tmp_path / "tags.csv", "image,tags\na.png,scratch\nb.png,scratch\n")
+    for name in ("a", "b"):
+        save(tmp_path / "masks" / f"{name}.png", np.full((40, 40), 255, np.uint8))
+
+    def usable(**data: Any) -> list[bool]:
+        loaded, _ = load(tmp_path / "run", format="folder", root=tmp_path, **data)
+        return [record.mask is not None for record in loaded.splits.train.records]
+
+    assert usable() == [False, False]
+    save(tmp_path / "masks" / "a.png", np.full((40, 40), 1, np.uint8))
+    assert usable() == [True, False]
+    assert usable(mask_255="object") == [True, True]
