@@ -52,4 +52,5 @@ ALL_SCORES: dict[str, Any] = {
         **SCORES,
         "confusion": [[9, 1], [0, 2]],
     },
+    "warnings": ["the maps of 'bullseye' are flat"],
 }

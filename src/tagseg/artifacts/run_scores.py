@@ -202,6 +202,7 @@ class RunScores:
         pseudo_masks: None where there are none, or no ground truth for them.
         reason: why there are no ``seeds``.
         segmenter: None without network, or without ground truth for the images to test on.
+        warnings: what the pseudo masks show to be wrong without ground truth.
 
     >>> scores = RunScores(split="val", images=8, seeds={"network": SeedScores(ScoredCut(0.3, LabelScores(0.5)))})
     >>> scores.seeds["network"].best.scores.mean_iou, scores.pseudo_masks
@@ -217,3 +218,4 @@ class RunScores:
     pseudo_masks: MaskScores | None = None
     reason: str = ""
     segmenter: SegmenterScores | None = None
+    warnings: tuple[str, ...] = ()

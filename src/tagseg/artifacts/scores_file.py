@@ -69,13 +69,13 @@ def scores_content(scores: RunScores) -> dict[str, Json]:
     """Return what the file holds, as JSON values.
 
     >>> scores_content(RunScores(reason="no masks"))
-    {'format': 2, 'seeds': None, 'reason': 'no masks', 'segmenter': None}
+    {'format': 2, 'seeds': None, 'reason': 'no masks', 'segmenter': None, 'warnings': []}
     """
     content = _content(scores)
     if scores.seeds:
         del content["reason"]
         return content
-    return {**{key: content[key] for key in ("format", "seeds", "reason", "segmenter")}, "seeds": None}
+    return {**{key: content[key] for key in ("format", "seeds", "reason", "segmenter", "warnings")}, "seeds": None}
 
 
 def _content(part: Json) -> Json:
@@ -106,6 +106,7 @@ def _read_run(content: Json) -> RunScores:
         pseudo_masks=_optional(_read_masks, content.get("pseudo_masks")),
         segmenter=_optional(_read_segmenter, content.get("segmenter")),
         reason=content.get("reason", ""),
+        warnings=tuple(content.get("warnings", ())),
         format=content.get("format", 1),
     )
 

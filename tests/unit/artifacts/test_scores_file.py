@@ -25,6 +25,7 @@ UPPER_BOUND = {
     "seeds": None,
     "reason": "the segmenter learns from ground truth: there are no seeds",
     "segmenter": ALL_SCORES["segmenter"],
+    "warnings": [],
 }
 
 SAMPLES = {

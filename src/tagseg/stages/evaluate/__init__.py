@@ -49,7 +49,8 @@ def run(context: StageContext) -> dict[str, Any]:
         return {}
     reason = _why_unscored(context)
     scores = RunScores(reason=reason) if reason else _score_weak(context)
-    scores = replace(scores, segmenter=score_segmenter(context))
+    made = context.folder.stage_status("make_masks").details if "make_masks" in context.stages else {}
+    scores = replace(scores, segmenter=score_segmenter(context), warnings=tuple(made.get("mask_warnings", ())))
     write_scores_table(context.folder.scores_table_path, scores)
     write_scores(context.folder.scores_path, scores)
     if reason and scores.segmenter is None:

@@ -1,5 +1,6 @@
 """Stage 4: pseudo masks from the maps; leaves ``4_masks/``."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,13 +8,14 @@ from typing import Any
 import torch
 
 from tagseg.artifacts.cam_file import write_cam
-from tagseg.artifacts.mask_file import write_confidence, write_mask
+from tagseg.artifacts.mask_file import read_mask, write_confidence, write_mask
 from tagseg.assemble.maps import chosen_records, read_mask_maps, read_unrefined_maps
 from tagseg.assemble.refinements import build_refinements
 from tagseg.cams.batches import Batch
 from tagseg.data.images import read_image
 from tagseg.ops.spacing import evenly_spaced
 from tagseg.refine.background import otsu_background
+from tagseg.refine.mask_checks import mask_warnings, measure_coverage
 from tagseg.refine.pseudo_mask import PseudoMask, confidence_mask, label_scores
 from tagseg.refine.refinement import Refinement, refine_in_order
 from tagseg.stages.context import StageContext
@@ -36,7 +38,8 @@ def run(context: StageContext) -> dict[str, Any]:
     _write_masks(context, records, background_score=background_score)
     if recipe.masks.instances:
         make_instances(context, records, background_score=background_score)
-    return {"images": len(records), "background_score": background_score}
+    checked = _check_masks(context, records) if context.fabric.is_global_zero else {}
+    return {"images": len(records), "background_score": background_score, **checked}
 
 
 def count_missing(context: StageContext) -> int:
@@ -128,6 +131,22 @@ def _write_masks(context: StageContext, records: tuple[ImageRecord, ...], *, bac
         outputs=lambda record: [path(record) for path in kinds],
         work=work,
     )
+
+
+def _check_masks(context: StageContext, records: tuple[ImageRecord, ...]) -> dict[str, Any]:
+    """Warn of what the masks show to be wrong; return the pictures that are nearly all object, and the warnings."""
+    train, tagged = context.train, [record for record in records if record.tags]
+    coverages = []
+    with context.progress.task("Checking pseudo masks", total=len(tagged)) as task:
+        for record in tagged:
+            labels = read_mask(context.folder.pseudo_mask(record))
+            coverages.append(measure_coverage(record.image_id, record.tags, labels))
+            task.advance()
+    counts = Counter(label for record in train.records for label in record.tags)
+    warnings = mask_warnings(coverages, train.classes, training_images=counts)
+    for text in warnings:
+        context.progress.warn(text)
+    return {"floods": [each.image_id for each in coverages if each.floods], "mask_warnings": warnings}
 
 
 def _refinements(context: StageContext, names: Sequence[str]) -> tuple[Refinement, ...]:

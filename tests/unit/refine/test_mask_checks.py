@@ -1,0 +1,51 @@
+"""What pseudo masks say of themselves: known answers at the limits, and every warning word for word."""
+
+import numpy as np
+import pytest
+
+from tagseg.classes import ClassTable
+from tagseg.refine.mask_checks import FEW_IMAGES, FLOOD_SHARE, NAMED, Coverage, mask_warnings, measure_coverage
+
+CLASSES = ClassTable(("cat", "dog"))
+ENOUGH = {1: FEW_IMAGES, 2: FEW_IMAGES}
+
+
+def pictures(label: int, *shares: float) -> list[Coverage]:
+    return [Coverage(f"{label}/{index}", (label,), share) for index, share in enumerate(shares)]
+
+
+@pytest.mark.parametrize(
+    ("labels", "share"),
+    [([[0, 0, 0, 0]], 0.0), ([[1, 2, 0, 0]], 0.5), ([[1, 255, 255, 255]], 1.0), ([[255, 255, 255, 255]], 0.0)],
+)
+def test_void_pixels_do_not_count(labels: list[list[int]], share: float) -> None:
+    assert measure_coverage("a", (1, 2), np.array(labels, np.uint8)).share == share
+
+
+def test_good_masks_warn_of_nothing() -> None:
+    coverages = [*pictures(1, 0.2, FLOOD_SHARE), *pictures(2, 0.0, 0.5)]
+    assert mask_warnings(coverages, CLASSES, training_images=ENOUGH) == []
+
+
+def test_floods_are_named_and_counted() -> None:
+    coverages = [*pictures(1, *[0.99] * (NAMED + 2), *[0.1] * 9), *pictures(2, 0.5)]
+    assert mask_warnings(coverages, CLASSES, training_images=ENOUGH) == [
+        "7 of 17 pseudo masks label more than 85% of their picture as objects (1/0, 1/1, 1/2, 1/3, 1/4 and 2 more); "
+        "look at them in the report, and raise masks.background_score if they are wrong"
+    ]
+
+
+def test_a_class_is_flat_when_most_of_its_pictures_are_floods() -> None:
+    half = mask_warnings(pictures(2, 0.9, 0.1), CLASSES, training_images=ENOUGH)
+    most = mask_warnings(pictures(2, 0.9, 0.9, 0.1), CLASSES, training_images=ENOUGH)
+    assert len(half) == 1
+    assert most[1:] == [
+        "the maps of 'dog' are flat: the masks of 2 of its 3 pictures are nearly all object, so it cannot be told from "
+        "its scene; add photographs of the same scenes without it"
+    ]
+
+
+def test_a_class_of_few_images_is_named() -> None:
+    assert mask_warnings([], CLASSES, training_images={1: FEW_IMAGES, 2: 3}) == [
+        "'dog' has 3 training images, too few to learn what it looks like; add photographs of it, at least 10"
+    ]
