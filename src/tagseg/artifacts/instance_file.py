@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
-from pycocotools import mask as coco_mask
 
-from tagseg.artifacts.run_lengths import run_lengths
+from tagseg.artifacts.json_file import count_of, list_of, mapping_of, read_json, share_of
+from tagseg.artifacts.run_lengths import mask_of, run_lengths
+from tagseg.classes import MAX_CLASSES
 from tagseg.errors import ArtifactError
 from tagseg.system.atomic import atomic_write
-from tagseg.system.quiet import quiet_decoders
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,11 +67,11 @@ def read_instances(path: Path) -> list[Instance]:
             f"instance file {path} must exist, got no such file", help="run the stage make-masks with masks.instances"
         )
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(rows, list):
-            raise ValueError("no list")
-        return [_instance(row) for row in rows]
-    except Exception as error:  # pycocotools raises almost anything
+        instances = [_instance(mapping_of(row)) for row in list_of(read_json(path))]
+        if len({instance.mask.shape for instance in instances}) > 1:
+            raise ValueError("the objects are of several images")
+        return instances
+    except (ValueError, KeyError) as error:
         raise ArtifactError(
             f"instance file {path} must be a whole file written by tagseg, got a file that cannot be read as one",
             help="delete it and run the stage make-masks again",
@@ -79,10 +79,7 @@ def read_instances(path: Path) -> list[Instance]:
 
 
 def _instance(row: dict[str, Any]) -> Instance:
-    runs: Any = {"size": row["segmentation"]["size"], "counts": row["segmentation"]["counts"].encode("ascii")}
-    with quiet_decoders:
-        mask = coco_mask.decode(runs)
-        # Run lengths that end early decode to whatever lay in memory.
-        if coco_mask.encode(mask)["counts"] != runs["counts"]:
-            raise ValueError("run lengths do not fill the image")
-    return Instance(int(row["category_id"]), mask.astype(bool), float(row["score"]))
+    label_id, score = count_of(row["category_id"]), share_of(row["score"])
+    if not 0 < label_id <= MAX_CLASSES or score == 0:
+        raise ValueError("no class, or no score")
+    return Instance(label_id, mask_of(mapping_of(row["segmentation"])), score)
