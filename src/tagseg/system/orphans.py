@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import sys
 import threading
 from multiprocessing import connection
 
@@ -29,6 +28,8 @@ def end_with_parent() -> None:
 def end_without_waiting(code: int) -> None:
     """End this process now where threads are still at work, which Python would wait for; else return.
 
+    What was printed must have been flushed.
+
     Args:
         code: what the process ends with.
     """
@@ -36,6 +37,4 @@ def end_without_waiting(code: int) -> None:
     for thread in others:
         thread.join(_PAUSE_S / len(others))
     if any(thread.is_alive() for thread in others):
-        sys.stdout.flush()
-        sys.stderr.flush()
         os._exit(code)
