@@ -1,5 +1,7 @@
 """The errors of tagseg: one sentence that names the thing, the rule, what was found, and the next move."""
 
+from unicodedata import category
+
 
 class TagsegError(Exception):
     """An error that a user can act on.
@@ -20,6 +22,33 @@ class TagsegError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         """Keep both parts when the error crosses a process boundary."""
         return (_rebuild, (type(self), self.problem, self.help))
+
+
+def printable(text: str, *, most: int = 1000) -> str:
+    r"""Return a text as one line that a terminal shows as it is: no control characters, and not too long.
+
+    Names of files and tags come from anywhere: an escape sequence in one could colour, clear or retitle the terminal.
+
+    Args:
+        text: any.
+        most: characters; of a longer text the middle is left out.
+
+    >>> printable("a\x1b[31mred\n"), printable("x" * 2000).count("x") < 1000
+    ('a\\x1b[31mred\\n', True)
+    """
+    shown = "".join(letter if _is_shown(letter) else letter.encode("unicode_escape").decode() for letter in text)
+    if len(shown) <= most:
+        return shown
+    return f"{shown[: most * 2 // 3]} [...] {shown[-(most // 4) :]}"
+
+
+_SHOWN = "\xa0\u3000\u200c\u200d"
+"""Spaces of other scripts, and what joins and parts their letters."""
+
+
+def _is_shown(letter: str) -> bool:
+    """Return whether a character shows itself, or stands for a byte of a file's name that is no text."""
+    return letter.isprintable() or category(letter) == "Cs" or letter in _SHOWN
 
 
 def _rebuild(kind: type[TagsegError], problem: str, help: str) -> TagsegError:

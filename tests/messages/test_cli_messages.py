@@ -50,6 +50,40 @@ def recipe_path(tmp_path: Path) -> Path:
             "help: free some space, then run the same command again: what is finished stays\n",
             id="a_full_disk",
         ),
+        pytest.param(
+            OSError(errno.EMFILE, "Too many open files", "photos/a.jpg"),
+            "error: a process must be allowed to have as many files open as it needs, got too few\n"
+            "help: raise the limit, such as by 'ulimit -n 1024', then run the same command again: "
+            "what is finished stays\n",
+            id="too_few_file_descriptors",
+        ),
+        *(
+            pytest.param(
+                error,
+                "error: the work must fit into the memory that there is, got more\n"
+                "help: lower batch_size or crop_size_px of this stage, or engine.workers, or end other programs, "
+                "then run the same command again: what is finished stays\n",
+                id=name,
+            )
+            for name, error in {
+                "no_memory": MemoryError(),
+                "no_memory_for_a_fork": OSError(errno.ENOMEM, "Cannot allocate memory"),
+                "no_memory_of_torch": RuntimeError(
+                    "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"
+                ),
+                "no_memory_of_a_gpu": RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+            }.items()
+        ),
+        pytest.param(
+            DataError("tag '\x1b[31m\n' of a.jpg is a class, got none", help="correct \x07it"),
+            "error: tag '\\x1b[31m\\n' of a.jpg is a class, got none\nhelp: correct \\x07it\n",
+            id="control_characters_are_shown_as_escapes",
+        ),
+        pytest.param(
+            DataError("tags.csv " + "x" * 3000, help="mend it"),
+            "error: tags.csv " + "x" * 657 + " [...] " + "x" * 250 + "\nhelp: mend it\n",
+            id="a_sentence_that_nobody_reads_to_its_end",
+        ),
     ],
 )
 def test_an_error_goes_to_standard_error(error: Exception, said: str, capfd: pytest.CaptureFixture[str]) -> None:

@@ -39,8 +39,8 @@ def of_another_format(path: Path) -> object:
     """Load a checkpoint that is whole, and says that it has format 7."""
     save_checkpoint(path, tensors={}, state={})
     with safe_open(path, framework="pt") as file:
-        header = file.metadata()["tagseg"].replace('"format": 1', '"format": 7')
-    save_file({}, path, metadata={"tagseg": header, "tagseg_crc32": f"{zlib.crc32(header.encode()):08x}"})
+        header = file.metadata()["tagseg_sealed"].partition(" ")[2].replace('"format": 1', '"format": 7')
+    save_file({}, path, metadata={"tagseg_sealed": f"{zlib.crc32(header.encode()):08x} {header}"})
     return load_checkpoint(path)
 
 

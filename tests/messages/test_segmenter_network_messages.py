@@ -141,6 +141,13 @@ class OwnNorm(nn.BatchNorm2d):
             "batch norms of a network that several processes train are torch's or timm's BatchNormAct2d, got OwnNorm",
             "choose another backbone",
         ),
+        row(
+            "batch_norm_of_tokens",
+            lambda: synchronize_batch_norm(nn.Sequential(nn.BatchNorm1d(3))),
+            "batch norms of a network that several processes train are torch's or timm's BatchNormAct2d, "
+            "got BatchNorm1d",
+            "choose another backbone",
+        ),
     ],
 )
 def test_designs(call: Callable[[], object], problem: str, help: str) -> None:

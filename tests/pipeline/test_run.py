@@ -175,6 +175,21 @@ def test_two_processes_equal_one(photos, tmp_path):
         np.testing.assert_allclose(read_cam(path).cam, read_cam(two / "2_cams" / path.name).cam, atol=0.02)
 
 
+def test_two_processes_learn_the_batch_norms_of_one(photos, tmp_path):
+    # Two epochs: more steps of an untrained network turn rounding into other weights, in one process too.
+    few = ("training.optimizer=sgd", "training.lr=0.01", "training.epochs=2")
+    found = []
+    for devices in (1, 2):
+        recipe = small_recipe(photos, tmp_path / "cache", *few, f"engine.devices={devices}")
+        assert recipe.classifier.batch_norm == "train"
+        run_pipeline(recipe, tmp_path / str(devices), progress=SilentProgress(), only="train_classifier")
+        found.append(weights(tmp_path / str(devices)))
+    one, two = found
+    assert any(name.endswith("running_var") for name in one)
+    for name, array in one.items():
+        np.testing.assert_allclose(array, two[name], rtol=1e-3, atol=2e-5, err_msg=name)
+
+
 def test_two_processes_give_the_affinity_network_and_the_masks_of_one(reference, photos, tmp_path):
     # Users of the ancestor lost 20 points of mIoU to this. Both start from the same maps.
     sgd = ("affinity.optimizer=sgd", "affinity.lr=0.05")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tagseg.artifacts.spreadsheet import as_cell
 from tagseg.classes import VOID, ClassTable
 from tagseg.errors import ArtifactError
 from tagseg.system.atomic import atomic_path
@@ -45,7 +46,8 @@ def area_writer(path: Path, classes: ClassTable) -> Iterator[Callable[[str, Labe
     """Lend a function that adds one image; when the block ends well, the file of all images appears.
 
     A row holds an image, a label (``background``, a class, or ``void``), its pixels, and these divided by all pixels of
-    the image. Labels without pixels have no row, so a reader takes 0 for them.
+    the image. Labels without pixels have no row, so a reader takes 0 for them. Names of images and classes that a
+    spreadsheet would take for formulas have a ``'`` in front; see :mod:`tagseg.artifacts.spreadsheet`.
 
     Args:
         path: the ``.csv`` file.
@@ -72,6 +74,6 @@ def area_writer(path: Path, classes: ClassTable) -> Iterator[Callable[[str, Labe
         def add(name: str, labels: LabelMap) -> None:
             for label, pixels in label_areas(labels, classes, name=name).items():
                 shown = "void" if label == VOID else classes.name(label)
-                writer.writerow((name, shown, pixels, repr(pixels / labels.size)))
+                writer.writerow((as_cell(name), as_cell(shown), pixels, repr(pixels / labels.size)))
 
         yield add

@@ -78,10 +78,19 @@ def require_unit_range(values: Float[ndarray, "..."], *, what: str, help: str) -
 
     >>> require_unit_range(np.array([0.0, 1.0]), what="maps", help="clip them")
     """
-    # A comparison with NaN is false, so this also refuses values that are not finite.
-    if values.size and not (values.min() >= 0 and values.max() <= 1):
+    if not is_in_unit_range(values):
         found = f"{values.min():.4g} to {values.max():.4g}"
         raise ArtifactError(f"{what} must lie in [0, 1], got {found}", help=help)
+
+
+def is_in_unit_range(values: Float[ndarray, "..."]) -> bool:
+    """Return whether all values are finite and lie in [0, 1].
+
+    >>> is_in_unit_range(np.array([0.5, np.nan]))
+    False
+    """
+    # A comparison with NaN is false, so this also refuses values that are not finite.
+    return not values.size or bool(values.min() >= 0 and values.max() <= 1)
 
 
 def to_steps(values: Float[ndarray, "*shape"]) -> UInt8[ndarray, "*shape"]:

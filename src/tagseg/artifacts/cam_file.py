@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from numpy import ndarray
 
-from tagseg.artifacts.array_file import ArrayFile, from_steps, require_unit_range, to_steps
+from tagseg.artifacts.array_file import ArrayFile, from_steps, is_in_unit_range, require_unit_range, to_steps
 from tagseg.classes import BACKGROUND, MAX_CLASSES
 from tagseg.errors import ArtifactError
 
@@ -121,7 +121,7 @@ def write_cam(
     ((4,), (1, 3), True)
     """
     ids = tuple(int(label) for label in label_ids)
-    if len(ids) != len(cam) or list(ids) != sorted(set(ids)) or not all(0 < label <= MAX_CLASSES for label in ids):
+    if len(ids) != len(cam) or not _are_label_ids(ids):
         raise ArtifactError(
             f"maps for {path} must have one ascending label id in 1..{MAX_CLASSES} each, got {ids} for {len(cam)}",
             help="pass the label ids of the image's tags, in the order of the maps",
@@ -144,15 +144,31 @@ def read_cam(path: Path) -> CamFile:
         ArtifactError: when the file is missing, damaged, or holds no maps.
     """
     stored, ids, *shared = _FILE.read(path)
-    label_ids = tuple(ids.ravel().tolist())
-    if stored.dtype not in (np.uint8, np.float16) or stored.ndim != 3 or len(stored) != len(label_ids):
-        found = f"maps of type {stored.dtype} and shape {stored.shape} for {len(label_ids)} classes"
+    if stored.dtype not in (np.uint8, np.float16) or stored.ndim != 3 or ids.shape != stored.shape[:1]:
+        found = f"maps of type {stored.dtype} and shape {stored.shape} for {ids.size} classes"
         raise _FILE.damaged(path, found)
-    maps = from_steps(stored) if stored.dtype == np.uint8 else stored.astype(np.float32)
-    return CamFile(maps, label_ids, _checked(path, shared[0], num_maps=len(maps)) if shared else None)
+    label_ids = tuple(ids.tolist())
+    if ids.dtype != np.uint8 or not _are_label_ids(label_ids):
+        raise _FILE.damaged(path, f"label ids {label_ids} of type {ids.dtype}")
+    if 0 in stored.shape[1:]:
+        raise _FILE.damaged(path, f"maps of shape {stored.shape}")
+    scores = _checked(path, shared[0], num_maps=len(stored)) if shared else None
+    if stored.dtype == np.uint8:
+        return CamFile(from_steps(stored), label_ids, scores)
+    cam = stored.astype(np.float32)
+    if not is_in_unit_range(cam):
+        raise _FILE.damaged(path, f"values {cam.min():.4g} to {cam.max():.4g}")
+    return CamFile(cam, label_ids, scores)
 
 
 def _checked(path: Path, scores: ndarray, *, num_maps: int) -> Float32[ndarray, "C_t R"]:
     if scores.dtype != np.float16 or scores.ndim != 2 or len(scores) != num_maps:
         raise _FILE.damaged(path, f"region scores of type {scores.dtype} and shape {scores.shape} for {num_maps} maps")
+    if not is_in_unit_range(scores):
+        raise _FILE.damaged(path, f"region scores {scores.min():.4g} to {scores.max():.4g}")
     return scores.astype(np.float32)
+
+
+def _are_label_ids(ids: tuple[int, ...]) -> bool:
+    """Return whether ids are ascending and each in 1..254."""
+    return list(ids) == sorted(set(ids)) and all(0 < label <= MAX_CLASSES for label in ids)

@@ -12,11 +12,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from tagseg.artifacts.json_file import list_of, mapping_of, parse_json, text_of
 from tagseg.errors import ArtifactError
 from tagseg.system.atomic import atomic_path
 
 FORMAT = 1
-_HEADER_KEY, _SEAL_KEY = "tagseg", "tagseg_crc32"
+_KEY = "tagseg_sealed"
+"""One key, since safetensors writes several in an order that changes from process to process."""
+
+_OLD_KEYS = "tagseg", "tagseg_crc32"
+"""Of files of version 0.1: header and seal apart."""
+
 _TENSOR, _TUPLE, _PAIRS = "__tensor__", "__tuple__", "__pairs__"
 
 
@@ -53,7 +59,7 @@ def save_checkpoint(
     state: Mapping[str, Any],
     keep_previous: bool = False,
 ) -> None:
-    """Write groups of tensors and plain values as one file, atomically, every bit as it is.
+    """Write groups of tensors and plain values as one file, atomically, every bit as it is; equal ones, equal bytes.
 
     Args:
         path: the ``.safetensors`` file.
@@ -96,26 +102,30 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            text, seal = metadata[_HEADER_KEY], metadata[_SEAL_KEY]
+            seal, text = _sealed_header(file.metadata() or {})
             flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except Exception as error:  # safetensors and torch raise many kinds at types and shapes that they do not know
         raise _damaged(path, "a file that cannot be read as one") from error
     if seal != _text_seal(text):
         raise _damaged(path, "another header than was written")
-    header = json.loads(text)
-    if header["format"] != FORMAT:
-        raise ArtifactError(
-            f"checkpoint {path} must have format {FORMAT}, got {header['format']}",
-            help="read it with the version of tagseg that wrote it, or train again",
-        )
-    tensors: dict[str, dict[str, Tensor]] = {group: {} for group in header["groups"]}
-    for flat_name, expected in header["seals"].items():
-        if flat_name not in flat or _seal(flat[flat_name]) != expected:
-            raise _damaged(path, f"other values in '{flat_name}' than were written")
+    try:
+        header = mapping_of(parse_json(text, finite=False))
+        if header["format"] != FORMAT:
+            raise ArtifactError(
+                f"checkpoint {path} must have format {FORMAT}, got {header['format']!r}",
+                help="read it with the version of tagseg that wrote it, or train again",
+            )
+        groups, state = list_of(header["groups"]), mapping_of(header["state"])
+        seals = mapping_of(header["seals"])
+        tensors: dict[str, dict[str, Tensor]] = {text_of(group): {} for group in groups}
+    except (ValueError, KeyError) as error:
+        raise _damaged(path, "a header that tagseg does not write") from error
+    for flat_name, expected in seals.items():
         group, _, name = flat_name.partition("/")
+        if flat_name not in flat or group not in tensors or _seal(flat[flat_name]) != expected:
+            raise _damaged(path, f"other values in '{flat_name}' than were written")
         tensors[group][name] = flat[flat_name]
-    return Checkpoint(tensors=tensors, state=header["state"], path=path)
+    return Checkpoint(tensors=tensors, state=state, path=path)
 
 
 def load_latest_checkpoint(path: Path) -> Checkpoint | None:
@@ -192,9 +202,18 @@ def join_tensors(tensors: Mapping[str, Tensor], layout: Any) -> Any:  # noqa: AN
 
 def _write(tensors: dict[str, Tensor], path: Path, header: str) -> None:
     try:
-        save_file(tensors, path, metadata={_HEADER_KEY: header, _SEAL_KEY: _text_seal(header)})
+        save_file(tensors, path, metadata={_KEY: f"{_text_seal(header)} {header}"})
     except SafetensorError as error:
         raise OSError(str(error)) from error  # its only cause here is the disk; atomic_path words it
+
+
+def _sealed_header(metadata: Mapping[str, str]) -> tuple[str, str]:
+    """Return the seal and the header of a file."""
+    if _KEY in metadata:
+        seal, _, text = metadata[_KEY].partition(" ")
+        return seal, text
+    old_text, old_seal = _OLD_KEYS
+    return metadata[old_seal], metadata[old_text]
 
 
 def _plain(tensor: Tensor) -> Tensor:

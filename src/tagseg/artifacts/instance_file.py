@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from tagseg.artifacts.run_lengths import run_lengths
+from tagseg.artifacts.json_file import count_of, list_of, mapping_of, read_json, share_of
+from tagseg.artifacts.run_lengths import mask_of, run_lengths
 from tagseg.classes import MAX_CLASSES
-from tagseg.data.coco_shapes import checked_counts, is_whole
-from tagseg.data.image_files import MAX_PIXELS
 from tagseg.errors import ArtifactError
 from tagseg.system.atomic import atomic_write
 
@@ -68,14 +67,11 @@ def read_instances(path: Path) -> list[Instance]:
             f"instance file {path} must exist, got no such file", help="run the stage make-masks with masks.instances"
         )
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(rows, list):
-            raise ValueError("no list")
-        instances = [_instance(row) for row in rows]
+        instances = [_instance(mapping_of(row)) for row in list_of(read_json(path))]
         if len({instance.mask.shape for instance in instances}) > 1:
-            raise ValueError("objects of several images")
+            raise ValueError("the objects are of several images")
         return instances
-    except Exception as error:  # a value of another kind raises almost anything
+    except (ValueError, KeyError) as error:
         raise ArtifactError(
             f"instance file {path} must be a whole file written by tagseg, got a file that cannot be read as one",
             help="delete it and run the stage make-masks again",
@@ -83,12 +79,7 @@ def read_instances(path: Path) -> list[Instance]:
 
 
 def _instance(row: dict[str, Any]) -> Instance:
-    segmentation, label_id, score = row["segmentation"], row["category_id"], row["score"]
-    height, width = segmentation["size"]
-    if not (is_whole(height) and is_whole(width) and min(height, width) >= 1 and height * width <= MAX_PIXELS):
-        raise ValueError("no size of an image")
-    if type(label_id) is not int or not 1 <= label_id <= MAX_CLASSES or not 0 < score <= 1:
-        raise ValueError("no label or no score")
-    counts = checked_counts(segmentation, (height, width))
-    pixels = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
-    return Instance(label_id, pixels.reshape(width, height).T, float(score))
+    label_id, score = count_of(row["category_id"]), share_of(row["score"])
+    if not 0 < label_id <= MAX_CLASSES or score == 0:
+        raise ValueError("no class, or no score")
+    return Instance(label_id, mask_of(mapping_of(row["segmentation"])), score)

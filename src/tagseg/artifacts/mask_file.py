@@ -10,6 +10,7 @@ from PIL import Image
 from tagseg.classes import VOID, ClassTable
 from tagseg.errors import ArtifactError
 from tagseg.system.atomic import atomic_write
+from tagseg.system.quiet import quiet_decoders
 from tagseg.types import LabelMap
 
 
@@ -98,9 +99,10 @@ def _read_png(path: Path) -> tuple[str, np.ndarray]:
     if not path.is_file():
         raise ArtifactError(f"mask {path} must exist, got no such file", help="run the stage that writes it first")
     try:
-        with Image.open(path) as image:
+        # One format: Pillow knows others that start outside programs, such as PostScript, whatever the file's name.
+        with quiet_decoders, Image.open(path, formats=["PNG"]) as image:
             return image.mode, np.array(image)
-    except (OSError, ValueError, SyntaxError) as error:
+    except Exception as error:  # decoders raise almost anything on damaged bytes
         raise ArtifactError(
             f"mask {path} must be a whole PNG file, got a file that cannot be read as one",
             help="delete it and run the stage that writes it again",

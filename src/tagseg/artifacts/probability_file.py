@@ -76,4 +76,9 @@ def read_probabilities(path: Path) -> ProbabilityFile:
     stored, names = _FILE.read(path)
     if stored.dtype != np.uint8 or stored.ndim != 3 or names.dtype.kind != "U" or names.shape != stored.shape[:1]:
         raise _FILE.damaged(path, f"values of type {stored.dtype} and shape {stored.shape} for {names.size} labels")
-    return ProbabilityFile(from_steps(stored), tuple(names.tolist()))
+    if 0 in stored.shape:
+        raise _FILE.damaged(path, f"values of shape {stored.shape}")
+    label_names = tuple(names.tolist())
+    if label_names[0] != "background" or len(set(label_names)) != len(label_names):
+        raise _FILE.damaged(path, f"labels that begin with '{label_names[0]}', or two of one name")
+    return ProbabilityFile(from_steps(stored), label_names)

@@ -1,7 +1,5 @@
 """Region scores: the mean of every tagged class's map over every superpixel of every training image, in one file."""
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,11 +7,17 @@ import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
 
-from tagseg.errors import ArtifactError
-from tagseg.system.atomic import atomic_write
+from tagseg.artifacts.array_file import ArrayFile, is_in_unit_range
 
 RegionScores = dict[str, Float32[ndarray, "C_t R"]]
 """Per image id the scores in [0, 1] of its tagged classes, ascending, and its regions."""
+
+_FILE = ArrayFile(
+    kind="file of region scores",
+    names=("names", "shapes", "values"),
+    make="delete the folder of the stage to train again",
+    make_again="delete it and run the same command again",
+)
 
 
 def write_region_scores(path: Path, scores: Mapping[str, Float32[ndarray, "C_t R"]]) -> None:
@@ -29,12 +33,9 @@ def write_region_scores(path: Path, scores: Mapping[str, Float32[ndarray, "C_t R
     {'a/b': array([[0.25, 1.  ]], dtype=float32)}
     """
     names = sorted(scores)
-    content = {
-        "names": np.array(names, dtype=np.str_),
-        "shapes": np.array([scores[name].shape for name in names], dtype=np.int64).reshape(-1, 2),
-        "values": np.concatenate([np.zeros(0, np.float16), *(scores[n].astype(np.float16).ravel() for n in names)]),
-    }
-    atomic_write(path, lambda file: np.savez_compressed(file, allow_pickle=False, **content))
+    shapes = np.array([scores[name].shape for name in names], dtype=np.int64).reshape(-1, 2)
+    values = np.concatenate([np.zeros(0, np.float16), *(scores[name].astype(np.float16).ravel() for name in names)])
+    _FILE.write(path, np.array(names, dtype=np.str_), shapes, values)
 
 
 def read_region_scores(path: Path) -> RegionScores:
@@ -43,13 +44,26 @@ def read_region_scores(path: Path) -> RegionScores:
     Raises:
         ArtifactError: when the file is missing or damaged.
     """
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            names, shapes, values = content["names"].tolist(), content["shapes"], content["values"]
-        parts = np.split(values.astype(np.float32), np.cumsum(shapes.prod(axis=1))[:-1])
-        return {name: part.reshape(shape) for name, part, shape in zip(names, parts, shapes, strict=True)}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ArtifactError(
-            f"{path} must hold region scores written by tagseg, got a file that cannot be read as one",
-            help="delete it and run the same command again",
-        ) from error
+    names, shapes, values = _FILE.read(path)
+    if (
+        names.dtype.kind != "U"
+        or names.ndim != 1
+        or shapes.dtype != np.int64
+        or shapes.shape != (names.size, 2)
+        or values.dtype != np.float16
+        or values.ndim != 1
+    ):
+        found = f"{names.shape} names, shapes of shape {shapes.shape} and values of shape {values.shape}"
+        raise _FILE.damaged(path, found)
+    # As Python's integers, which do not run over.
+    sizes = [rows * columns if rows >= 0 and columns >= 0 else -1 for rows, columns in shapes.tolist()]
+    if -1 in sizes or sum(sizes) != values.size or len(set(names.tolist())) != names.size:
+        raise _FILE.damaged(path, f"{values.size} values for {names.size} images that need others")
+    scores = values.astype(np.float32)
+    if not is_in_unit_range(scores):
+        raise _FILE.damaged(path, f"values {scores.min():.4g} to {scores.max():.4g}")
+    ends = np.cumsum([0, *sizes]).tolist()
+    return {
+        name: scores[start:end].reshape(shape)
+        for name, shape, start, end in zip(names.tolist(), shapes.tolist(), ends, ends[1:], strict=False)
+    }

@@ -14,7 +14,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
+from tagseg.artifacts.json_file import count_of, mapping_of, read_json
 from tagseg.artifacts.layout import STAGE_OUTPUTS, RunLayout
+from tagseg.artifacts.manifest import WrongEntryError, check_manifest
 from tagseg.errors import ArtifactError
 from tagseg.system.atomic import atomic_write, remove_leftovers
 from tagseg.system.lock import folder_lock
@@ -77,18 +79,19 @@ class RunFolder(RunLayout):
         if not self.manifest_path.exists():
             return {"format": FORMAT, "stages": {}}
         try:
-            manifest = json.loads(self.manifest_path.read_text(encoding="utf-8"))
-            found = manifest["format"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ArtifactError(
-                f"{self.manifest_path} must be a manifest of tagseg, got a file that cannot be read as one",
-                help="choose another --out, or delete the file to do every stage again",
-            ) from error
+            manifest = mapping_of(read_json(self.manifest_path))
+            found = count_of(manifest["format"])
+        except (ValueError, KeyError) as error:
+            raise self._no_manifest("a file that cannot be read as one") from error
         if found != FORMAT:
             raise ArtifactError(
                 f"{self.manifest_path} must have format {FORMAT}, got {found}",
                 help="choose another --out, or use the version of tagseg that wrote it",
             )
+        try:
+            check_manifest(manifest)
+        except WrongEntryError as error:
+            raise self._no_manifest(f"one whose entry '{error}' is missing or of another type") from error
         return manifest
 
     def update_manifest(self, **sections: Any) -> None:  # noqa: ANN401 (any JSON)
@@ -156,6 +159,12 @@ class RunFolder(RunLayout):
         manifest = self.read_manifest()
         if manifest.pop("warnings", None):
             self._write(manifest)
+
+    def _no_manifest(self, found: str) -> ArtifactError:
+        return ArtifactError(
+            f"{self.manifest_path} must be a manifest of tagseg, got {found}",
+            help="choose another --out, or delete the file to do every stage again",
+        )
 
     def _entry(self, stage: str) -> dict[str, Any]:
         return self.read_manifest()["stages"].get(stage, {})

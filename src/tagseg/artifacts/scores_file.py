@@ -4,8 +4,9 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from tagseg.artifacts.json_file import Json, count_of, list_of, mapping_of, read_json, share_of, text_of
 from tagseg.artifacts.run_scores import (
     AFFINITY,
     AVERAGED,
@@ -26,8 +27,8 @@ from tagseg.artifacts.run_scores import (
 from tagseg.errors import ArtifactError
 from tagseg.system.atomic import atomic_write
 
-Json = Any
-"""A value as ``json`` reads it."""
+Object = dict[str, Json]
+"""Values of a part of the file, by name."""
 
 _LEVEL_UP = ("scores", "labelled")  # the keys of these stand beside those of the part that holds them
 
@@ -57,8 +58,8 @@ def read_scores(path: Path) -> RunScores | None:
     if not path.exists():
         return None
     try:
-        return _read_run(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return _read_run(mapping_of(read_json(path)))
+    except (ValueError, KeyError) as error:
         raise ArtifactError(
             f"{path} must be scores that tagseg wrote, got a file that cannot be read as such",
             help="delete it and run the stage evaluate again",
@@ -93,48 +94,55 @@ def _content(part: Json) -> Json:
     return content
 
 
-def _read_run(content: Json) -> RunScores:
-    seeds = {kind: _read_seeds(of) for kind, of in (content["seeds"] or {}).items()}
+def _read_run(content: Object) -> RunScores:
+    seeds = {kind: _read_seeds(mapping_of(of)) for kind, of in (_optional(dict, content["seeds"]) or {}).items()}
     if not seeds.keys() <= {NETWORK, AVERAGED, AFFINITY}:
         raise ValueError("seeds are of another kind of maps")
-    return RunScores(
-        split=content.get("split", ""),
-        images=content.get("images", 0),
-        classes=tuple(content.get("classes", ())),
+    scores = RunScores(
+        split=text_of(content.get("split", "")),
+        images=count_of(content.get("images", 0)),
+        classes=_names(content.get("classes", [])),
         seeds=seeds,
         sure_seeds=_optional(_read_sure, content.get("sure_seeds")),
         pseudo_masks=_optional(_read_masks, content.get("pseudo_masks")),
         segmenter=_optional(_read_segmenter, content.get("segmenter")),
-        reason=content.get("reason", ""),
-        warnings=tuple(content.get("warnings", ())),
-        format=content.get("format", 1),
+        reason=text_of(content.get("reason", "")),
+        warnings=_names(content.get("warnings", [])),
+        format=count_of(content.get("format", 1)),
     )
+    made = scores.pseudo_masks
+    parts = [*seeds.values(), *([made.masks, made.confident] if made else [])]
+    parts += [scores.sure_seeds.labelled] if scores.sure_seeds else []
+    _require_counts_of(scores.classes, [part.confusion for part in parts])
+    if scores.segmenter:
+        _require_counts_of(scores.segmenter.classes, [scores.segmenter.confusion])
+    return scores
 
 
-def _read_seeds(content: Json) -> SeedScores:
+def _read_seeds(content: Object) -> SeedScores:
     return SeedScores(
-        best=_read_cut(content["best"]),
+        best=_read_cut(mapping_of(content["best"])),
         at_recipe=_optional(_read_cut, content.get("at_recipe")),
-        sweep=tuple(_read_cut(cut) for cut in content.get("sweep", ())),
+        sweep=_read_sweep(content),
         activation=_optional(_read_activation, content.get("activation")),
         confusion=_read_confusion(content),
     )
 
 
-def _read_sure(content: Json) -> SureSeedScores:
-    return SureSeedScores(content.get("images"), _read_part(content))
+def _read_sure(content: Object) -> SureSeedScores:
+    return SureSeedScores(_optional_count(content.get("images")), _read_part(content))
 
 
-def _read_masks(content: Json) -> MaskScores:
+def _read_masks(content: Object) -> MaskScores:
     return MaskScores(
-        images=content.get("images"),
-        refine=tuple(content.get("refine", ())),
+        images=_optional_count(content.get("images")),
+        refine=_names(content.get("refine", [])),
         background_rule=_read_rule(content.get("background_rule", "fixed")),
-        background_score=_number(content["background_score"]),
-        masks=_read_part(content["masks"]),
-        confident=_read_part(content["confident"]),
-        best=_read_cut(content["best"]),
-        sweep=tuple(_read_cut(cut) for cut in content.get("sweep", ())),
+        background_score=share_of(content["background_score"]),
+        masks=_read_part(mapping_of(content["masks"])),
+        confident=_read_part(mapping_of(content["confident"])),
+        best=_read_cut(mapping_of(content["best"])),
+        sweep=_read_sweep(content),
     )
 
 
@@ -144,62 +152,85 @@ def _read_rule(name: Json) -> BackgroundRule:
     return name
 
 
-def _read_segmenter(content: Json) -> SegmenterScores:
+def _read_segmenter(content: Object) -> SegmenterScores:
     return SegmenterScores(
-        split=content.get("split", ""),
-        images=content.get("images", 0),
+        split=text_of(content.get("split", "")),
+        images=count_of(content.get("images", 0)),
         scores=_read_labels(content),
-        classes=tuple(content.get("classes", ())),
-        labels=content.get("labels", ""),
-        strategy=content.get("strategy", ""),
-        architecture=content.get("architecture", ""),
-        learned_from_them=content.get("learned_from_them", False),
+        classes=_names(content.get("classes", [])),
+        labels=text_of(content.get("labels", "")),
+        strategy=text_of(content.get("strategy", "")),
+        architecture=text_of(content.get("architecture", "")),
+        learned_from_them=_flag(content.get("learned_from_them", False)),
         confusion=_read_confusion(content),
     )
 
 
-def _read_part(content: Json) -> PartScores:
-    return PartScores(_number(content["coverage"]), _read_labels(content), _read_confusion(content))
+def _read_part(content: Object) -> PartScores:
+    return PartScores(share_of(content["coverage"]), _read_labels(content), _read_confusion(content))
 
 
-def _read_cut(content: Json) -> ScoredCut:
-    return ScoredCut(_number(content["background_score"]), _read_labels(content))
+def _read_cut(content: Object) -> ScoredCut:
+    return ScoredCut(share_of(content["background_score"]), _read_labels(content))
 
 
-def _read_labels(content: Json) -> LabelScores:
+def _read_sweep(content: Object) -> tuple[ScoredCut, ...]:
+    return tuple(_read_cut(mapping_of(cut)) for cut in list_of(content.get("sweep", [])))
+
+
+def _read_labels(content: Object) -> LabelScores:
     return LabelScores(
         mean_iou=_share(content.get("mean_iou")),
         precision=_share(content.get("precision")),
         recall=_share(content.get("recall")),
         pixel_accuracy=_share(content.get("pixel_accuracy")),
-        iou={name: _share(value) for name, value in content.get("iou", {}).items()},
+        iou={name: _share(value) for name, value in mapping_of(content.get("iou", {})).items()},
     )
 
 
-def _read_activation(content: Json) -> ActivationCut:
+def _read_activation(content: Object) -> ActivationCut:
     def shares(of: Json) -> ActivationScores:
-        return ActivationScores(_share(of["inside"]), _share(of["covered"]))
+        known = mapping_of(of)
+        return ActivationScores(_share(known["inside"]), _share(known["covered"]))
 
-    classes = {name: shares(of) for name, of in content["classes"].items()}
-    return ActivationCut(_number(content["background_score"]), shares(content["overall"]), classes)
+    classes = {name: shares(of) for name, of in mapping_of(content["classes"]).items()}
+    return ActivationCut(share_of(content["background_score"]), shares(content["overall"]), classes)
 
 
-def _read_confusion(content: Json) -> Confusion | None:
+def _read_confusion(content: Object) -> Confusion | None:
     counts = content.get("confusion")
-    return None if counts is None else tuple(tuple(int(count) for count in row) for row in counts)
+    if counts is None:
+        return None
+    rows = tuple(tuple(count_of(count) for count in list_of(row)) for row in list_of(counts))
+    if {len(row) for row in rows} != {len(rows)}:
+        raise ValueError("counts of labels are a square")
+    return rows
 
 
-def _optional(read: Callable[[Json], _Part], content: Json) -> _Part | None:
+def _require_counts_of(classes: tuple[str, ...], found: list[Confusion | None]) -> None:
+    """Require counts of as many labels as there are names; an older file has no names."""
+    if classes and any(counts is not None and len(counts) != len(classes) for counts in found):
+        raise ValueError("there are counts of other labels than those that are named")
+
+
+def _optional(read: Callable[[Object], _Part], content: Json) -> _Part | None:
     """Return a part that a run need not have."""
-    return None if content is None else read(content)
+    return None if content is None else read(mapping_of(content))
 
 
 def _share(value: Json) -> float | None:
-    return None if value is None else _number(value)
+    return None if value is None else share_of(value)
 
 
-def _number(value: Json) -> float:
-    """Return a number as such: JSON may hold 0 or 1 without a point."""
-    if not isinstance(value, int | float):
-        raise TypeError("a score is a number")
-    return float(value)
+def _names(value: Json) -> tuple[str, ...]:
+    return tuple(text_of(name) for name in list_of(value))
+
+
+def _optional_count(value: Json) -> int | None:
+    return None if value is None else count_of(value)
+
+
+def _flag(value: Json) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false is expected")
+    return value

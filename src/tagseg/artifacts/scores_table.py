@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tagseg.artifacts.run_scores import MASK_MAPS, SEGMENTER, LabelScores, RunScores, ScoredCut
+from tagseg.artifacts.spreadsheet import as_cell
 from tagseg.system.atomic import atomic_write
 
 Row = tuple[str, str, float | str, str, str]
@@ -18,13 +19,15 @@ def write_scores_table(path: Path, scores: RunScores) -> None:
 
 
 def table_text(rows: Sequence[Sequence[float | str]]) -> str:
-    r"""Return rows as a table of values with commas between.
+    r"""Return rows as a table of values with commas between; no text in them is a formula of a spreadsheet.
 
     >>> table_text([("score", "value"), ("mean_iou", "0.5")])
     'score,value\nmean_iou,0.5\n'
     """
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    csv.writer(buffer, lineterminator="\n").writerows(
+        [as_cell(value) if isinstance(value, str) else value for value in row] for row in rows
+    )
     return buffer.getvalue()
 
 

@@ -12,6 +12,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from tagseg.artifacts.json_file import count_of, list_of, mapping_of, read_json, text_of
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError, DataError, ModelError
 from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDesign, build_segmenter
@@ -21,6 +22,9 @@ from tagseg.system.atomic import atomic_path, atomic_write
 FORMAT = 1
 DESCRIPTION_NAME = "segmenter.json"
 WEIGHTS_NAME = "segmenter.safetensors"
+
+_FAR = 1000.0
+"""Means and standard deviations of RGB in [0, 1] are far below."""
 
 Rgb = tuple[float, float, float]
 
@@ -160,17 +164,20 @@ def load_segmenter(folder: Path) -> LoadedSegmenter:
     described = read_description(folder)
     path = folder / DESCRIPTION_NAME
     try:
-        network = build_segmenter(described.design, weights=None)
         tensors = safetensors.torch.load_file(described.weights_path)
-        fit_weights(network.network, tensors, network_name=described.design.backbone, source=described.weights_path)
-    except SafetensorError as error:
+    except Exception as error:  # safetensors and torch raise many kinds at types and shapes that they do not know
         raise _damaged(path, "weights that are no safetensors file") from error
+    try:
+        network = build_segmenter(described.design, weights=None)
+        fit_weights(network.network, tensors, network_name=described.design.backbone, source=described.weights_path)
     except ModelError as error:
         raise ArtifactError(
             f"segmenter {path} must describe the network whose weights lie beside it, got a design where "
             f"{error.problem}",
             help="copy both files again, or install the versions of tagseg and timm that wrote them",
         ) from error
+    except (RuntimeError, MemoryError) as error:  # numbers of a design that no machine has the memory for
+        raise _damaged(path, "a design that cannot be built here") from error
     network.mean, network.std = described.mean, described.std  # timm's may change from version to version
     network.eval()
     return LoadedSegmenter(network, described.classes, described.prediction, described.notes)
@@ -204,9 +211,9 @@ def file_sha256(path: Path) -> str:
 def _parse(path: Path) -> SegmenterDescription:
     """Read a description; every value is checked, since people edit JSON."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        found = content["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        content = mapping_of(read_json(path))
+        found = count_of(content["format"])
+    except (ValueError, KeyError) as error:
         raise _damaged(path, "a file that cannot be read as one") from error
     if found != FORMAT:
         raise ArtifactError(
@@ -214,13 +221,15 @@ def _parse(path: Path) -> SegmenterDescription:
             help="read it with the version of tagseg that wrote it, or export the network again",
         )
     try:
-        design = SegmenterDesign.from_dict(content["design"])
-        labels = [str(name) for name in content["labels"]]
+        design = SegmenterDesign.from_dict(mapping_of(content["design"]))
+        labels = [text_of(name) for name in list_of(content["labels"])]
         classes = ClassTable(tuple(labels[1:]))
         mean, std = _rgb(content["mean"]), _rgb(content["std"])
-        prediction, notes = dict(content["prediction"]), dict(content["notes"])
-        seal = str(content["weights"]["sha256"])
-    except (KeyError, TypeError, ValueError) as error:
+        if min(std) <= 0:
+            raise ValueError("images are divided by std")
+        prediction, notes = mapping_of(content["prediction"]), mapping_of(content["notes"])
+        seal = text_of(mapping_of(content["weights"])["sha256"])
+    except (KeyError, ValueError) as error:
         raise _damaged(path, "missing or misshapen values") from error
     except (ArtifactError, DataError) as error:
         raise _damaged(path, f"one whose {error.problem}") from error
@@ -230,8 +239,10 @@ def _parse(path: Path) -> SegmenterDescription:
 
 
 def _rgb(values: Any) -> Rgb:  # noqa: ANN401 (what JSON gave)
-    red, green, blue = (float(value) for value in values)
-    return red, green, blue
+    red, green, blue = list_of(values)
+    if not all(type(value) in (int, float) and abs(value) < _FAR for value in (red, green, blue)):
+        raise ValueError("numbers are expected")
+    return float(red), float(green), float(blue)
 
 
 def _write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:

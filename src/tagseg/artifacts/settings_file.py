@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tagseg.artifacts.json_file import mapping_of, read_json
 from tagseg.errors import ArtifactError
 from tagseg.system.atomic import atomic_write
 
@@ -28,12 +29,9 @@ def read_prediction_settings(path: Path) -> dict[str, Any]:
         ArtifactError: when the file cannot be read as settings.
     """
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        settings = None
-    if not isinstance(settings, dict):
+        return mapping_of(read_json(path))
+    except ValueError as error:
         raise ArtifactError(
             f"{path} must be prediction settings that tagseg wrote, got a file that cannot be read as such",
             help="delete it and run 'tagseg run' again",
-        )
-    return settings
+        ) from error

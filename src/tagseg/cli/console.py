@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -15,6 +16,7 @@ from rich.progress import Task as RichTask
 from rich.table import Table
 from rich.text import Text
 
+from tagseg.errors import printable
 from tagseg.progress import StageStatus, Task
 
 PLAIN_INTERVAL_S = 10.0
@@ -35,10 +37,23 @@ def open_console(*, errors: bool = False) -> Console:
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
     quiet = not errors and os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) != "0"
-    console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True, quiet=quiet)
+    console = _PlainConsole(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True, quiet=quiet)
     if not console.is_terminal:
         console.width = _WIDTH_OF_A_FILE
     return console
+
+
+class _PlainConsole(Console):
+    """A console on which text is shown and never obeyed: control characters in it become escapes."""
+
+    def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401 (whatever rich takes)
+        """Print as rich does."""
+        super().print(*(_shown(each) if isinstance(each, str) else each for each in objects), **options)
+
+
+def _shown(text: str) -> str:
+    """Return each line of a text as it is to be seen."""
+    return "\n".join(printable(line, most=_WIDEST * 10) for line in text.split("\n"))
 
 
 def print_error(problem: str, *, help: str) -> None:
@@ -49,8 +64,8 @@ def print_error(problem: str, *, help: str) -> None:
         help: the next move, without a full stop.
     """
     console = open_console(errors=True)
-    console.print(Text("error: ", style="bold red") + Text(problem), soft_wrap=True)
-    console.print(Text("help: ", style="bold cyan") + Text(help), soft_wrap=True)
+    console.print(Text("error: ", style="bold red") + Text(printable(problem)), soft_wrap=True)
+    console.print(Text("help: ", style="bold cyan") + Text(printable(help)), soft_wrap=True)
 
 
 def print_table(
@@ -68,13 +83,13 @@ def print_table(
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index < num_text_columns else "right", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     console = open_console()
     if not console.is_terminal:  # a file has room for a table of many runs
         needed = console.measure(table, options=console.options.update(width=_WIDEST)).maximum
         console.width = max(console.width, needed)
     console.print()
-    console.print(Text(title, style="bold"))
+    console.print(Text(printable(title), style="bold"))
     console.print(table)
     console.print()
 
@@ -102,15 +117,17 @@ class ConsoleProgress:
     def stage(self, name: str, status: StageStatus, detail: str) -> None:
         """Print a stage's name, what happens to it, and why."""
         style = {"skip": "dim", "done": "green"}.get(status, "bold")
-        self.console.print(Text(f"{name}: {_VERBS[status]}", style=style) + Text(f" ({detail})" if detail else ""))
+        self.console.print(
+            Text(f"{name}: {_VERBS[status]}", style=style) + Text(f" ({printable(detail)})" if detail else "")
+        )
 
     def note(self, text: str) -> None:
         """Print one thing that the user wants to know, below its stage."""
-        self.console.print(Text(f"  {text}"))
+        self.console.print(Text(f"  {printable(text)}"))
 
     def warn(self, text: str) -> None:
         """Print one thing that the user should look at."""
-        self.console.print(Text("  warning: ", style="bold yellow") + Text(text))
+        self.console.print(Text("  warning: ", style="bold yellow") + Text(printable(text)))
 
     @contextmanager
     def task(self, title: str, *, total: int, done: int = 0, unit: str = "images") -> Iterator[Task]:

@@ -3,7 +3,6 @@
 Help and the message about a mistyped option come at once: each command imports what it works with when it is called.
 """
 
-import errno
 import sys
 from collections.abc import Sequence
 from typing import Annotated, cast
@@ -13,6 +12,7 @@ import typer.main
 
 from tagseg.cli import figure_command, report_commands, run_commands, serve_command, use_commands
 from tagseg.cli.console import open_console, print_error
+from tagseg.cli.machine import limit_of_machine
 from tagseg.errors import TagsegError
 
 EXIT_ERROR = 2
@@ -72,13 +72,11 @@ def app_main(arguments: Sequence[str] | None = None, *, commands: typer.Typer = 
         code = EXIT_ERROR
     except (typer.Abort, KeyboardInterrupt):
         code = EXIT_STOPPED
-    except OSError as error:
-        if debug or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except (OSError, MemoryError, RuntimeError) as error:
+        told = None if debug else limit_of_machine(error)
+        if told is None:
             raise
-        print_error(
-            f"the disk has no room left for {error.filename or 'what a stage writes'}",
-            help="free some space, then run the same command again: what is finished stays",
-        )
+        print_error(told[0], help=told[1])
         code = EXIT_ERROR
     if code == EXIT_STOPPED:  # newer releases of Typer turn the interrupt into this code themselves
         open_console(errors=True).print("stopped; run the same command again to continue")

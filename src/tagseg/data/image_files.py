@@ -1,5 +1,6 @@
 """Image files opened safely: a closed list of formats, a limit of pixels, and one sentence for each failure."""
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -105,7 +106,7 @@ def open_image(
             ) from error
         except OSError as error:
             raise unreadable_file(kind, source, error) from error
-        except DataError:
+        except (DataError, MemoryError):
             raise
         except Exception as error:  # a damaged header
             raise damaged_file(kind, source, None) from error
@@ -124,7 +125,13 @@ def damaged_file(kind: str, source: ImageSource, file_format: str | None) -> Dat
 
 
 def unreadable_file(kind: str, source: ImageSource, error: OSError) -> DataError:
-    """Return the error for a file that the operating system does not hand out."""
+    """Return the error for a file that the operating system does not hand out.
+
+    Raises:
+        OSError: the given one, when this process has too many open files: that is not the file's fault.
+    """
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        raise error
     if isinstance(source, NamedBytes):
         return damaged_file(kind, source, None)
     path = source

@@ -168,7 +168,7 @@ def _read(source: ImageSource, *, max_pixels: int) -> Image:
             image.load()  # before the orientation is read: Pillow turns a TIFF itself while it loads
             upright = _UPRIGHT_BY_ORIENTATION.get(_orientation(image))
             return _to_rgb(source, image if upright is None else image.transpose(upright))
-        except DataError:
+        except (DataError, MemoryError):
             raise
         except Exception as error:  # decoders raise almost anything on damaged bytes
             raise damaged_file("image", source, image.format) from error

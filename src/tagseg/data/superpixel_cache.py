@@ -20,6 +20,7 @@ from tagseg.errors import ArtifactError, DataError
 from tagseg.progress import Progress, SilentProgress
 from tagseg.system.atomic import atomic_write
 from tagseg.system.orphans import end_with_parent
+from tagseg.system.quiet import quiet_decoders
 from tagseg.types import ImageRecord
 
 VERSION = 1
@@ -164,9 +165,9 @@ def _one_thread_each() -> Iterator[None]:
 def _read(path: Path, *, max_regions: int) -> NDArray[np.int32] | None:
     """Return the stored regions, or None when there are none or the file is damaged."""
     try:
-        with PillowImage.open(path, formats=["PNG"]) as stored:
+        with quiet_decoders, PillowImage.open(path, formats=["PNG"]) as stored:
             regions = np.array(stored, np.int32)
-    except (OSError, SyntaxError, ValueError):
+    except Exception:  # decoders raise almost anything on damaged bytes
         return None
     return regions if regions.ndim == 2 and regions.max() < max_regions else None
 

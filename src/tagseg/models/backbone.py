@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from tagseg.errors import ModelError
+from tagseg.models.synced_norm import synchronize_batch_norm
 from tagseg.models.timm_network import create_network, feature_levels, measure_network, stage_modules
 from tagseg.models.weights import PRETRAINED, fit_weights, read_weights
 from tagseg.ops.resize import resize_maps
@@ -42,8 +43,9 @@ class Backbone(nn.Module):
     Args:
         network: a timm network without classifier.
         name: its timm name, for errors.
-        batch_norm: ``frozen`` keeps every batch norm in evaluation mode, ``train`` only those of frozen stages. The
-            scale and shift of stages that learn do learn in both.
+        batch_norm: ``frozen`` keeps every batch norm in evaluation mode, ``train`` only those of frozen stages; the
+            others learn statistics, over the batches of all processes where :func:`build_backbone` made the network.
+            The scale and shift of stages that learn do learn in both.
 
     Attributes:
         num_features: D, channels of the output.
@@ -262,6 +264,8 @@ def build_backbone(
         fit_weights(network, read_weights(weights), network_name=name, source=weights, ignored=ignored)
     if feature_layer == "last_stage" and isinstance(network, EfficientNet):  # MobileNetV2 is one in timm
         network.conv_head, network.bn2 = nn.Identity(), nn.ReLU()  # its blocks end without one
+    if batch_norm == "train":
+        synchronize_batch_norm(network)
     backbone = Backbone(network, name=name, batch_norm=batch_norm)
     if output_stride not in (None, backbone.output_stride):
         raise ModelError(

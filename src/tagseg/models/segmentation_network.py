@@ -94,6 +94,8 @@ class SegmenterDesign:
             if type(values[name]) is not kind:
                 raise _damaged(f"has {kind.__name__} as {name}, got {values[name]!r}")
         try:
+            _check_choice("architecture", values["architecture"], get_args(Architecture))
+            _check_choice("feature_layer", values["feature_layer"], get_args(FeatureLayer))
             return cls(**values)
         except ModelError as error:
             raise _damaged(f"can be built, got one where {error.problem}") from error

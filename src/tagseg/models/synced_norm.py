@@ -3,7 +3,7 @@
 Axes: N images, C channels, H W rows and columns.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -11,6 +11,7 @@ from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, distributed, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from tagseg.errors import ModelError
 
@@ -136,14 +137,14 @@ def synchronize_batch_norm(module: nn.Module) -> nn.Module:
     """
     if isinstance(module, SyncedBatchNorm2d):
         return module
-    if isinstance(module, nn.BatchNorm2d):
+    if isinstance(module, _BatchNorm):
         if type(module) not in (nn.BatchNorm2d, BatchNormAct2d):
             raise ModelError(
                 f"batch norms of a network that several processes train are torch's or timm's BatchNormAct2d, "
                 f"got {type(module).__name__}",
                 help="choose another backbone",
             )
-        return SyncedBatchNorm2d(module)
+        return SyncedBatchNorm2d(cast("nn.BatchNorm2d", module))
     for name, child in module.named_children():
         module.add_module(name, synchronize_batch_norm(child))
     return module

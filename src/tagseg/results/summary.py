@@ -7,6 +7,7 @@ from typing import Any
 
 from tagseg.artifacts.layout import FULL_FOLDER, PLAIN_FOLDER, STAGE_OUTPUTS, RunLayout
 from tagseg.artifacts.scores_file import read_scores
+from tagseg.errors import ArtifactError
 from tagseg.recipe import to_toml
 from tagseg.recipe.needs import why_unneeded
 from tagseg.report.content import Beside, Curve, Problem, Report, StageRow
@@ -99,7 +100,7 @@ def _curves(source: ReportSource) -> tuple[tuple[Curve, ...], tuple[Problem, ...
             continue
         try:
             rows = read_curves(path)
-        except (OSError, ValueError):
+        except ArtifactError:
             broken.append(Problem("warning", str(path), "it holds no curves that tagseg wrote, and none are shown"))
             continue
         by_name: dict[str, list[tuple[int, float]]] = {}

@@ -52,6 +52,7 @@ def create_app(service: Service, *, bound: str) -> ASGIApp:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         worker.close()
+        service.close()
 
     app = FastAPI(
         title="tagseg",

@@ -28,8 +28,11 @@ class Body:
         self._limits = limits
         self._ended = False
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self, *, lost: "asyncio.Future[None] | None" = None) -> AsyncIterator[bytes]:
         """Yield the bytes in the pieces in which they arrive.
+
+        Args:
+            lost: done when another request needs the place of this one.
 
         Raises:
             RefusedError: when there are too many, by the request's own word or by count, or they break off or are late.
@@ -40,7 +43,7 @@ class Body:
         try:
             async with asyncio.timeout(self._limits.read_s):
                 while not self._ended:
-                    chunk = await self._receive()
+                    chunk = await self._receive_unless(lost)
                     read_bytes += len(chunk)
                     if read_bytes > limit:
                         raise self._too_large("more")
@@ -69,6 +72,23 @@ class Body:
             raise ClientDisconnect
         self._ended = not message.get("more_body", False)
         return message.get("body", b"")
+
+    async def _receive_unless(self, lost: "asyncio.Future[None] | None") -> bytes:
+        """Return what arrives next, or raise once the place of the request is lost."""
+        if lost is None:
+            return await self._receive()
+        coming = asyncio.ensure_future(self._receive())
+        try:
+            await asyncio.wait({coming, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if coming.done():
+                return coming.result()
+        finally:
+            coming.cancel()
+        raise RefusedError(
+            f"request arrives within {self._limits.crowded_s:g} s when others need its place, got a part of it",
+            help="send it again, or a smaller file",
+            status=408,
+        )
 
     def _too_large(self, found: str) -> RefusedError:
         return RefusedError(

@@ -87,8 +87,9 @@ async def _answer(
 ) -> Response:
     body = Body(request, service.limits)
     try:
-        with worker.place():
-            form = await read_form(body, request.headers.get("content-type"), service.limits)
+        async with worker.place() as reading:
+            form = await read_form(body, request.headers.get("content-type"), service.limits, lost=reading.lost)
+            worker.arrived(reading)
             values = [*request.query_params.multi_items(), *form.fields]
             options = parse_options(values, allowed=allowed, classes=service.tag_classes, limits=service.limits)
             call = _Call(request, worker, answer_s=service.limits.answer_s)

@@ -4,6 +4,7 @@ A page from elsewhere must not use the app through its visitor's browser. A name
 rebinding) is found by the Host header, a form or script of another page by the Origin header.
 """
 
+import asyncio
 import ipaddress
 import socket
 from functools import cache
@@ -83,13 +84,21 @@ class Guard:
             await self.app(scope, receive, send)
             return
 
+        started = False
+
         async def send_marked(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 MutableHeaders(scope=message).update(ANSWER_HEADERS)
             await send(message)
 
         refusal = self._refusal(str(scope["method"]), Headers(scope=scope))
-        await (self.app if refusal is None else error_response(refusal))(scope, receive, send_marked)
+        try:
+            await (self.app if refusal is None else error_response(refusal))(scope, receive, send_marked)
+        except asyncio.CancelledError:  # the server ends, and has waited for as long as it does
+            if not started:
+                await error_response(_end_of_server())(scope, receive, send_marked)
 
     def _refusal(self, method: str, headers: Headers) -> RefusedError | None:
         host, origin = headers.get("host", ""), headers.get("origin")
@@ -105,6 +114,12 @@ class Guard:
                 status=403,
             )
         return None
+
+
+def _end_of_server() -> RefusedError:
+    return RefusedError(
+        "request is answered before the server ends, got its end", help="send it again when it runs", status=503
+    )
 
 
 def _is_same(origin: str, host: str) -> bool:

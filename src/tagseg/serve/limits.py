@@ -16,7 +16,10 @@ class Limits:
         map_values: most pixels times tags of one image, 4 bytes each in several copies.
         views: most scales, each counted twice when mirrored.
         waiting: most requests at a time, read or waiting for the network or in it.
+        head_s: seconds for the first lines of a request to arrive.
         read_s: seconds for a request to arrive.
+        crowded_s: the same for one whose place another request needs.
+        decode_s: seconds of a processor for one file to be decoded.
         answer_s: seconds for its answer, waiting included.
     """
 
@@ -26,7 +29,10 @@ class Limits:
     map_values: int = 250_000_000
     views: int = 12
     waiting: int = 64
+    head_s: float = 5.0
     read_s: float = 60.0
+    crowded_s: float = 2.0
+    decode_s: float = 4.0
     answer_s: float = 120.0
 
     @property

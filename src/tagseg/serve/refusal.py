@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
-from tagseg.errors import DataError, ImageFormatError, ImageSizeError, RecipeError, ServeError, TagsegError
+from tagseg.errors import DataError, ImageFormatError, ImageSizeError, RecipeError, ServeError, TagsegError, printable
 
 _STATUS_BY_KIND = ((ImageFormatError, 415), (ImageSizeError, 413), (DataError, 422), (RecipeError, 400))
 
@@ -43,7 +43,9 @@ def status_of(error: TagsegError) -> int:
 def error_response(error: TagsegError) -> Response:
     """Return the answer to a request that ended in an error."""
     headers = error.headers if isinstance(error, RefusedError) else {}
-    return json_response({"error": error.problem, "help": error.help}, status=status_of(error), headers=headers)
+    return json_response(
+        {"error": printable(error.problem), "help": printable(error.help)}, status=status_of(error), headers=headers
+    )
 
 
 def json_response(content: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

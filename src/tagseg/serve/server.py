@@ -1,6 +1,7 @@
 """The server: its socket, its address, its end."""
 
 import errno
+import logging
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +11,12 @@ import uvicorn
 from tagseg.errors import ServeError
 from tagseg.serve.app import create_app
 from tagseg.serve.limits import Limits
+from tagseg.serve.protocol import impatient_protocol
 from tagseg.serve.service import Service
 from tagseg.system.allocator import keep_freed_memory
 from tagseg.use.cams import load_networks
 
-_END_S = 3  # for answers under way when the server is stopped
+_END_S = 1  # for answers under way when the server is stopped
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -62,7 +64,7 @@ def make_server(service: Service, *, host: str) -> uvicorn.Server:
     """Return a server that is ready to run: its networks have been run once."""
     config = uvicorn.Config(
         create_app(service, bound=host),
-        http="h11",
+        http=impatient_protocol(service.limits.head_s),
         ws="none",
         log_level="warning",
         access_log=False,
@@ -94,9 +96,24 @@ def serve(
     title = Path(source).expanduser().resolve().name if Path(source).expanduser().exists() else source
     keep_freed_memory()
     service = Service(networks, title=title, limits=limits)
-    server = make_server(service, host=host)
-    ready(service.described())
-    server.run(sockets=[listening])
+    log, quiet = logging.getLogger("uvicorn.error"), _QuietEnd()
+    try:
+        quiet.server = server = make_server(service, host=host)
+        log.addFilter(quiet)
+        ready(service.described())
+        server.run(sockets=[listening])
+    finally:
+        log.removeFilter(quiet)
+        service.close()
+
+
+class _QuietEnd(logging.Filter):
+    """Keeps what is broken off by the end of a server out of the log: the user has asked for it."""
+
+    server: uvicorn.Server | None = None
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return self.server is None or not self.server.should_exit
 
 
 def _no_host(host: str) -> ServeError:

@@ -14,11 +14,11 @@ from PIL import Image as PillowImage
 
 from tagseg.artifacts.array_file import to_steps
 from tagseg.classes import BACKGROUND, VOID, ClassTable, voc_color
-from tagseg.data.images import read_image_bytes
 from tagseg.ops.overlay import overlay_labels
 from tagseg.prediction.segmenter import Segmenter
 from tagseg.report.colors import VOID_COLORS, safe_color
 from tagseg.serve import answers
+from tagseg.serve.decoder import Decoder
 from tagseg.serve.limits import Limits
 from tagseg.serve.options import PALETTES, Options, Palette
 from tagseg.serve.refusal import RefusedError
@@ -62,6 +62,7 @@ class Service:
         self.networks = networks
         self.title = title
         self.limits = limits
+        self.decoder = Decoder(decode_s=limits.decode_s, max_pixels=limits.pixels)
 
     @property
     def label_classes(self) -> ClassTable:
@@ -90,11 +91,16 @@ class Service:
 
     def warm_up(self) -> None:
         """Run the networks once: the first time takes longer, and shows whether the device is up to it."""
+        self.decoder.start()
         noise = np.random.default_rng(0).integers(0, 256, (*_WARM_UP_SIZE, 3), np.uint8)
         if self.networks.segmenter is not None:
             self.networks.segmenter.predict(noise)
         if self.networks.cams is not None:
             self.networks.cams.look(noise)
+
+    def close(self) -> None:
+        """End the process that decodes files."""
+        self.decoder.close()
 
     def predict(self, upload: Upload, options: Options) -> answers.PredictedImage:
         """Return labels, areas and pictures of one file.
@@ -231,7 +237,7 @@ class Service:
         return cams.look(image, tags=tags, scales=options.scales or (1.0,), flip=bool(options.flip), most_tags=most)
 
     def _read(self, upload: Upload) -> Image:
-        return read_image_bytes(upload.data, upload.name, max_pixels=self.limits.pixels)
+        return self.decoder.read(upload.data, upload.name)
 
 
 @cache

@@ -3,6 +3,7 @@
 Web frameworks spool larger files of a form to the temporary folder; here nothing is written.
 """
 
+import asyncio
 from dataclasses import dataclass, field
 
 from python_multipart.exceptions import FormParserError
@@ -48,8 +49,16 @@ class Form:
     fields: list[tuple[str, str]]
 
 
-async def read_form(body: Body, content_type: str | None, limits: Limits) -> Form:
+async def read_form(
+    body: Body, content_type: str | None, limits: Limits, *, lost: "asyncio.Future[None] | None" = None
+) -> Form:
     """Read the files and values of a request's form.
+
+    Args:
+        body: of the request.
+        content_type: its header.
+        limits: how much, and how long.
+        lost: done when another request needs the place of this one.
 
     Raises:
         RefusedError: when it is no form, has no files, too many or too many bytes, breaks off, or takes too long.
@@ -63,7 +72,7 @@ async def read_form(body: Body, content_type: str | None, limits: Limits) -> For
         )
     try:
         reader = _FormReader(boundary, limits)
-        async for chunk in body.chunks():
+        async for chunk in body.chunks(lost=lost):
             reader.write(chunk)
         return reader.form()
     except FormParserError as error:

@@ -3,9 +3,10 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 from tagseg.serve.limits import Limits
@@ -16,6 +17,19 @@ T = TypeVar("T")
 
 class ClientLeftError(Exception):
     """Whoever asked has left, so nobody is answered."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """The place of a request that arrives.
+
+    Args:
+        since_s: when it began to, by the event loop's clock.
+        lost: done when the place was given to another request.
+    """
+
+    since_s: float
+    lost: "asyncio.Future[None]"
 
 
 class Worker:
@@ -29,6 +43,7 @@ class Worker:
         self._limits = limits
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="networks")
         self._inside = 0
+        self._reading: dict[Reading, None] = {}  # in the order in which they came
         self._last_s = 1.0
 
     @property
@@ -36,26 +51,38 @@ class Worker:
         """Requests that are being read, wait, or are computed."""
         return self._inside
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator["Reading"]:
         """Keep a place for one request, from before it is read, so that memory is bounded too.
 
+        Where all are taken, the request that has been arriving for the longest time gives its place up, after
+        ``crowded_s`` seconds: whoever sends slowly keeps nobody out.
+
         Raises:
-            RefusedError: when all places are taken.
+            RefusedError: when all places are taken by requests that have arrived.
         """
-        if self._inside >= self._limits.waiting:
-            seconds = math.ceil(self._inside * self._last_s)
-            raise RefusedError(
-                f"server takes {self._limits.waiting} requests at a time, got one more",
-                help=f"send it again in {seconds} s",
-                status=429,
-                headers={"retry-after": str(seconds)},
-            )
+        while self._inside >= self._limits.waiting:
+            oldest = next(iter(self._reading), None)
+            if oldest is None:
+                raise self._full()
+            await asyncio.sleep(max(0.0, oldest.since_s + self._limits.crowded_s - _now_s()))
+            if self._inside >= self._limits.waiting and oldest in self._reading:
+                del self._reading[oldest]
+                self._inside -= 1
+                oldest.lost.set_result(None)
         self._inside += 1
+        reading = Reading(_now_s(), asyncio.get_running_loop().create_future())
+        self._reading[reading] = None
         try:
-            yield
+            yield reading
         finally:
-            self._inside -= 1
+            self._reading.pop(reading, None)
+            if not reading.lost.done():
+                self._inside -= 1
+
+    def arrived(self, reading: "Reading") -> None:
+        """Note that a request is there as a whole: its place stays its own."""
+        self._reading.pop(reading, None)
 
     async def compute(self, job: Callable[[], T], *, gone: "asyncio.Future[None]", until_s: float) -> T:
         """Do a job in the thread and return what it returns, or raise what it raises.
@@ -95,9 +122,22 @@ class Worker:
         """Drop what has not started."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
+    def _full(self) -> RefusedError:
+        seconds = math.ceil(self._inside * self._last_s)
+        return RefusedError(
+            f"server takes {self._limits.waiting} requests at a time, got one more",
+            help=f"send it again in {seconds} s",
+            status=429,
+            headers={"retry-after": str(seconds)},
+        )
+
     def _timed(self, job: Callable[[], T]) -> T:
         started_s = time.perf_counter()
         try:
             return job()
         finally:
             self._last_s = time.perf_counter() - started_s
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

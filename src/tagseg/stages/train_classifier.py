@@ -90,7 +90,14 @@ def settle_region_scores(context: StageContext, method: MapMethod, *, may_measur
             )
         write_region_scores(path, _measure(context, method))
     context.fabric.barrier()
-    return read_region_scores(path)
+    scores = read_region_scores(path)
+    for record in context.train.records:
+        if record.image_id not in scores or len(scores[record.image_id]) != len(record.tags):
+            raise ArtifactError(
+                f"{path} must hold scores of every image and tag of the run, got others for {record.image_id}",
+                help="delete the folder of the stage to train again",
+            )
+    return scores
 
 
 def _measure(context: StageContext, method: MapMethod) -> RegionScores:

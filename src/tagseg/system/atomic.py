@@ -1,5 +1,6 @@
 """Files that appear whole or not at all: written under a temporary name, synced, then renamed."""
 
+import errno
 import os
 import re
 import secrets
@@ -52,9 +53,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         _sync(path.parent)
     except OSError as error:
+        few_files = error.errno in (errno.EMFILE, errno.ENFILE)
         raise ArtifactError(
             f"{path} could not be written, got '{error.strerror or error}'",
-            help="free disk space or correct the folder's permissions, then run the same command again",
+            help="let a process have more open files (ulimit -n 1024), then run the same command again"
+            if few_files
+            else "free disk space or correct the folder's permissions, then run the same command again",
         ) from error
     finally:
         with suppress(OSError):  # already renamed, or its folder never was one
@@ -93,6 +97,9 @@ def remove_leftovers(folder: Path) -> int:
 
     Call it only while no other process writes there.
 
+    Raises:
+        ArtifactError: when one cannot be deleted.
+
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
     >>> _ = (folder / ".a.txt.0123abcd.part").write_text("ha")
@@ -100,8 +107,15 @@ def remove_leftovers(folder: Path) -> int:
     (1, 0)
     """
     leftovers = [path for path in sorted(folder.rglob(f".*{PART_SUFFIX}")) if _LEFTOVER.fullmatch(path.name)]
+    leftovers = [path for path in leftovers if path.is_symlink() or not path.is_dir()]  # we leave no folders
     for leftover in leftovers:
-        leftover.unlink(missing_ok=True)
+        try:
+            leftover.unlink(missing_ok=True)
+        except OSError as error:
+            raise ArtifactError(
+                f"{leftover}, which a killed run left, could not be deleted, got '{error.strerror or error}'",
+                help="delete it, or correct the permissions of its folder, then run the same command again",
+            ) from error
     return len(leftovers)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tagseg.artifacts.layout import TrainingLayout
+from tagseg.errors import ArtifactError
 from tagseg.system.atomic import atomic_write
 
 
@@ -53,10 +54,20 @@ class Curves:
 
 
 def read_curves(path: Path) -> list[tuple[int, str, float]]:
-    """Read the rows of a ``curves.csv``: (step, name, value); a last line that a kill cut short is left out."""
+    """Read the rows of a ``curves.csv``: (step, name, value); a last line that a kill cut short is left out.
+
+    Raises:
+        ArtifactError: when the file holds something else.
+    """
     rows: list[tuple[int, str, float]] = []
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True)[1:]:
-        if line.endswith("\n"):
-            step, name, value = line.rstrip("\n").split(",")
-            rows.append((int(step), name, float(value)))
+    try:
+        for line in path.read_text(encoding="utf-8").splitlines(keepends=True)[1:]:
+            if line.endswith("\n"):
+                step, name, value = line.rstrip("\n").split(",")
+                rows.append((int(step), name, float(value)))
+    except (OSError, ValueError) as error:
+        raise ArtifactError(
+            f"{path} must hold curves that tagseg wrote, got a file that cannot be read as such",
+            help="delete it and run the same command again: the curves begin where training goes on",
+        ) from error
     return rows

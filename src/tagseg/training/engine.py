@@ -44,7 +44,8 @@ def thread_count(settings: EngineSettings) -> int:
     The result of a CPU run depends on the number of threads in its last bits, so the manifest records it.
     """
     # OMP_NUM_THREADS is the user's word on how much of the machine to take.
-    limit = int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # a list is for threads inside threads
+    limit = (int(first) if first.isascii() and first.isdecimal() else 0) or os.cpu_count() or 1
     return settings.threads or max(1, limit // settings.devices)
 
 
@@ -64,14 +65,9 @@ def launch(settings: EngineSettings, work: Callable[..., T], *args: object) -> T
             f"engine.devices asks for {settings.devices} CUDA devices, got {torch.cuda.device_count()}",
             help=f"set engine.devices={torch.cuda.device_count()}",
         )
+    _check_slurm()
     single, external = settings.devices * settings.nodes == 1, started_by_launcher()
-    fabric = Fabric(
-        accelerator=accelerator,
-        devices=settings.devices,
-        num_nodes=settings.nodes,
-        strategy="auto" if single else "ddp" if external else "ddp_spawn",
-        precision=settings.precision,  # pyright: ignore[reportArgumentType]  (Fabric lists its strings as literals)
-    )
+    fabric = _make_fabric(settings, accelerator, strategy="auto" if single else "ddp" if external else "ddp_spawn")
     threads = thread_count(settings)
     if single or external:
         fabric.launch()
@@ -86,9 +82,59 @@ def launch(settings: EngineSettings, work: Callable[..., T], *args: object) -> T
             raise _told_error(note, error) from error
 
 
+def _make_fabric(settings: EngineSettings, accelerator: str, *, strategy: str) -> Fabric:
+    try:
+        return Fabric(
+            accelerator=accelerator,
+            devices=settings.devices,
+            num_nodes=settings.nodes,
+            strategy=strategy,
+            precision=settings.precision,  # pyright: ignore[reportArgumentType]  (Fabric lists its strings as literals)
+        )
+    except (RuntimeError, ValueError) as error:
+        if "SLURM_NTASKS" not in os.environ:
+            raise
+        tasks, per_node = os.environ["SLURM_NTASKS"], os.environ.get("SLURM_NTASKS_PER_NODE", "unset")
+        raise DeviceError(
+            f"engine.devices ({settings.devices}) and engine.nodes ({settings.nodes}) are the tasks on each node and "
+            f"the nodes of the SLURM job, got SLURM_NTASKS={tasks} and SLURM_NTASKS_PER_NODE={per_node}",
+            help="set both to what the job has; for a single process unset SLURM_NTASKS",
+        ) from error
+
+
 def started_by_launcher() -> bool:
     """Return whether torchrun or SLURM started this process as one of several."""
-    return int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1"))) > 1
+    return _number_of("WORLD_SIZE", default=_number_of("SLURM_NTASKS", default=1)) > 1
+
+
+def _number_of(variable: str, *, default: int) -> int:
+    """Return the number in a variable of the environment.
+
+    Raises:
+        DeviceError: when there is something else in it.
+    """
+    text = os.environ.get(variable)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal()):
+        raise DeviceError(
+            f"environment variable {variable} must be a number of processes, got '{text[:50]}'",
+            help=f"unset {variable}, or start tagseg with torchrun or srun, which set it",
+        )
+    return int(text)
+
+
+def _check_slurm() -> None:
+    """Require a job of several tasks to say how many there are on each node: that is how they find each other."""
+    tasks = _number_of("SLURM_NTASKS", default=1)
+    if "WORLD_SIZE" in os.environ or tasks == 1 or "SLURM_NTASKS_PER_NODE" in os.environ:
+        return
+    raise DeviceError(
+        f"a SLURM job of several tasks says how many run on each node, got SLURM_NTASKS={tasks} and no "
+        "SLURM_NTASKS_PER_NODE",
+        help="submit it with --ntasks-per-node, of the number of engine.devices, in the place of --ntasks; "
+        "for a single process unset SLURM_NTASKS",
+    )
 
 
 def _in_process(fabric: Fabric, work: Callable[..., T], threads: int, note: Path, args: tuple[object, ...]) -> T:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tagseg.artifacts.json_file import count_of, mapping_of, read_json
 from tagseg.artifacts.run_folder import fingerprint
 from tagseg.data.input_files import InputImage, absolute
 from tagseg.errors import ArtifactError
@@ -114,10 +115,12 @@ def write_record(folder: OutputFolder, record: dict[str, Any]) -> None:
 def read_record(root: Path) -> dict[str, Any]:
     """Return what an earlier call left in ``predictions.json``: nothing where there is none, or it is damaged."""
     try:
-        known = json.loads((root / RECORD_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        known = mapping_of(read_json(root / RECORD_NAME))
+        mapping_of(known.get("photographs", {}))
+        count_of(known.get("since_ns", 0))
+    except ValueError:
         return {}
-    return known if isinstance(known, dict) else {}
+    return known
 
 
 def files_made(root: Path) -> set[Path]:

@@ -9,6 +9,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn, optim
 
 from tagseg.artifacts.checkpoint import (
@@ -81,6 +83,26 @@ def test_strided_shared_and_gradient_carrying_tensors_are_stored_as_values(tmp_p
     loaded = load_checkpoint(tmp_path / "c.safetensors").tensors["g"]
     assert all(loaded[name].equal(tensors[name]) for name in tensors)
     assert not loaded["parameter"].requires_grad
+
+
+def test_the_same_tensors_and_values_give_the_same_bytes_in_every_process(tmp_path: Path) -> None:
+    # safetensors keeps several keys of metadata in an order that changes from process to process.
+    path = tmp_path / "c.safetensors"
+    save_checkpoint(path, tensors={"g": {"w": torch.ones(2)}}, state={"step": 7})
+    with safe_open(path, framework="pt") as file:
+        assert list(file.metadata()) == ["tagseg_sealed"]
+
+
+def test_a_file_of_the_version_before_is_read(tmp_path: Path) -> None:
+    tensors = {"g": {"w": torch.ones(2)}}
+    save_checkpoint(tmp_path / "new.safetensors", tensors=tensors, state={"step": 7})
+    with safe_open(tmp_path / "new.safetensors", framework="pt") as file:
+        seal, _, header = file.metadata()["tagseg_sealed"].partition(" ")
+    old = tmp_path / "old.safetensors"
+    save_file({"g/w": torch.ones(2)}, old, metadata={"tagseg": header, "tagseg_crc32": seal})
+    loaded = load_checkpoint(old)
+    assert same(loaded.tensors, tensors)
+    assert loaded.state == {"step": 7}
 
 
 OPTIMIZERS = {

@@ -263,3 +263,16 @@ def test_file_without_permission_is_a_data_error(tmp_path: Path) -> None:
     path.chmod(0)
     with pytest.raises(DataError, match="got no permission"):
         read_image(path)
+
+
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), MemoryError()])
+def test_what_the_machine_refuses_is_not_the_fault_of_the_file(tmp_path, monkeypatch, error):
+    path = tmp_path / "a.png"
+    PillowImage.new("RGB", (3, 2)).save(path)
+
+    def refuse(*args, **options):
+        raise error
+
+    monkeypatch.setattr(PillowImage, "open", refuse)
+    with pytest.raises(type(error)):
+        read_image(path)

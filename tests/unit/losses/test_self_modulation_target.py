@@ -86,7 +86,7 @@ def test_a_damaged_file_is_refused_word_for_word(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError) as caught:
         read_region_scores(path)
     assert str(caught.value) == (
-        f"{path} must hold region scores written by tagseg, got a file that cannot be read as one; "
+        f"file of region scores {path} must be a whole file written by tagseg, got a file that cannot be read as one; "
         "delete it and run the same command again"
     )
 

@@ -7,9 +7,11 @@ import timm
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from tagseg.errors import ModelError
 from tagseg.models.backbone import build_backbone
+from tagseg.models.synced_norm import SyncedBatchNorm2d
 from tagseg.models.timm_network import stage_modules
 
 WEIGHTS = Path(__file__).resolve().parents[3].parent / "shared" / "weights" / "mobilenetv2_100_imagenet.safetensors"
@@ -195,6 +197,15 @@ def test_frozen_batch_norm_keeps_its_statistics_in_training_and_still_learns_its
 def test_trained_batch_norm_moves_its_statistics_except_in_frozen_stages():
     backbone = build_backbone("test_resnet", weights=None, batch_norm="train", frozen_stages=2)
     assert _changed_statistics(backbone) == {"layer3", "layer4"}
+
+
+@pytest.mark.parametrize("batch_norm", ["frozen", "train"])
+def test_batch_norms_that_learn_statistics_learn_those_of_all_processes(batch_norm):
+    backbone = build_backbone("mobilenetv2_100", weights=None, batch_norm=batch_norm)
+    norms = [module for module in backbone.modules() if isinstance(module, _BatchNorm)]
+    learning = [norm for norm in norms if norm.training]
+    assert len(learning) == (len(norms) if batch_norm == "train" else 0)
+    assert all(isinstance(norm, SyncedBatchNorm2d) for norm in learning)
 
 
 @pytest.mark.parametrize("ending", ["safetensors", "pth"])

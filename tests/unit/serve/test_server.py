@@ -9,6 +9,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 
@@ -158,7 +159,7 @@ class TestDefects:
         assert networks.cams is not None
         torch.nn.init.constant_(networks.cams.classifier.head.weight, float("nan"))
         service = Service(networks, title="tiny", limits=Limits())
-        with pytest.raises(Exception, match="finite class maps") as caught:
+        with closing(service), pytest.raises(Exception, match="finite class maps") as caught:
             service.look(Upload("a.png", photo()), Options())
         assert status_of(caught.value) == 500
 
@@ -190,10 +191,22 @@ class TestNothingIsKept:
         assert made == []
 
 
+_ENDLESS = """
+import time
+from tagseg.serve.service import Service
+
+def predict(service, upload, options):
+    print("inside", flush=True)
+    time.sleep(1000)
+
+Service.predict = predict
+"""
+
+
 class TestCommand:
-    def start(self, run: Path, *options: str) -> subprocess.Popen:
+    def start(self, run: Path, *options: str, before: str = "") -> subprocess.Popen:
         command = [sys.executable, "-m", "tagseg.cli", "serve", str(run), "--port", "0", "--device", "cpu", *options]
-        command[1:3] = ["-c", "from tagseg.cli.main import app_main; app_main()"]
+        command[1:3] = ["-c", f"{before}\nfrom tagseg.cli.main import app_main; app_main()"]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         # A shell that starts the tests in the background has their children ignore Ctrl-C.
@@ -210,6 +223,26 @@ class TestCommand:
         assert Client(port).get("/health").status == 200
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
+        assert (process.returncode, out, err) == (0, "stopped\n", "")
+
+    def test_ctrl_c_ends_it_with_a_job_inside_and_half_a_request(self, full_run):
+        process = self.start(full_run, before=_ENDLESS)
+        assert process.stdout is not None
+        port = int(process.stdout.readline().split("127.0.0.1:")[1].split("/")[0])
+        body, kind = form([("a.png", photo())], {})
+        head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n"
+        with (
+            socket.create_connection(("127.0.0.1", port)) as whole,
+            socket.create_connection(("127.0.0.1", port)) as half,
+            socket.create_connection(("127.0.0.1", port)) as less,
+        ):
+            whole.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            half.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:50])
+            less.sendall(b"POST /pre")
+            assert process.stdout.readline() == "inside\n"
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+            assert whole.recv(12) == b"HTTP/1.1 503"
         assert (process.returncode, out, err) == (0, "stopped\n", "")
 
     def test_another_host_is_opened_with_a_warning(self, classifier_run):

@@ -90,6 +90,40 @@ def test_leftovers_are_only_hidden_part_files_at_any_depth(tmp_path: Path) -> No
     assert names(tmp_path) == [".hidden", "a.part", "b.txt", "deep"]
 
 
+def test_a_leftover_that_cannot_be_deleted_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / ".x.npz.00ff00ff.part"
+    path.write_text("")
+
+    def refuse(self: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(1, "Operation not permitted", str(self))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(ArtifactError) as caught:
+        remove_leftovers(tmp_path)
+    assert (caught.value.problem, caught.value.help) == (
+        f"{path}, which a killed run left, could not be deleted, got 'Operation not permitted'",
+        "delete it, or correct the permissions of its folder, then run the same command again",
+    )
+
+
+def test_a_folder_of_such_a_name_is_none_of_ours(tmp_path: Path) -> None:
+    (tmp_path / ".x.npz.00ff00ff.part").mkdir()
+    assert remove_leftovers(tmp_path) == 0
+
+
+def test_too_few_open_files_are_said_to_be_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, *args: object, **options: object) -> None:
+        raise OSError(24, "Too many open files", str(self))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(ArtifactError) as caught:
+        atomic_write(tmp_path / "a", b"")
+    assert (caught.value.problem, caught.value.help) == (
+        f"{tmp_path / 'a'} could not be written, got 'Too many open files'",
+        "let a process have more open files (ulimit -n 1024), then run the same command again",
+    )
+
+
 def test_a_full_disk_is_an_error_that_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "c.bin"
     atomic_write(path, b"old")

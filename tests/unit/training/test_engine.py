@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 from torch.multiprocessing.spawn import ProcessExitedException
 
 from tagseg.errors import DataError, DeviceError
+from tagseg.training import engine
 from tagseg.training.engine import EngineSettings, launch, started_by_launcher, thread_count
 
 
@@ -111,3 +112,70 @@ def test_processes_end_with_the_one_that_spawned_them(tmp_path: Path) -> None:
         assert started
         children = [int(path.stem) for path in tmp_path.glob("*.txt")]
         assert wait_until(lambda: not any(is_running(child) for child in children))
+
+
+def slurm(monkeypatch, **variables):
+    for name in ("WORLD_SIZE", "SLURM_NTASKS", "SLURM_NTASKS_PER_NODE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize(
+    ("variables", "problem", "help"),
+    [
+        (
+            {"SLURM_NTASKS": "4"},
+            "a SLURM job of several tasks says how many run on each node, got SLURM_NTASKS=4 and no "
+            "SLURM_NTASKS_PER_NODE",
+            "submit it with --ntasks-per-node, of the number of engine.devices, in the place of --ntasks; "
+            "for a single process unset SLURM_NTASKS",
+        ),
+        (
+            {"SLURM_NTASKS": "four"},
+            "environment variable SLURM_NTASKS must be a number of processes, got 'four'",
+            "unset SLURM_NTASKS, or start tagseg with torchrun or srun, which set it",
+        ),
+        (
+            {"WORLD_SIZE": ""},
+            "environment variable WORLD_SIZE must be a number of processes, got ''",
+            "unset WORLD_SIZE, or start tagseg with torchrun or srun, which set it",
+        ),
+    ],
+)
+def test_what_a_launcher_leaves_out_is_said(monkeypatch, variables, problem, help):
+    slurm(monkeypatch, **variables)
+    with pytest.raises(DeviceError) as caught:
+        launch(EngineSettings(accelerator="cpu"), nothing)
+    assert (caught.value.problem, caught.value.help) == (problem, help)
+
+
+def test_a_slurm_job_of_one_task_is_a_run_of_one_process(monkeypatch):
+    slurm(monkeypatch, SLURM_NTASKS="1")
+    assert launch(EngineSettings(accelerator="cpu"), nothing) == 7
+
+
+def test_a_fabric_that_slurm_does_not_suit_is_one_sentence(monkeypatch):
+    slurm(monkeypatch, SLURM_NTASKS="2", SLURM_NTASKS_PER_NODE="2")
+
+    def refuse(**settings):
+        raise ValueError("You set `devices=1` in Lightning, but the number of tasks per node is 2")
+
+    monkeypatch.setattr(engine, "Fabric", refuse)
+    with pytest.raises(DeviceError) as caught:
+        launch(EngineSettings(accelerator="cpu"), nothing)
+    assert caught.value.problem == (
+        "engine.devices (1) and engine.nodes (1) are the tasks on each node and the nodes of the SLURM job, "
+        "got SLURM_NTASKS=2 and SLURM_NTASKS_PER_NODE=2"
+    )
+
+
+def nothing(fabric):
+    return 7
+
+
+@pytest.mark.parametrize(("value", "threads"), [("3,2", 3), (" 2 ", 2), ("many", 12), ("-1", 12), ("", 12)])
+def test_omp_num_threads_of_other_forms(monkeypatch, value, threads):
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    monkeypatch.setattr(os, "cpu_count", lambda: 12)
+    assert thread_count(EngineSettings()) == threads

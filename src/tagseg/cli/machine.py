@@ -1,0 +1,33 @@
+"""What a machine refuses, in sentences: room on the disk, open files, memory."""
+
+import errno
+
+_AGAIN = "then run the same command again: what is finished stays"
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "std::bad_alloc")
+"""How torch says so, on a CPU and on a GPU."""
+
+
+def limit_of_machine(error: Exception) -> tuple[str, str] | None:
+    """Return the problem and the next move where an error says that something of the machine is used up, else None.
+
+    >>> limit_of_machine(MemoryError())[0]
+    'the work must fit into the memory that there is, got more'
+    >>> limit_of_machine(ValueError("another error")) is None
+    True
+    """
+    if isinstance(error, OSError):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            place = error.filename or "what a stage writes"
+            return f"the disk has no room left for {place}", f"free some space, {_AGAIN}"
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            return (
+                "a process must be allowed to have as many files open as it needs, got too few",
+                f"raise the limit, such as by 'ulimit -n 1024', {_AGAIN}",
+            )
+    no_memory = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
+    if no_memory or any(words in str(error) for words in _NO_MEMORY):
+        return (
+            "the work must fit into the memory that there is, got more",
+            f"lower batch_size or crop_size_px of this stage, or engine.workers, or end other programs, {_AGAIN}",
+        )
+    return None

@@ -1,0 +1,132 @@
+"""Pictures decoded in a process of their own, which ends when one takes too long: no file delays others for longer."""
+
+import json
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from tagseg.errors import DataError, ImageFormatError, ImageSizeError, ServeError
+from tagseg.serve.refusal import RefusedError
+from tagseg.types import Image
+
+MAX_SCANS = 100
+"""Of a JPEG file. Encoders make about ten; each goes over all pixels, and half a megabyte has room for thousands."""
+
+COMMAND = (sys.executable, "-m", "tagseg.serve.decoding")
+
+_CLOCK_FACTOR = 15
+_KINDS = {kind.__name__: kind for kind in (DataError, ImageFormatError, ImageSizeError)}
+_JPEG, _SCAN = b"\xff\xd8", b"\xff\xda"
+
+
+class Decoder:
+    """Decodes one picture after another, each in a limited time; used by one thread at a time.
+
+    Args:
+        decode_s: seconds of a processor for one picture.
+        max_pixels: largest height x width.
+    """
+
+    def __init__(self, *, decode_s: float, max_pixels: int) -> None:
+        self._decode_s = decode_s
+        self._max_pixels = max_pixels
+        self._process: subprocess.Popen[bytes] | None = None
+        self._is_ready = self._is_closed = False
+
+    def start(self) -> None:
+        """Start the process, so that the first picture does not wait for it."""
+        self._ready_process()
+
+    def read(self, data: bytes, name: str) -> Image:
+        """Return the upright RGB image of a file's content; see :func:`tagseg.data.images.read_image_bytes`.
+
+        Raises:
+            DataError: when it is none, or damaged or too large.
+            RefusedError: when decoding takes too long.
+        """
+        # Inside compressed data a zero follows every 0xff, so what is counted are scans.
+        if data.startswith(_JPEG) and (scans := data.count(_SCAN)) > MAX_SCANS:
+            raise _refused(f"image {name} must have at most {MAX_SCANS} scans, got {scans}")
+        process = self._ready_process()
+        # The system kills it by the time that it has worked; where it cannot, or never lets it work, the clock does.
+        watch = threading.Timer(_CLOCK_FACTOR * self._decode_s, process.kill)
+        watch.start()
+        try:
+            return self._ask(process, data, name)
+        except (OSError, EOFError) as error:
+            self._end()
+            if not self._is_closed:
+                self._start()  # it is ready when the next picture comes
+            found = f"image {name} must be decoded within {self._decode_s:g} s, got one that is not"
+            raise _refused(found) from error
+        finally:
+            watch.cancel()
+
+    def close(self) -> None:
+        """End the process for good, from any thread: a picture under way breaks off."""
+        self._is_closed = True
+        self._end()
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    with suppress(OSError):  # what was not sent is of no use now
+                        pipe.close()
+
+    def _ask(self, process: "subprocess.Popen[bytes]", data: bytes, name: str) -> Image:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        request = {"name": name, "bytes": len(data), "max_pixels": self._max_pixels, "decode_s": self._decode_s}
+        process.stdin.write(f"{json.dumps(request)}\n".encode() + data)
+        process.stdin.flush()
+        line = process.stdout.readline()
+        if not line.endswith(b"\n"):
+            raise EOFError
+        answer: dict[str, Any] = json.loads(line)
+        if "shape" not in answer:
+            raise _KINDS[answer["kind"]](answer["problem"], help=answer["help"])
+        image = np.empty(answer["shape"], np.uint8)
+        if process.stdout.readinto(image.data.cast("B")) != image.size:  # pyright: ignore[reportAttributeAccessIssue]
+            raise EOFError
+        return image
+
+    def _ready_process(self) -> "subprocess.Popen[bytes]":
+        """Return the process once it can decode, started anew where there is none."""
+        process = self._process
+        if process is not None and process.poll() is None and self._is_ready:
+            return process
+        if process is None or process.poll() is not None:
+            self._end()
+            process = self._start()
+        assert process.stdout is not None
+        if process.stdout.readline() != b"\n":
+            self._end()
+            raise ServeError(
+                "process that decodes pictures must start, got one that ended",
+                help="start 'tagseg serve' again; with too little memory end other programs first",
+            )
+        self._is_ready = True
+        return process
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        self._is_ready = False
+        # Decoders in C print to standard error.
+        self._process = subprocess.Popen(
+            COMMAND,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        return self._process
+
+
+def _refused(problem: str) -> RefusedError:
+    return RefusedError(problem, help="save it again as a plain JPEG or PNG, or send a smaller copy", status=422)
