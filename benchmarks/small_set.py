@@ -4,38 +4,45 @@
 
 The photographs are drawn by seed from ``train_aug``: those that show one of the three classes only, whatever else they
 show. They lie in one folder a class, as a newcomer has them. Masks (SBD's, outside of ``train``) are read for scores
-alone; every class but the three is background in them. Nothing of the recipe changes but the backbone, its weights and
+alone; every class of VOC but the three is void in them. Nothing of the recipe changes but the backbone, its weights and
 the seed; the segmentation network is left out unless ``--segmenter`` asks for it. Each drawing is one unit: it resumes
-where it was stopped, and its row of the JSON is written when it is done.
+where it was stopped, and its row of the JSON is written when it is done. The table of a finished file of rows:
+
+    python benchmarks/small_set.py --table benchmarks/results/small_set.json
 """
 
 import argparse
 import csv
 import json
+import platform
 import shutil
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from PIL import Image as PillowImage
 
 import tagseg
 from tagseg.artifacts.mask_file import read_mask
-from tagseg.recipe import load_recipe
+from tagseg.classes import BACKGROUND, VOID
+from tagseg.cli.console import ConsoleProgress
+from tagseg.types import LabelMap
 
 CLASSES = ("cat", "dog", "horse")
+VOC_IDS = (8, 12, 13)
 PER_CLASS = 30
 
 
 def draw(root: Path, photos: Path, *, seed: int) -> None:
     """Draw the photographs of a seed into one folder a class, with their masks beside them."""
-    from PIL import Image as PillowImage
-
     subset = set((root / "ImageSets" / "Segmentation" / "train_aug.txt").read_text().split())
     with (root / "image_tags.csv").open(encoding="utf-8") as file:
         tags = {Path(row["image"]).stem: set(row["tags"].split()) for row in csv.DictReader(file)}
     generator = np.random.default_rng(seed)
-    for label, name in enumerate(CLASSES, start=1):
+    for name in CLASSES:
         shown = sorted(key for key, found in tags.items() if key in subset and found & set(CLASSES) == {name})
         for key in generator.choice(shown, PER_CLASS, replace=False):
             image, mask = photos / name / f"{key}.jpg", photos / "masks" / name / f"{key}.png"
@@ -43,14 +50,16 @@ def draw(root: Path, photos: Path, *, seed: int) -> None:
             mask.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(root / "JPEGImages" / f"{key}.jpg", image)
             truth = read_mask(root / "SegmentationClass" / f"{key}.png")
-            PillowImage.fromarray(_own_ids(truth, name, label)).save(mask)
+            PillowImage.fromarray(_own_ids(truth)).save(mask)
     (photos / "classes.txt").write_text("\n".join(CLASSES) + "\n")
 
 
-def _own_ids(truth: np.ndarray, name: str, label: int) -> np.ndarray:
-    """Return 0, the photograph's class and void of a mask with VOC's ids."""
-    voc_id = {"cat": 8, "dog": 12, "horse": 13}[name]
-    return np.where(truth == voc_id, label, np.where(truth == 255, 255, 0)).astype(np.uint8)
+def _own_ids(truth: LabelMap) -> LabelMap:
+    """Return a mask with VOC's ids as one of our three classes; the others are void."""
+    ids = np.full(256, VOID, np.uint8)
+    ids[BACKGROUND] = BACKGROUND
+    ids[list(VOC_IDS)] = np.arange(1, 1 + len(VOC_IDS))
+    return ids[truth]
 
 
 def run_unit(args: argparse.Namespace, *, seed: int) -> dict[str, Any]:
@@ -67,31 +76,78 @@ def run_unit(args: argparse.Namespace, *, seed: int) -> dict[str, Any]:
         f"segmenter.enabled={str(args.segmenter).lower()}",
         *args.set,
     ]
-    started = time.perf_counter()
-    tagseg.run(load_recipe(Path(args.recipe), overrides), out=unit / "run")
-    seconds = time.perf_counter() - started
-    scores = json.loads((unit / "run" / "scores.json").read_text())
-    made = scores["pseudo_masks"]
-    kept = ("mean_iou", "precision", "recall")
-    row = {"backbone": args.backbone, "seed": seed, "minutes": round(seconds / 60, 2), "set": args.set}
-    row |= {"background_score": made["background_score"]}
-    row |= {"masks": {key: made["masks"][key] for key in kept}, "best": made["best"]}
-    return row
+    started = time.process_time()
+    tagseg.run(args.recipe, unit / "run", overrides=overrides, progress=ConsoleProgress())
+    seconds = time.process_time() - started
+    scores = json.loads((unit / "run" / "scores.json").read_text(encoding="utf-8"))
+    made, kept = scores["pseudo_masks"], ("mean_iou", "precision", "recall")
+    return {
+        "backbone": args.backbone,
+        "seed": seed,
+        "set": args.set,
+        "images": scores["images"],
+        "processor_minutes": round(seconds / 60, 2),
+        "seeds": {
+            kind: [of["best"]["background_score"], of["best"]["mean_iou"]] for kind, of in scores["seeds"].items()
+        },
+        "background_score": made["background_score"],
+        "masks": {key: made["masks"][key] for key in kept} | {"iou": made["masks"]["iou"]},
+        "best_of_sweep": _best(made),
+        "warnings": scores["warnings"],
+        **_machine(),
+    }
+
+
+def _best(scores: dict[str, Any]) -> list[float]:
+    return [scores["best"]["background_score"], scores["best"]["mean_iou"]]
+
+
+def _machine() -> dict[str, Any]:
+    """Return what ran it; a unit that was resumed names the last machine."""
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    return {"processor": platform.processor() or platform.machine(), "torch": torch.__version__, "commit": commit}
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Return the rows as a table in Markdown, with the mean over the seeds of each backbone."""
+    lines = [
+        "| backbone | seed | network | affinity | pseudo masks | precision | recall | cut | best cut of a sweep |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for backbone in dict.fromkeys(row["backbone"] for row in rows):
+        own = sorted((row for row in rows if row["backbone"] == backbone), key=lambda row: row["seed"])
+        figures = np.array([_figures(row) for row in own])
+        for row, values in zip([*(row["seed"] for row in own), "mean"], [*figures, figures.mean(axis=0)], strict=True):
+            percent = " | ".join(f"{100 * value:.1f}" for value in values[:5])
+            lines.append(f"| {backbone} | {row} | {percent} | {values[5]:.2f} | {100 * values[6]:.1f} |")
+    return "\n".join(lines)
+
+
+def _figures(row: dict[str, Any]) -> list[float]:
+    masks, seeds = row["masks"], list(row["seeds"].values())
+    of_masks = [masks["mean_iou"], masks["precision"], masks["recall"]]
+    return [seeds[0][1], seeds[-1][1], *of_masks, row["background_score"], row["best_of_sweep"][1]]
 
 
 def main() -> None:
     """Run the units and write their rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("root", type=Path, help="voc2012_animals")
+    parser.add_argument("root", type=Path, nargs="?", help="voc2012_animals")
     parser.add_argument("--backbone", default="mobilenetv2_100", help="a timm name")
-    parser.add_argument("--weights", type=Path, required=True, help="its ImageNet weights")
+    parser.add_argument("--weights", type=Path, help="its ImageNet weights")
     parser.add_argument("--recipe", default="recipes/folder.toml")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--segmenter", action="store_true", help="train the segmentation network too")
     parser.add_argument("--set", action="append", default=[], help="any recipe value, for trials")
     parser.add_argument("--out", type=Path, default=Path("runs/small_set"))
     parser.add_argument("--json", type=Path, default=None, help="file of rows; a unit's row is replaced")
+    parser.add_argument("--table", type=Path, help="print the table of this file of rows, and run nothing")
     args = parser.parse_args()
+    if args.table:
+        print(table(json.loads(args.table.read_text(encoding="utf-8"))))
+        return
+    if args.root is None or args.weights is None:
+        parser.error("name the folder of the data set and --weights")
     for seed in args.seeds:
         row = run_unit(args, seed=seed)
         print(json.dumps(row), flush=True)
