@@ -57,7 +57,7 @@ class PseudoMask:
     Args:
         labels: label ids; only background and the image's tags.
         score: the winning label's score, in the unit of the scores.
-        margin: how far it leads the runner-up, at least 0; 1 where there is only one label.
+        margin: how far it leads the other labels, at least 0; 1 where there is only one label.
     """
 
     labels: UInt8[ndarray, "H W"]
@@ -65,14 +65,23 @@ class PseudoMask:
     margin: Float32[ndarray, "H W"]
 
     @classmethod
-    def from_scores(cls, scores: Float[Tensor, "L H W"], label_ids: Sequence[int]) -> "PseudoMask":
-        """Give every pixel the label with the highest score, the first of equal ones: background, then the lower id.
+    def from_scores(
+        cls,
+        scores: Float[Tensor, "L H W"],
+        label_ids: Sequence[int],
+        *,
+        trusted: Float[Tensor, "L H W"] | None = None,
+    ) -> "PseudoMask":
+        """Give every pixel the label with the highest score, the first of equal ones: background, then by id.
 
-        ``margin = first score - second score``, 0 for a tie and 1 for an image without tags.
+        ``margin = max(0, t_l - max_{k != l} t_k)`` of the label ``l`` in the scores ``t`` that are trusted: 0 for a tie,
+        and where they speak for another label; 1 for an image without tags.
 
         Args:
             scores: finite, of background and of each tagged class.
             label_ids: the class of each map but the first, ascending, 1..C.
+            trusted: scores before a refinement that makes all of its labels look sure, such as the dense CRF; None
+                for those that the labels are picked from.
 
         Raises:
             ValueError: when there is not one map a label.
@@ -86,12 +95,17 @@ class PseudoMask:
         scores = scores.float()
         winner = winning_labels(scores)
         best = scores.gather(0, winner[None])[0]
-        if len(scores) == 1:
-            margin = torch.ones_like(best)
-        else:
-            margin = best - scores.scatter(0, winner[None], -math.inf).amax(dim=0)
+        margin = _lead(scores if trusted is None else trusted.float(), winner)
         labels = np.asarray((BACKGROUND, *label_ids), np.uint8)[winner.cpu().numpy()]
         return cls(labels, best.cpu().numpy(), margin.cpu().numpy())
+
+
+def _lead(scores: Float[Tensor, "L H W"], labels: Int64[Tensor, "H W"]) -> Float[Tensor, "H W"]:
+    """Return how far the score of each pixel's label leads those of the other labels, at least 0."""
+    own = scores.gather(0, labels[None])[0]
+    if len(scores) == 1:
+        return torch.ones_like(own)
+    return (own - scores.scatter(0, labels[None], -math.inf).amax(dim=0)).clamp_min(0)
 
 
 def confidence_mask(

@@ -63,6 +63,14 @@ def test_one_map_a_label_is_required():
         PseudoMask.from_scores(torch.zeros(2, 1, 1), (1, 2))
 
 
+def test_the_margin_is_that_of_the_scores_that_are_trusted():
+    refined = torch.tensor([[[0.01, 0.99, 0.02]], [[0.99, 0.01, 0.98]]])  # a CRF is sure of everything
+    before = torch.tensor([[[0.25, 0.25, 0.75]], [[0.75, 0.0, 0.5]]])
+    mask = PseudoMask.from_scores(refined, (3,), trusted=before)
+    assert mask.labels.tolist() == [[3, 0, 3]]
+    assert mask.margin.tolist() == [[0.5, 0.25, 0.0]]  # the maps spoke for background at the last
+
+
 def test_each_label_keeps_the_half_with_the_largest_margin():
     labels = np.array([[0, 0, 0, 0, 9, 9, 4]], np.uint8)
     margin = one_row([0.1, 0.3, 0.2, 0.4, 0.01, 0.02, 0.001])

@@ -109,13 +109,13 @@ def _write_masks(context: StageContext, records: tuple[ImageRecord, ...], *, bac
 
     def work(record: ImageRecord) -> None:
         maps = read_mask_maps(layout, record, context.recipe, regions=context.regions)
-        scores = label_scores(torch.from_numpy(maps.cam).to(fabric.device), background_score)
+        cut = scores = label_scores(torch.from_numpy(maps.cam).to(fabric.device), background_score)
         if steps:
             image = read_image(record.image_path)
             with fabric.autocast():
                 refiners = [refiner for step in steps for refiner in step.prepare([image], [record])]
             scores = refine_in_order(image, scores, refiners)
-        mask = PseudoMask.from_scores(scores, maps.label_ids)
+        mask = PseudoMask.from_scores(scores, maps.label_ids, trusted=cut)
         write_mask(layout.pseudo_mask(record), mask.labels, classes)
         if values.soft_scores:
             soft = scores[1:].clamp(0, 1).cpu().numpy()
