@@ -72,7 +72,7 @@ class PseudoMask:
         *,
         trusted: Float[Tensor, "L H W"] | None = None,
     ) -> "PseudoMask":
-        """Give every pixel the label with the highest score, the first of equal ones: background, then by id.
+        """Give every pixel the label with the highest score, the first of equal ones.
 
         ``margin = max(0, t_l - max_{k != l} t_k)`` of the label ``l`` in the scores ``t`` that are trusted: 0 for a tie,
         and where they speak for another label; 1 for an image without tags.
