@@ -72,10 +72,10 @@ class PseudoMask:
         *,
         trusted: Float[Tensor, "L H W"] | None = None,
     ) -> "PseudoMask":
-        """Give every pixel the label with the highest score, the first of equal ones.
+        """Give every pixel the label with the highest score, the first of equal ones: background, then the lower id.
 
-        ``margin = max(0, t_l - max_{k != l} t_k)`` of the label ``l`` in the scores ``t`` that are trusted: 0 for a tie,
-        and where they speak for another label; 1 for an image without tags.
+        ``margin = max(0, t_l - max_{k != l} t_k)`` of the label ``l``, in the scores ``t`` that are trusted. It is 0
+        for a tie and where they speak for another label, and 1 for an image without tags.
 
         Args:
             scores: finite, of background and of each tagged class.
