@@ -8,6 +8,7 @@ from math import ceil, log2
 
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tagseg.errors import ModelError
 from tagseg.ops.resize import resize_maps
@@ -16,14 +17,16 @@ from tagseg.ops.resize import resize_maps
 class Reconstructor(nn.Module):
     """Decode class maps into an image.
 
-    A 3x3 convolution and one residual block at the maps' resolution, then steps that double it (transposed
-    convolution 4/2/1, instance norm, ReLU, 3x3 convolution, layer norm, ReLU), each with half the channels of the one
-    before, and a 3x3 convolution to RGB.
+    A 3x3 convolution with layer norm and one residual block at the maps' resolution, then steps that double it
+    (transposed convolution 4/2/1, instance norm, ReLU, 3x3 convolution, layer norm, ReLU), each with half the channels
+    of the one before, and a 3x3 convolution to RGB. The layer norms let a map that rises everywhere show: instance
+    norms in their place would take each channel's mean away, and with it the flood.
 
     Source: SSC, CAM-driven reconstruction: width 256, four steps with 256, 128, 64 and 32 channels, 4,631,811
-    parameters with 20 classes. Departures: the output is unbounded, since the target is a normalised image and tanh
-    could never reach it; the output is resized to the target's size, so that sizes need not be multiples of 16;
-    ``target_stride`` 4 with width 64 is a light variant that rebuilds a quarter of the resolution in two steps.
+    parameters with 20 classes. Departures: the norms divide by ``sqrt(var + 1e-5)``; the output is unbounded, since the
+    target is a normalised image and tanh could never reach it; it is resized to the target's size, so that sizes need
+    not be multiples of 16; ``target_stride`` 4 with width 64 is a light variant that rebuilds a quarter of the
+    resolution in two steps.
 
     Args:
         num_classes: C >= 1 input maps.
@@ -55,9 +58,7 @@ class Reconstructor(nn.Module):
                 help=f"choose {max(round(width / divisor), 1) * divisor}",
             )
         self.target_stride = target_stride
-        self.entry = nn.Sequential(
-            nn.Conv2d(num_classes, width, 3, padding=1), nn.InstanceNorm2d(width, affine=True), nn.ReLU()
-        )
+        self.entry = nn.Sequential(nn.Conv2d(num_classes, width, 3, bias=False), layer_norm(width), nn.ReLU())
         self.residual = ResidualBlock(width)
         channels = [width, *(width // 2**step for step in range(steps))]
         self.steps = nn.Sequential(*(doubling_step(before, after) for before, after in pairwise(channels)))
@@ -73,11 +74,14 @@ class Reconstructor(nn.Module):
         Returns:
             Unbounded values in the range of a normalised image, once trained.
         """
-        return resize_maps(self.to_rgb(self.steps(self.residual(self.entry(class_maps)))), size)
+        # A map of one row or column has nothing to be mirrored.
+        mode = "reflect" if min(class_maps.shape[2:]) > 1 else "replicate"
+        padded = functional.pad(class_maps, (1, 1, 1, 1), mode=mode)
+        return resize_maps(self.to_rgb(self.steps(self.residual(self.entry(padded)))), size)
 
 
 class ResidualBlock(nn.Module):
-    """Add to its input what two 3x3 convolutions make of it; each has an instance norm, the first a ReLU.
+    """Add to its input what two 3x3 convolutions make of it; each has a layer norm, the first a ReLU.
 
     Args:
         width: channels, which stay the same.
@@ -87,10 +91,10 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv2d(width, width, 3, padding=1),
-            nn.InstanceNorm2d(width, affine=True),
+            layer_norm(width),
             nn.ReLU(),
             nn.Conv2d(width, width, 3, padding=1),
-            nn.InstanceNorm2d(width, affine=True),
+            layer_norm(width),
         )
 
     def forward(self, features: Float[Tensor, "N D h w"]) -> Float[Tensor, "N D h w"]:
@@ -99,19 +103,32 @@ class ResidualBlock(nn.Module):
 
 
 def doubling_step(before: int, after: int) -> nn.Sequential:
-    """Build one step that doubles the resolution; its norms have no parameters.
-
-    The layer norm runs over channels, rows and columns of an image, as a group norm of one group does.
+    """Build one step that doubles the resolution.
 
     Args:
         before: channels of the input, which the transposed convolution keeps.
         after: channels of the output.
     """
     return nn.Sequential(
-        nn.ConvTranspose2d(before, before, 4, stride=2, padding=1),
+        nn.ConvTranspose2d(before, before, 4, stride=2, padding=1, bias=False),
         nn.InstanceNorm2d(before),
         nn.ReLU(),
         nn.Conv2d(before, after, 3, padding=1),
-        nn.GroupNorm(1, after, affine=False),
+        layer_norm(after),
         nn.ReLU(),
     )
+
+
+def layer_norm(channels: int) -> nn.GroupNorm:
+    """Build a norm over channels, rows and columns of an image, as a group norm of one group is.
+
+    Each channel has a scale, drawn uniformly from [0, 1), and an offset of 0; both learn.
+
+    Source: SSC's release.
+
+    Args:
+        channels: of what is normalised.
+    """
+    norm = nn.GroupNorm(1, channels)
+    nn.init.uniform_(norm.weight)
+    return norm

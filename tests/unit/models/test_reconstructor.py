@@ -52,6 +52,50 @@ def test_gradient_reaches_every_class_map_of_either_sign():
     assert (maps.grad != 0).all()
 
 
+def slow_layer_norm(values, norm):
+    """Normalise each image by the mean and the deviation over all of it, in Python's order of the equation."""
+    out = torch.empty_like(values)
+    for index, image in enumerate(values):
+        deviation = (image - image.mean()).square().mean().add(1e-5).sqrt()
+        out[index] = (image - image.mean()) / deviation * norm.weight[:, None, None] + norm.bias[:, None, None]
+    return out
+
+
+@torch.no_grad()
+def test_entry_and_residual_block_are_those_of_the_paper():
+    torch.manual_seed(0)
+    decoder, maps = Reconstructor(3, width=16, target_stride=16), torch.randn(2, 3, 4, 5)
+    entry, body = decoder.entry, decoder.residual.body
+    mirrored = torch.cat([maps[:, :, 1:2], maps, maps[:, :, -2:-1]], dim=2)
+    mirrored = torch.cat([mirrored[..., 1:2], mirrored, mirrored[..., -2:-1]], dim=3)
+    features = slow_layer_norm(nn.functional.conv2d(mirrored, entry[0].weight), entry[1]).relu()
+    inner = slow_layer_norm(nn.functional.conv2d(features, body[0].weight, body[0].bias, padding=1), body[1]).relu()
+    added = slow_layer_norm(nn.functional.conv2d(inner, body[3].weight, body[3].bias, padding=1), body[4])
+    expected = decoder.to_rgb(features + added)
+    torch.testing.assert_close(decoder(maps, size=(4, 5)), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_norms_have_a_scale_in_0_to_1_and_an_offset_of_0():
+    norms = [module for module in Reconstructor(20).modules() if isinstance(module, nn.GroupNorm)]
+    assert [sum(p.numel() for p in norm.parameters()) for norm in norms] == [512, 512, 512, 512, 256, 128, 64]
+    assert all(0 <= norm.weight.min() < norm.weight.max() < 1 and not norm.bias.any() for norm in norms)
+
+
+@torch.no_grad()
+def test_a_map_that_rises_everywhere_changes_the_image():
+    torch.manual_seed(0)
+    decoder, maps = Reconstructor(5, width=64).eval(), torch.randn(4, 5, 8, 8)
+    risen = maps.clone()
+    risen[:, 2] += 5.0
+    before, after = (decoder(each, size=(128, 128)) for each in (maps, risen))
+    assert (after - before).square().mean().sqrt() > 0.5 * before.std()
+
+
+@pytest.mark.parametrize("cells", [(1, 1), (1, 4), (3, 1)])
+def test_maps_of_one_row_or_column_are_decoded(cells):
+    assert Reconstructor(2, width=16)(torch.randn(1, 2, *cells), size=(20, 30)).shape == (1, 3, 20, 30)
+
+
 def test_it_learns_to_rebuild_images_from_maps_that_hold_them():
     torch.manual_seed(0)
     maps = torch.randn(2, 3, 4, 4)
