@@ -26,6 +26,8 @@ ENDINGS_BY_FORMAT = {
 
 IMAGE_ENDINGS = frozenset(ending for endings in ENDINGS_BY_FORMAT.values() for ending in endings)
 
+_SYSTEM_FOLDERS = frozenset({"@eadir", "__macosx", "$recycle.bin", "system volume information", "lost+found"})
+
 _RESTORE = "restore the file or remove it from the data set"
 _REPLACE = "replace the file or remove it from the data set"
 _SEND, _SEND_SMALLER = "send another file", "send a smaller copy"
@@ -108,6 +110,15 @@ def open_image(
             if image.width * image.height > max_pixels:
                 raise _too_large(kind, source, f"{image.height} x {image.width}", max_pixels=max_pixels)
             yield image
+
+
+def is_own_folder(name: str) -> bool:
+    """Return whether a folder may hold photographs: it is neither hidden nor made by a system or a disk station.
+
+    >>> [is_own_folder(name) for name in ("cat", ".cache", "@eaDir", "__MACOSX")]
+    [True, False, False, False]
+    """
+    return not name.startswith(".") and name.lower() not in _SYSTEM_FOLDERS
 
 
 def damaged_file(kind: str, source: ImageSource, file_format: str | None) -> DataError:

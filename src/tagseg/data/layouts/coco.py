@@ -18,7 +18,7 @@ from pycocotools import mask as coco_mask
 
 from tagseg.classes import BACKGROUND, ClassTable
 from tagseg.data.json_elements import Span, list_elements
-from tagseg.data.names import choose_classes, is_inside, unique_image_ids
+from tagseg.data.names import choose_classes, composed, is_inside, same_named_file, unique_image_ids
 from tagseg.data.problems import Problem, ProblemKind, report_problem
 from tagseg.data.split_readers import SplitReaders
 from tagseg.errors import DataError
@@ -204,7 +204,7 @@ def _add(listing: _Listing, section: str, element: Any, span: Span) -> str | Non
     """Add one element to the listing; return what is wrong with it, or None."""
     try:
         if section == "categories":
-            key, name = int(element["id"]), str(element["name"])
+            key, name = int(element["id"]), composed(str(element["name"]))
             if key in listing.categories or name in listing.categories.values():
                 return f"a second category {key} '{name}'"
             listing.categories[key] = name
@@ -230,8 +230,9 @@ def _usable_images(folder: Path, annotations: Path, listing: _Listing, problems:
     """Return the listed images whose file exists."""
     usable = []
     for image in listing.images.values():
-        path = folder / image["file_name"]
+        path = same_named_file(folder, image["file_name"])
         if path.exists():
+            image["file_name"] = path.relative_to(folder).as_posix()
             usable.append(image)
             continue
         message = f"image {path} of {annotations} must exist, got no such file"
