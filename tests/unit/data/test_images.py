@@ -64,11 +64,13 @@ def test_jpeg_size_is_that_of_the_upright_image(tmp_path: Path, orientation: int
     assert image_size(path) == (8, 24)
 
 
-@pytest.mark.parametrize("orientation", [0, 9, 300])
-def test_orientation_outside_the_standard_is_upright(tmp_path: Path, orientation: int) -> None:
-    path = tmp_path / "a.png"
-    save_with_orientation(path, UPRIGHT, orientation)
+@pytest.mark.parametrize("orientation", [0, 9, 300, 65535])
+@pytest.mark.parametrize("ending", ["png", "tif", "webp"])
+def test_orientation_outside_the_standard_is_upright(tmp_path: Path, orientation: int, ending: str) -> None:
+    path = tmp_path / f"a.{ending}"
+    save_with_orientation(path, UPRIGHT, orientation, lossless=True)
     np.testing.assert_array_equal(read_image(path), UPRIGHT)
+    assert image_size(path) == (2, 3)
 
 
 def test_broken_exif_keeps_the_pixels_and_stays_silent(tmp_path: Path) -> None:

@@ -160,7 +160,8 @@ def read_untagged_folder(
     known = listed_classes(root) or known
     table = choose_classes(tuple(known), classes, source="the data set's classes")
     mask_of = _Masks(mask_paths(masks, problems=problems), label_ids(known, table))
-    return Split(split_name, table, _records(images, paths, dict.fromkeys(paths, ()), mask_of, problems))
+    records = _records(images, paths, dict.fromkeys(paths, ()), mask_of, problems)
+    return Split(split_name, table, records, has_tags=False)
 
 
 def _images_and_masks(
