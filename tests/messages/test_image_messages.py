@@ -12,6 +12,7 @@ from kit.messages import ROW, assert_says, row
 from PIL import Image as PillowImage
 
 from tagseg.classes import ClassTable
+from tagseg.data.image_files import ENDINGS_BY_FORMAT
 from tagseg.data.images import content_fingerprint, image_size, read_image
 from tagseg.data.mask_images import PaletteMask, label_ids
 from tagseg.errors import DataError
@@ -73,7 +74,7 @@ def as_tiff(path: Path, pixels: np.ndarray) -> Path:
         row(
             "text",
             lambda path: read_image(write(path, "hello")),
-            "image PATH must be one of JPEG, PNG, WEBP, BMP, TIFF, GIF, got another content",
+            f"image PATH must be one of {', '.join(ENDINGS_BY_FORMAT)}, got another content",
             REPLACE,
         ),
         row(

@@ -9,6 +9,7 @@ import pytest
 from kit.files import save, write
 from kit.messages import ROW, assert_says, row
 
+from tagseg.data.image_files import IMAGE_ENDINGS
 from tagseg.data.layouts.coco import read_coco
 from tagseg.data.layouts.folder import read_folder
 from tagseg.data.layouts.voc import read_voc
@@ -242,7 +243,7 @@ def test_coco_masks(tmp_path: Path, call: Callable[[Path], object], problem: str
     assert_says(lambda: call(path), DataError, problem, help, PATH=path)
 
 
-ENDINGS = ".bmp, .gif, .jpeg, .jpg, .png, .tif, .tiff, .webp"
+ENDINGS = ", ".join(sorted(IMAGE_ENDINGS))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from io import BytesIO
 from pathlib import Path
 
 from PIL import Image as PillowImage
+from PIL import features
 
 from tagseg.errors import DataError, ImageFormatError, ImageSizeError
 from tagseg.system.quiet import quiet_decoders
@@ -15,16 +16,43 @@ MAX_PIXELS = 178_956_970
 """The largest image that Pillow opens without a change of its global guard against decompression bombs."""
 
 ENDINGS_BY_FORMAT = {
-    "JPEG": (".jpg", ".jpeg"),
+    "JPEG": (".jpg", ".jpeg", ".jfif", ".jpe"),
     "PNG": (".png",),
     "WEBP": (".webp",),
     "BMP": (".bmp",),
     "TIFF": (".tif", ".tiff"),
     "GIF": (".gif",),
+    **({"AVIF": (".avif",)} if features.check("avif") else {}),
 }
-"""Formats that are opened. A closed list: Pillow knows others that start outside programs, such as EPS."""
+"""Formats that are opened. A closed list: Pillow knows others that start outside programs, such as EPS. AVIF
+where Pillow was built with it."""
 
 IMAGE_ENDINGS = frozenset(ending for endings in ENDINGS_BY_FORMAT.values() for ending in endings)
+
+PICTURE_ENDINGS = (
+    frozenset(
+        {
+            ".avif",
+            ".heic",
+            ".heif",
+            ".hif",
+            ".jp2",
+            ".j2k",
+            ".jpx",
+            ".jxl",
+            ".ppm",
+            ".pgm",
+            ".pnm",
+            ".tga",
+            ".ico",
+            ".svg",
+        }
+        | {".psd", ".eps", ".pcx", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2", ".exr", ".hdr"}
+        | {".pjpeg", ".pjp", ".jfi", ".jif", ".apng", ".dib"}
+    )
+    - IMAGE_ENDINGS
+)
+"""Endings of pictures that are not read: whoever is given a folder with such files names them."""
 
 _SYSTEM_FOLDERS = frozenset({"@eadir", "__macosx", "$recycle.bin", "system volume information", "lost+found"})
 
