@@ -50,6 +50,11 @@ def recipe_path(tmp_path: Path) -> Path:
             "help: free some space, then run the same command again: what is finished stays\n",
             id="a_full_disk",
         ),
+        pytest.param(
+            OSError(errno.ENAMETOOLONG, "File name too long", "runs/long"),
+            "error: a name of a file or folder has at most 255 bytes, got runs/long\nhelp: choose a shorter one\n",
+            id="a_long_name",
+        ),
     ],
 )
 def test_an_error_goes_to_standard_error(error: Exception, said: str, capfd: pytest.CaptureFixture[str]) -> None:

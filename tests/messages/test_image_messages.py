@@ -78,6 +78,12 @@ def as_tiff(path: Path, pixels: np.ndarray) -> Path:
             REPLACE,
         ),
         row(
+            "a_page_in_the_place_of_a_photograph",
+            lambda path: read_image(write(path, "<html>not found</html>")),
+            f"image PATH must be one of {', '.join(ENDINGS_BY_FORMAT)}, got the content of a HTML file",
+            REPLACE,
+        ),
+        row(
             "a_file_that_breaks_off",
             lambda path: read_image(cut(path, "JPEG", 20)),
             "image PATH must be complete, got a JPEG file that breaks off or is damaged",
@@ -136,7 +142,7 @@ def test_an_image_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyP
         row(
             "a_photograph",
             lambda path: save(path, GREY, format="JPEG"),
-            "mask PATH must be one of PNG, BMP, TIFF, GIF, got another content",
+            "mask PATH must be one of PNG, BMP, TIFF, GIF, got the content of a JPEG file",
             REPLACE,
         ),
         row(

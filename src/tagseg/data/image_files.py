@@ -1,6 +1,6 @@
 """Image files opened safely: a closed list of formats, a limit of pixels, and one sentence for each failure."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -58,6 +58,7 @@ _SYSTEM_FOLDERS = frozenset({"@eadir", "__macosx", "$recycle.bin", "system volum
 
 _RESTORE = "restore the file or remove it from the data set"
 _REPLACE = "replace the file or remove it from the data set"
+_CONVERT = "convert it to PNG"
 _SEND, _SEND_SMALLER = "send another file", "send a smaller copy"
 
 
@@ -126,9 +127,15 @@ def open_image(
         except PillowImage.UnidentifiedImageError as error:
             accepted = ", ".join(formats)
             raise ImageFormatError(
-                f"{kind} {source} must be one of {accepted}, got another content", help=_help(source, _REPLACE)
+                f"{kind} {source} must be one of {accepted}, got {_content_name(source, formats)}",
+                help=_help(source, _REPLACE),
             ) from error
         except OSError as error:
+            if error.errno is None and str(error).startswith("Unsupported "):  # so Pillow says of the kinds of BMP
+                message = (
+                    f"{kind} {source} must be of a kind that is read, got an {str(error).replace('Uns', 'uns', 1)}"
+                )
+                raise ImageFormatError(message, help=_help(source, _CONVERT)) from error
             raise unreadable_file(kind, source, error) from error
         except DataError:
             raise
@@ -175,6 +182,49 @@ def unreadable_file(kind: str, source: ImageSource, error: OSError) -> DataError
     else:
         return damaged_file(kind, path, None)
     return DataError(f"{kind} {path} must be a file, got {found}", help=_RESTORE)
+
+
+_BEGINNINGS = (
+    ("JPEG", b"\xff\xd8\xff"),
+    ("PNG", b"\x89PNG\r\n"),
+    ("GIF", b"GIF8"),
+    ("BMP", b"BM"),
+    ("TIFF", b"II*\0"),
+    ("TIFF", b"MM\0*"),
+    ("TIFF", b"II+\0"),
+    ("TIFF", b"MM\0+"),
+    ("PSD", b"8BPS"),
+    ("PDF", b"%PDF"),
+    ("JPEG 2000", b"\x00\x00\x00\x0cjP"),
+    ("JPEG XL", b"\x00\x00\x00\x0cJXL"),
+    ("JPEG XL", b"\xff\x0a"),
+    ("Git LFS pointer", b"version https://git-lfs"),
+    ("HTML", b"<!doctype html"),
+    ("HTML", b"<html"),
+    ("SVG", b"<svg"),
+    ("XML", b"<?xml"),
+    ("ZIP", b"PK\x03\x04"),
+)
+"""What files of some formats start with, in lower case where it is text."""
+
+_BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF", b"hevc": "HEIC", b"msf1": "HEIF", b"avif": "AVIF"}
+
+
+def _content_name(source: ImageSource, formats: Collection[str]) -> str:
+    """Return what a file holds that Pillow does not open, as far as its first bytes tell."""
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            start = file.read(64)
+    else:
+        start = source.data[:64]
+    brand = _BRANDS.get(start[8:12]) if start[4:8] == b"ftyp" else None
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    found = brand or next(
+        (name for name, begin in _BEGINNINGS if start.startswith(begin) or text.startswith(begin)), ""
+    )
+    if found in formats:
+        return f"a {found} file that is damaged or of a kind that is not read, such as 64 bits a channel"
+    return f"the content of a {found} file" if found else "another content"
 
 
 def _num_bytes(source: ImageSource) -> int:
