@@ -57,6 +57,12 @@ def as_tiff(path: Path, pixels: np.ndarray) -> Path:
     ROW,
     [
         row("no_file", read_image, "image PATH must be a file, got no such file", RESTORE),
+        row(
+            "a_long_name",
+            lambda path: read_image(path.with_name("é" * 150)),
+            f"image FOLDER/{'é' * 150} must have a name of at most 255 bytes, got a longer one",
+            "rename it",
+        ),
         row("no_file_to_name", content_fingerprint, "file PATH must be a file, got no such file", RESTORE),
         row(
             "a_link_to_nothing",

@@ -114,7 +114,9 @@ def predict(
     """
     from tagseg.use.predict import PredictChoice, predict_files
 
-    choice = PredictChoice.parse(formats=formats or ["png"], scales=scales, flip=flip, crf=crf, max_side=max_side)
+    choice = PredictChoice.parse(
+        formats=",".join(formats or ["png"]), scales=scales, flip=flip, crf=crf, max_side=max_side
+    )
     choice = replace(choice, device=device, redo=redo)
     summary = predict_files(source, inputs, out, choice=choice, progress=ConsoleProgress())
     console = open_console()

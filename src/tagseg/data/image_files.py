@@ -1,5 +1,6 @@
 """Image files opened safely: a closed list of formats, a limit of pixels, and one sentence for each failure."""
 
+import errno
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -169,6 +170,8 @@ def unreadable_file(kind: str, source: ImageSource, error: OSError) -> DataError
     if isinstance(source, NamedBytes):
         return damaged_file(kind, source, None)
     path = source
+    if error.errno == errno.ENAMETOOLONG:  # the questions below would raise it again
+        return DataError(f"{kind} {path} must have a name of at most 255 bytes, got a longer one", help="rename it")
     if path.is_symlink() and not path.exists():
         found = f"a link to {path.readlink()}, which does not exist"
     elif isinstance(error, FileNotFoundError | NotADirectoryError):

@@ -35,10 +35,10 @@ def composed_path(name: str) -> str:
     return composed(name.replace("\\", "/").removeprefix("./"))
 
 
-def same_named_file(folder: Path, name: str) -> Path:
-    """Return the file of a relative path in whichever form of its accents there is one, else as it is written."""
-    forms = [name, composed(name), unicodedata.normalize("NFD", name)]
-    return next((folder / form for form in forms if os.path.exists(folder / form)), folder / name)  # noqa: PTH110 (Path's raises for a name that is too long)
+def same_named_file(folder: Path, name: str) -> Path | None:
+    """Return the file of a relative path in whichever form of its accents there is one, None where there is none."""
+    forms = (folder / form for form in (name, composed(name), unicodedata.normalize("NFD", name)))
+    return next((path for path in forms if os.path.exists(path)), None)  # noqa: PTH110 (Path's raises for a name that is too long)
 
 
 def is_background(name: str) -> bool:

@@ -67,12 +67,12 @@ class PredictChoice:
 
     @classmethod
     def parse(
-        cls, *, formats: Sequence[str], scales: str | None, flip: bool | None, crf: bool, max_side: str | None
+        cls, *, formats: str, scales: str | None, flip: bool | None, crf: bool, max_side: str | None
     ) -> "PredictChoice":
         """Read what was asked for on the command line.
 
         Args:
-            formats: names of :data:`FORMATS`, one or several with commas between in each word.
+            formats: names of :data:`FORMATS`, with commas between.
             scales: numbers with commas between, or None for those of the segmenter.
             flip: whether to look at the mirrored image, or None for what the segmenter does.
             crf: whether the dense CRF refines the labels.
@@ -81,7 +81,7 @@ class PredictChoice:
         Raises:
             RecipeError: for an unknown format, or a number that is none.
         """
-        names = tuple(dict.fromkeys(name.strip() for word in formats for name in word.split(",")))
+        names = tuple(dict.fromkeys(name.strip() for name in formats.split(",")))
         for name in names:
             if name not in FORMATS:
                 raise RecipeError(f"--format '{name}' is unknown", help=nearest_name_help(name, FORMATS))

@@ -11,6 +11,7 @@ from tagseg.artifacts.run_scores import LabelScores
 from tagseg.artifacts.scores_table import label_rows, table_text
 from tagseg.classes import BACKGROUND, MAX_CLASSES, VOID, ClassTable
 from tagseg.data.mask_images import MASK_ENDINGS, PaletteMask, mask_paths
+from tagseg.data.names import composed
 from tagseg.errors import ArtifactError, DataError
 from tagseg.evaluation.confusion import ConfusionMatrix
 from tagseg.evaluation.scores import compute_scores
@@ -116,7 +117,7 @@ def write_folder_scores(path: Path, scores: Mapping[str, Any]) -> None:
 
 
 def _files(folder: Path, what: str) -> dict[str, Path]:
-    """Return the image files of ids below a folder by their path without ending."""
+    """Return the image files of ids below a folder by their path without ending, its accents composed."""
     if not folder.is_dir():
         raise DataError(f"folder of {what} {folder} must exist, got no such folder", help="mend the path")
     files = mask_paths(folder)
@@ -126,7 +127,7 @@ def _files(folder: Path, what: str) -> dict[str, Path]:
             f"folder of {what} {folder} must hold images that end in {endings}, got none",
             help="name the folder that holds them, or save them as palette PNG",
         )
-    return files
+    return {composed(name): path for name, path in files.items()}
 
 
 def _require_pairs(

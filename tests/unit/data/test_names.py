@@ -93,7 +93,7 @@ def test_a_file_is_found_in_either_form_of_its_accents(tmp_path: Path, forms: tu
     (tmp_path / on_disk).parent.mkdir()
     (tmp_path / on_disk).touch()
     assert same_named_file(tmp_path, written) == tmp_path / on_disk
-    assert same_named_file(tmp_path, "é" * 300) == tmp_path / ("é" * 300)
+    assert same_named_file(tmp_path, "é" * 300) is None
 
 
 def test_subset_keeps_the_asked_order() -> None:

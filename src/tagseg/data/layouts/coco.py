@@ -231,10 +231,11 @@ def _usable_images(folder: Path, annotations: Path, listing: _Listing, problems:
     usable = []
     for image in listing.images.values():
         path = same_named_file(folder, image["file_name"])
-        if path.exists():
+        if path is not None:
             image["file_name"] = path.relative_to(folder).as_posix()
             usable.append(image)
             continue
+        path = folder / image["file_name"]
         message = f"image {path} of {annotations} must exist, got no such file"
         help = "mend the folder of images, or remove it from the list"
         report_problem(Problem(ProblemKind.MISSING_IMAGE, path, message, help), problems)

@@ -199,7 +199,8 @@ def _tags_of(
         )
         report_problem(Problem(ProblemKind.NO_TAGS_KNOWN, root, message, help), problems)
         return None
-    path = same_named_file(root / "Annotations", f"{image_id}.xml")
+    annotations, name = root / "Annotations", f"{image_id}.xml"
+    path = same_named_file(annotations, name) or annotations / name
     try:
         names = {composed((item.findtext("name") or "").strip()) for item in parse_xml(path).iter("object")}
     except XmlError as error:
