@@ -56,7 +56,7 @@ class InputSections(Section):
 
     name: Annotated[str, AfterValidator(_folder_name)]
     preset: Literal["corrected", "release"] = "corrected"
-    seed: int = Field(default=0, ge=0, le=2**63 - 1)
+    seed: int = Field(default=0, ge=0, le=10**18)
     data: Data
     superpixels: Superpixels = Superpixels()
 
