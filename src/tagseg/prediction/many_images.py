@@ -65,9 +65,9 @@ def predict_many(
             predictions = iter(_predict(segmenter, images, probabilities=probabilities))
             for name, image in batch:
                 prediction = image if isinstance(image, TagsegError) else next(predictions)
-                if isinstance(prediction, TagsegError) or isinstance(image, TagsegError):
+                if isinstance(prediction, TagsegError):
                     put(0, lambda name=name, error=prediction: failed(name, error))
-                else:
+                elif not isinstance(image, TagsegError):
                     size = image.nbytes + _size(prediction)
                     put(size, lambda name=name, image=image, prediction=prediction: handle(name, image, prediction))
 
