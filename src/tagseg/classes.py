@@ -99,5 +99,6 @@ def _voc_palette() -> tuple[int, ...]:
 def nearest_name_help(name: str, names: Iterable[str]) -> str:
     """Return the help clause for an unknown name: the nearest known one, or all of them."""
     known = sorted(names)
-    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    same = [other for other in known if other.lower() == name.lower()]
+    near = same or get_close_matches(name, known, n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'?" if near else f"use one of: {', '.join(known)}"

@@ -50,11 +50,13 @@ class Split:
         name: the split's name, such as ``train``; printed beside every score.
         classes: the foreground classes.
         records: the images, sorted by ``image_id``.
+        has_tags: whether tags were read; False where none are needed, as of images to test on.
     """
 
     name: str
     classes: ClassTable
     records: tuple[ImageRecord, ...]
+    has_tags: bool = True
 
     def __len__(self) -> int:
         return len(self.records)

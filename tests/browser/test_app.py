@@ -14,6 +14,7 @@ from kit.browser_checks import axe_serious, has_horizontal_scroll
 from kit.serving import Client, running
 from PIL import Image as PillowImage
 
+from tagseg.data.image_files import ENDINGS_BY_FORMAT
 from tagseg.report.colors import safe_color
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8).repeat(12, 0).repeat(12, 1)
@@ -150,7 +151,7 @@ class TestIn:
     def test_a_broken_file_shows_a_sentence_and_the_next_works(self, page: Any, watch: Any, both: Client) -> None:
         watch.expect("status of 415")
         choose(page, upload("notes.jpg", b"text"), upload("a.png", encoded()))
-        sentence = "image notes.jpg must be one of JPEG, PNG, WEBP, BMP, TIFF, GIF, got another content"
+        sentence = f"image notes.jpg must be one of {', '.join(ENDINGS_BY_FORMAT)}, got another content"
         assert page.locator("#items li").nth(0).locator(".status").inner_text() == f"{sentence}; send another file"
         assert error_text(page).split() == [*sentence.split(), "send", "another", "file"]
         assert page.locator("#progress").inner_text() == "1 of 2 done, 1 could not be used"

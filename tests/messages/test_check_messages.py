@@ -6,6 +6,7 @@ import numpy as np
 from kit.files import GREY, save, write
 
 from tagseg.classes import ClassTable
+from tagseg.data.image_files import IMAGE_ENDINGS
 from tagseg.data.layouts.folder import read_folder
 from tagseg.data.mask_images import PaletteMask, label_ids
 from tagseg.data.preflight import check_split
@@ -25,7 +26,7 @@ def test_warnings_of_the_folder_reader(tmp_path: Path) -> None:
     old = save(tmp_path / "masks" / "old.png", GREY)
     problems: list[Problem] = []
     split = read_folder(tmp_path, problems=problems)
-    endings = ".bmp, .gif, .jpeg, .jpg, .png, .tif, .tiff, .webp"
+    endings = ", ".join(sorted(IMAGE_ENDINGS))
     assert warnings_of(split, problems) == [
         f"image {tmp_path / 'b.jpg'} must be a file, got a folder; rename or remove the folder",
         f"file {heic} is left out, since an image ends in {endings}; convert it if it is an image",

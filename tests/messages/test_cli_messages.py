@@ -84,6 +84,11 @@ def recipe_path(tmp_path: Path) -> Path:
             "error: tags.csv " + "x" * 657 + " [...] " + "x" * 250 + "\nhelp: mend it\n",
             id="a_sentence_that_nobody_reads_to_its_end",
         ),
+        pytest.param(
+            OSError(errno.ENAMETOOLONG, "File name too long", "runs/long"),
+            "error: a name of a file or folder has at most 255 bytes, got runs/long\nhelp: choose a shorter one\n",
+            id="a_long_name",
+        ),
     ],
 )
 def test_an_error_goes_to_standard_error(error: Exception, said: str, capfd: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from kit.messages import ROW, assert_says, row
 from PIL import Image as PillowImage
 
 from tagseg.classes import ClassTable
+from tagseg.data.image_files import ENDINGS_BY_FORMAT
 from tagseg.data.images import content_fingerprint, image_size, read_image
 from tagseg.data.mask_images import PaletteMask, label_ids
 from tagseg.errors import DataError
@@ -57,6 +58,12 @@ def as_tiff(path: Path, pixels: np.ndarray) -> Path:
     ROW,
     [
         row("no_file", read_image, "image PATH must be a file, got no such file", RESTORE),
+        row(
+            "a_long_name",
+            lambda path: read_image(path.with_name("é" * 150)),
+            f"image FOLDER/{'é' * 150} must have a name of at most 255 bytes, got a longer one",
+            "rename it",
+        ),
         row("no_file_to_name", content_fingerprint, "file PATH must be a file, got no such file", RESTORE),
         row(
             "a_link_to_nothing",
@@ -74,7 +81,13 @@ def as_tiff(path: Path, pixels: np.ndarray) -> Path:
         row(
             "text",
             lambda path: read_image(write(path, "hello")),
-            "image PATH must be one of JPEG, PNG, WEBP, BMP, TIFF, GIF, got another content",
+            f"image PATH must be one of {', '.join(ENDINGS_BY_FORMAT)}, got another content",
+            REPLACE,
+        ),
+        row(
+            "a_page_in_the_place_of_a_photograph",
+            lambda path: read_image(write(path, "<html>not found</html>")),
+            f"image PATH must be one of {', '.join(ENDINGS_BY_FORMAT)}, got the content of a HTML file",
             REPLACE,
         ),
         row(

@@ -7,6 +7,7 @@ import pytest
 from kit.files import save, write
 from kit.messages import assert_says, row
 
+from tagseg.data.image_files import IMAGE_ENDINGS
 from tagseg.data.layouts.folder import read_folder
 from tagseg.data.layouts.voc import read_voc
 from tagseg.errors import DataError
@@ -80,6 +81,18 @@ REMOVE_LINE = "restore it or remove its line from the list"
             "restore it",
         ),
         row(
+            "an_annotation_of_an_unknown_encoding",
+            {LIST: "a\n", "JPEGImages/a.jpg": None, "Annotations/a.xml": '<?xml version="1.0" encoding="x-y"?><a/>'},
+            "annotation FOLDER/Annotations/a.xml must be XML, got the unknown encoding 'x-y'",
+            "save it as UTF-8",
+        ),
+        row(
+            "an_annotation_of_another_encoding",
+            {LIST: "a\n", "JPEGImages/a.jpg": None, "Annotations/a.xml": "<a>\u72d7</a>".encode("gbk")},
+            "annotation FOLDER/Annotations/a.xml must be XML, got bytes that are not of its encoding UTF-8",
+            "save it as UTF-8",
+        ),
+        row(
             "an_annotation_of_an_unknown_class",
             {
                 LIST: "a\n",
@@ -105,7 +118,7 @@ def fill(folder: Path, files: dict[str, bytes | str | None]) -> None:
             write(folder / name, content)
 
 
-ENDINGS = ".bmp, .gif, .jpeg, .jpg, .png, .tif, .tiff, .webp"
+ENDINGS = ", ".join(sorted(IMAGE_ENDINGS))
 
 
 @pytest.mark.parametrize(
@@ -166,6 +179,21 @@ ENDINGS = ".bmp, .gif, .jpeg, .jpg, .png, .tif, .tiff, .webp"
             "folder FOLDER/gone must exist, got no such folder",
             "mend the path in the recipe's data",
             id="no_folder",
+        ),
+        pytest.param(
+            {"train/cat/a.jpg": None, "val/cat/b.jpg": None},
+            {},
+            "folder FOLDER must hold a folder for each class, got the splits train, val",
+            "set data.root=FOLDER/train and data.test_root=FOLDER/val, or write tags.csv",
+            id="splits_in_the_place_of_classes",
+        ),
+        pytest.param(
+            {"0001.jpg": None, "0002.jpg": None, "tags.csv": "image,tags\n1,cat\n2,cat\n"},
+            {},
+            "FOLDER/tags.csv must name images that are there, such as '0001.jpg' and '0002.jpg', "
+            "got only others, such as '1' and '2'",
+            "write the numbers with their zeros: a spreadsheet takes them away from cells that are no text",
+            id="rows_that_fit_no_image",
         ),
         pytest.param(
             {"cat/a.jpg": None},

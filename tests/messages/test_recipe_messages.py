@@ -260,3 +260,35 @@ def load_broken(path: Path) -> object:
 def test_files(tmp_path: Path, call: Callable[[Path], object], problem: str, help: str) -> None:
     path = tmp_path / "mine.toml"
     assert_says(lambda: call(path), RecipeError, problem, help, PATH=path)
+
+
+NAME = "name is a name that a folder can have, of 1 to 200 bytes without NUL"
+
+
+@pytest.mark.parametrize(
+    ("setting", "mistake"),
+    [
+        (f"name={'é' * 150}", f"{NAME}, got 300 bytes"),
+        ("name=", f"{NAME}, got 0 bytes"),
+        ("training.lr=nan", "training.lr: input should be a finite number, got NaN"),
+        (f"seed={'9' * 5000}", f'seed: input should be a valid integer, got "{"9" * 119}...'),
+        (f"seed={10**18 + 1}", f"seed: input should be less than or equal to {10**18}, got {10**18 + 1}"),
+    ],
+)
+def test_values_that_no_run_can_have(setting: str, mistake: str) -> None:
+    assert_mistakes(MINIMAL, [setting], mistake)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"seed = " + b"9" * 5000, "a number of too many digits"),
+        (b"seed = " + b"[" * 100_000, "lists or tables that lie too deep in each other"),
+    ],
+)
+def test_a_recipe_without_bounds(tmp_path: Path, content: bytes, found: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(content)
+    assert_says(
+        lambda: load_recipe(path), RecipeError, f"recipe {path} is a TOML file, got: {found}", "correct that line"
+    )

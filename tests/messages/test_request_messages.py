@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from kit.serving import Answer, Client, form, photo
 
+from tagseg.data.image_files import ENDINGS_BY_FORMAT
+
 FORM = "send files as curl -F images=@photo.jpg does"
-KINDS = "JPEG, PNG, WEBP, BMP, TIFF, GIF"
+KINDS = ", ".join(ENDINGS_BY_FORMAT)
 SMALLER = "send a smaller copy, or start 'tagseg serve' with a higher --max-upload-mb"
 PLAIN_NAME = "send the file under a plain name"
 RENAME = "rename the file"

@@ -10,10 +10,11 @@ from kit.command_line import exit_code
 from kit.messages import assert_says
 from kit.serving import Answer, Client, photo
 
+from tagseg.data.image_files import ENDINGS_BY_FORMAT
 from tagseg.errors import ServeError
 from tagseg.serve.server import address_of, open_socket
 
-KINDS = "JPEG, PNG, WEBP, BMP, TIFF, GIF"
+KINDS = ", ".join(ENDINGS_BY_FORMAT)
 PLAIN = "open the address that 'tagseg serve' printed"
 
 

@@ -52,6 +52,30 @@ PLAIN_TEXT = "write it again as plain UTF-8 text"
             "mend the quotes",
         ),
         row(
+            "no_names_in_a_list",
+            'image,tags\na,cat\nb,"[{""x"": 3}]"\n',
+            'PATH at line 3 must hold tag names, got [{"x": 3}]',
+            'write \'name.jpg,cat;dog\', or a list such as ["cat", "dog"]',
+        ),
+        row(
+            "no_yes_and_no_no",
+            "image,cat\na,1\nb,2\n",
+            "PATH at line 3 must hold 0 or 1 in the column 'cat', got '2'",
+            "write 1 where it shows the class",
+        ),
+        row(
+            "a_column_twice",
+            "image,tags,tags\na,cat,dog\n",
+            "PATH must name each column once, got 'tags' twice",
+            "rename or remove one",
+        ),
+        row(
+            "another_case",
+            "image,tags\na,Cat\n",
+            "PATH at line 2 must hold known tags, got 'Cat'",
+            "did you mean 'cat'?",
+        ),
+        row(
             "no_text",
             b"image,tags\na,cat\nb,\xff\n",
             "file of tags PATH must be UTF-8 text, got other bytes at line 3",
@@ -68,6 +92,19 @@ def test_tags_csv(tmp_path: Path, content: bytes | str, problem: str, help: str)
     ("content", "problem", "help"),
     [
         row("no_json", '{"a": ["cat"],\n"b"}', "PATH must be JSON, got a mistake at line 2", "mend that line"),
+        row(
+            "many_digits",
+            '{"a": ' + "7" * 5000 + "}",
+            "PATH must be JSON with image and tag names, got a number of too many digits",
+            "remove it",
+        ),
+        row(
+            "lists_in_lists",
+            '{"a": ' + "[" * 100_000 + "]" * 100_000 + "}",
+            "PATH must hold image names and lists of tag names, got lists that lie too deep in each other",
+            'write {"a.jpg": ["cat"]}',
+        ),
+        row("infinity", '{"a": Infinity}', f"PATH at image 'a' {ENTRY}", WRITE_ENTRY),
         row("a_number", "7", "PATH must hold an object or a list, got 7", 'write {"a.jpg": ["cat"]}'),
         row("a_tag_that_is_no_list", '{"a": "cat"}', f"PATH at image 'a' {ENTRY}", WRITE_ENTRY),
         row(
@@ -127,6 +164,42 @@ def folder(path: Path) -> Path:
             lambda path: read_class_names(write(path, "cat\ncat\n")),
             "PATH: class names are different and not empty, got ['cat']",
             "rename or remove them",
+        ),
+        row(
+            "background_between_class_names",
+            lambda path: read_class_names(write(path, "cat\nbackground\n")),
+            "PATH must name classes, with background in the first line or nowhere, got 'background' at line 2",
+            "remove that line and mend the ids behind it",
+        ),
+        row(
+            "class_names_to_ignore_without_background",
+            lambda path: read_class_names(write(path, "__ignore__\ncat\n")),
+            "PATH must hold _background_ behind __ignore__, got 'cat'",
+            "write it there, as labelme does",
+        ),
+        row(
+            "class_names_with_ids",
+            lambda path: read_class_names(write(path, "0: background\n1: cat\n")),
+            "PATH must hold a class name a line, got an id before it: '0: background'",
+            "take the ids away: the line says which id a class has",
+        ),
+        row(
+            "a_class_in_upper_and_in_lower_case",
+            lambda path: read_tags(write(path, "image,tags\na,Dog\nb,dog\n")),
+            "PATH at line 3 must spell a class as before, got 'dog' after 'Dog'",
+            "write 'Dog' everywhere, or one line for each class in classes.txt",
+        ),
+        row(
+            "classes_in_upper_and_in_lower_case",
+            lambda path: choose_classes(("Dog", "cat", "dog"), None, source="the data set's classes"),
+            "the data set's classes must differ in more than upper and lower case, got 'Dog' and 'dog'",
+            "spell the class one way, 'Dog' or 'dog', everywhere",
+        ),
+        row(
+            "background_to_learn",
+            lambda path: choose_classes(("cat",), ["background", "cat"], source="the data set's classes"),
+            "a class to learn is none of the names of background, got 'background'",
+            "leave it out: it has id 0",
         ),
         row(
             "an_unknown_class",

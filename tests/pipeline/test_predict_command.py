@@ -321,6 +321,16 @@ def test_kill_and_call_again_gives_what_one_call_gives(segmenter, photos, tmp_pa
             "--scales takes numbers and --max-side a whole number or 'none', got 'big'",
             "write --scales 0.5,1,1.5 and --max-side 1024",
         ),
+        (
+            ["--scales", ""],
+            "--scales takes numbers and --max-side a whole number or 'none', got ''",
+            "write --scales 0.5,1,1.5 and --max-side 1024",
+        ),
+        (
+            ["--scales", "1", "--max-side", "1.5"],
+            "--scales takes numbers and --max-side a whole number or 'none', got '1.5'",
+            "write --scales 0.5,1,1.5 and --max-side 1024",
+        ),
     ],
 )
 def test_wrong_words_are_refused_word_for_word(segmenter, photos, tmp_path, capsys, words, problem, help):
@@ -328,6 +338,34 @@ def test_wrong_words_are_refused_word_for_word(segmenter, photos, tmp_path, caps
     told = " ".join(capsys.readouterr().err.split())
     assert f"error: {problem}" in told
     assert f"help: {help}" in told
+
+
+def test_pictures_that_are_not_read_are_counted_and_masks_left_out(segmenter, photos, tmp_path, capsys):
+    (photos / "phone.heic").write_bytes(b"")
+    (photos / "masks").mkdir()
+    shutil.copy(photos / "deep" / "b.png", photos / "masks" / "a.png")
+    assert tagseg("predict", segmenter, photos, "--out", tmp_path / "masks") == 1
+    told = capsys.readouterr().out.splitlines()
+    assert (
+        f"left out: {photos / 'masks'} holds the masks of a data set, name it itself to label what lies there" in told
+    )
+    assert told[-2].startswith(f"skipped {photos / 'phone.heic'}: image {photos / 'phone.heic'} must be one of JPEG, ")
+    assert told[-1].startswith("4 images labelled, 0 were there, 1 skipped")
+    assert [
+        file["path"] for file in json.loads((tmp_path / "masks" / "predictions.json").read_text())["bad_files"]
+    ] == [str(photos / "phone.heic")]
+
+
+def test_a_format_may_be_given_again(segmenter, photos, tmp_path):
+    words = ["--format", "csv", "--format", "overlay,csv"]
+    assert tagseg("predict", segmenter, photos / "a.jpg", "--out", tmp_path / "masks", *words) == 0
+    assert {"a.png", "overlay/a.jpg", "areas.csv"} < set(files_below(tmp_path / "masks"))
+
+
+def test_public_goes_with_push(segmenter, tmp_path, capsys):
+    assert tagseg("export", segmenter, "--out", tmp_path / "exported", "--public") == 2
+    assert "error: --public goes with --push, got --public alone" in capsys.readouterr().err
+    assert not (tmp_path / "exported").exists()
 
 
 def test_predictions_are_scored_against_any_folder(segmenter, photos, tmp_path, capsys):

@@ -1,6 +1,7 @@
 """Checkpoints: tensors and plain values in one safetensors file that holds no code and is checked when it is read."""
 
 import json
+import secrets
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from tagseg.artifacts.json_file import list_of, mapping_of, parse_json, text_of
 from tagseg.errors import ArtifactError
-from tagseg.system.atomic import atomic_path
+from tagseg.system.atomic import PART_SUFFIX, atomic_path
 
 FORMAT = 1
 _KEY = "tagseg_sealed"
@@ -65,7 +66,8 @@ def save_checkpoint(
         path: the ``.safetensors`` file.
         tensors: per group, named tensors of any type, shape and device; a group's name has no ``/``.
         state: values that JSON can hold (see :func:`split_tensors` for optimizer states).
-        keep_previous: move the file that is there to :func:`previous_path` first, a reserve against a damaged disk.
+        keep_previous: keep the file that is there at :func:`previous_path`, a reserve against a damaged disk. Whenever
+            the process is killed, there is a whole file at ``path``.
 
     Raises:
         ArtifactError: when the file cannot be written.
@@ -87,7 +89,19 @@ def save_checkpoint(
     with atomic_path(path) as temporary:
         _write(flat, temporary, json.dumps(header))
         if keep_previous and path.exists():
-            path.replace(previous_path(path))
+            _keep(path)
+
+
+def _keep(path: Path) -> None:
+    """Give a checkpoint the name of the one before as a second name: it stays until the new one is in its place."""
+    spare = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART_SUFFIX}")
+    try:
+        spare.hardlink_to(path)
+    except OSError:  # a file system without second names
+        path.replace(previous_path(path))
+    else:
+        spare.replace(previous_path(path))
+        spare.unlink(missing_ok=True)  # left where both were the same file already
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -1,4 +1,4 @@
-"""What a machine refuses, in sentences: room on the disk, open files, memory."""
+"""What a machine refuses, in sentences: room on the disk, open files, memory, names that are too long."""
 
 import errno
 
@@ -16,6 +16,8 @@ def limit_of_machine(error: Exception) -> tuple[str, str] | None:
     True
     """
     if isinstance(error, OSError):
+        if error.errno == errno.ENAMETOOLONG:
+            return f"a name of a file or folder has at most 255 bytes, got {error.filename}", "choose a shorter one"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             place = error.filename or "what a stage writes"
             return f"the disk has no room left for {place}", f"free some space, {_AGAIN}"

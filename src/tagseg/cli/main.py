@@ -3,6 +3,7 @@
 Help and the message about a mistyped option come at once: each command imports what it works with when it is called.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, cast
@@ -58,7 +59,7 @@ def app_main(arguments: Sequence[str] | None = None, *, commands: typer.Typer = 
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words  # taken out here, so that it may stand anywhere
-    words = [word for word in words if word != "--debug"]
+    words = [_with_home(word) for word in words if word != "--debug"]
     try:
         code = typer.main.get_command(commands).main(words, prog_name="tagseg", standalone_mode=False)
     except TagsegError as error:
@@ -81,3 +82,13 @@ def app_main(arguments: Sequence[str] | None = None, *, commands: typer.Typer = 
     if code == EXIT_STOPPED:  # newer releases of Typer turn the interrupt into this code themselves
         open_console(errors=True).print("stopped; run the same command again to continue")
     raise SystemExit(code or 0)
+
+
+def _with_home(word: str) -> str:
+    """Return a word with the home folder in the place of ``~``, also behind ``--out=`` where no shell puts it.
+
+    >>> _with_home("--set=name=~/a")
+    '--set=name=~/a'
+    """
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    return f"{option}{equals}{os.path.expanduser(value)}" if value.startswith("~/") else word  # noqa: PTH111 (keeps a last '/')

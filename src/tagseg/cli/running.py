@@ -39,7 +39,11 @@ def run_stages(recipe: Recipe, folder: Path, *, only: str | None = None, redo: b
 def print_report(report: CheckReport, *, show: int) -> None:
     """Print what was found in a split: images of each class, then every kind of problem with its first ``show``."""
     rows = [(name, str(count)) for name, count in report.images_by_class.items()]
-    print_table(f"Split '{report.split_name}', {report.num_images} images", ("class", "images"), rows)
+    title = f"Split '{report.split_name}', {report.num_images} images"
+    if rows:
+        print_table(title, ("class", "images"), rows)
+    else:
+        open_console().print(f"\n{title}, of which no tags are read\n")
     for line in tables.problem_lines(report, show=show):
         open_console().print(line)
 

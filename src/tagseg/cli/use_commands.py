@@ -97,13 +97,14 @@ def predict(
     *,
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where masks go.")],
     formats: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             "--format",
             metavar="NAMES",
-            help="png (palette masks, always written), overlay, probability, coco (polygons), coco-rle, csv (areas).",
+            help="png (palette masks, always written), overlay, probability, coco (polygons), coco-rle, csv (areas); "
+            "commas between several, or the option again.",
         ),
-    ] = "png",
+    ] = None,
     scales: Annotated[
         str | None, typer.Option("--scales", metavar="NUMBERS", help="Such as 0.5,1,1.5 [default: as trained].")
     ] = None,
@@ -124,10 +125,14 @@ def predict(
     """
     from tagseg.use.predict import PredictChoice, predict_files
 
-    choice = PredictChoice.parse(formats=formats, scales=scales, flip=flip, crf=crf, max_side=max_side)
+    choice = PredictChoice.parse(
+        formats=",".join(formats or ["png"]), scales=scales, flip=flip, crf=crf, max_side=max_side
+    )
     choice = replace(choice, device=device, redo=redo)
     summary = predict_files(source, inputs, out, choice=choice, progress=ConsoleProgress())
     console = open_console()
+    for note in summary.notes:
+        console.print(f"left out: {note}")
     for path, reason in summary.failed:
         console.print(f"skipped {path}: {reason}")
     counts = f"{summary.predicted} images labelled, {summary.kept} were there, {len(summary.failed)} skipped"
@@ -156,6 +161,10 @@ def export(
     onnx: one file for onnxruntime, any batch and image size, compared with torch before it is kept. safetensors:
     weights and a JSON file that tagseg.load, plain timm and segmentation_models_pytorch read.
     """
+    if public and push is None:
+        raise RecipeError(
+            "--public goes with --push, got --public alone", help="add --push OWNER/NAME, or leave it out"
+        )
     from tagseg.use.export import export_segmenter, publish_segmenter
 
     exported = export_segmenter(source, out, format=format, check_images=check or [], progress=ConsoleProgress())

@@ -8,7 +8,7 @@ from typing import Any, cast
 from tagseg.data.coco_shapes import Size, is_whole, shown
 from tagseg.data.image_files import MAX_PIXELS
 from tagseg.data.json_elements import Span, list_elements
-from tagseg.data.names import is_inside
+from tagseg.data.names import composed, is_inside
 from tagseg.data.problems import Problem, ProblemKind, report_problem
 from tagseg.errors import DataError
 
@@ -142,7 +142,7 @@ class _Walk:
             report_problem(Problem(ProblemKind.UNKNOWN_TAG, self.path, message, help), self.problems)
 
     def _add_category(self, element: _Element, span: Span) -> None:
-        key, name = _id(element, "id", span), _text(element, "name", span).strip()
+        key, name = _id(element, "id", span), composed(_text(element, "name", span).strip())
         if not name:
             raise _UnusableError(f"the category {shown(key)} without a name")
         if key in self.listing.categories or name in self.listing.categories.values():
@@ -161,7 +161,7 @@ class _Walk:
                     help=_WITH_SLASHES if "\\" in name else _MEND,
                 )
             size = _size(element, name)
-            twin = self._files.setdefault(PurePosixPath(name), key)
+            twin = self._files.setdefault(PurePosixPath(composed(name)), key)
             if twin != key:
                 raise _UnusableError(
                     f"a second entry of '{name}', ids {shown(twin)} and {shown(key)}",

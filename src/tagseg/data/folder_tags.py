@@ -1,12 +1,18 @@
 """Which tags the images of a folder have: by a file of tags, or by the sub-folder that they lie in."""
 
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from tagseg.data.names import composed, composed_path, is_background
 from tagseg.data.problems import Problem, ProblemKind, report_problem
 from tagseg.errors import DataError
+
+TAG_FILES = ("tags.csv", "tags.json", "_classes.csv")
+"""Names of the file of tags inside a data set; the last is Roboflow's, which is read where there is no other."""
+
+_TO_LEARN = frozenset({"train", "training", "trainval"})
+_TO_TEST = frozenset({"val", "valid", "validation", "test", "testing", "dev"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +34,8 @@ def find_tags_file(root: Path, tags: Path | None) -> Path | None:
     """Return the file of tags, or None when sub-folders are the tags."""
     if tags is not None:
         return tags
-    files = [root / name for name in ("tags.csv", "tags.json") if (root / name).is_file()]
-    if len(files) > 1:
+    files = [root / name for name in TAG_FILES if (root / name).is_file()]
+    if len(files) > 1 and files[1].name != TAG_FILES[-1]:
         message = f"folder {root} must hold one file of tags, got tags.csv and tags.json"
         raise DataError(message, help="remove one, or name one in the recipe's data.tags")
     return files[0] if files else None
@@ -38,31 +44,63 @@ def find_tags_file(root: Path, tags: Path | None) -> Path | None:
 def tags_by_folder(
     images: Path, paths: Sequence[Path], known: Sequence[str] | None, problems: list[Problem] | None
 ) -> dict[Path, tuple[str, ...]]:
-    """Return the name of the first sub-folder as the one tag of each image."""
+    """Return the name of the first sub-folder as the one tag of each image; ``background`` is none.
+
+    Raises:
+        DataError: when the sub-folders are splits of a data set, such as train and val.
+    """
+    _refuse_splits(images, paths, known)
     tags: dict[Path, tuple[str, ...]] = {}
     for path in paths:
         parts = path.relative_to(images).parts
+        name = composed(parts[0])
         if len(parts) == 1:
             message = f"image {path} must lie in the folder of its class, got {images} itself"
             help = "move it into a sub-folder, or write tags.csv"
             report_problem(Problem(ProblemKind.NO_TAGS_KNOWN, path, message, help), problems)
-        elif known is not None and parts[0] not in known:
+        elif is_background(name):
+            tags[path] = ()
+        elif known is not None and name not in known:
             message = f"folder {images / parts[0]} must be named like a class of classes.txt, got '{parts[0]}'"
             problem = Problem(ProblemKind.UNKNOWN_TAG, path, message, "rename it or add the name to classes.txt")
             report_problem(problem, problems)
         else:
-            tags[path] = (parts[0],)
+            tags[path] = (name,)
     return tags
+
+
+def _refuse_splits(images: Path, paths: Sequence[Path], known: Sequence[str] | None) -> None:
+    """Refuse folders of images to learn from and to test on where folders of classes are expected."""
+    inside = [path.relative_to(images).parts for path in paths]
+    found = {parts[0] for parts in inside if len(parts) > 1} - set(known or ())
+    learn, test = ([name for name in sorted(found) if name.lower() in words] for words in (_TO_LEARN, _TO_TEST))
+    # 'train' is a class of VOC, too: alone it is a split only where all images lie in folders inside it.
+    alone = len(found) == 1 and all(len(parts) > 2 for parts in inside)
+    if (learn and test) or (alone and (learn or test)):
+        root = images / (learn or test)[0]
+        help = f"set data.root={root}"
+        help += f" and data.test_root={images / test[0]}" if learn and test else ""
+        raise DataError(
+            f"folder {images} must hold a folder for each class, got the splits {', '.join([*learn, *test])}",
+            help=f"{help}, or write tags.csv",
+        )
 
 
 def tags_by_row(
     place: Place, paths: Sequence[Path], rows: Mapping[str, tuple[str, ...]], problems: list[Problem] | None
 ) -> dict[Path, tuple[str, ...]]:
-    """Return the tags of each image that exactly one row of the file names."""
+    """Return the tags of each image that exactly one row of the file names.
+
+    Raises:
+        DataError: when none of several rows names an image, and for single rows and images without ``problems``.
+    """
     candidates = _spellings(place, paths)
+    if len(rows) > 1 and not any(composed_path(image) in candidates for image in rows):
+        names = [path.relative_to(place.images).as_posix() for path in paths]
+        raise no_row_fits(place.tags_file, list(rows), names)
     tags: dict[Path, tuple[str, ...]] = {}
     for image, names in rows.items():
-        matches = candidates.get(_normal(image), [])
+        matches = candidates.get(composed_path(image), [])
         path = matches[0] if matches else place.images / image
         kind, message, help = None, "", ""
         if not matches:
@@ -86,6 +124,37 @@ def tags_by_row(
     return tags
 
 
+def no_row_fits(tags_file: Path, rows: Sequence[str], images: Sequence[str]) -> DataError:
+    """Return the error for a file of tags that names none of the images, with two names of each and what parts them.
+
+    Args:
+        tags_file: names tags of images.
+        rows: the images that it names, at least one.
+        images: the images that there are, at least one.
+    """
+    stems = {PurePosixPath(composed(name)).stem.lower() for name in images}
+    found, there = (" and ".join(f"'{name}'" for name in names[:2]) for names in (rows, images))
+    return DataError(
+        f"{tags_file} must name images that are there, such as {there}, got only others, such as {found}",
+        help=_way_to_fit(rows, stems),
+    )
+
+
+def _way_to_fit(rows: Sequence[str], stems: Set[str]) -> str:
+    """Return what brings the names of rows to those of the images, whose names without ending are ``stems``."""
+    tails = [PurePosixPath(composed_path(row).partition("?")[0]).stem.lower() for row in rows[:1000]]
+    zeros = {stem.lstrip("0") for stem in stems if stem.isdigit()}
+    if any(tail.isdigit() and tail.lstrip("0") in zeros and tail not in stems for tail in tails):
+        return "write the numbers with their zeros: a spreadsheet takes them away from cells that are no text"
+    if any("://" in row for row in rows[:1000]):
+        return "write the names of the files in the place of web addresses"
+    if any(tail.partition("-")[2] in stems for tail in tails):
+        return "take away what the annotation tool put before the names at the upload, up to the first '-'"
+    if any(tail in stems for tail in tails):
+        return "write the paths below the folder of the images, or the names alone"
+    return "write the names of the files, or mend data.root or data.tags"
+
+
 def _spellings(place: Place, paths: Sequence[Path]) -> dict[str, list[Path]]:
     """Return the images that each accepted spelling may mean; a fuller spelling wins over a shorter one."""
     spellings: dict[str, list[Path]] = {}
@@ -98,11 +167,6 @@ def _spellings(place: Place, paths: Sequence[Path]) -> dict[str, list[Path]]:
     ):
         level: dict[str, list[Path]] = {}
         for path in paths:
-            level.setdefault(_normal(spell(path)), []).append(path)
+            level.setdefault(composed_path(spell(path)), []).append(path)
         spellings = level | spellings
     return spellings
-
-
-def _normal(name: str) -> str:
-    """Return a name with forward slashes and composed accents, which file systems and editors spell differently."""
-    return unicodedata.normalize("NFC", name.replace("\\", "/").removeprefix("./"))

@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 from PIL import Image as PillowImage
+from PIL import features
 
 from tagseg.errors import DataError, ImageFormatError, ImageSizeError
 from tagseg.system.quiet import quiet_decoders
@@ -16,21 +17,49 @@ MAX_PIXELS = 178_956_970
 """The largest image that Pillow opens without a change of its global guard against decompression bombs."""
 
 ENDINGS_BY_FORMAT = {
-    "JPEG": (".jpg", ".jpeg"),
+    "JPEG": (".jpg", ".jpeg", ".jfif", ".jpe"),
     "PNG": (".png",),
     "WEBP": (".webp",),
     "BMP": (".bmp",),
     "TIFF": (".tif", ".tiff"),
     "GIF": (".gif",),
+    **({"AVIF": (".avif",)} if features.check("avif") else {}),
 }
-"""Formats that are opened. A closed list: Pillow knows others that start outside programs, such as EPS."""
-
-_FIRST_BYTES = {"PNG": b"\x89PNG\r\n\x1a\n", "JPEG": b"\xff\xd8\xff", "GIF": (b"GIF87a", b"GIF89a")}
+"""Formats that are opened. A closed list: Pillow knows others that start outside programs, such as EPS. AVIF
+where Pillow was built with it."""
 
 IMAGE_ENDINGS = frozenset(ending for endings in ENDINGS_BY_FORMAT.values() for ending in endings)
 
+PICTURE_ENDINGS = (
+    frozenset(
+        {
+            ".avif",
+            ".heic",
+            ".heif",
+            ".hif",
+            ".jp2",
+            ".j2k",
+            ".jpx",
+            ".jxl",
+            ".ppm",
+            ".pgm",
+            ".pnm",
+            ".tga",
+            ".ico",
+            ".svg",
+        }
+        | {".psd", ".eps", ".pcx", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2", ".exr", ".hdr"}
+        | {".pjpeg", ".pjp", ".jfi", ".jif", ".apng", ".dib"}
+    )
+    - IMAGE_ENDINGS
+)
+"""Endings of pictures that are not read: whoever is given a folder with such files names them."""
+
+_SYSTEM_FOLDERS = frozenset({"@eadir", "__macosx", "$recycle.bin", "system volume information", "lost+found"})
+
 _RESTORE = "restore the file or remove it from the data set"
 _REPLACE = "replace the file or remove it from the data set"
+_CONVERT = "convert it to PNG"
 _SEND, _SEND_SMALLER = "send another file", "send a smaller copy"
 
 
@@ -97,14 +126,13 @@ def open_image(
         except PillowImage.DecompressionBombError as error:
             raise _too_large(kind, source, "more", max_pixels=max_pixels) from error
         except PillowImage.UnidentifiedImageError as error:
-            begun = _begun_format(source)
-            if begun in formats:  # Pillow knows a PNG no more when the check sum of a mere note is wrong
-                raise damaged_file(kind, source, begun) from error
-            accepted = ", ".join(formats)
-            raise ImageFormatError(
-                f"{kind} {source} must be one of {accepted}, got another content", help=_help(source, _REPLACE)
-            ) from error
+            raise _unidentified_file(kind, source, formats) from error
         except OSError as error:
+            if error.errno is None and str(error).startswith("Unsupported "):  # so Pillow says of the kinds of BMP
+                message = (
+                    f"{kind} {source} must be of a kind that is read, got an {str(error).replace('Uns', 'uns', 1)}"
+                )
+                raise ImageFormatError(message, help=_help(source, _CONVERT)) from error
             raise unreadable_file(kind, source, error) from error
         except (DataError, MemoryError):
             raise
@@ -114,6 +142,15 @@ def open_image(
             if image.width * image.height > max_pixels:
                 raise _too_large(kind, source, f"{image.height} x {image.width}", max_pixels=max_pixels)
             yield image
+
+
+def is_own_folder(name: str) -> bool:
+    """Return whether a folder may hold photographs: it is neither hidden nor made by a system or a disk station.
+
+    >>> [is_own_folder(name) for name in ("cat", ".cache", "@eaDir", "__MACOSX")]
+    [True, False, False, False]
+    """
+    return not name.startswith(".") and name.lower() not in _SYSTEM_FOLDERS
 
 
 def damaged_file(kind: str, source: ImageSource, file_format: str | None) -> DataError:
@@ -135,6 +172,8 @@ def unreadable_file(kind: str, source: ImageSource, error: OSError) -> DataError
     if isinstance(source, NamedBytes):
         return damaged_file(kind, source, None)
     path = source
+    if error.errno == errno.ENAMETOOLONG:  # the questions below would raise it again
+        return DataError(f"{kind} {path} must have a name of at most 255 bytes, got a longer one", help="rename it")
     if path.is_symlink() and not path.exists():
         found = f"a link to {path.readlink()}, which does not exist"
     elif isinstance(error, FileNotFoundError | NotADirectoryError):
@@ -150,14 +189,62 @@ def unreadable_file(kind: str, source: ImageSource, error: OSError) -> DataError
     return DataError(f"{kind} {path} must be a file, got {found}", help=_RESTORE)
 
 
+_BEGINNINGS = (
+    ("JPEG", b"\xff\xd8\xff"),
+    ("PNG", b"\x89PNG\r\n\x1a\n"),
+    ("GIF", b"GIF87a"),
+    ("GIF", b"GIF89a"),
+    ("BMP", b"BM"),
+    ("TIFF", b"II*\0"),
+    ("TIFF", b"MM\0*"),
+    ("TIFF", b"II+\0"),
+    ("TIFF", b"MM\0+"),
+    ("PSD", b"8BPS"),
+    ("PDF", b"%PDF"),
+    ("JPEG 2000", b"\x00\x00\x00\x0cjP"),
+    ("JPEG XL", b"\x00\x00\x00\x0cJXL"),
+    ("JPEG XL", b"\xff\x0a"),
+    ("Git LFS pointer", b"version https://git-lfs"),
+    ("HTML", b"<!doctype html"),
+    ("HTML", b"<html"),
+    ("SVG", b"<svg"),
+    ("XML", b"<?xml"),
+    ("ZIP", b"PK\x03\x04"),
+)
+"""What files of some formats start with, in lower case where it is text."""
+
+_BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF", b"hevc": "HEIC", b"msf1": "HEIF", b"avif": "AVIF"}
+
+
+_READ_IN_EVERY_KIND = frozenset({"PNG", "JPEG", "GIF"})
+"""What Pillow does not know is damaged: it knows a PNG no more when the check sum of a mere note is wrong."""
+
+
+def _unidentified_file(kind: str, source: ImageSource, formats: tuple[str, ...]) -> DataError:
+    """Return the error for a file that Pillow does not open, with what it is as far as its first bytes tell."""
+    begun = _begun_format(source)
+    if begun in formats and begun in _READ_IN_EVERY_KIND:
+        return damaged_file(kind, source, begun)
+    if begun in formats:
+        found = f"a {begun} file that is damaged or of a kind that is not read, such as 64 bits a channel"
+    else:
+        found = f"the content of a {begun} file" if begun else "another content"
+    return ImageFormatError(
+        f"{kind} {source} must be one of {', '.join(formats)}, got {found}", help=_help(source, _REPLACE)
+    )
+
+
 def _begun_format(source: ImageSource) -> str | None:
     """Return the format that the first bytes of a file promise, or None."""
     if isinstance(source, NamedBytes):
-        start = source.data[:16]
+        start = source.data[:64]
     else:
         with source.open("rb") as file:
-            start = file.read(16)
-    return next((name for name, first in _FIRST_BYTES.items() if start.startswith(first)), None)
+            start = file.read(64)
+    if start[4:8] == b"ftyp" and start[8:12] in _BRANDS:
+        return _BRANDS[start[8:12]]
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return next((name for name, begin in _BEGINNINGS if start.startswith(begin) or text.startswith(begin)), None)
 
 
 def _num_bytes(source: ImageSource) -> int:

@@ -195,8 +195,9 @@ def _to_rgb(source: ImageSource, image: PillowImage.Image) -> Image:
 
 
 def _orientation(image: PillowImage.Image) -> int:
-    """Return the EXIF orientation 1..8; 1, upright, when there is none or EXIF cannot be parsed."""
+    """Return the EXIF orientation 1..8; 1, upright, when there is none, another value, or EXIF cannot be parsed."""
     try:
-        return int(image.getexif().get(_ORIENTATION_TAG, 1))
+        found = image.getexif().get(_ORIENTATION_TAG, 1)
     except Exception:  # broken EXIF is common and no reason to refuse the pixels
         return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1

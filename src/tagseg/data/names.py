@@ -1,11 +1,67 @@
-"""Names of images inside a data set, names of classes in a text file, and the choice of some of the classes."""
+"""Names of images inside a data set, names of classes in a text file, and the choice of some of the classes.
 
+A letter with an accent is one character or two, as the program that wrote it likes: names are compared in one form.
+"""
+
+import os
+import re
+import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from tagseg.classes import ClassTable, nearest_name_help
+from tagseg.data.text_files import decode_unicode
 from tagseg.errors import DataError
+
+_BACKGROUND_NAMES = frozenset({"background", "_background_", "__background__", "__ignore__"})
+
+
+def composed(name: str) -> str:
+    """Return a name with composed accents (Unicode's form NFC), which file systems and editors spell differently.
+
+    >>> composed("cafe\N{COMBINING ACUTE ACCENT}") == "caf\N{LATIN SMALL LETTER E WITH ACUTE}"
+    True
+    """
+    return unicodedata.normalize("NFC", name)
+
+
+def composed_path(name: str) -> str:
+    r"""Return a relative path in the form in which paths are compared: composed, with forward slashes.
+
+    >>> composed_path(".\\a\\b.jpg")
+    'a/b.jpg'
+    """
+    return composed(name.replace("\\", "/").removeprefix("./"))
+
+
+def same_named_file(folder: Path, name: str) -> Path | None:
+    """Return the file of a relative path in whichever form of its accents there is one, None where there is none."""
+    forms = (folder / form for form in (name, composed(name), unicodedata.normalize("NFD", name)))
+    return next((path for path in forms if os.path.exists(path)), None)  # noqa: PTH110 (Path's raises for a name that is too long)
+
+
+def is_background(name: str) -> bool:
+    """Return whether a name stands for no class: ``background``, and what labelme calls so.
+
+    >>> is_background("_background_"), is_background("Background"), is_background("cat")
+    (True, True, False)
+    """
+    return name.lower() in _BACKGROUND_NAMES
+
+
+def other_case(names: Iterable[str]) -> tuple[str, str] | None:
+    """Return the first two names that differ in upper and lower case only, or None.
+
+    >>> other_case(["cat", "Dog", "dog"])
+    ('Dog', 'dog')
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        first = seen.setdefault(name.lower(), name)
+        if first != name:
+            return first, name
+    return None
 
 
 def unique_image_ids(paths: Sequence[PurePosixPath]) -> list[str]:
@@ -42,14 +98,17 @@ def is_inside(relative: str) -> bool:
 def read_class_names(path: Path) -> tuple[str, ...]:
     r"""Return the class names of a text file, one a line; the name on line ``i`` (from 1) has mask id ``i``.
 
+    A file that starts with ``background``, or with labelme's ``__ignore__`` and ``_background_``, counts from there:
+    what follows has the ids 1, 2 and so on.
+
     Args:
-        path: ``classes.txt``, UTF-8; empty lines at the end are ignored.
+        path: ``classes.txt``, UTF-8 or UTF-16; empty lines at the end are ignored.
 
     Returns:
-        The names in order, without background.
+        The names in order, without background, their accents composed.
 
     Raises:
-        DataError: when the file is no UTF-8 text or names are empty, repeated or too many.
+        DataError: when the file is no text, or names are empty, repeated, too many or background inside the list.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -58,19 +117,46 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     ('cat', 'traffic light')
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = decode_unicode(path.read_bytes())
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"{path} must be UTF-8 text with a class name a line, got {_reason(error)}", help=_WRITE
         ) from error
+    lines = [composed(line.strip()) for line in text.rstrip().splitlines()]
+    names = _without_background(path, lines)
     try:
-        return ClassTable(tuple(line.strip() for line in text.rstrip().splitlines())).names
+        return ClassTable(names).names
     except DataError as error:
         raise DataError(f"{path}: {error.problem}", help=error.help) from error
 
 
+def _without_background(path: Path, lines: Sequence[str]) -> tuple[str, ...]:
+    """Return the lines behind those that stand for background, which has id 0."""
+    numbered = re.fullmatch(r"\d+\W+(\w+)", lines[0]) if lines else None
+    if numbered and is_background(numbered[1]):
+        raise DataError(
+            f"{path} must hold a class name a line, got an id before it: '{lines[0]}'",
+            help="take the ids away: the line says which id a class has",
+        )
+    ignored = lines[:1] == ["__ignore__"]  # labelme's first line, of id -1
+    begin = 1 if ignored else 0
+    if ignored and not (len(lines) > 1 and is_background(lines[1])):
+        found = f"'{lines[1]}'" if len(lines) > 1 else "the end"
+        raise DataError(
+            f"{path} must hold _background_ behind __ignore__, got {found}", help="write it there, as labelme does"
+        )
+    begin += 1 if len(lines) > begin and is_background(lines[begin]) else 0
+    inside = [number for number, name in enumerate(lines[begin:], start=begin + 1) if is_background(name)]
+    if inside:
+        message = (
+            f"{path} must name classes, with background in the first line or nowhere, got '{lines[inside[0] - 1]}'"
+        )
+        raise DataError(f"{message} at line {inside[0]}", help="remove that line and mend the ids behind it")
+    return tuple(lines[begin:])
+
+
 def choose_classes(known: Sequence[str], classes: Sequence[str] | None, *, source: str) -> ClassTable:
-    """Return the classes to learn: all known ones, or the asked ones in the asked order.
+    """Return the classes to learn: all known ones but background, or the asked ones in the asked order.
 
     Args:
         known: every class name of the data set.
@@ -81,17 +167,29 @@ def choose_classes(known: Sequence[str], classes: Sequence[str] | None, *, sourc
         The class table; known names outside it are background.
 
     Raises:
-        DataError: when an asked name is not known.
+        DataError: when an asked name is not known or background, or two known ones differ in their case only.
 
     >>> choose_classes(("cat", "cow", "dog"), ("dog", "cat"), source="tags.csv").names
     ('dog', 'cat')
     """
-    for name in classes or ():
+    twins = other_case(known)
+    if twins:
+        raise DataError(
+            f"{source} must differ in more than upper and lower case, got '{twins[0]}' and '{twins[1]}'",
+            help=f"spell the class one way, '{twins[0]}' or '{twins[1]}', everywhere",
+        )
+    known = tuple(composed(name) for name in known if not is_background(name))
+    asked = known if classes is None else tuple(composed(name) for name in classes)
+    for name in asked:
+        if is_background(name):
+            raise DataError(
+                f"a class to learn is none of the names of background, got '{name}'", help="leave it out: it has id 0"
+            )
         if name not in known:
             raise DataError(
                 f"class '{name}' must be one of {source}, got another name", help=nearest_name_help(name, known)
             )
-    return ClassTable(tuple(known if classes is None else classes))
+    return ClassTable(asked)
 
 
 _WRITE = "write it again as plain UTF-8 text"

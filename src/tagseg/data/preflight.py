@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tagseg.classes import VOID, ClassTable
+from tagseg.classes import VOID
 from tagseg.data.coco_shapes import IncompleteMaskError
 from tagseg.data.image_files import ENDINGS_BY_FORMAT
 from tagseg.data.images import content_fingerprint, read_header, read_image
@@ -32,7 +32,7 @@ class CheckReport:
     Args:
         split_name: the split's name.
         num_images: number of its records.
-        images_by_class: number of images tagged with each class.
+        images_by_class: number of images tagged with each class; empty where no tags are read.
         problems: what was found, the readers' problems first.
     """
 
@@ -94,6 +94,7 @@ def check_split(
     Returns:
         The report; it does not depend on the number of threads.
 
+    >>> from tagseg.classes import ClassTable
     >>> from tagseg.types import ImageRecord
     >>> from pathlib import Path
     >>> records = (ImageRecord("a", Path("no/such/a.jpg"), tags=(1,)),)
@@ -116,7 +117,7 @@ def check_split(
                 )
                 problems.append(_about(record, ProblemKind.DUPLICATE_IMAGE, message, "remove one of the two"))
             task.advance()
-    images_by_class = _images_by_class(split)
+    images_by_class = _images_by_class(split) if split.has_tags else {}
     problems += [_empty_class(name, split.name) for name, count in images_by_class.items() if count == 0]
     return CheckReport(split.name, len(split), images_by_class, tuple(problems))
 
@@ -124,7 +125,7 @@ def check_split(
 def _check_record(record: ImageRecord, split: Split, huge_pixels: int) -> tuple[list[Problem], str]:
     """Return the problems of one image and its mask, and its content's fingerprint or an empty string."""
     problems: list[Problem] = []
-    if not record.tags:
+    if split.has_tags and not record.tags:
         message = f"image {record.image_path} should show a class, got no tag"
         help = "tag it, or leave it as an image that shows none of the classes"
         problems.append(_about(record, ProblemKind.UNTAGGED_IMAGE, message, help))
@@ -136,7 +137,7 @@ def _check_record(record: ImageRecord, split: Split, huge_pixels: int) -> tuple[
         kind = ProblemKind.UNREADABLE_IMAGE if record.image_path.exists() else ProblemKind.MISSING_IMAGE
         return [*problems, _about(record, kind, error.problem, error.help)], ""
     if record.mask is not None:
-        problems += _check_mask(record, size, split.classes)
+        problems += _check_mask(record, size, split)
     elif split.has_masks:
         message = f"image {record.image_path} should have a mask as others do, got none"
         problems.append(
@@ -163,8 +164,9 @@ def _check_header(record: ImageRecord, size: tuple[int, ...], huge_pixels: int) 
     return problems
 
 
-def _check_mask(record: ImageRecord, size: tuple[int, ...], classes: ClassTable) -> list[Problem]:
+def _check_mask(record: ImageRecord, size: tuple[int, ...], split: Split) -> list[Problem]:
     """Return what is wrong with the mask of a readable image."""
+    classes = split.classes
     if record.mask is None:
         return []
     try:
@@ -182,7 +184,7 @@ def _check_mask(record: ImageRecord, size: tuple[int, ...], classes: ClassTable)
         message = f"mask of {record.image_path} must hold labels 0 to {classes.num_classes} or {VOID}, got {beyond}"
         problems.append(_about_mask(record, ProblemKind.MASK_LABELS, message, "name the missing classes"))
     untagged = [classes.name(label) for label in sorted(present - set(record.tags) - set(beyond))]
-    if untagged:
+    if untagged and split.has_tags:
         message = f"mask of {record.image_path} should show tagged classes only, got {', '.join(untagged)}"
         problems.append(_about_mask(record, ProblemKind.UNTAGGED_MASK_CLASS, message, "add the tag or mend the mask"))
     return problems

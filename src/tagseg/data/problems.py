@@ -16,6 +16,7 @@ class ProblemKind(StrEnum):
     NO_TAGS_KNOWN = "image that the tags leave out"
     BAD_TAGS = "row of tags that cannot be read"
     UNKNOWN_TAG = "unknown tag"
+    TWO_SPELLINGS = "class in upper and in lower case"
     BAD_ANNOTATION = "annotation that cannot be used"
     OTHER_CLASSES = "classes under other names than in the file to learn from"
     UNREADABLE_MASK = "unreadable mask"
@@ -27,6 +28,7 @@ class ProblemKind(StrEnum):
     UNLEARNED_CLASS = "class that the file to learn from does not list"
     MISSING_MASK = "image without a mask beside images with one"
     UNUSED_MASK = "mask without an image"
+    OTHER_ENCODING = "text that is not UTF-8"
     UNTAGGED_MASK_CLASS = "class in the mask that is not tagged"
     UNTAGGED_IMAGE = "image without tags"
     EMPTY_CLASS = "class without images"
@@ -51,6 +53,7 @@ _ERRORS = frozenset(
         ProblemKind.NO_TAGS_KNOWN,
         ProblemKind.BAD_TAGS,
         ProblemKind.UNKNOWN_TAG,
+        ProblemKind.TWO_SPELLINGS,
         ProblemKind.BAD_ANNOTATION,
         ProblemKind.OTHER_CLASSES,
         ProblemKind.UNREADABLE_MASK,

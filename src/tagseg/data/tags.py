@@ -1,18 +1,17 @@
 """Image-level tags from a CSV or JSON file."""
 
-import csv
-import io
 import json
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeGuard
 
 from tagseg.classes import nearest_name_help
+from tagseg.data.names import composed, is_background
 from tagseg.data.problems import Problem, ProblemKind, report_problem
+from tagseg.data.tag_cells import is_missing
+from tagseg.data.tag_table import Row, csv_rows
+from tagseg.data.text_files import decode_text, strange_words
 from tagseg.errors import DataError
-
-_LISTS = re.compile(r"[;|,]")
 
 
 def read_tags(
@@ -20,17 +19,20 @@ def read_tags(
 ) -> dict[str, tuple[str, ...]]:
     r"""Return the tag names of each image that a file lists.
 
-    A CSV file has a header with the columns ``image`` and ``tags``. Tags are separated by ``;``, ``|`` or, inside
-    quotes, commas; a file that uses none of them separates by spaces. A JSON file holds ``{"a.jpg": ["cat"]}`` or
-    ``[{"image": "a.jpg", "tags": ["cat"]}]``. An empty list of tags says that the image shows none of the classes.
+    A CSV file has a header with the columns ``image`` and ``tags``, or names near to these such as ``filename`` and
+    ``labels``; or a column for the image and one for each class, with 1 where it is shown and 0 where not. Tags are
+    separated by ``;``, ``|`` or, inside quotes, commas; a file that uses none of these separates by spaces. A list in
+    brackets, as pandas writes it, and Label Studio's ``{"choices": [...]}`` are lists of names. A JSON file holds
+    ``{"a.jpg": ["cat"]}`` or ``[{"image": "a.jpg", "tags": ["cat"]}]``. An empty list of tags, a missing value such as
+    ``nan``, and a name of background say that the image shows none of the classes.
 
     Args:
-        path: file that ends in ``.csv`` or ``.json``, UTF-8.
-        classes: every name that may occur, or None to accept any.
+        path: file that ends in ``.csv`` or ``.json``: UTF-8, UTF-16 or Windows-1252 (``data/text_files.py``).
+        classes: every name that may occur, or None to accept any that is spelt in one way.
         problems: where to collect bad rows, repeated images and unknown tags, which are then left out; None raises.
 
     Returns:
-        Tag names by image, as written there, in the order of the file; a name occurs once.
+        Tag names by image in the order of the file; a name occurs once, with composed accents.
 
     Raises:
         DataError: when the file is unreadable or has no such columns, and for the first bad row without ``problems``.
@@ -42,83 +44,67 @@ def read_tags(
     ...     read_tags(path)
     {'a.jpg': ('cat', 'dog'), 'b.jpg': ()}
     """
-    text = _read_text(path)
-    rows = (
-        _json_rows(path, text, problems) if path.suffix.lower() == ".json" else _csv_rows(path, text, classes, problems)
-    )
+    text = _read_text(path, problems)
+    known = None if classes is None else tuple(composed(name) for name in classes)
+    is_json = path.suffix.lower() == ".json"
+    rows = _json_rows(path, text, problems) if is_json else csv_rows(path, text, known, problems)
+    spellings = _Spellings(path, known, problems)
     tags: dict[str, tuple[str, ...]] = {}
     first_place: dict[str, str] = {}
     for place, image, names in rows:
         if image in tags:
             message = f"{path} names an image once, got '{image}' at {first_place[image]} and at {place}"
-            _report(path, ProblemKind.REPEATED_IMAGE, message, "join both into one row", problems)
+            report_problem(Problem(ProblemKind.REPEATED_IMAGE, path, message, "join both into one row"), problems)
             continue
         first_place[image] = place
-        for name in names:
-            if classes is not None and name not in classes:
-                message = f"{path} at {place} must hold known tags, got '{name}'"
-                _report(path, ProblemKind.UNKNOWN_TAG, message, nearest_name_help(name, classes), problems)
-        tags[image] = tuple(dict.fromkeys(name for name in names if classes is None or name in classes))
+        found = [spellings.known_name(name, place) for name in names]
+        tags[image] = tuple(dict.fromkeys(name for name in found if name is not None))
     return tags
 
 
-_Row = tuple[str, str, tuple[str, ...]]
-"""Place in the file, image, tag names."""
+class _Spellings:
+    """How the tags of a file are spelt, and which of them are classes."""
+
+    def __init__(self, path: Path, known: Sequence[str] | None, problems: list[Problem] | None) -> None:
+        self._path = path
+        self._known = known
+        self._problems = problems
+        self._first: dict[str, str] = {}
+
+    def known_name(self, name: str, place: str) -> str | None:
+        """Return the class that a tag names, None when it names none."""
+        name = composed(name)
+        if self._known is not None and name in self._known:
+            return name
+        if is_missing(name) or is_background(name):
+            return None
+        if self._known is not None:
+            message = f"{self._path} at {place} must hold known tags, got '{name}'"
+            help = nearest_name_help(name, self._known)
+            report_problem(Problem(ProblemKind.UNKNOWN_TAG, self._path, message, help), self._problems)
+            return None
+        first = self._first.setdefault(name.lower(), name)
+        if first != name:
+            message = f"{self._path} at {place} must spell a class as before, got '{name}' after '{first}'"
+            help = f"write '{first}' everywhere, or one line for each class in classes.txt"
+            report_problem(Problem(ProblemKind.TWO_SPELLINGS, self._path, message, help), self._problems)
+        return first
 
 
-def _csv_rows(path: Path, text: str, classes: Sequence[str] | None, problems: list[Problem] | None) -> Iterable[_Row]:
-    cells = list(_csv_cells(path, text, problems))
-    # Decided for the whole file: in a file with 'cat;traffic light' the cell 'traffic light' is one name.
-    has_lists = any(_LISTS.search(cell) for _, _, cell in cells)
-    for place, image, cell in cells:
-        is_one_name = classes is not None and cell in classes
-        names = [cell] if is_one_name else _LISTS.split(cell) if has_lists else cell.split()
-        yield place, image, tuple(name.strip() for name in names if name.strip())
-
-
-def _csv_cells(path: Path, text: str, problems: list[Problem] | None) -> Iterable[tuple[str, str, str]]:
-    """Yield place, image and the undivided cell of tags of each good row."""
-    header = text.partition("\n")[0].strip()
-    delimiter = next((mark for mark in ",;\t" if mark in header), ",")
-    # Strict, since an open quotation mark would otherwise swallow the rest of the file without a word.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        columns = [name.strip().lower() for name in next(reader, [])]
-        if "image" not in columns or "tags" not in columns:
-            found = f"'{header[:60]}'" if header else "an empty line"
-            raise DataError(
-                f"{path} must start with the header 'image,tags', got {found}", help="write that line first"
-            )
-        for values in reader:
-            if not any(value.strip() for value in values):
-                continue
-            found = _cell_problem(values, columns)
-            if found is None:
-                image, tags = (values[columns.index(name)].strip() for name in ("image", "tags"))
-                yield f"line {reader.line_num}", image, tags
-            else:
-                message = f"{path} at line {reader.line_num} must hold {len(columns)} values, got {found}"
-                help = "write 'name.jpg,cat;dog', with quotes around a name or tags that hold a comma"
-                _report(path, ProblemKind.BAD_TAGS, message, help, problems)
-    except csv.Error as error:
-        message = f"{path} must close every quotation mark, got an open one before line {reader.line_num + 1}"
-        raise DataError(message, help="mend the quotes") from error
-
-
-def _cell_problem(values: list[str], columns: list[str]) -> str | None:
-    """Return what is wrong with the values of one row, or None."""
-    if len(values) != len(columns):
-        return str(len(values))
-    return None if values[columns.index("image")].strip() else "no image name"
-
-
-def _json_rows(path: Path, text: str, problems: list[Problem] | None) -> Iterable[_Row]:
+def _json_rows(path: Path, text: str, problems: list[Problem] | None) -> Iterable[Row]:
     try:
         # A plain dict would silently keep the last of two equal names.
         content = json.loads(text, object_pairs_hook=_Pairs)
     except ValueError as error:
-        line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
-        raise DataError(f"{path} must be JSON, got a mistake at line {line}", help="mend that line") from error
+        if not isinstance(error, json.JSONDecodeError):
+            message = f"{path} must be JSON with image and tag names, got a number of too many digits"
+            raise DataError(message, help="remove it") from error
+        raise DataError(f"{path} must be JSON, got a mistake at line {error.lineno}", help="mend that line") from error
+    except RecursionError as error:
+        raise DataError(
+            f"{path} must hold image names and lists of tag names, got lists that lie too deep in each other",
+            help='write {"a.jpg": ["cat"]}',
+        ) from error
     items: list[tuple[str, object, object]]
     if isinstance(content, _Pairs):
         items = [(f"image '{image}'", image, names) for image, names in content]
@@ -134,7 +120,8 @@ def _json_rows(path: Path, text: str, problems: list[Problem] | None) -> Iterabl
             yield place, image, tuple(name.strip() for name in names)
         else:
             message = f"{path} at {place} must hold an image name and a list of tag names, got something else"
-            _report(path, ProblemKind.BAD_TAGS, message, 'write {"image": "a.jpg", "tags": ["cat"]}', problems)
+            help = 'write {"image": "a.jpg", "tags": ["cat"]}'
+            report_problem(Problem(ProblemKind.BAD_TAGS, path, message, help), problems)
 
 
 class _Pairs(list[tuple[str, object]]):
@@ -147,9 +134,9 @@ def _is_list_of_names(value: object) -> TypeGuard[list[str]]:
     return all(isinstance(name, str) and name.strip() for name in value)
 
 
-def _read_text(path: Path) -> str:
+def _read_text(path: Path, problems: list[Problem] | None) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        text, is_windows = decode_text(path.read_bytes())
     except FileNotFoundError as error:
         raise DataError(f"file of tags {path} must exist, got no such file", help="mend the path") from error
     except OSError as error:
@@ -158,7 +145,9 @@ def _read_text(path: Path) -> str:
         line = error.object[: error.start].count(b"\n") + 1
         message = f"file of tags {path} must be UTF-8 text, got other bytes at line {line}"
         raise DataError(message, help="save it with the encoding UTF-8") from error
-
-
-def _report(path: Path, kind: ProblemKind, message: str, help: str, problems: list[Problem] | None) -> None:
-    report_problem(Problem(kind, path, message, help), problems)
+    if is_windows:
+        words = ", ".join(strange_words(text))
+        message = f"{path} should be UTF-8 text, got other bytes, read as Windows-1252: {words}"
+        help = "save it as UTF-8 if these words are wrong"
+        report_problem(Problem(ProblemKind.OTHER_ENCODING, path, message, help), problems)
+    return text

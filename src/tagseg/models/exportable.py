@@ -37,7 +37,7 @@ class ExportableNetwork(nn.Module):
     def __init__(self, network: SegmentationNetwork) -> None:
         super().__init__()
         self.network = deepcopy(network.network).to("cpu")
-        self.multiple = network.design.output_stride
+        self.multiple = network.multiple
         self.register_buffer("mean", torch.tensor(network.mean).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(network.std).view(3, 1, 1))
         replace_adaptive_pools(self.network)

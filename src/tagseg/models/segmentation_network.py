@@ -20,7 +20,7 @@ from tagseg.errors import ArtifactError, ModelError
 from tagseg.models.architectures import STRIDES, Architecture
 from tagseg.models.backbone import BatchNormMode, FeatureLayer, build_backbone
 from tagseg.models.deeplab import DeepLabV2
-from tagseg.models.smp_network import create_smp_network, freeze_stages, load_encoder
+from tagseg.models.smp_network import create_smp_network, freeze_stages, load_encoder, side_multiple
 from tagseg.models.synced_norm import synchronize_batch_norm
 from tagseg.ops.resize import resize_maps
 
@@ -115,9 +115,10 @@ class SegmentationNetwork(nn.Module):
         std: of RGB in [0, 1], by which it expects to be divided.
         batch_norm: ``frozen`` keeps every batch norm of the encoder in evaluation mode, ``train`` only those whose
             scale does not learn.
+        multiple: what the sides of padded images are multiples of; None for the output stride.
 
     Attributes:
-        design, network, mean, std, batch_norm: as given.
+        design, network, mean, std, batch_norm, multiple: as given.
     """
 
     def __init__(
@@ -128,6 +129,7 @@ class SegmentationNetwork(nn.Module):
         mean: tuple[float, float, float],
         std: tuple[float, float, float],
         batch_norm: BatchNormMode,
+        multiple: int | None = None,
     ) -> None:
         super().__init__()
         # The order in which convolution libraries compute: nothing is rearranged between layers.
@@ -135,6 +137,7 @@ class SegmentationNetwork(nn.Module):
         self.design = design
         self.mean, self.std = mean, std
         self.batch_norm: BatchNormMode = batch_norm
+        self.multiple = multiple or design.output_stride
 
     @property
     def encoder(self) -> nn.Module:
@@ -161,7 +164,7 @@ class SegmentationNetwork(nn.Module):
             Unbounded logits, of the images' size.
         """
         height, width = images.shape[-2:]
-        multiple = self.design.output_stride
+        multiple = self.multiple
         padded = functional.pad(images, (0, -width % multiple, 0, -height % multiple))
         # One plane a label, as losses and readers of single labels go through them.
         logits = self.network(padded.contiguous(memory_format=torch.channels_last)).contiguous()
@@ -215,7 +218,7 @@ def build_segmenter(
             ),
             num_labels=design.num_labels,
         )
-        config = network.encoder.network.pretrained_cfg
+        config, multiple = network.encoder.network.pretrained_cfg, design.output_stride
     else:
         network = create_smp_network(
             design.architecture,
@@ -227,11 +230,12 @@ def build_segmenter(
         if weights is not None:
             load_encoder(network, design.backbone, weights)
         freeze_stages(network, design.backbone, frozen_stages)
-        config = network.encoder.model.pretrained_cfg
+        config, multiple = network.encoder.model.pretrained_cfg, side_multiple(network, stride=design.output_stride)
     _stop_dropout(network)
     synchronize_batch_norm(network)
     mean, std = tuple(config["mean"]), tuple(config["std"])
-    return SegmentationNetwork(network, design=design, mean=mean, std=std, batch_norm=batch_norm).train()
+    built = SegmentationNetwork(network, design=design, mean=mean, std=std, batch_norm=batch_norm, multiple=multiple)
+    return built.train()
 
 
 def _is_fixed(norm: _BatchNorm) -> bool:

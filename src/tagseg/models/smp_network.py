@@ -12,6 +12,7 @@ import timm
 import torch
 
 from tagseg.errors import ModelError
+from tagseg.models.mode import evaluation_mode
 from tagseg.models.timm_network import PROBE_SIDE, create_network
 from tagseg.models.weights import PRETRAINED, fit_weights, read_weights
 
@@ -65,6 +66,29 @@ def create_smp_network(decoder: Decoder, backbone: str, *, num_labels: int, chan
             raise _surprising(decoder, backbone, error) from error
         return network.train()
     raise _unsuitable(decoder, backbone, stride)
+
+
+@torch.no_grad()
+def side_multiple(network: Any, *, stride: int) -> int:  # noqa: ANN401
+    """Return what each side of an image must be a multiple of, so that the encoder's features have its stride.
+
+    Most encoders take every multiple of the stride. MobileViT cuts its features into patches of 2 x 2 cells, and
+    stretches those that it cannot: then the features of different depth no longer fit each other.
+
+    Args:
+        network: made by :func:`create_smp_network`; its batch norms are left as they are.
+        stride: image pixels per cell of the deepest features.
+
+    >>> network = create_smp_network("upernet", "test_resnet", num_labels=3, channels=16, stride=32)
+    >>> side_multiple(network, stride=32)
+    32
+    """
+    with evaluation_mode(network):
+        for factor in (1, 2, 4):
+            side = 3 * factor * stride
+            if network.encoder(torch.zeros(1, 3, side, side))[-1].shape[-1] * stride == side:
+                return factor * stride
+    return stride
 
 
 @torch.enable_grad()

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from tagseg.data.images import image_size, read_image
-from tagseg.errors import TagsegError
+from tagseg.errors import DataError, TagsegError
 from tagseg.prediction.result import Prediction
 from tagseg.prediction.segmenter import Segmenter
 from tagseg.system.allocator import keep_freed_memory
@@ -50,7 +50,7 @@ def predict_many(
         segmenter: with the settings to use; the network runs in the caller's thread.
         items: images, each with a name.
         handle: gets name, upright image and prediction; writing belongs here.
-        failed: gets name and the reason.
+        failed: gets name and the reason: that it cannot be read, or that the network cannot look at its size.
         probabilities: whether predictions hold those of every label.
         waiting_bytes: results that may wait for ``handle``; with more, the network waits, too.
 
@@ -62,14 +62,22 @@ def predict_many(
     with _in_order(waiting_bytes) as put:
         for batch in _read_ahead(batches_of(items, batch_size=segmenter.settings.batch_size)):
             images = [image for _, image in batch if not isinstance(image, TagsegError)]
-            predictions = iter(segmenter.predict_batch(images, probabilities=probabilities))
+            predictions = iter(_predict(segmenter, images, probabilities=probabilities))
             for name, image in batch:
-                if isinstance(image, TagsegError):
-                    put(0, lambda name=name, error=image: failed(name, error))
-                else:
-                    prediction = next(predictions)
+                prediction = image if isinstance(image, TagsegError) else next(predictions)
+                if isinstance(prediction, TagsegError):
+                    put(0, lambda name=name, error=prediction: failed(name, error))
+                elif not isinstance(image, TagsegError):
                     size = image.nbytes + _size(prediction)
                     put(size, lambda name=name, image=image, prediction=prediction: handle(name, image, prediction))
+
+
+def _predict(segmenter: Segmenter, images: list[Image], *, probabilities: bool) -> list[Prediction] | list[DataError]:
+    """Return the predictions of images of one size, or why the network cannot look at that size."""
+    try:
+        return segmenter.predict_batch(images, probabilities=probabilities)
+    except DataError as error:
+        return [error] * len(images)
 
 
 def batches_of(items: Iterable[Item], *, batch_size: int, max_pixels: int = BATCH_PIXELS) -> Iterator[list[Item]]:

@@ -187,7 +187,7 @@ class Segmenter:
             probabilities: also return those of every label.
 
         Raises:
-            DataError: when the sizes differ.
+            DataError: when the sizes differ, or the network cannot look at images of that size at these scales.
             ModelError: when the network's values are not finite.
         """
         sizes = sorted({image.shape[:2] for image in images})
@@ -196,6 +196,19 @@ class Segmenter:
                 f"images of a batch have one size, got {' and '.join(f'{h} x {w}' for h, w in sizes)}",
                 help="predict them one by one",
             )
+        try:
+            return self._predict_equal(images, probabilities=probabilities)
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, ValueError) as error:
+            height, width = sizes[0]
+            scales = ", ".join(f"{scale:g}" for scale in self.settings.scales)
+            raise DataError(
+                f"image of {height} x {width} px must suit the network at scales {scales}, got: {_first_line(error)}",
+                help="leave out the smallest scale, or shrink or enlarge the image",
+            ) from error
+
+    def _predict_equal(self, images: Sequence[Image], *, probabilities: bool) -> list[Prediction]:
         if probabilities or not images or not self._is_shown_whole(images[0]):
             return [self._assemble(image, probabilities=probabilities) for image in images]
         labels, scores = label_images(
@@ -249,6 +262,10 @@ class Segmenter:
 
     def _normalize(self, images: Sequence[Image]) -> Float[Tensor, "N 3 H W"]:
         return normalize_images(images, mean=self._network.mean, std=self._network.std, device=self.device)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def shrink(image: Image, max_side_px: int) -> Image:

@@ -11,6 +11,8 @@ from tagseg.classes import nearest_name_help
 from tagseg.recipe.renamed import RENAMED
 from tagseg.recipe.schema import Recipe, kinds_of_section
 
+_LONGEST_VALUE = 120  # characters of a value in a message
+
 
 def sentences(error: ValidationError, *, renamed: Mapping[str, str] = RENAMED) -> list[str]:
     """Return a sentence ``key rule, got value`` for everything that pydantic finds wrong with a recipe.
@@ -57,7 +59,8 @@ def _either(words: Iterable[str]) -> str:
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 (anything that TOML holds)
-    return json.dumps(value, default=str)
+    text = json.dumps(value, default=str)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 
 
 def _known_keys(place: list[str]) -> list[str]:

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from tagseg.recipe.layouts import Data
 from tagseg.recipe.learning import LearningSections, MapSections
 from tagseg.recipe.refining import RefiningSections
 from tagseg.recipe.section import SWEPT_SCORES, BackgroundScores, Section
 from tagseg.recipe.segmenting import SegmentingSections
+
+_LONGEST_NAME = 200  # bytes; file systems take 255
 
 
 class Superpixels(Section):
@@ -49,12 +51,22 @@ class SmallSet(Section):
     set: tuple[str, ...] = ()
 
 
+def _folder_name(value: str) -> str:
+    """Check that a folder can be called so: a run's folder is called after its recipe."""
+    length = len(value.encode(errors="surrogatepass"))
+    if not 1 <= length <= _LONGEST_NAME or "\0" in value:
+        raise ValueError(
+            f"is a name that a folder can have, of 1 to {_LONGEST_NAME} bytes without NUL, got {length} bytes"
+        )
+    return value
+
+
 class InputSections(Section):
     """What a run is called and starts from."""
 
-    name: str
+    name: Annotated[str, AfterValidator(_folder_name)]
     preset: Literal["corrected", "release"] = "corrected"
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=10**18)
     data: Data
     superpixels: Superpixels = Superpixels()
     small_set: SmallSet = SmallSet()

@@ -1,14 +1,25 @@
 """What every section of a recipe shares."""
 
-from typing import Annotated, Literal
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 
 class Section(BaseModel):
     """A group of recipe values: types are strict and unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _in_the_home_folder(cls, value: Any) -> Any:  # noqa: ANN401 (any value of a recipe)
+        """Put the home folder in the place of ``~`` at the beginning of a path, as a shell does."""
+        is_place = isinstance(value, Path) or (isinstance(value, str) and value.startswith("~/"))
+        if not is_place or not str(value).startswith("~"):
+            return value
+        return type(value)(os.path.expanduser(value))  # noqa: PTH111 (Path's raises for a user that is not there)
 
 
 def _ascending(value: tuple[int, int]) -> tuple[int, int]:

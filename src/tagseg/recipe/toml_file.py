@@ -2,11 +2,13 @@
 
 import json
 import tomllib
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from tagseg.data.text_files import decode_unicode
 from tagseg.errors import RecipeError
 from tagseg.recipe.mistakes import sentences
 from tagseg.recipe.presets import PRESETS
@@ -127,11 +129,27 @@ def flat_values(recipe: Recipe) -> dict[str, Any]:
 def _read(path: Path) -> dict[str, Any]:
     """Return the values of a TOML file."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return _parse(decode_unicode(path.expanduser().read_bytes()))
     except FileNotFoundError:
         raise RecipeError(f"recipe {path} is a file that exists, got none", help="check the path") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (ValueError, OSError) as error:  # a mistake in TOML and bytes that are no text are ValueErrors, too
         raise RecipeError(f"recipe {path} is a TOML file, got: {error}", help="correct that line") from None
+
+
+def _parse(text: str) -> dict[str, Any]:
+    """Return the values of TOML.
+
+    Raises:
+        ValueError: for a mistake, a number of thousands of digits, and lists in lists without end.
+    """
+    try:
+        return tomllib.loads(text.replace("\r\n", "\n"))
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:
+        raise ValueError("a number of too many digits") from None
+    except RecursionError:
+        raise ValueError("lists or tables that lie too deep in each other") from None
 
 
 def _apply(values: dict[str, Any], setting: str) -> None:
@@ -140,9 +158,12 @@ def _apply(values: dict[str, Any], setting: str) -> None:
     if not equals or not key.strip():
         raise RecipeError(f"--set takes key=value, got '{setting}'", help="write for example --set training.epochs=5")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        parsed = _parse(f"value = {text}")
+        value = parsed["value"] if list(parsed) == ["value"] else text
+    except ValueError:
         value = text
+    if isinstance(value, date | time):  # no key is a date: 2024-01-31 is a name
+        value = text.strip()
     *sections, last = key.strip().split(".")
     for section in sections:
         values = values.setdefault(section, {})

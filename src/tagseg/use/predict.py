@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from tagseg.artifacts.coco_file import coco_writer
 from tagseg.artifacts.mask_file import read_mask, write_mask
 from tagseg.artifacts.probability_file import write_probabilities
 from tagseg.classes import ClassTable, nearest_name_help
-from tagseg.data.input_files import STDIN, InputImage, find_inputs
+from tagseg.data.input_files import STDIN, InputImage, LeftOut, find_inputs
 from tagseg.errors import ArtifactError, RecipeError, TagsegError
 from tagseg.prediction.many_images import predict_many
 from tagseg.prediction.segmenter import Prediction, Segmenter
@@ -71,24 +71,25 @@ class PredictChoice:
     ) -> "PredictChoice":
         """Read what was asked for on the command line.
 
+        Args:
+            formats: names of :data:`FORMATS`, with commas between.
+            scales: numbers with commas between, or None for those of the segmenter.
+            flip: whether to look at the mirrored image, or None for what the segmenter does.
+            crf: whether the dense CRF refines the labels.
+            max_side: a whole number, ``none``, or None for that of the segmenter.
+
         Raises:
             RecipeError: for an unknown format, or a number that is none.
         """
-        names = tuple(name.strip() for name in formats.split(","))
+        names = tuple(dict.fromkeys(name.strip() for name in formats.split(",")))
         for name in names:
             if name not in FORMATS:
                 raise RecipeError(f"--format '{name}' is unknown", help=nearest_name_help(name, FORMATS))
         settings: dict[str, Any] = {} if flip is None else {"flip": flip}
-        try:
-            if scales is not None:
-                settings["scales"] = tuple(float(scale) for scale in scales.split(","))
-            if max_side is not None:
-                settings["max_side_px"] = None if max_side == "none" else int(max_side)
-        except ValueError as error:
-            raise RecipeError(
-                f"--scales takes numbers and --max-side a whole number or 'none', got '{scales or max_side}'",
-                help="write --scales 0.5,1,1.5 and --max-side 1024",
-            ) from error
+        if scales is not None:
+            settings["scales"] = tuple(_number(scale, float, word=scales) for scale in scales.split(","))
+        if max_side is not None:
+            settings["max_side_px"] = None if max_side == "none" else _number(max_side, int, word=max_side)
         return cls(names, tuple(sorted(settings.items())), crf)
 
 
@@ -100,11 +101,13 @@ class PredictSummary:
         predicted: labelled by this call.
         kept: labelled by an earlier call with the same segmenter and settings.
         failed: files that could not be used, and why.
+        notes: what lies in the named folders and was not meant, such as masks; a sentence each.
     """
 
     predicted: int
     kept: int
     failed: list[tuple[Path, str]]
+    notes: list[str] = field(default_factory=list)
 
 
 def predict_files(
@@ -131,7 +134,9 @@ def predict_files(
         TagsegError: when the segmenter cannot be loaded, no image is named, or the folder holds other results. A single
             file that cannot be used raises nothing: it is in the summary.
     """
-    images = find_inputs(inputs, lines=sys.stdin if STDIN in inputs else (), without=files_made(out))
+    left_out: list[LeftOut] = []
+    lines = sys.stdin if STDIN in inputs else ()
+    images = find_inputs(inputs, lines=lines, without=files_made(out), left_out=left_out)
     loaded = load(source, device=choice.device)
     segmenter = loaded.with_settings(replace(loaded.settings, **dict(choice.settings)))
     folder = OutputFolder(out, choice.formats)
@@ -142,10 +147,23 @@ def predict_files(
         missing = [image for image in images if not folder.is_done(image, since_ns=record["since_ns"])]
         failed = _label(segmenter, missing, folder, choice, kept=len(images) - len(missing), progress=progress)
         made = [image for image in images if image.path not in dict(failed)]
+        unread = [(other.path, other.reason) for other in left_out if other.is_failure]
         _summarize(folder, made, segmenter.classes)
-        bad = [{"path": str(path), "reason": reason} for path, reason in failed]
+        bad = [{"path": str(path), "reason": reason} for path, reason in failed + unread]
         write_record(folder, {**record, "images": len(made), "bad_files": bad})
-    return PredictSummary(len(missing) - len(failed), len(images) - len(missing), failed)
+    notes = [other.reason for other in left_out if not other.is_failure]
+    return PredictSummary(len(missing) - len(failed), len(images) - len(missing), failed + unread, notes)
+
+
+def _number(text: str, kind: type[int] | type[float], *, word: str) -> int | float:
+    """Return a number of an option's word."""
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise RecipeError(
+            f"--scales takes numbers and --max-side a whole number or 'none', got '{word}'",
+            help="write --scales 0.5,1,1.5 and --max-side 1024",
+        ) from error
 
 
 def _label(

@@ -19,6 +19,7 @@ from tagseg.data.mask_images import (
     mask_paths,
     shows_only_255,
 )
+from tagseg.data.names import composed
 from tagseg.errors import ArtifactError, DataError
 from tagseg.evaluation.confusion import ConfusionMatrix
 from tagseg.evaluation.scores import compute_scores
@@ -148,7 +149,7 @@ def write_folder_scores(path: Path, scores: Mapping[str, Any]) -> None:
 
 
 def _files(folder: Path, what: str) -> dict[str, Path]:
-    """Return the image files of ids below a folder by their path without ending."""
+    """Return the image files of ids below a folder by their path without ending, its accents composed."""
     if not folder.is_dir():
         raise DataError(f"folder of {what} {folder} must exist, got no such folder", help="mend the path")
     files = mask_paths(folder)
@@ -158,7 +159,7 @@ def _files(folder: Path, what: str) -> dict[str, Path]:
             f"folder of {what} {folder} must hold files that end in {', '.join(MASK_ENDINGS)}, got {found}",
             help="name the folder that holds them, or save them as palette PNG",
         )
-    return files
+    return {composed(name): path for name, path in files.items()}
 
 
 def _require_pairs(

@@ -192,6 +192,39 @@ def test_the_one_before_is_kept_and_no_older_one(tmp_path: Path) -> None:
     assert sorted(file.name for file in tmp_path.iterdir()) == ["last.previous.safetensors", "last.safetensors"]
 
 
+def test_a_kill_while_a_checkpoint_is_written_costs_neither_file_nor_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "last.safetensors"
+    for step in (1, 2):
+        write(path, step)
+
+    def stop(descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    for _ in range(2):  # the second time, both names are of one file
+        with monkeypatch.context() as patches, pytest.raises(KeyboardInterrupt):
+            patches.setattr(os, "fsync", stop)
+            write(path, 3)
+        loaded = load_latest_checkpoint(path)
+        assert loaded is not None
+        assert (loaded.state, loaded.path, loaded.warning) == ({"step": 2}, path, "")
+        assert sorted(file.name for file in tmp_path.iterdir()) == ["last.previous.safetensors", "last.safetensors"]
+
+
+def test_a_file_system_without_second_names_keeps_the_one_before_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, target: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    path = tmp_path / "last.safetensors"
+    for step in (1, 2):
+        write(path, step)
+    assert [load_checkpoint(file).state["step"] for file in (path, previous_path(path))] == [2, 1]
+
+
 def test_without_keep_previous_there_is_one_file(tmp_path: Path) -> None:
     path = tmp_path / "last.safetensors"
     write(path, 1, keep_previous=False)

@@ -64,11 +64,13 @@ def test_jpeg_size_is_that_of_the_upright_image(tmp_path: Path, orientation: int
     assert image_size(path) == (8, 24)
 
 
-@pytest.mark.parametrize("orientation", [0, 9, 300])
-def test_orientation_outside_the_standard_is_upright(tmp_path: Path, orientation: int) -> None:
-    path = tmp_path / "a.png"
-    save_with_orientation(path, UPRIGHT, orientation)
+@pytest.mark.parametrize("orientation", [0, 9, 300, 65535])
+@pytest.mark.parametrize("ending", ["png", "tif", "webp"])
+def test_orientation_outside_the_standard_is_upright(tmp_path: Path, orientation: int, ending: str) -> None:
+    path = tmp_path / f"a.{ending}"
+    save_with_orientation(path, UPRIGHT, orientation, lossless=True)
     np.testing.assert_array_equal(read_image(path), UPRIGHT)
+    assert image_size(path) == (2, 3)
 
 
 def test_broken_exif_keeps_the_pixels_and_stays_silent(tmp_path: Path) -> None:
@@ -276,3 +278,39 @@ def test_what_the_machine_refuses_is_not_the_fault_of_the_file(tmp_path, monkeyp
     monkeypatch.setattr(PillowImage, "open", refuse)
     with pytest.raises(type(error)):
         read_image(path)
+
+
+def bitmap_of_bit_fields() -> bytes:
+    """Return a BMP of 32 bits a pixel whose masks are none of the usual ones."""
+    header = struct.pack("<IiiHHIIiiII", 40, 1, 1, 1, 32, 3, 4, 2835, 2835, 0, 0)
+    masks = struct.pack("<III", 0xFF800000, 0x007FC000, 0x00003FE0)
+    return struct.pack("<2sIHHI", b"BM", 70, 0, 0, 66) + header + masks + b"\0" * 4
+
+
+def tiff_of_doubles() -> bytes:
+    """Return a TIFF of one pixel with a floating-point value of 64 bits."""
+    entries = ((256, 3, 1), (257, 3, 1), (258, 3, 64), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1), (278, 3, 1))
+    entries += ((279, 4, 8), (339, 3, 3))
+    fields = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries)
+    return struct.pack("<2sHI", b"II", 42, 16) + struct.pack("<d", 0.5) + struct.pack("<H", 10) + fields + b"\0" * 4
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (bitmap_of_bit_fields(), "must be of a kind that is read, got an unsupported BMP bitfields layout"),
+        (tiff_of_doubles(), "got a TIFF file that is damaged or of a kind that is not read, such as 64 bits a channel"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 40, "got the content of a HEIC file"),
+        (b"8BPS\0\1" + b"\0" * 40, "got the content of a PSD file"),
+        (b"\n<!DOCTYPE html><html>not found</html>", "got the content of a HTML file"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "got the content of a Git LFS pointer file"),
+        (b"hello, world", "got another content"),
+    ],
+)
+def test_contents_that_are_not_read_are_named(tmp_path: Path, content: bytes, found: str) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(content)
+    for read in (read_image, image_size):
+        with pytest.raises(DataError) as refused:
+            read(path)
+        assert refused.value.problem.endswith(found)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tagseg.data.input_files import find_inputs
+from tagseg.data.input_files import LeftOut, find_inputs
 from tagseg.errors import DataError
 
 
@@ -75,3 +75,79 @@ def test_nothing_found_is_an_error_word_for_word(tmp_path):
         with pytest.raises(DataError) as refused:
             find_inputs(words)
         assert refused.value.problem == problem
+
+
+def left_out(*words: Path, **options) -> tuple[dict[str, str], list[LeftOut]]:
+    others: list[LeftOut] = []
+    return names(words, left_out=others, **options), others
+
+
+def test_pictures_of_other_formats_are_named(photos):
+    for name in ("phone.HEIC", "a/raw.cr2", ".hidden.heic", "film.mp4"):
+        (photos / name).write_bytes(b"")
+    for words in ([photos], [photos / "*", photos / "a" / "*"]):
+        _, others = left_out(*words)
+        assert {other.path.name: other.is_failure for other in others} == {"phone.HEIC": True, "raw.cr2": True}
+        assert any(other.reason.endswith("got a .HEIC file") for other in others)
+
+
+def test_jpeg_has_further_endings(tmp_path):
+    for name in ("a.jfif", "b.JPE"):
+        (tmp_path / name).write_bytes(b"")
+    assert list(names([tmp_path])) == ["a", "b"]
+
+
+def test_linked_folders_are_followed_once(photos, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "f.jpg").write_bytes(b"")
+    (elsewhere / "loop").symlink_to(photos)
+    (photos / "link").symlink_to(elsewhere)
+    (photos / "broken").symlink_to(elsewhere / "gone")
+    found, others = left_out(photos)
+    assert set(found) == {"a/c", "a/d.jpg", "a/d.png", "b", "link/f"}
+    assert [(other.path.name, other.is_failure) for other in others] == [("broken", True)]
+
+
+def test_the_folder_of_masks_is_left_out_unless_it_is_named(photos):
+    (photos / "masks").mkdir()
+    (photos / "masks" / "b.png").write_bytes(b"")
+    found, (other,) = left_out(photos)
+    assert set(found) == {"a/c", "a/d.jpg", "a/d.png", "b"}
+    assert (other.path, other.is_failure) == (photos / "masks", False)
+    assert left_out(photos / "masks") == ({"b": "b.png"}, [])
+
+
+@pytest.mark.parametrize("name", ["@eaDir", "__MACOSX", ".thumbnails"])
+def test_folders_that_systems_make_hold_no_photographs(photos, name):
+    (photos / name).mkdir()
+    (photos / name / "t.jpg").write_bytes(b"")
+    assert names([photos]) == {"a/c": "c.PNG", "a/d.jpg": "d.jpg", "a/d.png": "d.png", "b": "b.jpg"}
+
+
+def test_made_files_are_no_photographs_behind_a_link_either(photos, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out")
+    (out / "b.png").write_bytes(b"")
+    (photos / "made").symlink_to(out)
+    assert "made/b" not in names([photos], without={out / "b.png"})
+
+
+def test_the_home_folder_may_be_short(photos, monkeypatch):
+    monkeypatch.setenv("HOME", str(photos))
+    assert names(["~/b.jpg", "~/a"]) == {"b": "b.jpg", "c": "c.PNG", "d.jpg": "d.jpg", "d.png": "d.png"}
+    assert names(["-"], lines=["~/b.jpg"]) == {"b": "b.jpg"}
+
+
+def test_a_name_that_no_file_can_have_is_left_to_who_reads_it():
+    name = "é" * 300 + ".jpg"
+    assert list(names([name]).values()) == [name]
+
+
+def test_what_is_there_in_the_place_of_images_is_told(tmp_path):
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "a.heic").write_bytes(b"")
+    with pytest.raises(DataError, match=r"got only others, such as .*a\.heic"):
+        find_inputs([str(tmp_path / "p")])
+    (tmp_path / "q" / "masks").mkdir(parents=True)
+    (tmp_path / "q" / "masks" / "a.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"must hold images, got .*masks only"):
+        find_inputs([str(tmp_path / "q")])

@@ -1,12 +1,13 @@
 """Ids of images, paths that stay inside their folder, and lists of classes."""
 
+import unicodedata
 from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tagseg.data.names import choose_classes, is_inside, read_class_names, unique_image_ids
+from tagseg.data.names import choose_classes, is_inside, read_class_names, same_named_file, unique_image_ids
 from tagseg.errors import DataError
 
 
@@ -56,6 +57,43 @@ def test_bad_class_file_is_a_data_error_that_names_it(tmp_path: Path, content: b
     (tmp_path / "classes.txt").write_bytes(content)
     with pytest.raises(DataError, match=r"classes\.txt"):
         read_class_names(tmp_path / "classes.txt")
+
+
+@pytest.mark.parametrize(
+    "begin", ["background\n", "Background\n", "_background_\n", "__ignore__\n_background_\n", "__background__\n"]
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_background_in_the_first_line_moves_no_id(tmp_path: Path, begin: str, encoding: str) -> None:
+    (tmp_path / "classes.txt").write_bytes(f"{begin}cat\ndog\n".encode(encoding))
+    assert read_class_names(tmp_path / "classes.txt") == ("cat", "dog")
+
+
+@pytest.mark.parametrize("content", ["cat\nbackground\n", "__ignore__\ncat\n", "__ignore__\n", "0 background\n1 cat\n"])
+def test_background_elsewhere_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "classes.txt").write_text(content)
+    with pytest.raises(DataError, match=r"classes\.txt must "):
+        read_class_names(tmp_path / "classes.txt")
+
+
+@pytest.mark.parametrize("classes", [None, ["dog"]])
+def test_names_that_differ_in_case_only_are_refused(classes: list[str] | None) -> None:
+    with pytest.raises(DataError, match="got 'Dog' and 'dog'"):
+        choose_classes(("cat", "Dog", "dog"), classes, source="x")
+
+
+def test_background_is_no_class() -> None:
+    assert choose_classes(("background", "cat"), None, source="x").names == ("cat",)
+    with pytest.raises(DataError, match="names of background"):
+        choose_classes(("background", "cat"), ["background", "cat"], source="x")
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_file_is_found_in_either_form_of_its_accents(tmp_path: Path, forms: tuple[str, str]) -> None:
+    on_disk, written = (unicodedata.normalize(form, "é/café.jpg") for form in forms)
+    (tmp_path / on_disk).parent.mkdir()
+    (tmp_path / on_disk).touch()
+    assert same_named_file(tmp_path, written) == tmp_path / on_disk
+    assert same_named_file(tmp_path, "é" * 300) is None
 
 
 def test_subset_keeps_the_asked_order() -> None:

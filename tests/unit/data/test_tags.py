@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tagseg.data.names import composed, is_background, other_case
 from tagseg.data.problems import Problem, ProblemKind
+from tagseg.data.tag_cells import is_missing
 from tagseg.data.tags import read_tags
 from tagseg.errors import DataError
 
@@ -61,8 +63,66 @@ def test_cell_that_is_a_known_name_is_one_name(tmp_path: Path) -> None:
     assert rows == {"a.jpg": ("cat", "dog"), "b.jpg": ("traffic light",)}
 
 
-names = st.text(st.characters(categories=["L", "N", "Zs"], include_characters="._-()é"), min_size=1).map(str.strip)
-tag_tables = st.dictionaries(names.filter(bool), st.lists(names.filter(bool), unique=True, max_size=4), max_size=6)
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "\"['cat', 'dog']\"",
+        '"[""cat"", ""dog""]"',
+        "\"('cat', 'dog')\"",
+        "\"{'cat', 'dog'}\"",
+        "['cat' 'dog']",
+        '"[cat, dog]"',
+        '"{""choices"": [""cat"", ""dog""]}"',
+        "\"{'choices': ['cat', 'dog']}\"",
+        '"[{""choices"": [""cat"", ""dog""]}]"',
+        "'cat';'dog'",
+    ],
+)
+def test_lists_that_programs_write_into_a_cell_are_lists(tmp_path: Path, cell: str) -> None:
+    rows = read(tmp_path, f"image,tags\na.jpg,{cell}\nb.jpg,traffic light;\nc.jpg,[]\n")
+    assert {image: sorted(tags) for image, tags in rows.items()} == {
+        "a.jpg": ["cat", "dog"], "b.jpg": ["traffic light"], "c.jpg": [],
+    }  # fmt: skip
+
+
+def test_names_of_a_list_keep_their_commas_and_quotes(tmp_path: Path) -> None:
+    assert read(tmp_path, 'image,tags\na,"[\'cat, old\', ""dog\'s""]"\n') == {"a": ("cat, old", "dog's")}
+
+
+@pytest.mark.parametrize("value", ["nan", "NaN", "None", "null", "<NA>", "N/A", "background", "_background_"])
+def test_nothing_and_background_are_no_classes(tmp_path: Path, value: str) -> None:
+    assert read(tmp_path, f"image,tags\na.jpg,{value}\nb.jpg,cat\n") == {"a.jpg": (), "b.jpg": ("cat",)}
+    assert read(tmp_path, f"image,tags\na.jpg,{value}\n", classes=("cat",)) == {"a.jpg": ()}
+
+
+def test_a_class_may_be_called_like_a_missing_value(tmp_path: Path) -> None:
+    assert read(tmp_path, "image,tags\na.jpg,Na\n", classes=("Na", "Cl")) == {"a.jpg": ("Na",)}
+
+
+def test_cell_that_holds_something_else_is_a_problem(tmp_path: Path) -> None:
+    problems: list[Problem] = []
+    text = 'image,tags\na,"[{""x"": 3}]"\nb,"[[""cat""], 4]"\nc,cat\n'
+    assert read(tmp_path, text, problems=problems) == {"c": ("cat",)}
+    assert [problem.kind for problem in problems] == [ProblemKind.BAD_TAGS] * 2
+
+
+@pytest.mark.parametrize("classes", [None, ("caf\xe9",), ("cafe\u0301",)])
+def test_accents_of_tags_match_however_they_are_composed(tmp_path: Path, classes: tuple[str, ...] | None) -> None:
+    rows = read(tmp_path, "image,tags\na,caf\xe9\nb,cafe\u0301\n", classes=classes)
+    assert rows == {"a": ("caf\xe9",), "b": ("caf\xe9",)}
+
+
+def test_upper_and_lower_case_are_one_class_that_is_told(tmp_path: Path) -> None:
+    problems: list[Problem] = []
+    rows = read(tmp_path, "image,tags\na,Dog\nb,dog cat\nc,DOG\n", problems=problems)
+    assert rows == {"a": ("Dog",), "b": ("Dog", "cat"), "c": ("Dog",)}
+    assert [problem.kind for problem in problems] == [ProblemKind.TWO_SPELLINGS] * 2
+
+
+letters = st.characters(categories=["L", "N", "Zs"], include_characters="._-()é")
+names = st.text(letters, min_size=1).map(str.strip).filter(bool)
+classes = names.filter(lambda name: not is_missing(name) and not is_background(name))
+tag_tables = st.dictionaries(names, st.lists(classes, unique=True, max_size=4), max_size=6)
 
 
 @settings(max_examples=60, deadline=None)
@@ -71,7 +131,8 @@ def test_any_table_of_names_survives_csv_and_json(
     tmp_path_factory: pytest.TempPathFactory, table: dict[str, list[str]]
 ) -> None:
     folder = tmp_path_factory.mktemp("tags")
-    expected = {image: tuple(tags) for image, tags in table.items()}
+    expected = {image: tuple(dict.fromkeys(map(composed, tags))) for image, tags in table.items()}
+    assume(other_case(tag for tags in expected.values() for tag in tags) is None)
     text = io.StringIO()
     # A trailing separator in each cell tells that names may hold spaces.
     csv.writer(text).writerows(

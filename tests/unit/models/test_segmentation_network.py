@@ -180,3 +180,18 @@ def test_weight_files_of_whole_timm_networks_fill_the_encoder(tmp_path, architec
 def test_a_design_goes_through_json(architecture):
     design = SegmenterDesign(architecture, "resnet50", 21, STRIDES[architecture], 128, "head")
     assert SegmenterDesign.from_dict(json.loads(json.dumps(design.to_dict()))) == design
+
+
+@pytest.mark.parametrize(("architecture", "multiple"), [("deeplabv3plus", 32), ("segformer", 64), ("upernet", 64)])
+def test_mobilevit_sees_sides_that_it_cuts_into_patches(architecture: str, multiple: int) -> None:
+    network = build(architecture, "mobilevitv2_050").eval()
+    assert network.multiple == multiple
+    for size in ((1, 1), (33, 48), (80, 112)):
+        with torch.no_grad():
+            assert network(torch.zeros(1, 3, *size)).shape[2:] == size
+
+
+@pytest.mark.parametrize("architecture", ["deeplabv3plus", "segformer", "upernet", "deeplabv2"])
+def test_other_networks_see_multiples_of_their_stride(architecture: str) -> None:
+    network = build(architecture)
+    assert network.multiple == network.design.output_stride

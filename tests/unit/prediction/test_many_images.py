@@ -202,3 +202,22 @@ def test_no_images():
     record = Record()
     predict_many(build(), [], handle=record.handle, failed=record.failed)
     assert record.events == []
+
+
+def test_a_size_that_the_network_cannot_look_at_is_that_image_s_failure(tmp_path, monkeypatch):
+    segmenter = build()
+    forward = segmenter.network.network.forward
+
+    def refuse_large(images: torch.Tensor) -> torch.Tensor:
+        if images.shape[-1] > SMALL[1] + 8:
+            raise RuntimeError("Sizes of tensors must match\nmore")
+        return forward(images)
+
+    monkeypatch.setattr(segmenter.network.network, "forward", refuse_large)
+    record = Record()
+    items = write_items(tmp_path, [SMALL, (9, 200), (9, 200), SMALL])
+    predict_many(segmenter, items, handle=record.handle, failed=record.failed)
+    assert [kind for kind, _ in record.events] == ["handled", "failed", "failed", "handled"]
+    assert record.errors["photo 1"].problem == (
+        "image of 9 x 200 px must suit the network at scales 1, got: Sizes of tensors must match"
+    )

@@ -10,6 +10,7 @@ import torch
 from tagseg.errors import RecipeError
 from tagseg.losses.affinity import pair_sums
 from tagseg.recipe import load_recipe, load_run_recipe, make_recipe, to_toml
+from tagseg.recipe.layouts import FolderData
 from tagseg.refine.dense_crf import CrfSettings
 
 RECIPES = Path(__file__).resolve().parents[3] / "recipes"
@@ -205,3 +206,31 @@ def test_the_upper_bound_has_the_same_network_and_budget_and_needs_no_maps():
 
 def test_without_a_segmenter_maps_and_masks_are_needed_whatever_its_labels():
     assert make_recipe(MINIMAL, ["segmenter.enabled=false", "segmenter.labels=truth"]).needs_masks
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_recipe_may_start_with_a_byte_order_mark(tmp_path: Path, encoding: str, end: str) -> None:
+    path = tmp_path / "mine.toml"
+    text = end.join(['name = "süß"', "[data]", 'format = "folder"', 'root = "photos"', ""])
+    path.write_bytes(text.encode(encoding))
+    assert load_recipe(path).name == "süß"
+
+
+@pytest.mark.parametrize("name", ["2024-01-31", "2024-01-31T10:20:30", "10:20:30", "2024-01-31 10:20:30+01:00"])
+def test_a_date_is_a_name(name: str) -> None:
+    values = {"name": "mine", "data": {"format": "folder", "root": "photos"}}
+    assert make_recipe(values, [f"name={name}"]).name == name
+    assert make_recipe(values, [f"data.root={name}"]).data.place == name
+
+
+def test_the_home_folder_may_be_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    values = {"name": "~", "data": {"format": "folder", "root": "~/photos", "tags": "~/tags.csv", "masks": "a/~/b"}}
+    recipe = make_recipe(values, ["classifier.weights=~/w.safetensors", "superpixels.cache=~/cache"])
+    assert isinstance(recipe.data, FolderData)
+    assert [str(recipe.data.root), str(recipe.data.tags), str(recipe.data.masks)] == [
+        "/home/me/photos", "/home/me/tags.csv", "a/~/b",
+    ]  # fmt: skip
+    assert (recipe.name, recipe.classifier.weights) == ("~", "/home/me/w.safetensors")
+    assert str(recipe.superpixels.cache) == "/home/me/cache"

@@ -13,6 +13,7 @@ from pycocotools.coco import COCO
 import tagseg
 from tagseg.artifacts.coco_file import coco_writer
 from tagseg.classes import ClassTable
+from tagseg.data.image_files import ENDINGS_BY_FORMAT
 from tagseg.ops.overlay import overlay_labels
 from tagseg.report.colors import safe_color
 from tagseg.use.cams import load_networks
@@ -77,7 +78,7 @@ class TestSegmenter:
         assert (first["name"], last["name"], last["height"]) == ("b.png", "a.png", 40)
         assert bad == {
             "name": "notes.jpg",
-            "error": "image notes.jpg must be one of JPEG, PNG, WEBP, BMP, TIFF, GIF, got another content",
+            "error": f"image notes.jpg must be one of {', '.join(ENDINGS_BY_FORMAT)}, got another content",
             "help": "send another file",
         }
 

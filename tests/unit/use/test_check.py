@@ -108,3 +108,17 @@ def test_without_problems_to_show_counts_and_help_remain(tmp_path: Path) -> None
     lines = tables.problem_lines(report, show=0)
     assert lines[0] == "error: unreadable image: 1"
     assert lines[1].startswith("  help: ")
+
+
+def test_images_to_test_on_need_no_tags(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("photos", "test"):
+        write_folder(tmp_path / name, broken=0)
+    (tmp_path / "test" / "masks").mkdir()
+    for index in range(2):
+        Image.fromarray(np.full((64, 64), 1, np.uint8)).save(tmp_path / "test" / "masks" / f"good {index}.png")
+    recipe = folder_recipe(tmp_path / "mine.toml", tmp_path / "photos")
+    recipe.write_text(recipe.read_text() + f'test_root = "{(tmp_path / "test").as_posix()}"\n')
+    assert exit_code("check", str(recipe)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "Split 'test', 2 images, of which no tags are read" in lines
+    assert lines[-1] == "split 'test': 0 errors, 0 warnings, ready to run"

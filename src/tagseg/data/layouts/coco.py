@@ -7,9 +7,8 @@ Axis legend: H height, W width.
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,7 +20,7 @@ from tagseg.classes import BACKGROUND
 from tagseg.data.coco_listing import CocoId, CocoListing, ListedImage, category_names, list_file
 from tagseg.data.coco_shapes import IncompleteMaskError, ShapeError, Size, has_shape, run_lengths_of, shown
 from tagseg.data.json_elements import Span
-from tagseg.data.names import choose_classes, unique_image_ids
+from tagseg.data.names import choose_classes, composed, is_background, same_named_file, unique_image_ids
 from tagseg.data.problems import Problem, ProblemKind, report_problem
 from tagseg.data.split_readers import SplitReaders
 from tagseg.errors import DataError
@@ -211,8 +210,8 @@ def _compare_classes(
     problems: list[Problem] | None,
 ) -> None:
     """Report where the categories of a file to score differ from the classes of the run."""
-    learned = known if classes is None else classes
-    more = [name for name in own if name not in known]
+    learned = [name for name in known if not is_background(name)] if classes is None else list(map(composed, classes))
+    more = [name for name in own if name not in known and not is_background(name)]
     missing = [name for name in learned if name not in own]
     if missing and (more or len(missing) == len(learned)):
         # Probably one class under two names; its pixels would be scored as background.
@@ -242,10 +241,11 @@ def _usable_images(
     """Return the listed images whose file exists."""
     usable = []
     for image in listing.images.values():
-        path = folder / image.file_name
-        if os.path.exists(path):  # noqa: PTH110 - Path.exists raises at a name that is too long for any file
-            usable.append(image)
+        path = same_named_file(folder, image.file_name)
+        if path is not None:
+            usable.append(replace(image, file_name=path.relative_to(folder).as_posix()))
             continue
+        path = folder / image.file_name
         message = f"image {path} of {annotations} must exist, got no such file"
         help = "mend the folder of images, or remove it from the list"
         report_problem(Problem(ProblemKind.MISSING_IMAGE, path, message, help), problems)

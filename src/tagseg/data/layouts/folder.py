@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from tagseg.data.folder_tags import Place, find_tags_file, tags_by_folder, tags_by_row
-from tagseg.data.image_files import IMAGE_ENDINGS
+from tagseg.data.folder_tags import TAG_FILES, Place, find_tags_file, tags_by_folder, tags_by_row
+from tagseg.data.image_files import IMAGE_ENDINGS, is_own_folder
 from tagseg.data.mask_images import Meaning255, PaletteMask, label_ids, mask_paths, with_255_as
-from tagseg.data.names import choose_classes, read_class_names, unique_image_ids
+from tagseg.data.names import choose_classes, composed, read_class_names, unique_image_ids
 from tagseg.data.problems import Problem, ProblemKind, report_problem
 from tagseg.data.split_readers import SplitReaders
 from tagseg.data.tags import read_tags
 from tagseg.errors import DataError
 from tagseg.types import ImageRecord, Split
 
-_OWN_FILES = frozenset({"tags.csv", "tags.json", "classes.txt"})
+_OWN_FILES = frozenset({*TAG_FILES, "classes.txt"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,11 @@ def read_folder(
 ) -> Split:
     r"""Return the images of a folder, nested or not, under any file names.
 
-    Images lie below ``root/images`` when there is such a folder, else below ``root``; hidden files are left out. Tags
-    come from the given file, else from ``root/tags.csv`` or ``root/tags.json``, else the first sub-folder on the way to
-    an image is its one tag. A file of tags names an image by its path below the images or below the root, or by the
-    bare name, with or without ending, as long as only one image fits; it has a row for every image.
+    Images lie below ``root/images`` when there is such a folder, else below ``root``; hidden files, and folders that
+    systems make such as ``@eaDir``, are left out. Tags come from the given file, else from ``root/tags.csv``,
+    ``root/tags.json`` or ``root/_classes.csv``, else the first sub-folder on the way to an image is its one tag. A file
+    of tags names an image by its path below the images or below the root, or by the bare name, with or without ending,
+    as long as only one image fits; it has a row for every image. Names match in whichever form their accents are.
 
     All classes of the data set are the lines of ``root/classes.txt``; without it they are ``classes``, or the tags that
     occur, sorted. Line ``i`` (from 1) has id ``i`` in the masks. An image's mask is ``masks/<path of the image>.png``
@@ -113,7 +114,7 @@ def read_folder(
         names_by_image = tags_by_row(Place(root, images, tags_file), paths, rows, problems)
     found = sorted({name for names in names_by_image.values() for name in names})
     if known is None:
-        known = tuple(classes) if classes is not None and tags_file is not None else tuple(found)
+        known = tuple(map(composed, classes)) if classes is not None and tags_file is not None else tuple(found)
     if not known:
         raise DataError(
             f"data set {root} must have tags, got none", help="write tags.csv, or a sub-folder for each class"
@@ -163,7 +164,8 @@ def read_untagged_folder(
     known = listed_classes(root) or known
     table = choose_classes(tuple(known), classes, source="the data set's classes")
     mask_of = _Masks(mask_paths(masks, problems=problems), label_ids(known, table))
-    return Split(split_name, table, _records(images, paths, dict.fromkeys(paths, ()), mask_of, problems))
+    records = _records(images, paths, dict.fromkeys(paths, ()), mask_of, problems)
+    return Split(split_name, table, records, has_tags=False)
 
 
 def _images_and_masks(
@@ -217,7 +219,7 @@ def _find_images(folder: Path, masks: Path, problems: list[Problem] | None) -> I
             folders.clear()
             continue
         seen.add(here.resolve())
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if is_own_folder(name))
         for name in folders:
             if Path(name).suffix.lower() in IMAGE_ENDINGS:
                 message = f"image {here / name} must be a file, got a folder"
@@ -236,13 +238,13 @@ class _Masks:
     """The masks of a folder, and which of them no image has asked for."""
 
     def __init__(self, paths: Mapping[str, Path], to_label: tuple[int, ...]) -> None:
-        self._paths = paths
+        self._paths = {composed(name): path for name, path in paths.items()}
         self._to_label = to_label
         self._unused = set(self._paths)
 
     def find(self, image: Path) -> PaletteMask | None:
         """Return the mask of a relative image path: ``a.jpg.png`` before ``a.png``."""
-        for name in (image.as_posix(), image.with_suffix("").as_posix()):
+        for name in (composed(image.as_posix()), composed(image.with_suffix("").as_posix())):
             if name in self._paths:
                 self._unused.discard(name)
                 return PaletteMask(self._paths[name], self._to_label)

@@ -4,14 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from xml.etree import ElementTree
 
 from tagseg.classes import VOC_CLASSES, nearest_name_help
+from tagseg.data.folder_tags import no_row_fits
 from tagseg.data.mask_images import Meaning255, PaletteMask, label_ids, mask_paths, with_255_as
-from tagseg.data.names import choose_classes, is_inside, read_class_names
+from tagseg.data.names import choose_classes, composed, is_background, is_inside, read_class_names, same_named_file
 from tagseg.data.problems import Problem, ProblemKind, report_problem
 from tagseg.data.split_readers import SplitReader, SplitReaders
 from tagseg.data.tags import read_tags
+from tagseg.data.text_files import decode_unicode
+from tagseg.data.xml_files import XmlError, parse_xml
 from tagseg.errors import DataError
 from tagseg.types import ImageRecord, Split
 
@@ -103,8 +105,9 @@ def read_voc(
     ids = _read_list(root / "ImageSets" / "Segmentation" / f"{split}.txt", problems)
     images = _image_paths(root / "JPEGImages")
     augmented, own = (root / name for name in ("SegmentationClassAug", "SegmentationClass"))
-    masks = mask_paths(augmented, problems=problems) | mask_paths(own, problems=problems)
-    file_tags = _read_tags_file(root, tags_file, known, problems)
+    found_masks = mask_paths(augmented, problems=problems) | mask_paths(own, problems=problems)
+    masks = {composed(name): path for name, path in found_masks.items()}
+    file_tags = _read_tags_file(root, tags_file, known, ids=ids, problems=problems)
     to_label = label_ids(known, table)
     records = []
     for image_id in sorted(ids):
@@ -127,7 +130,7 @@ def read_voc(
 def _read_list(path: Path, problems: list[Problem] | None) -> list[str]:
     """Return the different ids of a list file."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = composed(decode_unicode(path.read_bytes())).splitlines()
     except FileNotFoundError as error:
         lists = sorted(file.stem for file in path.parent.glob("*.txt"))
         help = nearest_name_help(path.stem, lists) if lists else "mend the path of the data set"
@@ -159,11 +162,11 @@ def _read_list(path: Path, problems: list[Problem] | None) -> list[str]:
 def _image_paths(folder: Path) -> dict[str, Path]:
     """Return the images of a folder by id; one look at the folder instead of three at the disk for each image."""
     paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in _IMAGE_ENDINGS)
-    return {path.stem: path for path in reversed(paths)}
+    return {composed(path.stem): path for path in reversed(paths)}
 
 
 def _read_tags_file(
-    root: Path, tags_file: Path | None, known: Sequence[str], problems: list[Problem] | None
+    root: Path, tags_file: Path | None, known: Sequence[str], *, ids: Sequence[str], problems: list[Problem] | None
 ) -> Mapping[str, tuple[str, ...]] | None:
     """Return tags by image id from a file, or None when the XML files hold them."""
     if tags_file is None:
@@ -174,7 +177,10 @@ def _read_tags_file(
             message = f"data set {root} must hold Annotations or image_tags.csv, got neither"
             raise DataError(message, help="name a CSV or JSON file of tags in the recipe's data.tags")
     tags = read_tags(tags_file, known, problems=problems)
-    return {_without_image_ending(image): names for image, names in tags.items()}
+    rows = {composed(_without_image_ending(image)): names for image, names in tags.items()}
+    if len(rows) > 1 and rows.keys().isdisjoint(ids):
+        raise no_row_fits(tags_file, list(tags), ids)
+    return rows
 
 
 def _without_image_ending(name: str) -> str:
@@ -199,15 +205,16 @@ def _tags_of(
         )
         report_problem(Problem(ProblemKind.NO_TAGS_KNOWN, root, message, help), problems)
         return None
-    path = root / "Annotations" / f"{image_id}.xml"
+    annotations, name = root / "Annotations", f"{image_id}.xml"
+    path = same_named_file(annotations, name) or annotations / name
     try:
-        names = {(item.findtext("name") or "").strip() for item in ElementTree.parse(path).iter("object")}
-    except (OSError, ElementTree.ParseError) as error:
-        found = "no such file" if isinstance(error, FileNotFoundError) else "something else"
-        problem = Problem(ProblemKind.BAD_ANNOTATION, path, f"annotation {path} must be XML, got {found}", "restore it")
-        report_problem(problem, problems)
+        names = {composed((item.findtext("name") or "").strip()) for item in parse_xml(path).iter("object")}
+    except XmlError as error:
+        problem = f"annotation {path} must be XML, got {error}"
+        report_problem(Problem(ProblemKind.BAD_ANNOTATION, path, problem, error.help), problems)
         return None
     for name in sorted(names - set(known)):
-        message = f"annotation {path} must hold known classes, got '{name}'"
-        report_problem(Problem(ProblemKind.UNKNOWN_TAG, path, message, nearest_name_help(name, known)), problems)
+        if not is_background(name):
+            message = f"annotation {path} must hold known classes, got '{name}'"
+            report_problem(Problem(ProblemKind.UNKNOWN_TAG, path, message, nearest_name_help(name, known)), problems)
     return sorted(names & set(known))

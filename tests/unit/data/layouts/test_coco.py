@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -258,4 +259,19 @@ def test_name_that_is_too_long_for_a_file_is_a_missing_image(tmp_path: Path) -> 
     images = [{"id": 7, "file_name": "a" * 300 + ".jpg", "height": HEIGHT, "width": WIDTH}]
     problems: list[Problem] = []
     read_coco(tmp_path, write(tmp_path, [], images=images), problems=problems)
+    assert [problem.kind for problem in problems] == [ProblemKind.MISSING_IMAGE]
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_match_however_their_accents_are_composed(tmp_path: Path, forms: tuple[str, str]) -> None:
+    on_disk, written = (unicodedata.normalize(form, "café") for form in forms)
+    PillowImage.new("RGB", (3, 2)).save(tmp_path / f"{on_disk}.jpg")
+    images = [{"id": 1, "file_name": f"{written}.jpg", "height": 2, "width": 3}]
+    images += [{"id": 2, "file_name": f"{'é' * 300}.jpg", "height": 2, "width": 3}]
+    content = {"images": images, "categories": [{"id": 1, "name": written}], "annotations": []}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    problems: list[Problem] = []
+    split = read_coco(tmp_path, tmp_path / "a.json", classes=[on_disk], problems=problems)
+    assert [record.image_path.name for record in split.records] == [f"{on_disk}.jpg"]
+    assert split.classes.names == ("café",)
     assert [problem.kind for problem in problems] == [ProblemKind.MISSING_IMAGE]

@@ -1,5 +1,6 @@
 """The VOC reader: lists, both sources of tags, masks, subsets, and single bad files."""
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -120,3 +121,25 @@ def test_255_means_what_the_recipe_says(root: Path) -> None:
     layout = VocLayout(root, "train", eval_split="train", tags=root / "image_tags.csv", mask_255="object")
     mask = layout.readers().train().records[0].mask
     assert mask is not None and mask.read().tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_match_however_their_accents_are_composed(tmp_path: Path, forms: tuple[str, str]) -> None:
+    one, other = (unicodedata.normalize(form, "café") for form in forms)
+    for name in ("JPEGImages", "ImageSets/Segmentation", "SegmentationClass", "Annotations"):
+        (tmp_path / name).mkdir(parents=True)
+    PillowImage.new("L", (4, 3)).save(tmp_path / "JPEGImages" / f"{one}.jpg")
+    PillowImage.new("L", (4, 3)).save(tmp_path / "SegmentationClass" / f"{other}.png")
+    (tmp_path / "ImageSets/Segmentation/train.txt").write_text(f"{other}\n", encoding="utf-16")
+    (tmp_path / "Annotations" / f"{one}.xml").write_text("<a><object><name>dog</name></object></a>")
+    (record,) = read_voc(tmp_path, split="train").records
+    assert (record.image_id, record.tags, record.mask is None) == ("café", (12,), False)
+
+
+def test_rows_of_tags_that_name_no_image_are_told(tmp_path: Path) -> None:
+    for name in ("JPEGImages", "ImageSets/Segmentation"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "ImageSets/Segmentation/train.txt").write_text("0001\n0002\n")
+    (tmp_path / "image_tags.csv").write_text("image,tags\n1,dog\n2,cat\n")
+    with pytest.raises(DataError, match="such as '0001' and '0002', got only others, such as '1' and '2'"):
+        read_voc(tmp_path, split="train", problems=[])

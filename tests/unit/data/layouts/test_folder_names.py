@@ -1,0 +1,117 @@
+"""Names inside a folder of one's own: forms of accents, folders that systems make, splits, rows that fit nothing."""
+
+import unicodedata
+from pathlib import Path
+
+import pytest
+from kit.files import save, write
+
+from tagseg.data.layouts.folder import read_folder
+from tagseg.errors import DataError
+from tagseg.types import Split
+
+FORMS = [("NFC", "NFD"), ("NFD", "NFC")]
+
+
+def names_by_image(split: Split) -> dict[str, tuple[str, ...]]:
+    return {record.image_id: tuple(split.classes.name(tag) for tag in record.tags) for record in split.records}
+
+
+@pytest.mark.parametrize(("one", "other"), FORMS)
+def test_masks_match_however_their_accents_are_composed(tmp_path: Path, one: str, other: str) -> None:
+    save(tmp_path / "images" / unicodedata.normalize(one, "é/café.jpg"))
+    save(tmp_path / "masks" / unicodedata.normalize(other, "é/café.png"))
+    write(tmp_path / "tags.csv", "image,tags\ncafé,cat\n")
+    (record,) = read_folder(tmp_path).records
+    assert record.mask is not None
+
+
+@pytest.mark.parametrize(("one", "other"), FORMS)
+def test_classes_match_however_their_accents_are_composed(tmp_path: Path, one: str, other: str) -> None:
+    for number, form in enumerate((one, other)):
+        save(tmp_path / unicodedata.normalize(form, "Kühe") / f"{number}.jpg")
+    asked = [unicodedata.normalize(other, "Kühe")]
+    assert read_folder(tmp_path).classes.names == ("Kühe",)
+    write(tmp_path / "classes.txt", unicodedata.normalize(one, "Kühe\nHunde\n"))
+    assert [record.tags for record in read_folder(tmp_path, classes=asked).records] == [(1,), (1,)]
+    write(tmp_path / "tags.csv", unicodedata.normalize(other, "image,tags\n0,Kühe\n1,\n"))
+    assert sorted(record.tags for record in read_folder(tmp_path, classes=asked).records) == [(), (1,)]
+
+
+@pytest.mark.parametrize("name", ["@eaDir", "__MACOSX", ".thumbnails", "$RECYCLE.BIN", "System Volume Information"])
+def test_folders_that_systems_make_are_no_classes(tmp_path: Path, name: str) -> None:
+    for place in ("cat/a.jpg", f"{name}/b.jpg", f"cat/{name}/c.jpg"):
+        save(tmp_path / place)
+    assert names_by_image(read_folder(tmp_path)) == {"cat/a": ("cat",)}
+
+
+def test_a_folder_of_background_shows_none_of_the_classes(tmp_path: Path) -> None:
+    for place in ("cat/a.jpg", "Background/b.jpg"):
+        save(tmp_path / place)
+    assert names_by_image(read_folder(tmp_path)) == {"Background/b": (), "cat/a": ("cat",)}
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        ["train/cat/a.jpg", "val/cat/b.jpg"],
+        ["train/a.jpg", "valid/b.jpg", "test/c.jpg"],
+        ["Train/cat/a.jpg", "Train/dog/b.jpg"],
+        ["train/cat/a.jpg", "validation/cat/b.jpg", "more/c.jpg"],
+    ],
+)
+def test_splits_are_no_classes(tmp_path: Path, places: list[str]) -> None:
+    for place in places:
+        save(tmp_path / place)
+    with pytest.raises(DataError, match=r"must hold a folder for each class, got the splits [Tt]rain"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("places", [["train/a.jpg"], ["train/a.jpg", "bus/b.jpg"], ["train/steam/a.jpg", "bus/b.jpg"]])
+def test_trains_are_a_class(tmp_path: Path, places: list[str]) -> None:
+    for place in places:
+        save(tmp_path / place)
+    assert "train" in read_folder(tmp_path).classes.names
+
+
+def test_splits_that_classes_txt_names_are_classes(tmp_path: Path) -> None:
+    for place in ("train/a.jpg", "test/b.jpg"):
+        save(tmp_path / place)
+    write(tmp_path / "classes.txt", "train\ntest\n")
+    assert names_by_image(read_folder(tmp_path)) == {"test/b": ("test",), "train/a": ("train",)}
+
+
+def test_a_table_of_roboflow_is_read(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        save(tmp_path / name)
+    write(tmp_path / "_classes.csv", "filename, cat, dog\na.jpg, 0, 1\nb.jpg, 1, 1\n")
+    assert names_by_image(read_folder(tmp_path)) == {"a": ("dog",), "b": ("cat", "dog")}
+    write(tmp_path / "tags.csv", "image,tags\na,cow\nb,cow\n")  # one's own file goes before it
+    assert names_by_image(read_folder(tmp_path)) == {"a": ("cow",), "b": ("cow",)}
+
+
+@pytest.mark.parametrize(
+    ("files", "rows", "help"),
+    [
+        (["0001.jpg", "0002.jpg"], ["1", "2"], "write the numbers with their zeros"),
+        (["0001.jpg", "0002.jpg"], ["1.jpg", "2.jpg"], "write the numbers with their zeros"),
+        (["a.jpg", "b.jpg"], ["https://x.org/a.jpg?size=3", "https://x.org/b.jpg"], "in the place of web addresses"),
+        (["a.jpg", "b.jpg"], ["/home/me/a.jpg", "/home/me/b.jpg"], "write the paths below the folder"),
+        (["a.jpg", "b.jpg"], ["C:\\me\\a.jpg", "C:\\me\\b.jpg"], "write the paths below the folder"),
+        (["my-dog.jpg", "b.jpg"], ["3f9a2c1d-my-dog.jpg", "0c0ffee1-b.jpg"], "what the annotation tool put before"),
+        (["a.jpg", "b.jpg"], ["x.jpg", "y.jpg"], "mend data.root or data.tags"),
+    ],
+)
+def test_rows_that_name_no_image_are_told_with_the_cause(
+    tmp_path: Path, files: list[str], rows: list[str], help: str
+) -> None:
+    for name in files:
+        save(tmp_path / name)
+    write(tmp_path / "tags.csv", "image,tags\n" + "".join(f"{row},cat\n" for row in rows))
+    with pytest.raises(DataError) as refused:
+        read_folder(tmp_path, problems=[])
+    there, found = (" and ".join(f"'{name}'" for name in names) for names in (sorted(files), rows))
+    assert refused.value.problem == (
+        f"{tmp_path / 'tags.csv'} must name images that are there, such as {there}, got only others, such as {found}"
+    )
+    assert help in refused.value.help
