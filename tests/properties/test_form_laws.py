@@ -24,7 +24,7 @@ class Pieces:
     def __init__(self, pieces: Sequence[bytes]) -> None:
         self._pieces = pieces
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self, *, lost: "asyncio.Future[None] | None" = None) -> AsyncIterator[bytes]:
         for piece in self._pieces:
             yield piece
 

@@ -216,7 +216,7 @@ _BEGINNINGS = (
 _BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF", b"hevc": "HEIC", b"msf1": "HEIF", b"avif": "AVIF"}
 
 
-_READ_IN_EVERY_KIND = frozenset({"PNG", "JPEG", "GIF"})
+_READ_IN_EVERY_KIND = frozenset({"PNG", "GIF"})
 """What Pillow does not know is damaged: it knows a PNG no more when the check sum of a mere note is wrong."""
 
 
@@ -226,7 +226,8 @@ def _unidentified_file(kind: str, source: ImageSource, formats: tuple[str, ...])
     if begun in formats and begun in _READ_IN_EVERY_KIND:
         return damaged_file(kind, source, begun)
     if begun in formats:
-        found = f"a {begun} file that is damaged or of a kind that is not read, such as 64 bits a channel"
+        bits = 12 if begun == "JPEG" else 64
+        found = f"a {begun} file that is damaged or of a kind that is not read, such as {bits} bits a channel"
     else:
         found = f"the content of a {begun} file" if begun else "another content"
     return ImageFormatError(

@@ -6,6 +6,7 @@ import struct
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -295,6 +296,13 @@ def tiff_of_doubles() -> bytes:
     return struct.pack("<2sHI", b"II", 42, 16) + struct.pack("<d", 0.5) + struct.pack("<H", 10) + fields + b"\0" * 4
 
 
+def jpeg_of_12_bits() -> bytes:
+    """Return a JPEG whose header says that a channel has 12 bits."""
+    file = BytesIO()
+    PillowImage.new("RGB", (3, 2)).save(file, "JPEG")
+    return file.getvalue().replace(b"\xff\xc0\0\x11\x08", b"\xff\xc0\0\x11\x0c")
+
+
 @pytest.mark.parametrize(
     ("content", "found"),
     [
@@ -304,6 +312,7 @@ def tiff_of_doubles() -> bytes:
         (b"8BPS\0\1" + b"\0" * 40, "got the content of a PSD file"),
         (b"\n<!DOCTYPE html><html>not found</html>", "got the content of a HTML file"),
         (b"version https://git-lfs.github.com/spec/v1\noid", "got the content of a Git LFS pointer file"),
+        (jpeg_of_12_bits(), "got a JPEG file that is damaged or of a kind that is not read, such as 12 bits a channel"),
         (b"hello, world", "got another content"),
     ],
 )

@@ -275,3 +275,45 @@ def test_names_match_however_their_accents_are_composed(tmp_path: Path, forms: t
     assert [record.image_path.name for record in split.records] == [f"{on_disk}.jpg"]
     assert split.classes.names == ("café",)
     assert [problem.kind for problem in problems] == [ProblemKind.MISSING_IMAGE]
+
+
+def test_one_file_written_in_both_forms_of_its_accents_is_a_second_entry(tmp_path: Path) -> None:
+    names = [f"{unicodedata.normalize(form, 'café')}.jpg" for form in ("NFC", "NFD")]
+    PillowImage.new("RGB", (3, 2)).save(tmp_path / names[0])
+    images = [{"id": key, "file_name": name, "height": 2, "width": 3} for key, name in enumerate(names)]
+    problems: list[Problem] = []
+    split = read_coco(tmp_path, write(tmp_path, [], images=images), problems=problems)
+    assert [record.image_path.name for record in split.records] == names[:1]
+    assert [problem.kind for problem in problems] == [ProblemKind.REPEATED_IMAGE]
+
+
+@pytest.mark.parametrize("lists_it", [(True, False), (False, True), (True, True)])
+def test_background_is_no_class_in_which_two_files_differ(tmp_path: Path, lists_it: tuple[bool, bool]) -> None:
+    paths = []
+    for number, lists_background in enumerate(lists_it):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        categories = [{"id": 1, "name": "background"}] * lists_background + [{"id": 2, "name": "dog"}]
+        drawn = [annotation(category["id"], box(0, 0, 2, 2)) for category in categories]
+        paths.append(write(folder, drawn, categories=categories))
+    readers = CocoLayout(tmp_path / "0", paths[0], tmp_path / "1", paths[1]).readers()
+    assert readers.evaluation is not None
+    problems: list[Problem] = []
+    split = readers.evaluation(problems=problems)
+    assert (split.classes.names, split.records[0].tags, problems) == (("dog",), (1,), [])
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_classes_of_two_files_match_however_their_accents_are_composed(tmp_path: Path, forms: tuple[str, str]) -> None:
+    one, other = (unicodedata.normalize(form, "café") for form in forms)
+    paths = []
+    for number, name in enumerate((one, other)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        categories = [{"id": number + 1, "name": name}]
+        paths.append(write(folder, [annotation(number + 1, box(0, 0, 2, 2))], categories=categories))
+    readers = CocoLayout(tmp_path / "0", paths[0], tmp_path / "1", paths[1], classes=[one]).readers()
+    assert readers.evaluation is not None
+    problems: list[Problem] = []
+    split = readers.evaluation(problems=problems)
+    assert (split.classes.names, split.records[0].tags, problems) == (("café",), (1,), [])
