@@ -256,9 +256,9 @@ def test_region_affinity_hands_on_maps_of_its_own(reference, photos, tmp_path):
     out = tmp_path / "run"
     shutil.copytree(reference, out)
     shared = ["cams.region_affinity=true", "region_affinity.weights='trained'", "masks.refine=['region_affinity']"]
-    scores = run_pipeline(
-        small_recipe(photos, tmp_path / "cache", *shared), out, progress=SilentProgress(), redo=True
-    ).scores
+    result = run_pipeline(small_recipe(photos, tmp_path / "cache", *shared), out, progress=SilentProgress(), redo=True)
+    scores = result.scores
+    assert result.seed_mean_iou == scores["seeds"]["affinity"]["best"]["mean_iou"]
     assert list(scores["seeds"]) == ["network", "averaged", "affinity"]
     assert scores["pseudo_masks"]["refine"] == ["region_affinity"]
     for path in sorted((out / "2_cams").rglob("*.npz")):

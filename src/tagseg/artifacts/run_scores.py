@@ -219,3 +219,8 @@ class RunScores:
     reason: str = ""
     segmenter: SegmenterScores | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def handed_on(self) -> SeedScores | None:
+        """The seeds of the maps that the next stage gets, or None when nothing is scored."""
+        return next((self.seeds[kind] for kind in (AFFINITY, AVERAGED, NETWORK) if kind in self.seeds), None)

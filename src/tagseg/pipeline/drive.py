@@ -11,7 +11,7 @@ from typing import Any
 from lightning_fabric import Fabric
 
 from tagseg.artifacts.run_folder import RunFolder, describe_environment
-from tagseg.artifacts.run_scores import AVERAGED, NETWORK, RunScores
+from tagseg.artifacts.run_scores import RunScores
 from tagseg.artifacts.scores_file import read_scores, scores_content
 from tagseg.assemble.networks import engine_settings
 from tagseg.errors import ArtifactError
@@ -50,8 +50,7 @@ class Run:
     @property
     def seed_mean_iou(self) -> float | None:
         """Best mIoU (0..1) of the seeds as the next stage gets them, or None without ground truth."""
-        seeds = self.scored.seeds if self.scored else {}
-        handed_on = seeds.get(AVERAGED) or seeds.get(NETWORK)
+        handed_on = self.scored.handed_on if self.scored else None
         return handed_on.best.scores.mean_iou if handed_on else None
 
     @property

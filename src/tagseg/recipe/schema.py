@@ -1,13 +1,13 @@
 """A whole recipe: every value with its type, range and default, and the rules between sections."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
 from tagseg.recipe.layouts import Data
-from tagseg.recipe.learning import LearningSections, MapSections
+from tagseg.recipe.learning import Constraint, LearningSections, MapSections
 from tagseg.recipe.refining import RefiningSections
 from tagseg.recipe.section import SWEPT_SCORES, BackgroundScores, Section
 from tagseg.recipe.segmenting import SegmentingSections
@@ -49,6 +49,15 @@ class SmallSet(Section):
 
     below: int = Field(default=0, ge=0)
     set: tuple[str, ...] = ()
+
+    def without(self, keys: Collection[str]) -> "SmallSet":
+        """Return the same without the settings of some ``section.key``: what was decided elsewhere stays decided.
+
+        >>> SmallSet(below=500, set=("training.lr=1e-3", "masks.refine=[]")).without(["masks.refine"]).set
+        ('training.lr=1e-3',)
+        """
+        kept = tuple(setting for setting in self.set if setting.partition("=")[0].strip() not in keys)
+        return self.model_copy(update={"set": kept})
 
 
 def _folder_name(value: str) -> str:
@@ -120,14 +129,19 @@ class Recipe(SegmentingSections, RefiningSections, MapSections, LearningSections
 
     def plain(self) -> "Recipe":
         """Return the plain-CAM baseline of this recipe: same seed, data and budget, none of the parts of SSC."""
-        off = {name: getattr(self, name).model_copy(update={"enabled": False}) for name in self.constraints}
-        cams = self.cams.model_copy(update={"average_over_regions": False, "region_affinity": False})
-        return self.model_copy(update={"name": f"{self.name}-plain", **off, "cams": cams})
+        parts = [name for name, section in self if isinstance(section, Constraint)]
+        off = {name: getattr(self, name).model_copy(update={"enabled": False}) for name in parts}
+        regions = {"average_over_regions": False, "region_affinity": False}
+        decided = [*(f"{name}.enabled" for name in parts), *(f"cams.{name}" for name in regions)]
+        changed = {**off, "cams": self.cams.model_copy(update=regions), "small_set": self.small_set.without(decided)}
+        return self.model_copy(update={"name": f"{self.name}-plain", **changed})
 
     def supervised(self) -> "Recipe":
         """Return the upper bound of this recipe: the same segmentation network and budget, taught by ground truth."""
-        truth = self.segmenter.model_copy(update={"enabled": True, "labels": "truth", "strategy": "all"})
-        return self.model_copy(update={"name": f"{self.name}-full", "segmenter": truth})
+        taught = {"enabled": True, "labels": "truth", "strategy": "all"}
+        small_set = self.small_set.without([f"segmenter.{name}" for name in taught])
+        truth = self.segmenter.model_copy(update=taught)
+        return self.model_copy(update={"name": f"{self.name}-full", "segmenter": truth, "small_set": small_set})
 
 
 def kinds_of_section(name: str) -> tuple[str, Mapping[str, type[Section]]]:

@@ -71,18 +71,12 @@ def make_recipe(values: dict[str, Any], overrides: list[str] | None = None, *, s
     recipe = _checked(values, source=source)
     if not recipe.small_set.set:
         return recipe
-    given = {_key(setting) for setting in overrides or []}
-    small = [setting for setting in recipe.small_set.set if _key(setting) not in given]
+    small_set = recipe.small_set.without({setting.partition("=")[0].strip() for setting in overrides or []})
     small_values = json.loads(json.dumps(values))
-    for setting in small:
+    for setting in small_set.set:
         _apply(small_values, setting)
     _checked(small_values, source=f"small_set.set of {source}")
-    return recipe.model_copy(update={"small_set": recipe.small_set.model_copy(update={"set": tuple(small)})})
-
-
-def _key(setting: str) -> str:
-    """Return the dotted key of a setting."""
-    return setting.partition("=")[0].strip()
+    return recipe.model_copy(update={"small_set": small_set})
 
 
 def _checked(values: dict[str, Any], *, source: str) -> Recipe:

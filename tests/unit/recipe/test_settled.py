@@ -64,3 +64,15 @@ def test_a_mistake_in_the_small_set_is_found_when_the_recipe_is_read() -> None:
     with pytest.raises(RecipeError) as caught:
         recipe_with("small_set.below=200", "small_set.set=['training.epoch=4']")
     assert caught.value.problem.startswith("small_set.set of recipe has 1 problem: training.epoch")
+
+
+def test_a_baseline_stays_plain_and_an_upper_bound_taught_by_truth() -> None:
+    settings = [
+        "small_set.below=200",
+        "small_set.set=['cams.region_affinity=true', 'self_modulation.enabled=true', 'segmenter.strategy=cotrain']",
+    ]
+    recipe = recipe_with(*settings)
+    plain, _ = settle(recipe.plain(), 90)
+    assert (plain.constraints, plain.cams.kinds, plain.segmenter.strategy) == ((), ("network",), "cotrain")
+    full, _ = settle(recipe.supervised(), 90)
+    assert (full.segmenter.labels, full.segmenter.strategy) == ("truth", "all")
