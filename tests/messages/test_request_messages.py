@@ -62,15 +62,19 @@ def send_bomb(client: Client) -> Answer:
                 f"the_content_of_{name}",
                 predict(name, content),
                 415,
-                f"image {name} must be one of {KINDS}, got another content",
+                f"image {name} must be one of {KINDS}, got {found}",
                 "send another file",
             )
-            for name, content in [
-                ("notes.jpg", b"These are notes and no picture.\n" * 40),
-                ("page.png", b"<!doctype html><script>alert(1)</script>"),
-                ("drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'),
-                ("letter.ps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"),
-                ("paper.pdf", b"%PDF-1.7\n"),
+            for name, content, found in [
+                ("notes.jpg", b"These are notes and no picture.\n" * 40, "another content"),
+                ("page.png", b"<!doctype html><script>alert(1)</script>", "the content of a HTML file"),
+                (
+                    "drawing.svg",
+                    b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
+                    "the content of a SVG file",
+                ),
+                ("letter.ps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "another content"),
+                ("paper.pdf", b"%PDF-1.7\n", "the content of a PDF file"),
             ]
         ),
         refusal(
