@@ -5,6 +5,8 @@ import shlex
 from pathlib import Path
 
 import pytest
+import typer
+from kit.command_line import exit_code
 from typer.testing import CliRunner
 
 from tagseg.cli import main
@@ -76,3 +78,20 @@ def test_the_help_says_what_a_command_leaves(command: str, leaves: str) -> None:
     shown = " ".join(result.output.split())
     assert leaves in shown
     assert all(option in shown for option in ("--out FOLDER", "--devices N", "--precision NAME", "--redo"))
+
+
+@pytest.mark.parametrize("words", [["--out=~/a"], ["--out", "~/a"]])
+def test_the_home_folder_may_be_short(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    commands, calls = typer.Typer(), []
+
+    @commands.command()
+    def run(out: str = "") -> None:
+        calls.append(out)
+
+    @commands.command()
+    def other() -> None:
+        pass
+
+    assert exit_code("run", *words, commands=commands) == 0
+    assert calls == ["/home/me/a"]

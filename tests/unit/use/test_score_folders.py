@@ -2,6 +2,7 @@
 
 import csv
 import json
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -248,3 +249,11 @@ def test_real_masks_of_voc(tmp_path: Path) -> None:
         else:
             assert scores["iou"][name] == 1
     assert scores["confusion"][8][12] == sum(scores["confusion"][8])
+
+
+def test_names_match_however_their_accents_are_composed(tmp_path: Path) -> None:
+    guess, truth = random_pair(0)
+    save(tmp_path / "p" / unicodedata.normalize("NFD", "é/café.png"), guess)
+    save(tmp_path / "m" / unicodedata.normalize("NFC", "é/café.png"), truth)
+    scores = evaluate_folders(tmp_path / "p", tmp_path / "m", classes=NAMES, progress=SilentProgress())
+    assert scores["images"] == 1
