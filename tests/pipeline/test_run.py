@@ -16,7 +16,7 @@ from tagseg.artifacts.cam_file import read_cam
 from tagseg.artifacts.checkpoint import load_checkpoint
 from tagseg.artifacts.mask_file import read_confidence, read_mask
 from tagseg.data.drawn_pictures import write_dataset
-from tagseg.errors import ArtifactError
+from tagseg.errors import ArtifactError, ModelError
 from tagseg.pipeline import run_compared, run_pipeline
 from tagseg.progress import SilentProgress
 from tagseg.recipe import make_recipe
@@ -266,6 +266,17 @@ def test_region_affinity_hands_on_maps_of_its_own(reference, photos, tmp_path):
         np.testing.assert_array_equal(before.cam, after.cam)  # the network's own maps stay
         assert before.region_scores is None and after.region_scores.shape[0] == len(after.cam)
         assert np.isin(after.region_scores.max(axis=1), [0.0, 1.0]).all()
+
+
+def test_region_affinity_works_in_half_precision_and_its_network_is_tried_beforehand(photos, tmp_path):
+    shared = ["cams.region_affinity=true", "masks.refine=['region_affinity']", "engine.precision='bf16-mixed'"]
+    recipe = small_recipe(photos, tmp_path / "cache", *shared, "region_affinity.weights='random'")
+    scores = run_pipeline(recipe, tmp_path / "run", progress=SilentProgress()).scores
+    assert list(scores["seeds"])[-1] == "affinity"
+    gone = ["region_affinity.features='test_resnet'", "region_affinity.weights='gone.safetensors'"]
+    with pytest.raises(ModelError, match=r"gone\.safetensors"):
+        run(small_recipe(photos, tmp_path / "cache", *shared, *gone), tmp_path / "other")
+    assert not (tmp_path / "other" / "1_classifier").exists()
 
 
 def test_a_changed_recipe_is_refused_word_for_word(reference, photos, tmp_path):

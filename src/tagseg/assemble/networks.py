@@ -194,12 +194,14 @@ def build_region_affinity(recipe: Recipe, layout: RunLayout, *, device: torch.de
     """
     values = recipe.region_affinity
     named = recipe.classifier.weights if values.weights == "same" else values.weights
-    backbone = build_backbone(
-        recipe.classifier.backbone if values.features == "same" else values.features,
-        weights=initial_weights(named) if named != "trained" else None,
-        output_stride=None,
-        feature_layer=recipe.classifier.feature_layer,
-    )
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(recipe.seed)  # random weights are the same in every stage, and after every interruption
+        backbone = build_backbone(
+            recipe.classifier.backbone if values.features == "same" else values.features,
+            weights=initial_weights(named) if named != "trained" else None,
+            output_stride=None,
+            feature_layer=recipe.classifier.feature_layer,
+        )
     if named == "trained":
         load_trained_backbone(backbone, layout.classifier_weights)
     return RegionTransitions(backbone.eval().to(device), power=values.power)

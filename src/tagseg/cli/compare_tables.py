@@ -8,6 +8,7 @@ from tagseg.report.content import Comparison, Report, ScoreSet
 _SHOWN = {
     "seeds_network": "seeds from the network",
     "seeds_averaged": "seeds averaged over regions",
+    "seeds_affinity": "seeds shared by regions that look alike",
     "pseudo_masks": "pseudo masks",
     "segmenter": "segmenter",
 }

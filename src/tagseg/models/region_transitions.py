@@ -44,6 +44,9 @@ class RegionTransitions:
         Args:
             images: normalised by the backbone's mean and standard deviation, on its device.
             regions: 0..R-1 of each image, on any device.
+
+        Returns:
+            On the CPU, float32.
         """
         with torch.no_grad(), evaluation_mode(self.backbone):
             features = self.backbone.fine_features(images).float()
@@ -53,4 +56,5 @@ class RegionTransitions:
         regions = regions.to(features.device)
         sizes = torch.bincount(regions[regions >= 0], minlength=1)
         means = region_features(features, regions, num_regions=len(sizes))
-        return region_transition(means, sizes.to(means.dtype), power=self.power)
+        # A table of 64 x 64 in double precision, which Apple's GPU does not have.
+        return region_transition(means.cpu(), sizes.to(means).cpu(), power=self.power)

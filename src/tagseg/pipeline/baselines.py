@@ -8,7 +8,7 @@ from tagseg.artifacts.layout import FULL_FOLDER, PLAIN_FOLDER, RunLayout
 from tagseg.errors import RecipeError
 from tagseg.pipeline.drive import Run, run_pipeline
 from tagseg.progress import Progress, StageStatus, Task
-from tagseg.recipe import Recipe
+from tagseg.recipe import Recipe, load_run_recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,9 @@ def run_compared(
         )
     plain = full = None
     main = run_pipeline(recipe, out, progress=progress, redo=redo)
+    if baseline and not load_run_recipe(RunLayout(out).recipe_path).constraints:
+        progress.note("plain CAM is left out: on so few images the recipe is plain CAM itself")
+        baseline = False
     if baseline:
         progress.note(f"now plain CAM with the same seed, data and budget, in {out / PLAIN_FOLDER}")
         plain = run_pipeline(_beside(recipe.plain(), out), out / PLAIN_FOLDER, progress=progress, redo=redo)

@@ -113,7 +113,8 @@ def _run_in_process(
         loaded = load_splits(recipe, folder, progress=heard) if first else None
         fabric.barrier()  # the others find the images looked through
         loaded = loaded or load_splits(recipe, folder, progress=heard)
-        recipe, reasons = settle(recipe, len(loaded.splits.train))
+        train = loaded.splits.train
+        recipe, reasons = settle(recipe, len(train), num_masks=sum(record.mask is not None for record in train.records))
         for reason in reasons:
             heard.note(reason)
         inputs = RunInputs(fabric, recipe, folder, loaded)
@@ -210,7 +211,7 @@ def _changes(inputs: RunInputs) -> str:
     if not path.exists():
         return "the recipe of the folder is gone"
     old, new = (flat_values(recipe) for recipe in (load_run_recipe(path), inputs.recipe))
-    matters = [key for key in new if not key.startswith(("name", "engine.", "superpixels.cache"))]
+    matters = [key for key in new if not key.startswith(("name", "engine.", "superpixels.cache", "small_set."))]
     changed = [f"{key} {old.get(key)} -> {new[key]}" for key in matters if old.get(key) != new[key]]
     return ", ".join(changed) or "the images or tags changed"
 

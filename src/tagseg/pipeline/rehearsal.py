@@ -1,17 +1,18 @@
 """Networks of later stages, built once before the first one: what cannot be built is said before hours of work."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
-from tagseg.assemble.networks import build_affinity_network
+from tagseg.assemble.networks import build_affinity_network, build_region_affinity
 from tagseg.assemble.segmenter import build_segmentation_network
 from tagseg.pipeline.order import needed_stages
 from tagseg.pipeline.run_inputs import RunInputs
 
 
 def rehearse(inputs: RunInputs) -> None:
-    """Build the networks of stages 3 and 5 where these are still to do, with their initial weights, and forget them.
+    """Build the networks of later stages where these are still to do, with their initial weights, and forget them.
 
     Stage 1, which comes first, builds its own. The state of torch's generator stays.
 
@@ -24,6 +25,10 @@ def rehearse(inputs: RunInputs) -> None:
         "train_affinity": lambda: build_affinity_network(recipe, trained=None, pretrained=not learned),
         "train_segmenter": lambda: build_segmentation_network(recipe, num_labels=num_labels),
     }
+    shares = {"extract_cams": recipe.cams.region_affinity, "make_masks": "region_affinity" in recipe.masks.refine}
+    if recipe.region_affinity.weights != "trained":  # else it is the classifier
+        share = partial(build_region_affinity, recipe, inputs.folder, device=torch.device("cpu"))
+        builders |= {stage: share for stage, used in shares.items() if used}
     with torch.random.fork_rng(devices=()):
         for stage in needed_stages(recipe):
             if stage.name in builders and inputs.folder.stage_status(stage.name).state == "missing":

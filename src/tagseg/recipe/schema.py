@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from tagseg.recipe.layouts import Data
 from tagseg.recipe.learning import Constraint, LearningSections, MapSections
@@ -41,6 +41,10 @@ class Engine(Section):
     threads: int | None = Field(default=None, ge=1)
 
 
+_SETTLED_BEFORE = frozenset({"data", "engine", "small_set"})
+"""Sections that are read before the images are known."""
+
+
 class SmallSet(Section):
     """What changes for a small data set: with fewer than ``below`` training images, the settings of ``set`` apply.
 
@@ -56,8 +60,30 @@ class SmallSet(Section):
         >>> SmallSet(below=500, set=("training.lr=1e-3", "masks.refine=[]")).without(["masks.refine"]).set
         ('training.lr=1e-3',)
         """
-        kept = tuple(setting for setting in self.set if setting.partition("=")[0].strip() not in keys)
+        given = tuple(f"{key}." for key in keys)
+        kept = tuple(setting for setting in self.set if not f"{key_of(setting)}.".startswith(given))
         return self.model_copy(update={"set": kept})
+
+    @field_validator("set")
+    @classmethod
+    def _of_sections_that_may_change(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for setting in value:
+            section, dot, name = key_of(setting).partition(".")
+            if not dot or not name or section in _SETTLED_BEFORE:
+                raise ValueError(
+                    "holds settings as 'section.key=value', of sections that are read after the images "
+                    f"(not {', '.join(sorted(_SETTLED_BEFORE))})"
+                )
+        return value
+
+
+def key_of(setting: str) -> str:
+    """Return the dotted key of a ``section.key=value`` setting.
+
+    >>> key_of("training.lr = 1e-3")
+    'training.lr'
+    """
+    return setting.partition("=")[0].strip()
 
 
 def _folder_name(value: str) -> str:

@@ -9,7 +9,7 @@ from tagseg.recipe.segmenting import Segmenter
 from tagseg.recipe.toml_file import make_recipe
 
 
-def settle(recipe: Recipe, num_images: int) -> tuple[Recipe, list[str]]:
+def settle(recipe: Recipe, num_images: int, *, num_masks: int = 0) -> tuple[Recipe, list[str]]:
     """Return the recipe for a number of training images, with every value decided, and why for each that changed.
 
     With fewer images than ``small_set.below``, the settings of ``small_set.set`` apply. Then every training whose
@@ -19,6 +19,7 @@ def settle(recipe: Recipe, num_images: int) -> tuple[Recipe, list[str]]:
     Args:
         recipe: as it was read.
         num_images: of the training split, at least 1.
+        num_masks: how many of them have ground truth, from which an upper bound learns.
 
     Raises:
         RecipeError: when the values that come out contradict each other.
@@ -40,10 +41,14 @@ def settle(recipe: Recipe, num_images: int) -> tuple[Recipe, list[str]]:
         limit = f"fewer than small_set.below ({recipe.small_set.below})"
         reasons.append(f"{num_images} images, {limit}: {', '.join(settings)}")
     changes = []
-    for name in ("training", "affinity", "segmenter"):
+    needed = {"training": recipe.needs_masks, "affinity": recipe.needs_affinity, "segmenter": recipe.segmenter.enabled}
+    for name in (name for name, used in needed.items() if used):
         section = getattr(recipe, name)
-        per_epoch = num_images // min(section.batch_size, num_images)
-        epochs, limit = _fitting_epochs(section, per_epoch)
+        of_truth = name == "segmenter" and recipe.segmenter.labels == "truth"
+        learned = max(num_masks, 1) if of_truth else num_images
+        per_epoch = learned // min(section.batch_size, learned)
+        warmup = recipe.self_modulation.warmup_epochs if name == "training" and recipe.self_modulation.enabled else 0
+        epochs, limit = _fitting_epochs(section, per_epoch, fewest=1 + warmup)
         if epochs != section.epochs:
             steps = f"{per_epoch} step{'s' if per_epoch > 1 else ''} an epoch"
             reason = f"{steps}, and {name}.{limit} is {getattr(section, limit)}"
@@ -58,11 +63,14 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
     return make_recipe(values, settings)
 
 
-def _fitting_epochs(section: Training | Affinity | Segmenter, per_epoch: int) -> tuple[int, str]:
-    """Return the epochs nearest to the section's that give an allowed number of steps, and the limit that decides."""
+def _fitting_epochs(section: Training | Affinity | Segmenter, per_epoch: int, *, fewest: int) -> tuple[int, str]:
+    """Return the epochs nearest to the section's that give an allowed number of steps, and the limit that decides.
+
+    ``most_steps`` leaves an epoch behind the warm-up: there may be more steps then.
+    """
     least = -(-section.least_steps // per_epoch)
     if section.epochs < least:
         return least, "least_steps"
     if section.most_steps is not None and section.epochs * per_epoch > section.most_steps:
-        return max(section.most_steps // per_epoch, least, 1), "most_steps"
+        return min(section.epochs, max(section.most_steps // per_epoch, least, fewest)), "most_steps"
     return section.epochs, ""

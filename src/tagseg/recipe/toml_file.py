@@ -13,7 +13,7 @@ from tagseg.errors import RecipeError
 from tagseg.recipe.mistakes import sentences
 from tagseg.recipe.presets import PRESETS
 from tagseg.recipe.renamed import with_new_names
-from tagseg.recipe.schema import Recipe, kinds_of_section
+from tagseg.recipe.schema import Recipe, key_of, kinds_of_section
 
 
 def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
@@ -69,13 +69,16 @@ def make_recipe(values: dict[str, Any], overrides: list[str] | None = None, *, s
     for setting in overrides or []:
         _apply(values, setting)
     recipe = _checked(values, source=source)
-    if not recipe.small_set.set:
-        return recipe
-    small_set = recipe.small_set.without({setting.partition("=")[0].strip() for setting in overrides or []})
+    given = {key_of(setting) for setting in overrides or []}
+    # Who names the epochs of a training means them.
+    given |= {key.replace(".epochs", f".{limit}_steps") for key in given for limit in ("least", "most")}
+    small_set = recipe.small_set.without(given)
+    if not small_set.set or not small_set.below:
+        return recipe.model_copy(update={"small_set": small_set})
     small_values = json.loads(json.dumps(values))
     for setting in small_set.set:
         _apply(small_values, setting)
-    _checked(small_values, source=f"small_set.set of {source}")
+    _checked(small_values, source=f"with small_set.set (set it to [] to do without), {source}")
     return recipe.model_copy(update={"small_set": small_set})
 
 

@@ -28,20 +28,20 @@ class SharedRegions:
     A refinement of the maps of the classes, before the background is cut off.
 
     Args:
-        affinity: on its device.
+        transitions: with a network on its device.
         read_regions: reads the regions 0..R-1 of an image file.
     """
 
-    affinity: RegionTransitions
+    transitions: RegionTransitions
     read_regions: Callable[[Path], Integer[ndarray, "H W"]]
 
     def prepare(self, images: Sequence[Image], records: Sequence[ImageRecord]) -> Sequence[Refiner]:
         """Return refiners that hold the regions of their image and how much they listen to each other."""
-        backbone = self.affinity.backbone
+        backbone = self.transitions.backbone
         device = next(backbone.parameters()).device
         pixels = torch.stack([normalize_image(image, mean=backbone.mean, std=backbone.std) for image in images])
         regions = [torch.from_numpy(self.read_regions(record.image_path).astype(np.int64)) for record in records]
-        transitions = self.affinity(pixels.to(device), regions)
+        transitions = self.transitions(pixels.to(device), regions)
         return [SharedRegionsRefiner(*pair) for pair in zip(regions, transitions, strict=True)]
 
 

@@ -189,7 +189,7 @@ def duration(seconds: float | int | None) -> str:
 def _headlines(report: Report) -> Iterator[Headline]:
     """Yield mean IoU from seeds to segmentation network, and the share of what full supervision reaches."""
     by_key = {scores.key: scores for scores in report.scores}
-    for key in ("seeds_network", "seeds_averaged", "pseudo_masks", "segmenter"):
+    for key in ("seeds_network", "seeds_averaged", "seeds_affinity", "pseudo_masks", "segmenter"):
         scores = by_key.get(key)
         if scores and scores.mean_iou is not None:
             yield Headline(sentence(scores.title), percent(scores.mean_iou), f"mean IoU, {scores.split}")

@@ -31,9 +31,9 @@ def run(context: StageContext) -> dict[str, Any]:
         scores: list[Float32[ndarray, "_ _"]] | list[None] = [None] * len(batch)
         with fabric.autocast():
             found = batch_cams(method, batch, images, scales=cams.scales, flip=cams.flip)
-            if affinity is not None:
-                regions = [context.regions.read(record.image_path) for record in batch]
-                scores = spread_maps(affinity, images, found, regions)
+        if affinity is not None:
+            regions = [context.regions.read(record.image_path) for record in batch]
+            scores = spread_maps(affinity, images, found, regions)
         for record, cam, shared in zip(batch, found, scores, strict=True):
             write_cam(layout.cam(record), cam, record.tags, region_scores=shared, dtype=cams.dtype)
 

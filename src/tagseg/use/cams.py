@@ -16,6 +16,8 @@ from tagseg.artifacts.array_file import from_steps, to_steps
 from tagseg.artifacts.cam_file import CamFile
 from tagseg.artifacts.checkpoint import load_checkpoint
 from tagseg.artifacts.run_folder import RunFolder
+from tagseg.artifacts.run_scores import NETWORK
+from tagseg.artifacts.scores_file import read_scores
 from tagseg.artifacts.segmenter_file import DESCRIPTION_NAME
 from tagseg.assemble.map_methods import build_map_method
 from tagseg.assemble.networks import load_classifier
@@ -29,7 +31,6 @@ from tagseg.ops.resize import resize_maps
 from tagseg.prediction.segment import normalize_images
 from tagseg.prediction.segmenter import MAX_SIDE_PX, Segmenter, shrink
 from tagseg.recipe import load_run_recipe
-from tagseg.results.open_run import best_background_score
 from tagseg.types import Image
 from tagseg.use.load import choose_device, load
 
@@ -206,7 +207,9 @@ def load_cam_predictor(folder: RunFolder, *, device: str = "auto") -> CamPredict
     classes = ClassTable(tuple(load_checkpoint(weights).state["classes"]))
     classifier = load_classifier(recipe, weights, num_classes=classes.num_classes)
     method = build_map_method(recipe, classifier.to(place))
-    score, _ = best_background_score(folder, recipe)
+    scores = read_scores(folder.scores_path)
+    network = scores.seeds.get(NETWORK) if scores else None
+    score = network.best.background_score if network else recipe.evaluation.background_score
     return CamPredictor(method, classes, background_score=score, title=recipe.classifier.backbone)
 
 

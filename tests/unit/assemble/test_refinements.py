@@ -16,6 +16,7 @@ from tagseg.recipe import make_recipe
 from tagseg.recipe.refining import BEFORE_CUT, Masks
 from tagseg.refine.crf import CrfRefiner
 from tagseg.refine.refinement import Refinement
+from tagseg.refine.shared_regions import SharedRegions
 from tagseg.refine.walk import Walk, WalkSettings
 
 WORDS = get_args(get_args(Masks.model_fields["refine"].annotation)[0])
@@ -55,6 +56,16 @@ def test_steps_come_in_order_with_the_values_of_the_recipe(layout: RunLayout) ->
     assert walk.settings == WalkSettings(radius=3, beta=4.0, doublings=2)
     assert not walk.network.training
     assert crf.certainty == 0.6
+
+
+def test_a_random_network_of_region_affinity_is_the_same_in_every_stage(tmp_path: Path) -> None:
+    weights = []
+    for draws in range(2):
+        torch.rand(draws)  # a resumed stage finds the generator elsewhere
+        (step,) = build(("region_affinity",), RunLayout(tmp_path))
+        assert isinstance(step, SharedRegions)
+        weights.append(step.transitions.backbone.state_dict())
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
 def test_a_network_is_loaded_only_where_a_step_needs_it(tmp_path: Path) -> None:

@@ -63,7 +63,34 @@ def test_a_setting_of_the_command_line_wins_over_the_small_set() -> None:
 def test_a_mistake_in_the_small_set_is_found_when_the_recipe_is_read() -> None:
     with pytest.raises(RecipeError) as caught:
         recipe_with("small_set.below=200", "small_set.set=['training.epoch=4']")
-    assert caught.value.problem.startswith("small_set.set of recipe has 1 problem: training.epoch")
+    assert caught.value.problem.startswith(
+        "with small_set.set (set it to [] to do without), recipe has 1 problem: training.epoch"
+    )
+    assert recipe_with("small_set.set=['training.epoch=4']").small_set.below == 0  # it never applies
+
+
+@pytest.mark.parametrize(
+    "setting", ["preset=release", "engine.devices=2", "data.root=x", "training", "small_set.below=1"]
+)
+def test_what_is_read_before_the_images_cannot_change(setting: str) -> None:
+    with pytest.raises(RecipeError, match="of sections that are read after the images"):
+        recipe_with("small_set.below=200", f"small_set.set=['{setting}']")
+
+
+def test_a_whole_section_of_the_command_line_wins_too_and_epochs_over_steps() -> None:
+    small = ["small_set.below=200", "small_set.set=['classifier.frozen_stages=all', 'training.least_steps=100']"]
+    settled, _ = settle(recipe_with(*small, "classifier={backbone='resnet18', frozen_stages=1}"), 90)
+    assert (settled.classifier.frozen_stages, settled.training.epochs) == (1, 20)
+    settled, _ = settle(recipe_with(*small, "training.epochs=3"), 90)
+    assert (settled.classifier.frozen_stages, settled.training.epochs) == ("all", 3)
+
+
+def test_the_most_steps_leave_an_epoch_behind_the_warm_up_and_sections_that_nothing_needs_are_left_alone() -> None:
+    settled, reasons = settle(
+        recipe_with("training.most_steps=10", "segmenter.most_steps=1", "segmenter.enabled=false"), 3200
+    )
+    assert (settled.training.epochs, settled.segmenter.epochs) == (3, 20)
+    assert len(reasons) == 1
 
 
 def test_a_baseline_stays_plain_and_an_upper_bound_taught_by_truth() -> None:
@@ -76,3 +103,10 @@ def test_a_baseline_stays_plain_and_an_upper_bound_taught_by_truth() -> None:
     assert (plain.constraints, plain.cams.kinds, plain.segmenter.strategy) == ((), ("network",), "cotrain")
     full, _ = settle(recipe.supervised(), 90)
     assert (full.segmenter.labels, full.segmenter.strategy) == ("truth", "all")
+
+
+def test_an_upper_bound_counts_the_images_with_masks() -> None:
+    recipe = recipe_with("segmenter.least_steps=100", "segmenter.labels=truth", "segmenter.strategy=all")
+    settled, reasons = settle(recipe, 1000, num_masks=32)
+    assert settled.segmenter.epochs == 50
+    assert reasons == ["segmenter.epochs 20 -> 50: 2 steps an epoch, and segmenter.least_steps is 100"]
