@@ -76,7 +76,7 @@ def test_training_on_a_folder_prints_scores(trained: tuple[Path, str]) -> None:
     lines = printed.splitlines()
     places = {"maps": "2_cams", "masks": "4_masks/labels", "network": "5_segmenter"}
     assert lines[:3] == [f"{what}: {folder / place}" for what, place in places.items()]
-    assert [line.partition(": mIoU ")[0] for line in lines[3:]] == ["network", "averaged"]
+    assert [line.partition(": mIoU ")[0] for line in lines[3:]] == ["network", "averaged", "affinity"]
 
 
 def test_training_without_masks_says_why_there_are_no_scores(photos: Path, tmp_path: Path) -> None:

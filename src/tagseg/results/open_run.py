@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tagseg.artifacts.run_folder import RunFolder
+from tagseg.artifacts.run_scores import AFFINITY, AVERAGED, NETWORK
 from tagseg.artifacts.scores_file import read_scores
 from tagseg.assemble.data import Splits, read_splits, without_bad_files
 from tagseg.assemble.maps import chosen_records
@@ -13,8 +14,13 @@ from tagseg.errors import ArtifactError
 from tagseg.progress import Progress
 from tagseg.recipe import Recipe, load_run_recipe
 from tagseg.results.image_results import TEST_PREFIX, ImageResults
-from tagseg.results.score_sets import MAP_TITLES
 from tagseg.types import ImageRecord
+
+_MAPS = {
+    NETWORK: "the network's maps",
+    AVERAGED: "maps averaged over regions",
+    AFFINITY: "maps shared by regions that look alike",
+}
 
 
 def open_runs(roots: Sequence[Path], *, background_score: float | None, progress: Progress) -> list[ImageResults]:
@@ -42,7 +48,7 @@ def open_runs(roots: Sequence[Path], *, background_score: float | None, progress
         }
         tested = tested_images(splits, records)
         runs.append(ImageResults(folder, recipe, splits.train.classes, records, score, title, tested))
-        kind = MAP_TITLES[recipe.cams.kinds[-1]]
+        kind = _MAPS[recipe.cams.kinds[-1]]
         progress.note(f"{title} ({root}): seeds from {kind} above {score:.2f} [{reason}]")
     for run in runs[1:]:
         if run.classes != runs[0].classes:
