@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 from tagseg.cli.tables import percent, points
 from tagseg.report.content import Comparison, Report, ScoreSet
+from tagseg.results.score_sets import SEED_TITLES
 
 _SHOWN = {
-    "seeds_network": "seeds from the network",
-    "seeds_averaged": "seeds averaged over regions",
-    "seeds_affinity": "seeds shared by regions that look alike",
+    **{f"seeds_{kind}": title for kind, title in SEED_TITLES.items()},
     "pseudo_masks": "pseudo masks",
     "segmenter": "segmenter",
 }

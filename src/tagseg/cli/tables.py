@@ -3,20 +3,15 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from tagseg.artifacts.run_scores import AFFINITY, AVERAGED, MASK_MAPS, NETWORK, SEGMENTER, LabelScores, RunScores
+from tagseg.artifacts.run_scores import MASK_MAPS, NETWORK, SEGMENTER, LabelScores, RunScores
 from tagseg.data.preflight import CheckReport
+from tagseg.results.score_sets import SEED_TITLES
 
 SCORE_COLUMNS = ("run", "what", "background score", "mIoU %", "precision %", "recall %")
 FOLDER_COLUMNS = ("label", "IoU %")
 DIFFERENCE_COLUMN = "mIoU against plain"
 
-_KINDS = {
-    NETWORK: "seeds from the network",
-    AVERAGED: "seeds averaged over regions",
-    AFFINITY: "seeds shared by regions that look alike",
-    MASK_MAPS: "pseudo masks",
-    SEGMENTER: "segmenter",
-}
+_KINDS = {**SEED_TITLES, MASK_MAPS: "pseudo masks", SEGMENTER: "segmenter"}
 
 
 def percent(value: float | None) -> str:
@@ -93,8 +88,8 @@ def comparison_sentences(scores: RunScores, plain: RunScores | None, full: RunSc
     ['seeds: SSC 53.0 % against plain CAM 48.0 %: +5.0 points of mIoU on the same seed and budget']
     """
     ours, base = mean_ious(scores), mean_ious(plain)
-    handed_on = next((ours[kind] for kind in (AFFINITY, AVERAGED, NETWORK) if kind in ours), None)
-    pairs = [("seeds", handed_on, base.get(NETWORK))]
+    seeds = scores.handed_on if scores else None
+    pairs = [("seeds", seeds.best.scores.mean_iou if seeds else None, base.get(NETWORK))]
     pairs += [(_KINDS[kind], ours.get(kind), base.get(kind)) for kind in (MASK_MAPS, SEGMENTER)]
     sentences = [
         f"{what}: SSC {percent(mine)} % against plain CAM {percent(reference)} %: {points(mine - reference)} points "
