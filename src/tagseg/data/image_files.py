@@ -1,7 +1,8 @@
 """Image files opened safely: a closed list of formats, a limit of pixels, and one sentence for each failure."""
 
 import errno
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -142,6 +143,29 @@ def open_image(
             if image.width * image.height > max_pixels:
                 raise _too_large(kind, source, f"{image.height} x {image.width}", max_pixels=max_pixels)
             yield image
+
+
+def walk_folders(
+    folder: Path, *, seen: Iterable[Path] = (), onerror: Callable[[OSError], None] | None = None
+) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Yield a folder and those below it with the names of their folders and files; links are followed, once each.
+
+    Folders that systems make are left out. The caller may take more names out of a list of folders.
+
+    Args:
+        folder: where to start.
+        seen: folders to leave out.
+        onerror: told of folders that cannot be read; they are passed over.
+    """
+    entered = {each.resolve() for each in seen}
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=onerror):
+        here = Path(parent)
+        if here.resolve() in entered:
+            folders.clear()
+            continue
+        entered.add(here.resolve())
+        folders[:] = sorted(name for name in folders if is_own_folder(name))
+        yield here, folders, files
 
 
 def is_own_folder(name: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from tagseg.data.image_files import ENDINGS_BY_FORMAT, IMAGE_ENDINGS, PICTURE_ENDINGS, is_own_folder
+from tagseg.data.image_files import ENDINGS_BY_FORMAT, IMAGE_ENDINGS, PICTURE_ENDINGS, walk_folders
 from tagseg.errors import DataError
 
 STDIN = "-"
@@ -158,14 +158,7 @@ def _images_below(folder: Path, left_out: list[LeftOut]) -> Iterator[Path]:
         place = Path(error.filename)
         left_out.append(LeftOut(place, f"folder {place} must be readable, got '{error.strerror}'", is_failure=True))
 
-    seen: set[Path] = set()
-    for parent, folders, files in os.walk(folder, followlinks=True, onerror=note):
-        here = Path(parent)
-        if here.resolve() in seen:
-            folders.clear()
-            continue
-        seen.add(here.resolve())
-        folders[:] = sorted(name for name in folders if is_own_folder(name))
+    for here, folders, files in walk_folders(folder, onerror=note):
         if here == folder and _MASKS in folders:
             masks = here / _MASKS
             folders.remove(_MASKS)

@@ -1,13 +1,12 @@
 """A user's own folder of images, with a file of tags or one sub-folder for each class."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from tagseg.data.folder_tags import TAG_FILES, Place, find_tags_file, tags_by_folder, tags_by_row
-from tagseg.data.image_files import IMAGE_ENDINGS, is_own_folder
+from tagseg.data.image_files import IMAGE_ENDINGS, walk_folders
 from tagseg.data.mask_images import Meaning255, PaletteMask, label_ids, mask_paths, with_255_as
 from tagseg.data.names import choose_classes, composed, read_class_names, unique_image_ids
 from tagseg.data.problems import Problem, ProblemKind, report_problem
@@ -212,14 +211,7 @@ def _records(
 
 def _find_images(folder: Path, masks: Path, problems: list[Problem] | None) -> Iterator[Path]:
     """Yield the image files below a folder; links to folders are followed, once each."""
-    seen = {masks.resolve()}
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        here = Path(parent)
-        if here.resolve() in seen:
-            folders.clear()
-            continue
-        seen.add(here.resolve())
-        folders[:] = sorted(name for name in folders if is_own_folder(name))
+    for here, folders, files in walk_folders(folder, seen=[masks]):
         for name in folders:
             if Path(name).suffix.lower() in IMAGE_ENDINGS:
                 message = f"image {here / name} must be a file, got a folder"
