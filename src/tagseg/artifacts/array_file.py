@@ -60,9 +60,12 @@ class ArrayFile:
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
                 optional = [self.optional] if self.optional in content else []
-                return [content[name] for name in (*self.names, *optional)]
+                arrays = [content[name] for name in (*self.names, *optional)]
         except Exception as error:  # a damaged archive trips zipfile, zlib and numpy in ways that nobody lists
             raise self.damaged(path, "a file that cannot be read as one") from error
+        if not all(isinstance(array, ndarray) for array in arrays):  # numpy hands out the bytes of any other member
+            raise self.damaged(path, "a file that cannot be read as one")
+        return arrays
 
     def damaged(self, path: Path, found: str) -> ArtifactError:
         """Return the error for a file whose arrays do not fit each other."""
