@@ -4,7 +4,7 @@ Every input is a changed copy of a small file that its reader knows. A reader an
 of the project that names the file; anything else is a finding: another exception, a signal, more than 5 s of a
 processor, more than 2 GB, words printed past us. A finding is saved as a file, and is found again by
 
-    python -m fuzz.run --reader NAME --file FILE
+    PYTHONPATH=tests python -m fuzz.run --reader NAME --file FILE
 """
 
 import argparse
@@ -38,19 +38,10 @@ def main(words: list[str] | None = None) -> int:
     findings: list[Finding] = []
     for reader in chosen:
         began = time.monotonic()
-        seeds = seeds_of(reader)
-        found = read_files(reader, corpus_of(reader)) if options.first == 0 and corpus_of(reader) else []
-        found += fuzz(
-            reader,
-            seeds,
-            seed=options.seed,
-            first=options.first,
-            count=shares[reader.name],
-            told=lambda count, reader=reader: clock.advance(reader, count),
-        )
-        findings += found
+        found = _findings(reader, shares[reader.name], options, clock)
         spent[reader.name] = time.monotonic() - began
-        _tell(reader, seeds, found, folder=options.out)
+        _tell(reader, found, folder=options.out)
+        findings += [finding for finding, _ in found]
     clock.end()
     _summary(shares, findings, spent)
     if options.json:
@@ -58,6 +49,22 @@ def main(words: list[str] | None = None) -> int:
         record["findings"] = [as_json(finding) for finding in findings]
         options.json.write_text(json.dumps(record, indent=2) + "\n")
     return 1 if findings else 0
+
+
+def _findings(reader: Reader, count: int, options: argparse.Namespace, clock: "_Clock") -> list[tuple[Finding, bytes]]:
+    """Return what one reader answers wrongly, with the inputs: files of the corpus, then changed copies."""
+    corpus, seed, first = corpus_of(reader), options.seed, options.first
+    seeds = [*reader.seeds(), *(path.read_bytes() for path in corpus)]
+    known = read_files(reader, corpus) if first == 0 and corpus else []
+
+    def told(done: int) -> None:
+        clock.advance(reader, done)
+
+    found = fuzz(reader, seeds, seed=seed, first=first, count=count, told=told)
+    return [
+        *((finding, corpus[finding.index].read_bytes()) for finding in known),
+        *((finding, input_of(reader, seeds, seed=seed, index=finding.index)) for finding in found),
+    ]
 
 
 def counts_of(readers: list[Reader], count: int) -> dict[str, int]:
@@ -69,11 +76,6 @@ def counts_of(readers: list[Reader], count: int) -> dict[str, int]:
 def corpus_of(reader: Reader) -> list[Path]:
     """Return the files of the corpus of a reader."""
     return sorted(path for path in (CORPUS / reader.name).glob("*") if path.is_file())
-
-
-def seeds_of(reader: Reader) -> list[bytes]:
-    """Return what inputs are made of: files that the writers leave, and what was found before."""
-    return [*reader.seeds(), *(path.read_bytes() for path in corpus_of(reader))]
 
 
 def _options(words: list[str] | None) -> argparse.Namespace:
@@ -89,19 +91,18 @@ def _options(words: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def _tell(reader: Reader, seeds: list[bytes], found: list[Finding], *, folder: Path) -> None:
+def _tell(reader: Reader, found: list[tuple[Finding, bytes]], *, folder: Path) -> None:
     """Print one finding of each kind, and save its input."""
-    kinds: dict[str, list[Finding]] = {}
-    for finding in found:
-        kinds.setdefault(finding.what, []).append(finding)
-    for what, alike in kinds.items():
-        first = alike[0]
-        content = input_of(reader, seeds, seed=first.seed, index=first.index)
-        path = folder / reader.name / digest(content)
+    kinds: dict[str, list[bytes]] = {}
+    for finding, content in found:
+        kinds.setdefault(finding.what, []).append(content)
+    for what, contents in kinds.items():
+        smallest = min(contents, key=len)
+        path = folder / reader.name / digest(smallest)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        print(f"\n{reader.name}: {what} ({len(alike)} times, first seed {first.seed} index {first.index})")
-        print(f"    python -m fuzz.run --reader {reader.name} --file {path}", flush=True)
+        path.write_bytes(smallest)
+        print(f"\n{reader.name}: {what} ({len(contents)} times)")
+        print(f"    PYTHONPATH=tests python -m fuzz.run --reader {reader.name} --file {path}", flush=True)
 
 
 def _summary(shares: dict[str, int], findings: list[Finding], spent: dict[str, float]) -> None:

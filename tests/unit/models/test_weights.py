@@ -42,5 +42,5 @@ def test_a_pickle_of_anything_else_is_refused(tmp_path: Path, content: bytes) ->
 def test_tensors_under_other_keys_than_names_are_refused(tmp_path: Path, keys: tuple[Any, ...]) -> None:
     path = tmp_path / "a.pth"
     torch.save(dict.fromkeys(keys, torch.ones(1)), path)
-    with pytest.raises(ModelError, match="weights file .* holds tensors by name, got"):
+    with pytest.raises(ModelError, match=r"weights file .* holds tensors by name, got"):
         fit_weights(nn.Linear(1, 1), read_weights(path), network_name="layer", source=path)
