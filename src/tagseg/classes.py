@@ -27,7 +27,7 @@ class ClassTable:
         names: 1 to 254 different, non-empty names.
 
     Raises:
-        DataError: when there is no class, too many, an empty name or a repeated one.
+        DataError: when there is no class, too many, an empty name or a repeated one, or one that is no text.
 
     >>> table = ClassTable(("cat", "dog"))
     >>> table.label_id("dog"), table.name(0), table.num_classes, table.num_labels
@@ -47,6 +47,9 @@ class ClassTable:
             raise DataError(
                 f"class names are different and not empty, got {repeated or ['']}", help="rename or remove them"
             )
+        for name in self.names:
+            if any("\ud800" <= letter <= "\udfff" for letter in name):  # no file could hold it
+                raise DataError(f"class names are text, got {name!r}", help="rename the class")
 
     @property
     def num_classes(self) -> int:

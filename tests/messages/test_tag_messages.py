@@ -166,6 +166,12 @@ def folder(path: Path) -> Path:
             "rename or remove them",
         ),
         row(
+            "a_class_name_that_is_no_text",
+            lambda path: choose_classes(("cat", "dog\udcff"), None, source="the data set's classes"),
+            "class names are text, got 'dog\\udcff'",
+            "rename the class",
+        ),
+        row(
             "background_between_class_names",
             lambda path: read_class_names(write(path, "cat\nbackground\n")),
             "PATH must name classes, with background in the first line or nowhere, got 'background' at line 2",

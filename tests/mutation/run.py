@@ -18,6 +18,7 @@ from mutation.changes import CHANGES, Change
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src"
+CANNOT_RUN = "tests that cannot run"
 MAX_TEST_S = 120
 """A change may make a loop endless; the test then fails."""
 
@@ -88,9 +89,11 @@ def _failure(tests: Sequence[str], copy: Path) -> str:
     child = os.fork()
     if child == 0:
         os.close(reading)
-        failed = "tests that cannot run"
+        failed = CANNOT_RUN
         try:
             failed = _first_failed(tests, copy)
+        except BaseException as error:
+            failed += f": {error!r}"
         finally:
             os.write(writing, failed.encode()[:4000])
             os._exit(0)
@@ -98,12 +101,12 @@ def _failure(tests: Sequence[str], copy: Path) -> str:
     with os.fdopen(reading, "rb") as pipe:
         answer = pipe.read().decode()
     os.waitpid(child, 0)
-    if answer == "tests that cannot run":
+    if answer.startswith(CANNOT_RUN):
         raise SystemExit(f"{', '.join(tests)}: {answer}")
     return answer
 
 
-@dataclass
+@dataclass(eq=False)
 class _Heard:
     """What pytest tells: the first test that fails, and how many pass."""
 
@@ -131,7 +134,7 @@ def _first_failed(tests: Sequence[str], copy: Path) -> str:
     import tagseg
 
     if not Path(tagseg.__file__).is_relative_to(copy) or not (heard.failed or heard.passed):
-        return "tests that cannot run"
+        return CANNOT_RUN
     return heard.failed[0] if heard.failed else ""
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32, Shaped, UInt8
 from numpy import ndarray
 
 from tagseg.errors import ArtifactError
@@ -66,6 +66,17 @@ class ArrayFile:
         if not all(isinstance(array, ndarray) for array in arrays):  # numpy hands out the bytes of any other member
             raise self.damaged(path, "a file that cannot be read as one")
         return arrays
+
+    def texts(self, path: Path, array: Shaped[ndarray, " names"]) -> list[str]:
+        """Return the texts of an array of them.
+
+        Raises:
+            ArtifactError: when a number in it stands for no character.
+        """
+        try:
+            return array.tolist()
+        except (ValueError, SystemError) as error:  # which of the two, Python decides by the number
+            raise self.damaged(path, "names that are no text") from error
 
     def damaged(self, path: Path, found: str) -> ArtifactError:
         """Return the error for a file whose arrays do not fit each other."""

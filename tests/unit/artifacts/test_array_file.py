@@ -32,3 +32,12 @@ def test_an_array_in_the_place_of_an_archive_is_refused(tmp_path: Path) -> None:
     path.write_bytes(file.getvalue())
     with pytest.raises(ArtifactError, match="count file"):
         FILE.read(path)
+
+
+def test_a_number_that_is_no_character_is_no_name(tmp_path: Path) -> None:
+    names = np.array(["cat", "dog"], np.str_)
+    names.view(np.uint32)[1] = 0x7FFFFFFF
+    with pytest.raises(ArtifactError) as caught:
+        FILE.texts(tmp_path / "a.npz", names)
+    assert caught.value.problem.endswith("must be a whole file written by tagseg, got names that are no text")
+    assert FILE.texts(tmp_path / "a.npz", np.array(["gr\u00f6\udcff"])) == ["gr\u00f6\udcff"]
