@@ -8,6 +8,8 @@ from typing import Any
 
 MAX_BYTES = 200_000
 """Of a changed copy; what is read in full is not made slow by its length alone."""
+SMALL_BYTES = 20_000
+"""Words of larger ones are not looked for."""
 
 _NUMBERS = (
     "0 -0 1 -1 2 7 255 256 257 65535 65536 2147483647 2147483648 4294967296 -2147483649 9223372036854775808 1e5 "
@@ -66,11 +68,13 @@ Change = Callable[[bytes, Sequence[bytes], Random], bytes]
 
 def _kind_of_change(content: bytes, random: Random) -> Change:
     """Return a change that suits a file: JSON by its values, text by its words, anything by its bytes."""
+    if len(content) > SMALL_BYTES:
+        return random.choice(_BYTE_CHANGES)
     if content[:1] in (b"{", b"[") and random.random() < 0.6:
         return _change_json
     if _is_text(content) and random.random() < 0.7:
         return random.choice((_replace_word, _replace_word, _insert_word, _move_line, _swap_words, _encode, _nest))
-    return random.choice((_flip, _flip, _set_bytes, _truncate, _duplicate, _delete, _splice, _insert_number))
+    return random.choice(_BYTE_CHANGES)
 
 
 def _is_text(content: bytes) -> bool:
@@ -123,6 +127,9 @@ def _insert_number(content: bytes, others: Sequence[bytes], random: Random) -> b
     value = random.choice((0, 1, 2, 16, 255, top - 1, top // 2, top // 2 - 1, top // 4, 100_000, 40_000)) % top
     start = random.randrange(len(content) + 1)
     return content[:start] + value.to_bytes(size, random.choice(("little", "big"))) + content[start + size :]
+
+
+_BYTE_CHANGES = (_flip, _flip, _set_bytes, _truncate, _duplicate, _delete, _splice, _insert_number)
 
 
 def _words(content: bytes) -> tuple[str, list[re.Match[str]]]:

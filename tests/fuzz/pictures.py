@@ -208,5 +208,5 @@ READERS = (
         lambda folder: placed(folder / "a.png", read_confidence),
         with_png_sums,
     ),
-    Reader("superpixels", stored_regions, prepare_regions, with_png_sums, cost=4),
+    Reader("superpixels", stored_regions, prepare_regions, with_png_sums, cost=20),
 )

@@ -1,5 +1,6 @@
 """Arrays of one image as a compressed ``.npz``: no pickle, a stated error, whole or absent."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,10 +74,11 @@ class ArrayFile:
         Raises:
             ArtifactError: when a number in it stands for no character.
         """
-        try:
-            return array.tolist()
-        except (ValueError, SystemError) as error:  # which of the two, Python decides by the number
-            raise self.damaged(path, "names that are no text") from error
+        # numpy makes texts of any numbers, which end in an error anywhere later.
+        numbers = np.frombuffer(array.astype(array.dtype.newbyteorder("=")).tobytes(), np.uint32)
+        if numbers.max(initial=0) > sys.maxunicode:
+            raise self.damaged(path, "names that are no text")
+        return array.tolist()
 
     def damaged(self, path: Path, found: str) -> ArtifactError:
         """Return the error for a file whose arrays do not fit each other."""

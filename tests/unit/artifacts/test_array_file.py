@@ -35,9 +35,17 @@ def test_an_array_in_the_place_of_an_archive_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_number_that_is_no_character_is_no_name(tmp_path: Path) -> None:
-    names = np.array(["cat", "dog"], np.str_)
-    names.view(np.uint32)[1] = 0x7FFFFFFF
-    with pytest.raises(ArtifactError) as caught:
-        FILE.texts(tmp_path / "a.npz", names)
-    assert caught.value.problem.endswith("must be a whole file written by tagseg, got names that are no text")
-    assert FILE.texts(tmp_path / "a.npz", np.array(["gr\u00f6\udcff"])) == ["gr\u00f6\udcff"]
+    path = tmp_path / "a.npz"
+    for texts, place in ((["cat", "dog"], 4), (["c", "d"], 1)):
+        names = np.array(texts, np.str_)
+        names.view(np.uint32)[place] = 0x110000
+        with pytest.raises(ArtifactError) as caught:
+            FILE.texts(path, names)
+        assert caught.value.problem.endswith("must be a whole file written by tagseg, got names that are no text")
+
+
+@pytest.mark.parametrize("kind", ["<U9", ">U9"])
+def test_names_of_any_order_of_bytes_are_text(tmp_path: Path, kind: str) -> None:
+    names = ["gr\u00f6\udcff", "", "\U0001f408"]
+    assert FILE.texts(tmp_path / "a.npz", np.array(names, kind)) == names
+    assert FILE.texts(tmp_path / "a.npz", np.array([], kind)) == []
