@@ -130,6 +130,7 @@ def _first_failed(tests: Sequence[str], copy: Path) -> str:
     os.dup2(silent, 2)
     heard = _Heard()
     arguments = ["-x", "-p", "no:cacheprovider", "-p", "no:xdist", f"--timeout={MAX_TEST_S}"]
+    arguments += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # of a plugin that timm imports
     pytest.main([*arguments, *(str(ROOT / "tests" / test) for test in tests)], plugins=[heard])
     import tagseg
 
