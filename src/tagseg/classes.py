@@ -48,7 +48,7 @@ class ClassTable:
                 f"class names are different and not empty, got {repeated or ['']}", help="rename or remove them"
             )
         for name in self.names:
-            if any("\ud800" <= letter <= "\udfff" for letter in name):  # no file could hold it
+            if not is_text(name):
                 raise DataError(f"class names are text, got {name!r}", help="rename the class")
 
     @property
@@ -79,6 +79,15 @@ class ClassTable:
     def palette(self) -> list[int]:
         """Return 768 values, RGB per label id, by the bit-spreading rule of PASCAL VOC (void is cream)."""
         return list(_voc_palette())
+
+
+def is_text(name: str) -> bool:
+    r"""Return whether a file can hold a text: Python also has texts for names of files that are none.
+
+    >>> is_text("gr\u00f6\u00dfe"), is_text("gr\udcf6\udcdfe")
+    (True, False)
+    """
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def voc_color(label_id: int) -> tuple[int, int, int]:

@@ -292,3 +292,32 @@ def test_a_recipe_without_bounds(tmp_path: Path, content: bytes, found: str) -> 
     assert_says(
         lambda: load_recipe(path), RecipeError, f"recipe {path} is a TOML file, got: {found}", "correct that line"
     )
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ('data.root="a\\u0000b"', 'data.root is text without NUL, got "a\\u0000b"'),
+        ('data.classes=["a\\u0000"]', 'data.classes is text without NUL, got ["a\\u0000"]'),
+        (f"data.tags={'x' * 300}.csv", "data.tags is a path whose names have at most 255 bytes, got one of 304"),
+    ],
+)
+def test_a_path_that_no_file_can_have(setting: str, problem: str) -> None:
+    assert_mistakes(MINIMAL, [setting], problem)
+
+
+@pytest.mark.parametrize(
+    ("setting", "found"),
+    [
+        ("data.root=gr\udcf6\udcdfe", r"'gr\udcf6\udcdfe' at 'data.root'"),
+        ('data.classes=["cat", "\udcff"]', r"'\udcff' at 'data.classes'"),
+        ("data.\udcff=1", r"'data.\udcff' at 'data.\udcff'"),
+    ],
+)
+def test_bytes_of_a_command_line_that_are_no_text(setting: str, found: str) -> None:
+    assert_says(
+        lambda: make_recipe(MINIMAL, [setting], source="mine.toml"),
+        RecipeError,
+        f"mine.toml holds text, got {found}",
+        "give it a name in UTF-8",
+    )

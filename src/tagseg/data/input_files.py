@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from tagseg.data.image_files import ENDINGS_BY_FORMAT, IMAGE_ENDINGS, PICTURE_ENDINGS, walk_folders
 from tagseg.errors import DataError
+from tagseg.system.home import with_home
 
 STDIN = "-"
 
@@ -134,7 +135,7 @@ def expand_home(word: str) -> Path:
     >>> expand_home("photos/~1.jpg").as_posix()
     'photos/~1.jpg'
     """
-    return Path(word if os.path.lexists(word) else os.path.expanduser(word))  # noqa: PTH111 (Path's raises for a user that is not there)
+    return Path(word if os.path.lexists(word) else with_home(word))
 
 
 def _no_images(rule: str, left_out: Sequence[LeftOut]) -> DataError:

@@ -8,12 +8,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from tagseg.classes import is_text
 from tagseg.data.text_files import decode_unicode
 from tagseg.errors import RecipeError
 from tagseg.recipe.mistakes import sentences
 from tagseg.recipe.presets import PRESETS
 from tagseg.recipe.renamed import with_new_names
 from tagseg.recipe.schema import Recipe, key_of, kinds_of_section
+from tagseg.system.home import with_home
 
 
 def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
@@ -68,6 +70,7 @@ def make_recipe(values: dict[str, Any], overrides: list[str] | None = None, *, s
     values = json.loads(json.dumps(values, default=str))
     for setting in overrides or []:
         _apply(values, setting)
+    _require_text(values, source=source)
     recipe = _checked(values, source=source)
     given = {key_of(setting) for setting in overrides or []}
     # Who names the epochs of a training means them.
@@ -80,6 +83,20 @@ def make_recipe(values: dict[str, Any], overrides: list[str] | None = None, *, s
         _apply(small_values, setting)
     _checked(small_values, source=f"with small_set.set (set it to [] to do without), {source}")
     return recipe.model_copy(update={"small_set": small_set})
+
+
+def _require_text(values: dict[str, Any], *, source: str) -> None:
+    """Raise for keys and values with bytes of a command line that are no text: no recipe could keep them."""
+    waiting: list[tuple[str, Any]] = [("", values)]
+    while waiting:
+        place, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [(f"{place}.{key}".lstrip("."), each) for key, each in value.items()]
+        elif isinstance(value, list):
+            waiting += [(place, each) for each in value]
+        for text in (place, value):
+            if isinstance(text, str) and not is_text(text):
+                raise RecipeError(f"{source} holds text, got {text!r} at {place!r}", help="give it a name in UTF-8")
 
 
 def _checked(values: dict[str, Any], *, source: str) -> Recipe:
@@ -126,7 +143,7 @@ def flat_values(recipe: Recipe) -> dict[str, Any]:
 def _read(path: Path) -> dict[str, Any]:
     """Return the values of a TOML file."""
     try:
-        return _parse(decode_unicode(path.expanduser().read_bytes()))
+        return _parse(decode_unicode(Path(with_home(str(path))).read_bytes()))
     except FileNotFoundError:
         raise RecipeError(f"recipe {path} is a file that exists, got none", help="check the path") from None
     except (ValueError, OSError) as error:  # a mistake in TOML and bytes that are no text are ValueErrors, too
