@@ -298,7 +298,7 @@ def test_a_recipe_without_bounds(tmp_path: Path, content: bytes, found: str) -> 
     ("setting", "problem"),
     [
         ('data.root="a\\u0000b"', 'data.root is text without NUL, got "a\\u0000b"'),
-        ('data.classes=["a\\u0000"]', 'data.classes is text without NUL, got ["a\\u0000"]'),
+        ('data.classes=["a\\u0000"]', 'data.classes is text without NUL, got "a\\u0000"'),
         (f"data.tags={'x' * 300}.csv", "data.tags is a path whose names have at most 255 bytes, got one of 304"),
     ],
 )

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from tagseg.system.home import with_home
 
 _SHOWN = 120  # characters of a value in a message
+_LONGEST_NAME = 255  # bytes, of every file system in use
 
 
 class Section(BaseModel):
@@ -28,13 +29,12 @@ class Section(BaseModel):
     @classmethod
     def _of_possible_names(cls, value: Any) -> Any:  # noqa: ANN401
         """Refuse texts that no file can be called by; many name files, and no other has a use for NUL."""
-        if isinstance(value, str | Path) and "\0" in str(value):
-            raise ValueError(f"is text without NUL, got {json.dumps(str(value)[:_SHOWN])}")
-        if (
-            isinstance(value, Path)
-            and (longest := max((len(os.fsencode(part)) for part in value.parts), default=0)) > 255
-        ):
-            raise ValueError(f"is a path whose names have at most 255 bytes, got one of {longest}")
+        for each in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(each, str | Path) and "\0" in str(each):
+                raise ValueError(f"is text without NUL, got {json.dumps(str(each)[:_SHOWN])}")
+            longest = max((len(os.fsencode(part)) for part in each.parts), default=0) if isinstance(each, Path) else 0
+            if longest > _LONGEST_NAME:
+                raise ValueError(f"is a path whose names have at most {_LONGEST_NAME} bytes, got one of {longest}")
         return value
 
 
