@@ -13,6 +13,9 @@ from tagseg.system.home import with_home
 
 STDIN = "-"
 
+_LONGEST_PATH, _DEEPEST_PATH = 4096, 256  # characters, folders
+_ROOT = "root"  # what "/" is called, which is no photograph
+
 _MASKS = "masks"  # inside a data set, the folder of its masks
 
 
@@ -86,7 +89,8 @@ def find_inputs(
                 continue
             seen.add(whole)
             inside = path.relative_to(base) if base in path.parents else Path(path.name)
-            found[path] = PurePosixPath(path.name if ".." in inside.parts else inside.as_posix())
+            is_outside = ".." in inside.parts or not inside.name
+            found[path] = PurePosixPath((absolute(path).name or _ROOT) if is_outside else inside.as_posix())
     if left_out is not None:
         left_out += dict.fromkeys(others)
     if not found:
@@ -115,7 +119,7 @@ def _expand(word: str, lines: Iterable[str], left_out: list[LeftOut]) -> Iterato
                 f"folder {path} must hold images", [other for other in left_out if path in other.path.parents]
             )
         yield from ((image, path) for image in inside)
-    elif glob.has_magic(word) and not os.path.exists(path):  # noqa: PTH110 (the same)
+    elif _is_pattern(word) and not os.path.exists(path):  # noqa: PTH110 (the same)
         matched = sorted(Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207 (Path's takes no absolute ones)
         files = [match for match in matched if match.is_file()]
         others = [_of_no_format(match) for match in files if match.suffix.lower() in PICTURE_ENDINGS]
@@ -127,6 +131,11 @@ def _expand(word: str, lines: Iterable[str], left_out: list[LeftOut]) -> Iterato
         yield from ((image, base) for image in images)
     else:
         yield path, path.parent
+
+
+def _is_pattern(word: str) -> bool:
+    """Return whether a word is a pattern; one that is longer or deeper than any path takes a processor for minutes."""
+    return glob.has_magic(word) and len(word) <= _LONGEST_PATH and word.count("/") <= _DEEPEST_PATH
 
 
 def expand_home(word: str) -> Path:
