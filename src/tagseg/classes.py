@@ -87,7 +87,11 @@ def is_text(name: str) -> bool:
     >>> is_text("gr\u00f6\u00dfe"), is_text("gr\udcf6\udcdfe")
     (True, False)
     """
-    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def voc_color(label_id: int) -> tuple[int, int, int]:

@@ -67,6 +67,8 @@ def _is_caught(change: Change, copy: Path) -> bool:
         failed = _failure(change.tests, copy)
     finally:
         path.write_text(whole)
+        for compiled in path.parent.glob(f"__pycache__/{path.stem}.*"):
+            compiled.unlink()  # it might pass for that of the next change
     print(f"{change.what:64.64} {time.monotonic() - start:5.1f} s  {failed or 'SURVIVES'}", flush=True)
     return bool(failed)
 
@@ -124,7 +126,6 @@ def _first_failed(tests: Sequence[str], copy: Path) -> str:
 
     os.chdir(ROOT)
     sys.path.insert(0, str(copy))
-    sys.dont_write_bytecode = True
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)
