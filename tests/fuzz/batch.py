@@ -30,6 +30,11 @@ MAX_S, MAX_WALL_S = 5.0, 120.0
 """Seconds of a processor for one input; seconds of a clock, for a child that waits for something."""
 MAX_BYTES = 2_000_000_000
 
+BROKEN, FRESH = 70, 75
+"""Exit codes of a child: its reader cannot be prepared, which is a mistake of these tests; and it took much memory,
+whose peak does not fall again, so that the next input needs another child."""
+
+_OF_MEMORY = " GB of memory"
 _WORD = 8
 _PROFILED = -int(signal.SIGPROF)
 
@@ -97,6 +102,7 @@ def _in_children(
     while at < indices.stop:
         with tempfile.TemporaryDirectory(prefix="fuzz-") as folder, mmap.mmap(-1, _WORD) as place:
             found = Path(folder, "findings")
+            place[:] = at.to_bytes(_WORD, "little")
             process = os.fork()
             if process == 0:
                 _work(reader, content_of, range(at, indices.stop), place, folder=Path(folder), found=found)
@@ -106,9 +112,13 @@ def _in_children(
         yield from (Finding(reader.name, seed, **loads(line)) for line in lines)
         if status == 0:
             return
+        if status == BROKEN:
+            raise SystemExit(f"{reader.name}: it cannot be prepared")
+        at = reached + 1
+        if status == FRESH:
+            continue
         what = "a hang" if status == _PROFILED else f"signal {-status}" if status < 0 else f"exit code {status}"
         yield Finding(reader.name, seed, reached, what)
-        at = reached + 1
 
 
 def _wait(process: int, place: mmap.mmap, first: int, told: Callable[[int], None] | None) -> int:
@@ -134,7 +144,7 @@ def _work(
     reader: Reader, content_of: Callable[[int], bytes], indices: range, place: mmap.mmap, *, folder: Path, found: Path
 ) -> None:
     """Read inputs and leave this process."""
-    code = 70
+    code = BROKEN
     try:
         inside = folder / "files"
         inside.mkdir()
@@ -152,11 +162,13 @@ def _work(
                     what, trace = f"prints {size} bytes past us", (folder / "printed").read_text(errors="replace")[:500]
                 os.ftruncate(printed, 0)
                 if what:
+                    code = FRESH if what.endswith(_OF_MEMORY) else code
                     file.write(dumps({"index": index, "what": what.replace(str(folder), ""), "trace": trace}) + "\n")
+                if code == FRESH:
+                    return
             place[:] = (indices.stop).to_bytes(_WORD, "little")
         code = 0
     except BaseException:
-        (folder / "broken").write_text(traceback.format_exc())
         os.write(_shown, traceback.format_exc().encode())
     finally:
         os._exit(code)
@@ -190,19 +202,19 @@ def _peak_bytes() -> int:
 
 def _read_one(read: Callable[[bytes], object], content: bytes, *, name: str) -> tuple[str, str]:
     """Return what is wrong with the answer to one input, and the traceback; empty where nothing is."""
-    before = _peak_bytes()
+    before, wrong, trace = _peak_bytes(), "", ""
     with _timed():
         try:
             read(content)
-            wrong = ""
         except TagsegError as error:
-            wrong = _wrong_with(error, name=name)
-            return wrong, traceback.format_exc() if wrong else ""
+            wrong, trace = _wrong_with(error, name=name), traceback.format_exc()
         except (Exception, SystemExit) as error:
-            return f"{type(error).__name__}: {str(error)[:200]} at {_place(error)}", traceback.format_exc()[-6000:]
-    if _peak_bytes() - before > MAX_BYTES:
-        return f"{(_peak_bytes() - before) / 1e9:.1f} GB of memory", ""
-    return "", ""
+            wrong = f"{type(error).__name__}: {str(error)[:200]} at {_place(error)}"
+            trace = traceback.format_exc()
+    grown = _peak_bytes() - before
+    if grown > MAX_BYTES and not wrong:
+        wrong = f"{grown / 1e9:.1f}{_OF_MEMORY}"
+    return wrong, trace[-6000:] if wrong else ""
 
 
 @contextmanager

@@ -286,6 +286,12 @@ def load_broken(path: Path) -> object:
             "correct that line",
         ),
         row(
+            "tables_without_end_in_another_table",
+            lambda path: load_recipe(write(path, "a = { " + "a . " * 30_000 + "a = 1 }\n")),
+            "recipe PATH is a TOML file, got: lists or tables that lie too deep in each other",
+            "correct that line",
+        ),
+        row(
             "lists_in_lists",
             lambda path: load_recipe(write(path, "a = " + "[" * 60 + "]" * 60 + "\n")),
             "recipe PATH is a TOML file, got: lists or tables that lie too deep in each other",

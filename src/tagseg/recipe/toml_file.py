@@ -1,6 +1,7 @@
 """From a TOML file, a preset and ``--set`` to a checked recipe, with every mistake named at once."""
 
 import json
+import re
 import tomllib
 from datetime import date, time
 from pathlib import Path
@@ -18,6 +19,7 @@ from tagseg.recipe.schema import Recipe, key_of, kinds_of_section
 from tagseg.system.home import with_home
 
 _DEEPEST, _SHOWN = 20, 40  # tables in each other, of which a recipe has one; characters of a key in a message
+_MOST_DOTS = 200  # in one key
 _TOO_DEEP = "lists or tables that lie too deep in each other"
 
 
@@ -159,6 +161,10 @@ def _parse(text: str) -> dict[str, Any]:
     Raises:
         ValueError: for a mistake, a number of thousands of digits, and lists in lists without end.
     """
+    # tomllib takes minutes of a processor for a key of tens of thousands of names.
+    words = re.split(r"[\n,=\[\]{}]", text.replace(" ", "").replace("\t", ""))
+    if any(word.count(".") > _MOST_DOTS for word in words):
+        raise ValueError(_TOO_DEEP)
     try:
         values = tomllib.loads(text.replace("\r\n", "\n"))
     except tomllib.TOMLDecodeError:
