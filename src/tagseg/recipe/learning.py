@@ -49,6 +49,9 @@ class Suppression(Constraint):
 class Reconstruction(TermSection):
     """CAM-driven reconstruction: a decoder rebuilds the image from the class maps under a perceptual loss.
 
+    ``maps`` are what it sees: ``raw`` (the paper's: all class maps) or ``tagged`` (ours: the activation maps of the
+    image's own classes, and one of the background).
+
     ``pyramid`` judges the rebuilt image: ``backbone`` (a frozen copy of the classifier's own network with its initial
     weights), ``vgg19``, or a timm name; ``pyramid_weights`` is ``same`` (those of the classifier, with ``backbone``),
     ``pretrained``, ``random``, or a path.
@@ -56,6 +59,7 @@ class Reconstruction(TermSection):
 
     beta: float = Field(default=0.1, ge=0)
     balance: bool = True
+    maps: Literal["raw", "tagged"] = "raw"
     width: int = Field(default=64, ge=8)
     target_stride: Literal[1, 2, 4, 8] = 4
     pyramid: str = "backbone"
