@@ -113,7 +113,8 @@ def labels(name: str, values: list[str], found: str) -> Any:
             "an_unknown_design",
             describe_with(design={"architecture": "unet"}),
             f"{WHOLE} one whose design of a segmentation network holds "
-            "architecture, backbone, num_labels, output_stride, decoder_channels, feature_layer, got architecture",
+            "architecture, backbone, num_labels, output_stride, decoder_channels, feature_layer, "
+            "atrous_rate, got architecture",
             AGAIN,
         ),
         row(
