@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from tagseg.artifacts.cam_file import write_cam
+from tagseg.artifacts.cam_file import read_cam, write_cam
 from tagseg.artifacts.mask_file import read_mask, write_confidence, write_mask
 from tagseg.assemble.maps import chosen_records, read_mask_maps, read_unrefined_maps
 from tagseg.assemble.refinements import build_refinements
@@ -140,7 +140,8 @@ def _check_masks(context: StageContext, records: tuple[ImageRecord, ...]) -> dic
     with context.progress.task("Checking pseudo masks", total=len(tagged)) as task:
         for record in tagged:
             labels = read_mask(context.folder.pseudo_mask(record))
-            coverages.append(measure_coverage(record.image_id, record.tags, labels))
+            maps = read_cam(context.folder.cam(record)).cam
+            coverages.append(measure_coverage(record.image_id, record.tags, labels, maps))
             task.advance()
     counts = Counter(label for record in train.records for label in record.tags)
     warnings = mask_warnings(coverages, train.classes, training_images=counts)
