@@ -8,15 +8,14 @@
     weights/*.xz            files of weights, compressed without loss
 """
 
-import json
 import lzma
 import shutil
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from gpu_data import Source, copy_files, read_json, write_json
 from PIL import Image as PillowImage
 
 from tagseg.cli.console import ConsoleProgress
@@ -30,47 +29,27 @@ SIDES_PX = tuple(range(96, 501, 4))
 LEAST_BESIDE_TILES_PX = 256  # the crops that networks learn from are of 224 and 256 px
 TRIED_IMAGES = 200  # their mean size is within 3 % of that of all
 MARGIN = 0.97
-LISTS = "ImageSets/Segmentation"
 
 Shrunk = tuple[bytes, bytes | None]
 """The bytes of a photograph, and those of its mask where it has one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A data set in VOC's layout, as far as it is packed."""
-
-    root: Path
-
-    @property
-    def lists(self) -> list[Path]:
-        return sorted((self.root / LISTS).glob("*.txt"))
-
-    def ids(self) -> list[str]:
-        return sorted({name for path in self.lists for name in path.read_text(encoding="utf-8").split()})
-
-    def photo(self, name: str) -> Path:
-        return self.root / "JPEGImages" / f"{name}.jpg"
-
-    def mask(self, name: str) -> Path:
-        return self.root / "SegmentationClass" / f"{name}.png"
-
-    def shrunk(self, name: str, *, side_px: int) -> Shrunk:
-        """Return a photograph with its long side at ``side_px`` at most, and its mask by nearest neighbours."""
-        with PillowImage.open(self.photo(name)) as image:
-            size, small = image.size, image.convert("RGB")
-        scale = min(1.0, side_px / max(size))
-        wanted = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
-        photo = BytesIO()
-        small.resize(wanted, PillowImage.Resampling.LANCZOS).save(photo, "JPEG", quality=QUALITY, optimize=True)
-        original = self.photo(name).stat().st_size
-        kept = self.photo(name).read_bytes() if scale == 1 and original < photo.tell() else photo.getvalue()
-        if not self.mask(name).exists():
-            return kept, None
-        mask = BytesIO()
-        with PillowImage.open(self.mask(name)) as labels:
-            labels.resize(wanted, PillowImage.Resampling.NEAREST).save(mask, "PNG", optimize=True)
-        return kept, mask.getvalue()
+def shrunk(source: Source, name: str, *, side_px: int) -> Shrunk:
+    """Return a photograph with its long side at ``side_px`` at most, and its mask by nearest neighbours."""
+    with PillowImage.open(source.photo(name)) as image:
+        size, small = image.size, image.convert("RGB")
+    scale = min(1.0, side_px / max(size))
+    wanted = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
+    photo = BytesIO()
+    small.resize(wanted, PillowImage.Resampling.LANCZOS).save(photo, "JPEG", quality=QUALITY, optimize=True)
+    original = source.photo(name).stat().st_size
+    kept = source.photo(name).read_bytes() if scale == 1 and original < photo.tell() else photo.getvalue()
+    if not source.mask(name).exists():
+        return kept, None
+    mask = BytesIO()
+    with PillowImage.open(source.mask(name)) as labels:
+        labels.resize(wanted, PillowImage.Resampling.NEAREST).save(mask, "PNG", optimize=True)
+    return kept, mask.getvalue()
 
 
 def pack(root: Path, out: Path, *, max_mib: float, tiles: Path | None, weights: Sequence[Path]) -> dict[str, Any]:
@@ -81,8 +60,8 @@ def pack(root: Path, out: Path, *, max_mib: float, tiles: Path | None, weights: 
     """
     asked = {"max_mib": max_mib, "weights": [path.name for path in weights], "tiles": tiles is not None}
     asked |= {"root": root.name}
-    if _read(out / "pack.json").get("asked") == asked:
-        return _read(out / "pack.json")
+    if read_json(out / "pack.json").get("asked") == asked:
+        return read_json(out / "pack.json")
     if not (root / "JPEGImages").is_dir() and not is_tiles(root):
         raise DataError(
             f"{root} must hold JPEGImages, or train and test with tags.csv, got neither",
@@ -93,11 +72,11 @@ def pack(root: Path, out: Path, *, max_mib: float, tiles: Path | None, weights: 
             f"{tiles} must hold train and test with tags.csv, got a folder without", help="name the folder of the tiles"
         )
     progress, limit = ConsoleProgress(), int(max_mib * MIB)
-    if _read(out / "packing.json").get("asked") != asked:  # of another limit, say: nothing of it is of use
+    if read_json(out / "packing.json").get("asked") != asked:  # of another limit, say: nothing of it is of use
         for name in ("voc", "tiles", "weights"):
             shutil.rmtree(out / name, ignore_errors=True)
         (out / "pack.json").unlink(missing_ok=True)
-        _write(out / "packing.json", {"asked": asked})
+        write_json(out / "packing.json", {"asked": asked})
     _pack_weights(weights, out / "weights", progress)
     about: dict[str, Any] = {"asked": asked, "weights": sorted(path.name for path in weights)}
     alone, beside = (root, None) if is_tiles(root) else (None, tiles)
@@ -109,7 +88,7 @@ def pack(root: Path, out: Path, *, max_mib: float, tiles: Path | None, weights: 
     about["mib"] = round(folder_bytes(out) / MIB, 1)
     if about["mib"] > max_mib:
         raise DataError(f"pack {out} must fit under {max_mib} MiB, got {about['mib']}", help="raise --max-mib")
-    _write(out / "pack.json", about)
+    write_json(out / "pack.json", about)
     (out / "packing.json").unlink()
     return about
 
@@ -140,12 +119,12 @@ def _pack_photographs(
 ) -> dict[str, Any]:
     """Shrink all photographs, with room for the tiles where they leave enough, and return what was chosen."""
     room = limit - folder_bytes(out) - _tables_bytes(source)
-    side_px = _read(out / "packing.json").get("side_px")
-    fits = _read(out / "packing.json").get("tiles", False)
+    side_px = read_json(out / "packing.json").get("side_px")
+    fits = read_json(out / "packing.json").get("tiles", False)
     if side_px is None:
         side_px, fits = _choose_side(source, room, tiles)
     while side_px:
-        _write(out / "packing.json", {**_read(out / "packing.json"), "side_px": side_px, "tiles": fits})
+        write_json(out / "packing.json", {**read_json(out / "packing.json"), "side_px": side_px, "tiles": fits})
         progress.note(f"photographs of at most {side_px} px, JPEG quality {QUALITY}")
         _shrink_all(source, out / "voc", side_px=side_px, progress=progress)
         if folder_bytes(out) + (folder_bytes(tiles) if tiles and fits else 0) <= limit:
@@ -166,7 +145,7 @@ def _choose_side(source: Source, room: int, tiles: Path | None) -> tuple[int, bo
     tried = evenly_spaced(ids, TRIED_IMAGES)
 
     def estimate(side_px: int) -> int:
-        found = [source.shrunk(name, side_px=side_px) for name in tried]
+        found = [shrunk(source, name, side_px=side_px) for name in tried]
         return round(sum(len(photo) + len(mask or b"") for photo, mask in found) * len(ids) / len(tried) / MARGIN)
 
     sizes: dict[int, int] = {}
@@ -192,12 +171,12 @@ def _choose_side(source: Source, room: int, tiles: Path | None) -> tuple[int, bo
 
 
 def _shrink_all(source: Source, out: Path, *, side_px: int, progress: ConsoleProgress) -> None:
-    _copy_files([*source.lists, source.root / "image_tags.csv"], source.root, out)
+    copy_files([*source.lists, source.root / "image_tags.csv"], source.root, out)
     ids, goal = source.ids(), Source(out)
     missing = [name for name in ids if not goal.photo(name).exists()]
     with progress.task("Shrinking photographs", total=len(ids), done=len(ids) - len(missing)) as task:
         for name in missing:
-            photo, mask = source.shrunk(name, side_px=side_px)
+            photo, mask = shrunk(source, name, side_px=side_px)
             if mask is not None:
                 goal.mask(name).parent.mkdir(parents=True, exist_ok=True)
                 goal.mask(name).write_bytes(mask)
@@ -218,61 +197,9 @@ def _pack_weights(weights: Sequence[Path], out: Path, progress: ConsoleProgress)
             task.advance()
 
 
-def unpack_weights(pack: Path, out: Path) -> None:
-    """Bring the files of weights back, those that are not there yet."""
-    for path in sorted((pack / "weights").glob("*.xz")):
-        goal = out / path.stem
-        if not goal.exists():
-            atomic_write(goal, lzma.decompress(path.read_bytes()))
-
-
-def few_photographs(source: Path, goal: Path, *, count: int) -> Path:
-    """Return a data set in VOC's layout with a few images of each list, made when it is missing."""
-    found, files = Source(source), {source / "image_tags.csv"}
-    scratch = goal.with_name(f"{goal.name}.part")
-    if goal.exists():
-        return goal
-    for path in found.lists:
-        names = evenly_spaced(path.read_text(encoding="utf-8").split(), count)
-        atomic_write(scratch / path.relative_to(source), "\n".join(names).encode())
-        files |= {file for name in names for file in (found.photo(name), found.mask(name)) if file.exists()}
-    _copy_files(files, source, scratch)
-    return scratch.rename(goal)
-
-
-def few_tiles(source: Path, goal: Path, *, count: int) -> Path:
-    """Return folders of one's own photographs with a few of each, made when they are missing."""
-    scratch, files = goal.with_name(f"{goal.name}.part"), set()
-    if goal.exists():
-        return goal
-    for folder in sorted(path.parent for path in source.glob("*/tags.csv")):
-        header, *lines = (folder / "tags.csv").read_text(encoding="utf-8").splitlines()
-        kept = evenly_spaced(lines, count)
-        stems = {Path(line.partition(",")[0]).stem for line in kept}
-        atomic_write(scratch / folder.name / "tags.csv", "\n".join([header, *kept]).encode())
-        files |= {path for path in folder.rglob("*") if path.stem in stems or path.name == "classes.txt"}
-    _copy_files(files, source, scratch)
-    return scratch.rename(goal)
-
-
 def _copy(root: Path, out: Path, progress: ConsoleProgress) -> None:
     files = sorted(path for path in root.rglob("*") if path.is_file())
     with progress.task("Copying tiles", total=len(files), unit="files") as task:
         for path in files:
-            _copy_files([path], root, out)
+            copy_files([path], root, out)
             task.advance()
-
-
-def _copy_files(paths: Iterable[Path], root: Path, out: Path) -> None:
-    for path in paths:
-        goal = out / path.relative_to(root)
-        if not goal.exists():
-            atomic_write(goal, path.read_bytes())
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    atomic_write(path, f"{json.dumps(content, indent=1)}\n".encode())

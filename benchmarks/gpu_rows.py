@@ -86,7 +86,7 @@ def head(unit: Unit, machine: dict[str, Any], about: dict[str, Any]) -> dict[str
     Args:
         unit: of the row.
         machine: of the rows.
-        about: what the ``pack.json`` of the data says.
+        about: what the packs say of the data.
     """
     return {
         "name": unit.name,

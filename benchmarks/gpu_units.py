@@ -88,8 +88,8 @@ class Unit:
         return found
 
     def lacks(self, about: dict[str, Any]) -> str:
-        """Return what a pack has to hold for it and does not, or an empty string."""
-        if not about.get(self.data):
+        """Return what the packs have to hold for it and do not, or an empty string."""
+        if self.data not in about:
             return f"the pack has no {self.data}"
         if self.weights and self.weights not in about["weights"]:
             return f"the pack has no {self.weights}"

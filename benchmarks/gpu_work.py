@@ -3,7 +3,6 @@
 It loads torch once for all units. Who started it ends it when the time is up, and starts another one when it breaks.
 """
 
-import json
 import os
 import platform
 import sys
@@ -16,7 +15,7 @@ from typing import Any
 
 import torch
 from collect_results import record
-from gpu_pack import few_photographs, few_tiles, unpack_weights
+from gpu_data import Packs, few_photographs, few_tiles
 from gpu_probe import measure_agreement, measure_speed
 from gpu_rows import GOES_ON, Rows, commit_of, head
 from gpu_units import RECIPES, Unit
@@ -45,22 +44,20 @@ class Workplace:
     """Where units work, and on what.
 
     Args:
-        pack: the folder of ``gpu_pack.py``.
-        about: what its ``pack.json`` says.
+        packs: the data.
         root: of the units' folders; other devices, sizes and budgets have other ones.
         device: ``cpu``, ``cuda`` or ``mps``.
         tiny: whether the budget is tiny.
     """
 
-    pack: Path
-    about: dict[str, Any]
+    packs: Packs
     root: Path
     device: str
     tiny: bool
 
     def data(self, unit: Unit) -> Path:
         """Return the folder of the unit's data set: a few images of it for a tiny budget."""
-        source, few = self.pack / unit.data, {"voc": few_photographs, "tiles": few_tiles}[unit.data]
+        source, few = self.packs.places[unit.data], {"voc": few_photographs, "tiles": few_tiles}[unit.data]
         return few(source, self.root / unit.data, count=FEW) if self.tiny else source
 
     @property
@@ -88,7 +85,7 @@ def do_unit(unit: Unit, place: Workplace) -> Result:
     folder = place.root / unit.name
     if unit.kind == "photographs" and not (folder / "photos" / "classes.txt").exists():
         per_class = FEW // len(CLASSES) if place.tiny else PER_CLASS
-        draw(place.pack / "voc", folder / "photos", seed=unit.seed, per_class=per_class)
+        draw(place.packs.places["voc"], folder / "photos", seed=unit.seed, per_class=per_class)
     run_compared(
         recipe,
         folder / "run",
@@ -175,13 +172,12 @@ def work_through(
     return True
 
 
-def open_workplace(pack: Path, out: Path, *, device: str, tiny: bool) -> Workplace:
-    about = json.loads((pack / "pack.json").read_text(encoding="utf-8"))
+def open_workplace(packs: Packs, out: Path, *, device: str, tiny: bool) -> Workplace:
     kind, _ = choose_accelerator(device)
-    size = f"{about['voc']['side_px']}px" if about.get("voc") else "tiles"
+    size = f"{packs.about['voc']['side_px']}px" if "voc" in packs.about else "tiles"
     root = (out / f"{kind}-{size}{'-tiny' if tiny else ''}").absolute()
-    unpack_weights(pack, root / "weights")
-    return Workplace(pack.absolute(), about, root, kind, tiny)
+    packs.unpack_weights(root / "weights")
+    return Workplace(packs, root, kind, tiny)
 
 
 def describe_machine(place: Workplace, *, commit: str | None) -> dict[str, Any]:
@@ -212,9 +208,9 @@ def end_with_starter() -> None:
 def work(units: Sequence[Unit], asked: Any, *, at_work: Path) -> int:
     """Run units in this process; the exit code is 0 when all have a row."""
     end_with_starter()
-    place = open_workplace(asked.pack, asked.out, device=asked.device, tiny=asked.tiny)
+    place = open_workplace(Packs.read(asked.pack), asked.out, device=asked.device, tiny=asked.tiny)
     rows = Rows.read(asked.json)
     rows.of_machine(describe_machine(place, commit=commit_of(asked.commit)))
-    through = work_through(units, rows, do=lambda unit: do_unit(unit, place), about=place.about, at_work=at_work)
+    through = work_through(units, rows, do=lambda unit: do_unit(unit, place), about=place.packs.about, at_work=at_work)
     sys.stdout.flush()
     return 0 if through else GOES_ON

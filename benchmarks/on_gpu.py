@@ -20,25 +20,31 @@ On a lent machine without a network, to which a checkout travels
 ----------------------------------------------------------------
 
 It has torch and most of what tagseg needs; what it lacks travels as wheels, and the package is imported from ``src``.
-Here, in the root of the checkout, with versions from ``constraints.txt`` (those of Python and machine there)::
+Here, in the root of the checkout, with the versions of ``constraints.txt`` and the Python of that machine::
 
     echo /.gpu/ >> .git/info/exclude
-    python benchmarks/on_gpu.py pack ../shared/data/voc2012_animals .gpu/pack --max-mib 53
+    python benchmarks/on_gpu.py pack ../shared/data/voc2012_animals .gpu/voc --max-mib 53 --weights MOBILENETV2
+    python benchmarks/on_gpu.py pack ../shared/data/magnetic_tiles .gpu/tiles --max-mib 53 --weights EFFICIENTNET
     python -m pip download --no-deps --only-binary=:all: --python-version 3.12 --platform manylinux_2_28_x86_64 \\
         --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 -d .gpu/wheels pydantic==... \\
         pydantic-core==... typing-inspection annotated-types lightning-fabric segmentation-models-pytorch pycocotools
 
-The limit of what travels counts the checkout (5 MiB) and the wheels (4 MiB) too: 53 MiB of 64 are left for the pack.
-Carry ``.gpu/pack`` and ``.gpu/wheels``; the command, where a call may last ten minutes and $OUT comes back::
+Of a limit of 64 MiB the checkout takes 5 and the wheels 4. Two packs leave the photographs twice the bytes of one with
+all weights (250 px instead of 160): they travel one after the other, and the first one waits on the machine. The first
+call carries ``.gpu/wheels`` and ``.gpu/voc``; $OUT is what comes back::
 
-    python3 -m pip install -q --no-index --no-deps --target /tmp/site .gpu/wheels/*.whl;
-    PYTHONUNBUFFERED=1 PYTHONPATH=src:/tmp/site python3 benchmarks/on_gpu.py run .gpu/pack --minutes 8.5
+    python3 -m pip install -q --no-index --no-deps --target /tmp/site .gpu/wheels/*.whl; cp -r .gpu/voc /tmp;
+    PYTHONUNBUFFERED=1 PYTHONPATH=src:/tmp/site python3 benchmarks/on_gpu.py run /tmp/voc --minutes 5
     --out /tmp/on_gpu --json $OUT/rows.json --commit THE_COMMIT_THAT_TRAVELS
 
-While that machine is warm, the same command goes on where the first call ended: /tmp/on_gpu stays, with a copy of all
-rows, though $OUT begins empty. On a fresh machine what is left is the rows: put the file that came back at
-``.gpu/rows.json`` here, carry it too, and begin the command with ``cp .gpu/rows.json $OUT/;``; units with a row are
-skipped, a unit that was half done begins anew.
+The second call, while the machine is warm, carries ``.gpu/tiles`` and goes on where the first one ended, in the middle
+of a stage too: /tmp/on_gpu stays, with a copy of all rows, though $OUT begins empty::
+
+    PYTHONUNBUFFERED=1 PYTHONPATH=src:/tmp/site python3 benchmarks/on_gpu.py run /tmp/voc .gpu/tiles --minutes 6
+    --out /tmp/on_gpu --json $OUT/rows.json --commit THE_COMMIT_THAT_TRAVELS
+
+On a fresh machine what is left are the rows: put the file that came back at ``.gpu/rows.json``, carry it too, and begin
+the command with ``cp .gpu/rows.json $OUT;``. Units with scores are skipped, one that was half done begins anew.
 """
 
 import argparse
@@ -51,6 +57,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gpu_data import Packs
 from gpu_pack import MIB, folder_bytes, pack
 from gpu_rows import GOES_ON, Rows, head
 from gpu_units import Unit, chosen, table
@@ -93,14 +100,12 @@ def run_box(asked: argparse.Namespace) -> int:
 
 
 def open_box(asked: argparse.Namespace) -> tuple[list[Unit], dict[str, Any]]:
-    """Return the units that were asked for and what the pack says of itself; rows of an earlier call are brought back.
+    """Return the units that were asked for, and what the packs say of themselves; rows of an earlier call come back.
 
     Raises:
         DataError: when there is no whole pack, no unit of a name, or another file in the place of the rows.
     """
-    described = asked.pack / "pack.json"
-    if not described.exists():
-        raise DataError(f"{described} must exist, got no such file", help="run on_gpu.py pack to its end first")
+    packs = Packs.read(asked.pack)
     asked.out.mkdir(parents=True, exist_ok=True)
     if not asked.json.exists() and (asked.out / COPY).exists():
         asked.json.parent.mkdir(parents=True, exist_ok=True)
@@ -110,7 +115,7 @@ def open_box(asked: argparse.Namespace) -> tuple[list[Unit], dict[str, Any]]:
         units = chosen(table(tiny=asked.tiny), asked.only)
     except ValueError as error:
         raise DataError(str(error), help="take names of this list for --only") from error
-    return units, json.loads(described.read_text(encoding="utf-8"))
+    return units, packs.about
 
 
 def run_worker(asked: argparse.Namespace, units: Sequence[Unit], *, left_s: float) -> int | None:
@@ -180,7 +185,7 @@ def work(asked: argparse.Namespace) -> int:
 
 def _words(asked: argparse.Namespace) -> list[str]:
     """Return the arguments of ``run`` for the process that works."""
-    places = [str(asked.pack), "--json", str(asked.json), "--out", str(asked.out)]
+    places = [*map(str, asked.pack), "--json", str(asked.json), "--out", str(asked.out)]
     return [*places, "--device", asked.device, "--commit", asked.commit, *(["--tiny"] if asked.tiny else [])]
 
 
@@ -196,7 +201,7 @@ def parse_arguments() -> argparse.Namespace:
     packing.set_defaults(do=pack_data)
     for name, do in (("run", run_box), ("work", work)):
         running = commands.add_parser(name, **({"help": "run the units in a box of time"} if name == "run" else {}))
-        running.add_argument("pack", type=Path)
+        running.add_argument("pack", type=Path, nargs="+", help="one or more, which together hold the data")
         running.add_argument("--json", type=Path, required=True, help="file of rows")
         running.add_argument("--minutes", type=float, default=12.0, help="all of it ends after so many")
         running.add_argument("--device", choices=("auto", "cpu"), default="auto")
