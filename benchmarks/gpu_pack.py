@@ -85,9 +85,9 @@ def pack(root: Path, out: Path, *, max_mib: float, tiles: Path | None, weights: 
     if chosen := alone or (tiles if about.get("tiles") else None):
         _copy(chosen, out / "tiles", progress)
         about["tiles"] = {"images": sum(1 for path in (out / "tiles").rglob("*.jpg"))}
-    about["mib"] = round(folder_bytes(out) / MIB, 1)
-    if about["mib"] > max_mib:
-        raise DataError(f"pack {out} must fit under {max_mib} MiB, got {about['mib']}", help="raise --max-mib")
+    about["mib"] = round(folder_bytes(out) / MIB, 2)
+    if folder_bytes(out) > limit:
+        raise DataError(f"pack {out} must fit under {max_mib:g} MiB, got {about['mib']}", help="raise --max-mib")
     write_json(out / "pack.json", about)
     (out / "packing.json").unlink()
     return about

@@ -113,6 +113,7 @@ def measure_speed(recipe: Recipe, *, device: str) -> dict[str, Any]:
 def _speed(recipe: Recipe, device: str, precision: Any) -> dict[str, Any]:
     fabric = Fabric(accelerator=device, devices=1, precision=precision)
     fabric.launch()
+    seed_everything(recipe.seed)  # with it come the kernels that trainings run with
     return {
         "classifier_step": _classifier_speed(recipe, fabric),
         "extraction": _extraction_speed(recipe, fabric),

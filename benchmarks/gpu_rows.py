@@ -23,31 +23,35 @@ class Rows:
 
     Args:
         path: of the file; it appears with :meth:`of_machine`.
+        copy: another file like it, for where the folder of the first is emptied between two calls.
         machine: what runs the units, the commit, the settings of the engine, and whether the budget is tiny.
         rows: one a unit; a later one of the same name takes the place of the earlier.
         not_reached: of the last call.
     """
 
     path: Path
+    copy: Path
     machine: dict[str, Any] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     not_reached: list[dict[str, str]] = field(default_factory=list)
 
     @classmethod
-    def read(cls, path: Path) -> "Rows":
-        """Return what the file holds, nothing when there is none.
+    def read(cls, path: Path, *, out: Path) -> "Rows":
+        """Return what the file holds, or its copy in the folder where the units work, nothing when there is neither.
 
         Raises:
             DataError: when it is no file of rows.
         """
-        if not path.exists():
-            return cls(path)
+        copy = out / path.name
+        source = path if path.exists() else copy
+        if not source.exists():
+            return cls(path, copy)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            return cls(path, content["machine"], content["rows"], content["not_reached"])
+            content = json.loads(source.read_text(encoding="utf-8"))
+            return cls(path, copy, content["machine"], content["rows"], content["not_reached"])
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(
-                f"{path} must hold rows of on_gpu.py, got another file", help="name another --json"
+                f"{source} must hold rows of on_gpu.py, got another file", help="name another --json"
             ) from error
 
     def of_machine(self, machine: dict[str, Any]) -> None:
@@ -77,7 +81,8 @@ class Rows:
 
     def write(self) -> None:
         content = {"machine": self.machine, "rows": self.rows, "not_reached": self.not_reached}
-        atomic_write(self.path, f"{json.dumps(content, indent=1)}\n".encode())
+        for place in (self.copy, self.path):
+            atomic_write(place, f"{json.dumps(content, indent=1)}\n".encode())
 
 
 def head(unit: Unit, machine: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:

@@ -209,7 +209,7 @@ def work(units: Sequence[Unit], asked: Any, *, at_work: Path) -> int:
     """Run units in this process; the exit code is 0 when all have a row."""
     end_with_starter()
     place = open_workplace(Packs.read(asked.pack), asked.out, device=asked.device, tiny=asked.tiny)
-    rows = Rows.read(asked.json)
+    rows = Rows.read(asked.json, out=asked.out)
     rows.of_machine(describe_machine(place, commit=commit_of(asked.commit)))
     through = work_through(units, rows, do=lambda unit: do_unit(unit, place), about=place.packs.about, at_work=at_work)
     sys.stdout.flush()

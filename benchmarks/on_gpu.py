@@ -49,7 +49,6 @@ the command with ``cp .gpu/rows.json $OUT;``. Units with scores are skipped, one
 
 import argparse
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -65,7 +64,8 @@ from gpu_units import Unit, chosen, table
 from tagseg.cli.console import print_error
 from tagseg.errors import DataError, TagsegError
 
-AT_WORK, COPY = "at_work.txt", "rows.json"
+AT_WORK = "at_work.txt"
+"""In the folder where the units work: the name of the one at work."""
 PATIENCE_S = 10.0
 """For a process that was asked to end."""
 
@@ -89,7 +89,6 @@ def run_box(asked: argparse.Namespace) -> int:
     while todo and (left_s := ends_at - time.monotonic()) > 0:
         at_work.unlink(missing_ok=True)
         code = run_worker(asked, todo, left_s=left_s)
-        keep_copy(asked)
         if code in (None, 0):
             break
         if not at_work.exists():  # it ended before any unit, and has said why
@@ -100,17 +99,13 @@ def run_box(asked: argparse.Namespace) -> int:
 
 
 def open_box(asked: argparse.Namespace) -> tuple[list[Unit], dict[str, Any]]:
-    """Return the units that were asked for, and what the packs say of themselves; rows of an earlier call come back.
+    """Return the units that were asked for, and what the packs say of themselves.
 
     Raises:
         DataError: when there is no whole pack, no unit of a name, or another file in the place of the rows.
     """
     packs = Packs.read(asked.pack)
-    asked.out.mkdir(parents=True, exist_ok=True)
-    if not asked.json.exists() and (asked.out / COPY).exists():
-        asked.json.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(asked.out / COPY, asked.json)
-    Rows.read(asked.json)
+    Rows.read(asked.json, out=asked.out)
     try:
         units = chosen(table(tiny=asked.tiny), asked.only)
     except ValueError as error:
@@ -138,7 +133,7 @@ def after_broken(
 ) -> list[Unit]:
     """Return the units behind the one at which a process ended, whose row says so."""
     (position,) = (index for index, unit in enumerate(todo) if unit.name == name)
-    rows = Rows.read(asked.json)
+    rows = Rows.read(asked.json, out=asked.out)
     if code != GOES_ON:  # else the row holds the error already
         error = f"its process ended with exit code {code}"
         found = {"minutes": None, "peak_mib": {}, "scores": {}, "error": error}
@@ -149,7 +144,7 @@ def after_broken(
 
 def list_left(asked: argparse.Namespace, units: Sequence[Unit], lacking: dict[str, str]) -> None:
     """Write and print which units have no row, why, and the command of each."""
-    rows, at_work = Rows.read(asked.json), asked.out / AT_WORK
+    rows, at_work = Rows.read(asked.json, out=asked.out), asked.out / AT_WORK
     stopped = at_work.read_text() if at_work.exists() else ""
     known = {row["name"] for row in rows.rows}
     rows.not_reached = [
@@ -162,19 +157,12 @@ def list_left(asked: argparse.Namespace, units: Sequence[Unit], lacking: dict[st
         if unit.name not in known
     ]
     rows.write()
-    keep_copy(asked)
     failed = [row for row in rows.rows if row["error"]]
     print(f"\n{len(rows.rows) - len(failed)} rows in {asked.json}, {len(failed)} of units that failed")
     for row in failed:
         print(f"  {row['name']}: {row['error']}")
     for left in rows.not_reached:
         print(f"not reached: {left['name']} ({left['why']})\n  {left['command']}")
-
-
-def keep_copy(asked: argparse.Namespace) -> None:
-    """Keep the rows where the units work, too: the other place may be emptied between two calls."""
-    if asked.json.exists():
-        shutil.copyfile(asked.json, asked.out / COPY)
 
 
 def work(asked: argparse.Namespace) -> int:

@@ -24,6 +24,12 @@ def packed(root: Path, out: Path, *, mib: float, tiles: Path | None = None, weig
     return pack(root, out, max_mib=mib, tiles=tiles, weights=weights)
 
 
+def some_of(root: Path, scratch: Path) -> float:
+    """Return 0.6 of the MiB that all photographs take at their own size."""
+    packed(root, scratch, mib=60.0)
+    return 0.6 * folder_bytes(scratch) / MIB
+
+
 def write_tiles(root: Path, *, size_bytes: int) -> Path:
     for part in ("train", "test"):
         (root / part / "images").mkdir(parents=True)
@@ -34,7 +40,7 @@ def write_tiles(root: Path, *, size_bytes: int) -> Path:
 
 
 def test_photographs_shrink_until_they_fit(root: Path, tmp_path: Path) -> None:
-    limit = 0.6 * folder_bytes(root) / MIB
+    limit = some_of(root, tmp_path / "whole")
     about = packed(root, tmp_path / "out", mib=limit)
     side_px = about["voc"]["side_px"]
     assert side_px in SIDES_PX and side_px < 200
@@ -66,8 +72,7 @@ def test_a_pack_that_was_stopped_goes_on(root: Path, tmp_path: Path) -> None:
 
 
 def test_another_limit_packs_anew(root: Path, tmp_path: Path) -> None:
-    packed(root, tmp_path / "out", mib=60.0)
-    limit = 0.6 * folder_bytes(root) / MIB
+    limit = some_of(root, tmp_path / "out")
     assert packed(root, tmp_path / "out", mib=limit) == packed(root, tmp_path / "new", mib=limit)
     assert folder_bytes(tmp_path / "out") == folder_bytes(tmp_path / "new")
 

@@ -24,7 +24,7 @@ SEEDS = [unit for unit in table() if unit.title == "whole"]
 
 @pytest.fixture
 def rows(tmp_path: Path) -> Rows:
-    found = Rows.read(tmp_path / "rows.json")
+    found = Rows.read(tmp_path / "rows.json", out=tmp_path / "out")
     found.of_machine(MACHINE)
     return found
 
@@ -66,21 +66,31 @@ def test_rows_of_other_data_are_made_again(rows: Rows) -> None:
     assert rows.done(SEEDS[0].name, ABOUT["voc"]) and not rows.done(SEEDS[0].name, {"images": 4})
 
 
-def test_after_an_error_of_another_kind_another_process_goes_on(rows: Rows, tmp_path: Path) -> None:
+def test_after_an_error_of_another_kind_another_process_goes_on(rows: Rows) -> None:
     def do(unit: Unit) -> tuple[dict[str, Any], float]:
         raise RuntimeError("CUDA error: out of luck\nand more")
 
     assert not through(rows, do)
     assert [row["error"] for row in rows.rows] == ["RuntimeError: CUDA error: out of luck"]
-    asked = Namespace(json=rows.path)
+    asked = Namespace(json=rows.path, out=rows.copy.parent)
     at_work = rows.path.with_name("at_work").read_text()
     assert after_broken(SEEDS, at_work, asked, about=ABOUT, code=GOES_ON) == SEEDS[1:]
-    assert Rows.read(rows.path).rows == rows.rows
+    assert Rows.read(rows.path, out=rows.copy.parent).rows == rows.rows
+
+
+def test_rows_come_back_where_their_folder_was_emptied(rows: Rows) -> None:
+    assert through(rows, lambda unit: ({}, 1.0))
+    rows.path.unlink()
+    assert Rows.read(rows.path, out=rows.copy.parent).rows == rows.rows
+    assert Rows.read(rows.path.with_name("others.json"), out=rows.copy.parent).rows == []
 
 
 def test_a_process_that_was_killed_is_the_error_of_its_unit(rows: Rows) -> None:
-    assert after_broken(SEEDS, SEEDS[1].name, Namespace(json=rows.path), about=ABOUT, code=-9) == SEEDS[2:]
-    (row,) = Rows.read(rows.path).rows
+    assert (
+        after_broken(SEEDS, SEEDS[1].name, Namespace(json=rows.path, out=rows.copy.parent), about=ABOUT, code=-9)
+        == SEEDS[2:]
+    )
+    (row,) = Rows.read(rows.path, out=rows.copy.parent).rows
     assert (row["name"], row["error"]) == (SEEDS[1].name, "its process ended with exit code -9")
 
 
