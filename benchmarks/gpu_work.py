@@ -107,7 +107,9 @@ def scores_of(folder: Path) -> dict[str, Any]:
     """Return scores, seconds and memory of a run: what ``collect_results.py`` keeps of it, and what a sweep found."""
     scores, manifest = read_scores(folder / "scores.json"), RunFolder(folder).read_manifest()
     assert scores is not None
-    kept = {key: value for key, value in record(scores, manifest).items() if key not in ("command", "hardware")}
+    kept = {
+        key: value for key, value in record(scores, manifest).items() if key not in ("command", "hardware", "commit")
+    }
     made = scores_content(scores).get("pseudo_masks")
     details = {name: stage.get("details", {}) for name, stage in manifest["stages"].items()}
     return {
