@@ -160,10 +160,10 @@ def work_through(
         error, broken, scores, minutes = "", False, {}, None
         try:
             scores, minutes = do(unit)
-        except TagsegError as found:
-            error = str(found)
-        except Exception as found:  # one unit never stops the others
-            error, broken = f"{type(found).__name__}: {next(iter(str(found).splitlines()), '')}", True
+        except TagsegError as why:
+            error = str(why)
+        except Exception as why:  # one unit never stops the others
+            error, broken = f"{type(why).__name__}: {next(iter(str(why).splitlines()), '')}", True
         rounded = None if minutes is None else round(minutes, 2)
         found = {"minutes": rounded, "peak_mib": peak_of(scores), "scores": scores, "error": error}
         rows.add({**head(unit, rows.machine, about), **found})
