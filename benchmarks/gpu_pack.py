@@ -18,7 +18,10 @@ from typing import Any
 from gpu_data import Source, copy_files, read_json, write_json
 from PIL import Image as PillowImage
 
+from tagseg.artifacts.mask_file import read_mask
+from tagseg.classes import VOC_CLASSES, ClassTable
 from tagseg.cli.console import ConsoleProgress
+from tagseg.data.images import read_image
 from tagseg.errors import DataError
 from tagseg.ops.spacing import evenly_spaced
 from tagseg.system.atomic import atomic_write
@@ -35,20 +38,23 @@ Shrunk = tuple[bytes, bytes | None]
 
 
 def shrunk(source: Source, name: str, *, side_px: int) -> Shrunk:
-    """Return a photograph with its long side at ``side_px`` at most, and its mask by nearest neighbours."""
-    with PillowImage.open(source.photo(name)) as image:
-        size, small = image.size, image.convert("RGB")
-    scale = min(1.0, side_px / max(size))
-    wanted = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
-    photo = BytesIO()
-    small.resize(wanted, PillowImage.Resampling.LANCZOS).save(photo, "JPEG", quality=QUALITY, optimize=True)
-    original = source.photo(name).stat().st_size
-    kept = source.photo(name).read_bytes() if scale == 1 and original < photo.tell() else photo.getvalue()
+    """Return a photograph with its long side at ``side_px`` at most, and its mask by nearest neighbours.
+
+    Raises:
+        DataError: when the photograph cannot be read.
+        ArtifactError: when the mask cannot be read.
+    """
+    path, photo, mask = source.photo(name), BytesIO(), BytesIO()
+    image = PillowImage.fromarray(read_image(path))
+    scale = min(1.0, side_px / max(image.size))
+    wanted = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    image.resize(wanted, PillowImage.Resampling.LANCZOS).save(photo, "JPEG", quality=QUALITY, optimize=True)
+    kept = path.read_bytes() if scale == 1 and path.stat().st_size < photo.tell() else photo.getvalue()
     if not source.mask(name).exists():
         return kept, None
-    mask = BytesIO()
-    with PillowImage.open(source.mask(name)) as labels:
-        labels.resize(wanted, PillowImage.Resampling.NEAREST).save(mask, "PNG", optimize=True)
+    labels = PillowImage.fromarray(read_mask(source.mask(name))).resize(wanted, PillowImage.Resampling.NEAREST)
+    labels.putpalette(ClassTable(VOC_CLASSES).palette())
+    labels.save(mask, "PNG", optimize=True)
     return kept, mask.getvalue()
 
 

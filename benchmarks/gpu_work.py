@@ -139,7 +139,7 @@ def work_through(
     about: dict[str, Any],
     at_work: Path,
 ) -> bool:
-    """Run units that have no row yet; the row of one that fails holds its error.
+    """Run units; the row of one that fails holds its error.
 
     Args:
         units: in their order.
@@ -152,9 +152,6 @@ def work_through(
         False when one failed in a way that may have broken this process: the others are for another one.
     """
     for unit in units:
-        if rows.done(unit.name, about[unit.data]):
-            print(f"{unit.name}: skipped (it has a row)", flush=True)
-            continue
         atomic_write(at_work, unit.name.encode())
         print(f"{unit.name}: starts", flush=True)
         error, broken, scores, minutes = "", False, {}, None

@@ -84,7 +84,7 @@ def run_box(asked: argparse.Namespace) -> int:
     ends_at, at_work = time.monotonic() + 60 * asked.minutes, asked.out / AT_WORK
     units, about = open_box(asked)
     lacking = {unit.name: lack for unit in units if (lack := unit.lacks(about))}
-    todo = [unit for unit in units if unit.name not in lacking]
+    todo = left_to_do([unit for unit in units if unit.name not in lacking], asked, about=about)
     code = 0
     while todo and (left_s := ends_at - time.monotonic()) > 0:
         at_work.unlink(missing_ok=True)
@@ -111,6 +111,17 @@ def open_box(asked: argparse.Namespace) -> tuple[list[Unit], dict[str, Any]]:
     except ValueError as error:
         raise DataError(str(error), help="take names of this list for --only") from error
     return units, packs.about
+
+
+def left_to_do(units: Sequence[Unit], asked: argparse.Namespace, *, about: dict[str, Any]) -> list[Unit]:
+    """Return the units that have no row with scores on this data; of rows of another device the worker will speak."""
+    rows = Rows.read(asked.json, out=asked.out)
+    if asked.device not in ("auto", rows.machine.get("device")):
+        return list(units)
+    done = [unit for unit in units if rows.done(unit.name, about[unit.data])]
+    for unit in done:
+        print(f"{unit.name}: skipped (it has a row)", flush=True)
+    return [unit for unit in units if unit not in done]
 
 
 def run_worker(asked: argparse.Namespace, units: Sequence[Unit], *, left_s: float) -> int | None:
@@ -187,8 +198,8 @@ def parse_arguments() -> argparse.Namespace:
     packing.add_argument("--tiles", type=Path, help="folder with train and test, taken along when it fits")
     packing.add_argument("--weights", type=Path, nargs="*", help="weights files, instead of those beside the data")
     packing.set_defaults(do=pack_data)
-    for name, do in (("run", run_box), ("work", work)):
-        running = commands.add_parser(name, **({"help": "run the units in a box of time"} if name == "run" else {}))
+    box = commands.add_parser("run", help="run the units in a box of time")
+    for running, do in ((box, run_box), (commands.add_parser("work"), work)):
         running.add_argument("pack", type=Path, nargs="+", help="one or more, which together hold the data")
         running.add_argument("--json", type=Path, required=True, help="file of rows")
         running.add_argument("--minutes", type=float, default=12.0, help="all of it ends after so many")

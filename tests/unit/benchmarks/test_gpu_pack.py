@@ -1,4 +1,5 @@
 import lzma
+import re
 import sys
 from pathlib import Path
 
@@ -53,6 +54,13 @@ def test_photographs_shrink_until_they_fit(root: Path, tmp_path: Path) -> None:
             assert set(np.unique(np.asarray(mask)).tolist()) <= {0, 8, 12, 13}
     for name in ("image_tags.csv", "ImageSets/Segmentation/val.txt"):
         assert (voc / name).read_bytes() == (root / name).read_bytes()
+
+
+def test_a_damaged_file_is_named(root: Path, tmp_path: Path) -> None:
+    photo = sorted((root / "JPEGImages").iterdir())[3]
+    photo.write_bytes(photo.read_bytes()[:100])
+    with pytest.raises(DataError, match=re.escape(str(photo))):
+        packed(root, tmp_path / "out", mib=60.0)
 
 
 def test_photographs_that_fit_stay_as_they_are(root: Path, tmp_path: Path) -> None:

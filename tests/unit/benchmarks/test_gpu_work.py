@@ -15,7 +15,7 @@ sys.path.append(str(Path(__file__).resolve().parents[3] / "benchmarks"))
 from gpu_rows import GOES_ON, Rows
 from gpu_units import WEIGHTS, Unit, table
 from gpu_work import work_through
-from on_gpu import after_broken
+from on_gpu import after_broken, left_to_do
 
 MACHINE = {"device": "cpu", "name": "a processor", "commit": "abc", "engine": [], "tiny": False}
 ABOUT = {"voc": {"images": 3}, "tiles": {"images": 2}, "weights": list(WEIGHTS.values())}
@@ -48,22 +48,25 @@ def test_a_unit_that_fails_leaves_its_sentence_and_stops_no_other(rows: Rows) ->
 
 
 def test_a_failed_unit_is_tried_again_and_a_done_one_is_not(rows: Rows) -> None:
-    calls = []
-
     def do(unit: Unit) -> tuple[dict[str, Any], float]:
-        calls.append(unit.seed)
-        if len(calls) == 1:
+        if unit.seed == 1:
             raise ModelError("one", help="two")
         return {}, 1.0
 
-    assert through(rows, do) and through(rows, do)
-    assert calls == [0, 1, 2, 0]
-    assert {row["seed"]: row["error"] for row in rows.rows} == {0: "", 1: "", 2: ""}
+    assert through(rows, do)
+    asked = Namespace(json=rows.path, out=rows.copy.parent, device="auto")
+    assert left_to_do(SEEDS, asked, about=ABOUT) == [SEEDS[1]]
+    rows.add({**rows.rows[1], "error": ""})
+    assert left_to_do(SEEDS, asked, about=ABOUT) == []
+    assert left_to_do(SEEDS, asked, about={**ABOUT, "voc": {"images": 4}}) == SEEDS  # another pack
 
 
-def test_rows_of_other_data_are_made_again(rows: Rows) -> None:
+def test_rows_of_a_gpu_are_not_taken_for_those_of_a_cpu(rows: Rows) -> None:
+    rows.of_machine({**MACHINE, "device": "cuda"})
     assert through(rows, lambda unit: ({}, 1.0))
-    assert rows.done(SEEDS[0].name, ABOUT["voc"]) and not rows.done(SEEDS[0].name, {"images": 4})
+    for device, left in (("auto", []), ("cpu", SEEDS)):
+        asked = Namespace(json=rows.path, out=rows.copy.parent, device=device)
+        assert left_to_do(SEEDS, asked, about=ABOUT) == left
 
 
 def test_after_an_error_of_another_kind_another_process_goes_on(rows: Rows) -> None:
