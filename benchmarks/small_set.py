@@ -36,7 +36,7 @@ VOC_IDS = (8, 12, 13)
 PER_CLASS = 30
 
 
-def draw(root: Path, photos: Path, *, seed: int) -> None:
+def draw(root: Path, photos: Path, *, seed: int, per_class: int = PER_CLASS) -> None:
     """Draw the photographs of a seed into one folder a class, with their masks beside them."""
     subset = set((root / "ImageSets" / "Segmentation" / "train_aug.txt").read_text().split())
     with (root / "image_tags.csv").open(encoding="utf-8") as file:
@@ -44,7 +44,7 @@ def draw(root: Path, photos: Path, *, seed: int) -> None:
     generator = np.random.default_rng(seed)
     for name in CLASSES:
         shown = sorted(key for key, found in tags.items() if key in subset and found & set(CLASSES) == {name})
-        for key in generator.choice(shown, PER_CLASS, replace=False):
+        for key in generator.choice(shown, per_class, replace=False):
             image, mask = photos / name / f"{key}.jpg", photos / "masks" / name / f"{key}.png"
             image.parent.mkdir(parents=True, exist_ok=True)
             mask.parent.mkdir(parents=True, exist_ok=True)

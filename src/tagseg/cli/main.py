@@ -44,9 +44,9 @@ def start(
 ) -> None:
     """Photographs with image-level tags in, pixel masks and a trained segmentation network out."""
     if show_version:
-        from importlib.metadata import version
+        from tagseg.system.own_version import own_version
 
-        open_console().print(f"tagseg {version('tagseg')}")
+        open_console().print(f"tagseg {own_version()}")
         raise typer.Exit
 
 
