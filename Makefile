@@ -15,7 +15,7 @@ PYTHON ?= $(firstword $(foreach python,python3.12 python3.13 python3.11 python3,
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 WORKERS ?= 2
 
-.PHONY: demo test reference lint types format docs-results docs-pictures docs-architecture clean help
+.PHONY: demo test reference fuzz mutation lint types format docs-results docs-pictures docs-architecture clean help
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,12 @@ demo: $(READY) ## Run the whole pipeline on the embedded data set, plain CAM and
 
 test: $(READY) ## Run all tests, shapes and types of tensor functions checked at every call
 	$(TEST_ENV) $(VENV)/bin/python -m pytest -n $(WORKERS) --jaxtyping-packages=tagseg,beartype.beartype
+
+fuzz: $(READY) ## Give damaged files to every reader (COUNT=200000 inputs, SEED=0); anything but a result or an error of ours is a finding
+	$(TEST_ENV) PYTHONPATH=tests $(VENV)/bin/python -m fuzz.run --seed $(or $(SEED),0) --count $(or $(COUNT),200000) $(if $(READER),--reader $(READER))
+
+mutation: $(READY) ## Change one formula at a time in a copy, and show which test fails
+	$(TEST_ENV) PYTHONPATH=tests $(VENV)/bin/python -m mutation.run
 
 reference: $(READY) ## Install the compiled reference of the dense CRF, for its parity tests (needs a C compiler)
 	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --constraint constraints.txt --editable '.[dev,crf]'

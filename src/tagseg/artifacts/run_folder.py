@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from tagseg.artifacts.json_file import count_of, mapping_of, read_json
+from tagseg.artifacts.json_file import count_of, json_bytes, mapping_of, read_json
 from tagseg.artifacts.layout import STAGE_OUTPUTS, RunLayout
 from tagseg.artifacts.manifest import WrongEntryError, check_manifest
 from tagseg.errors import ArtifactError
@@ -174,8 +174,7 @@ class RunFolder(RunLayout):
         self._write({**manifest, "stages": {**manifest["stages"], stage: entry}})
 
     def _write(self, manifest: dict[str, Any]) -> None:
-        text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False)
-        atomic_write(self.manifest_path, f"{text}\n".encode())
+        atomic_write(self.manifest_path, json_bytes(manifest))
 
 
 def fingerprint(*parts: Any) -> str:  # noqa: ANN401 (any JSON)

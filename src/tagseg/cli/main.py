@@ -3,7 +3,6 @@
 Help and the message about a mistyped option come at once: each command imports what it works with when it is called.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, cast
@@ -15,6 +14,7 @@ from tagseg.cli import figure_command, report_commands, run_commands, serve_comm
 from tagseg.cli.console import open_console, print_error
 from tagseg.cli.machine import limit_of_machine
 from tagseg.errors import TagsegError
+from tagseg.system.home import with_home
 
 EXIT_ERROR = 2
 EXIT_STOPPED = 130  # by convention 128 + SIGINT
@@ -91,4 +91,4 @@ def _with_home(word: str) -> str:
     '--set=name=~/a'
     """
     option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
-    return f"{option}{equals}{os.path.expanduser(value)}" if value.startswith("~/") else word  # noqa: PTH111 (keeps a last '/')
+    return f"{option}{equals}{with_home(value)}" if value.startswith("~/") else word

@@ -14,6 +14,7 @@ from tagseg.artifacts.settings_file import read_prediction_settings
 from tagseg.classes import nearest_name_help
 from tagseg.errors import ArtifactError, DeviceError, RecipeError
 from tagseg.prediction.segmenter import MAX_SIDE_PX, PredictionSettings, Segmenter
+from tagseg.system.home import with_home
 from tagseg.training.accelerator import choose_accelerator
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -54,7 +55,7 @@ def find_segmenter(
     Raises:
         ArtifactError: when there is none.
     """
-    path = Path(source).expanduser()
+    path = Path(with_home(str(source)))
     if path.exists():
         if revision is not None:
             raise ArtifactError(
