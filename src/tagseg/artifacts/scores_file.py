@@ -38,7 +38,7 @@ _Part = TypeVar("_Part")
 def write_scores(path: Path, scores: RunScores) -> None:
     """Write the scores of a run, atomically."""
     text = json.dumps(scores_content(scores), indent=2, ensure_ascii=False, allow_nan=False)
-    atomic_write(path, f"{text}\n".encode())
+    atomic_write(path, f"{text}\n".encode("utf-8", "backslashreplace"))  # names of folders may be no text
 
 
 def read_scores(path: Path) -> RunScores | None:

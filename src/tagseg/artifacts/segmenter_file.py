@@ -127,7 +127,7 @@ def save_segmenter(
         "weights": {"file": WEIGHTS_NAME, "sha256": seal},
     }
     text = json.dumps(description, indent=2, ensure_ascii=False, allow_nan=False)
-    atomic_write(folder / DESCRIPTION_NAME, f"{text}\n".encode())
+    atomic_write(folder / DESCRIPTION_NAME, f"{text}\n".encode("utf-8", "backslashreplace"))
 
 
 def read_description(folder: Path) -> SegmenterDescription:

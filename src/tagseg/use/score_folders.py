@@ -145,7 +145,7 @@ def write_folder_scores(path: Path, scores: Mapping[str, Any]) -> None:
         text = table_text([("score", "value"), *label_rows(LabelScores(**{name: scores[name] for name in names}))])
     else:
         raise ArtifactError(f"scores {path} must be written to .json or .csv, got '{path.suffix}'", help="rename it")
-    atomic_write(path, text.encode())
+    atomic_write(path, text.encode("utf-8", "backslashreplace"))
 
 
 def _files(folder: Path, what: str) -> dict[str, Path]:
