@@ -58,9 +58,6 @@ def _source(context: StageContext) -> ReportSource:
 
 def _made_of(folder: RunFolder) -> Mapping[str, Any]:
     """Name what a page is made of: the stages before it as they finished, and the scores of the runs beside it."""
-    stages = folder.read_manifest()["stages"]
-    finished = {name: (entry.get("fingerprint"), entry.get("finished")) for name, entry in stages.items()}
-    finished.pop(STAGE, None)
     beside = {name: RunLayout(folder.root / name).scores_path for name in (PLAIN_FOLDER, FULL_FOLDER)}
     scores = {name: sha256(path.read_bytes()).hexdigest() for name, path in beside.items() if path.exists()}
-    return json.loads(json.dumps({"stages": fingerprint(finished), "beside": fingerprint(scores)}))
+    return json.loads(json.dumps({"stages": folder.made_of(STAGE), "beside": fingerprint(scores)}))
