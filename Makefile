@@ -5,6 +5,7 @@ READY := $(VENV)/.ready
 RECIPE := recipes/demo.toml
 OUT := runs/demo
 RECORD := benchmarks/results/seeds.json
+FAULTS := runs/faults.jsonl
 
 # The first interpreter that is new enough, not too new, and able to make an environment. Asked by running it:
 # the shims of pyenv answer to names of versions that are not active. Set PYTHON=/path/to/python to choose.
@@ -15,7 +16,7 @@ PYTHON ?= $(firstword $(foreach python,python3.12 python3.13 python3.11 python3,
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 WORKERS ?= 2
 
-.PHONY: demo test reference lint types format docs-results docs-pictures docs-architecture clean help
+.PHONY: demo test faults reference lint types format docs-results docs-pictures docs-architecture clean help
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +26,9 @@ demo: $(READY) ## Run the whole pipeline on the embedded data set, plain CAM and
 
 test: $(READY) ## Run all tests, shapes and types of tensor functions checked at every call
 	$(TEST_ENV) $(VENV)/bin/python -m pytest -n $(WORKERS) --jaxtyping-packages=tagseg,beartype.beartype
+
+faults: $(READY) ## Disturb a tiny run 100 times for each of two seeds, start it again, compare every byte (an hour; goes on after a stop)
+	PYTHONPATH=tests $(VENV)/bin/python -m faults.run --seeds 0 1 --count 100 --json $(FAULTS)
 
 reference: $(READY) ## Install the compiled reference of the dense CRF, for its parity tests (needs a C compiler)
 	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --constraint constraints.txt --editable '.[dev,crf]'
