@@ -101,9 +101,11 @@ def test_files_that_a_person_changed_are_kept_when_asked_to(scene):
     path = sorted(scene.run.glob("4_masks/labels/*.png"))[0]
     shutil.copyfile(sorted(scene.run.glob("4_masks/labels/*.png"))[1], path)
     (scene.run / ".seals").unlink()
-    changed = path.read_bytes()
-    assert run(scene) == dict.fromkeys(STAGES, "skip")
+    changed, listener = path.read_bytes(), Heard()
+    assert {name for name, status in run(scene, listener).items() if status != "skip"} == {"evaluate", "report"}
+    assert ("evaluate", "start", "files of a stage before it changed") in listener.stages
     assert path.read_bytes() == changed
+    assert run(scene) == dict.fromkeys(STAGES, "skip")
 
 
 @pytest.mark.parametrize("name", ["scores.json", "scores.csv", "report.html"])

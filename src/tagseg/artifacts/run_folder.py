@@ -176,11 +176,21 @@ class RunFolder(RunLayout):
         if manifest.pop("warnings", None):
             self._write(manifest)
 
-    def made_of(self, stage: str) -> str:
-        """Return a name of the stages before ``stage`` as they finished; another one when one was done again."""
+    def made_of(self, stage: str) -> dict[str, str]:
+        """Return names of what ``stage`` looks at: ``stages`` before it as they finished, and their ``files``."""
         before = list(STAGE_OUTPUTS)[: list(STAGE_OUTPUTS).index(stage)]
         entries = {name: self._entry(name) for name in before}
-        return fingerprint({name: (each.get("fingerprint"), each.get("finished")) for name, each in entries.items()})
+        finished = {name: (each.get("fingerprint"), each.get("finished")) for name, each in entries.items()}
+        files = {path: path.stat() for name in before for path in self.lasting_files(name)}
+        stamps = {str(path.relative_to(self.root)): (at.st_size, at.st_mtime_ns) for path, at in files.items()}
+        return {"stages": fingerprint(finished), "files": fingerprint(stamps)}
+
+    def why_outdated(self, stage: str) -> str:
+        """Return why what ``stage`` kept of :meth:`made_of` in its details is no longer so, or an empty string."""
+        known, now = self.stage_status(stage).details.get("made_of", {}), self.made_of(stage)
+        if known.get("stages") != now["stages"]:
+            return "a stage before it was done again"
+        return "" if known.get("files") == now["files"] else "files of a stage before it changed"
 
     def _no_manifest(self, found: str) -> ArtifactError:
         return ArtifactError(

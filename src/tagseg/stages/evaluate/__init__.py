@@ -59,7 +59,7 @@ def run(context: StageContext) -> dict[str, Any]:
     write_scores(context.folder.scores_path, scores)
     if reason and scores.segmenter is None:
         context.progress.note(f"nothing is scored: {reason}")
-    return {**_told(scores), "made_of": {"stages": context.folder.made_of(STAGE)}}
+    return {**_told(scores), "made_of": context.folder.made_of(STAGE)}
 
 
 def count_missing(context: StageContext) -> int:
@@ -77,10 +77,7 @@ def why_outdated(context: StageContext) -> str:
         return f"{context.folder.scores_path.name} cannot be read"
     if scores.format != SCORES_FORMAT:
         return f"its scores have format {scores.format}, and now {SCORES_FORMAT} with more in it"
-    made_of = context.folder.stage_status(STAGE).details.get("made_of", {})
-    if made_of.get("stages") != context.folder.made_of(STAGE):
-        return "a stage before it was done again"
-    return ""
+    return context.folder.why_outdated(STAGE)
 
 
 def _why_unscored(context: StageContext) -> str:
