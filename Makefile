@@ -5,6 +5,7 @@ READY := $(VENV)/.ready
 RECIPE := recipes/demo.toml
 OUT := runs/demo
 RECORD := benchmarks/results/seeds.json
+FAULTS := runs/faults.jsonl
 
 # The first interpreter that is new enough, not too new, and able to make an environment. Asked by running it:
 # the shims of pyenv answer to names of versions that are not active. Set PYTHON=/path/to/python to choose.
@@ -15,7 +16,7 @@ PYTHON ?= $(firstword $(foreach python,python3.12 python3.13 python3.11 python3,
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 WORKERS ?= 2
 
-.PHONY: demo test reference fuzz mutation lint types format docs-results docs-pictures docs-architecture clean help
+.PHONY: demo test reference faults fuzz mutation lint types format docs-results docs-pictures docs-architecture clean help
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +32,9 @@ fuzz: $(READY) ## Give damaged files to every reader (COUNT=200000 inputs, SEED=
 
 mutation: $(READY) ## Change one formula at a time in a copy, and show which test fails
 	$(TEST_ENV) PYTHONPATH=tests $(VENV)/bin/python -m mutation.run
+
+faults: $(READY) ## Disturb a tiny run 100 times for each of two seeds, start it again, compare every byte (an hour; goes on after a stop)
+	PYTHONPATH=tests $(VENV)/bin/python -m faults.run --seeds 0 1 --count 100 --json $(FAULTS)
 
 reference: $(READY) ## Install the compiled reference of the dense CRF, for its parity tests (needs a C compiler)
 	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --constraint constraints.txt --editable '.[dev,crf]'

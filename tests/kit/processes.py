@@ -51,8 +51,28 @@ def python(code: str, *words: object, **options: Any) -> Iterator[subprocess.Pop
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def kill_when(ready: Callable[[], object], code: str, *words: object) -> None:
-    """Run code in a process of its own and kill -9 it and its children as soon as `ready` says so."""
-    with python(code, *words, stdout=subprocess.DEVNULL) as process:
-        assert wait_until(lambda: ready() or process.poll() is not None, every_s=0.001), "nothing happened"
-        assert process.poll() is None, "it ended before it could be killed"
+_KILLED = """
+import fnmatch, os, signal, sys
+pattern, left, replace = sys.argv.pop(1), [int(sys.argv.pop(1))], os.replace
+def counting(source, target):
+    replace(source, target)
+    left[0] -= fnmatch.fnmatch(os.fspath(target), pattern)
+    if left[0] == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+os.replace = counting
+"""
+
+
+def kill_when_written(pattern: str, count: int, code: str, *words: object) -> None:
+    """Run code in a process of its own that ends by kill -9 as soon as it has written some files.
+
+    A file gets its name by `os.replace` when it is whole, so that this is the same step on any machine.
+
+    Args:
+        pattern: of their paths; `*` stands for folders, too.
+        count: how many of them.
+        code: see `python`.
+        words: its `sys.argv[1:]`.
+    """
+    with python(f"{_KILLED}\n{code}", pattern, count, *words, stdout=subprocess.DEVNULL) as process:
+        assert process.wait(timeout=250) == -signal.SIGKILL, "it ended before it could be killed"

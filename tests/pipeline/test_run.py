@@ -2,19 +2,21 @@
 
 import csv
 import json
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from kit.heard import Heard
-from kit.processes import kill_when
+from kit.processes import kill_when_written
 from kit.small_run import NUM_IMAGES, run, small_recipe
 from PIL import Image
 
 from tagseg.artifacts.cam_file import read_cam
 from tagseg.artifacts.checkpoint import load_checkpoint
 from tagseg.artifacts.mask_file import read_confidence, read_mask
+from tagseg.artifacts.run_folder import RunFolder
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.errors import ArtifactError, ModelError
 from tagseg.pipeline import run_compared, run_pipeline
@@ -142,7 +144,7 @@ run(small_recipe(photos, cache), out)
 @pytest.mark.parametrize(
     ("where", "pattern", "count"),
     [
-        ("superpixels", "cache/**/*.png", 3),
+        ("superpixels", "cache/*.png", 3),
         ("training", "run/1_classifier/checkpoint.safetensors", 1),
         ("target", "run/1_classifier/region_scores.npz", 1),
         ("late training", "run/1_classifier/checkpoint.previous.safetensors", 1),
@@ -155,8 +157,8 @@ run(small_recipe(photos, cache), out)
 )
 def test_kill_and_run_again_equals_a_run_that_was_not_killed(reference, photos, tmp_path, where, pattern, count):
     places = photos, tmp_path / "cache", tmp_path / "run"
-    kill_when(lambda: len(list(tmp_path.glob(pattern))) >= count, RUN, *places)
-    assert not (tmp_path / "run" / "scores.json").exists(), f"killed too late for {where}"
+    kill_when_written(f"{tmp_path}/{pattern}", count, RUN, *places)
+    assert not (tmp_path / "run" / "scores.json").exists(), where
     run(small_recipe(photos, tmp_path / "cache"), tmp_path / "run")
     assert_same_run(reference, tmp_path / "run")
 
@@ -336,6 +338,25 @@ def test_one_image_without_masks_runs_through(tmp_path):
     assert result.scores["seeds"] is None
     assert result.seed_mean_iou is None
     assert read_cam(tmp_path / "run" / "2_cams" / "cat" / "one.npz").size == (40, 56)
+
+
+def test_names_that_are_no_utf_8_run_through(tmp_path):
+    folder = tmp_path / "photos" / os.fsdecode(b"cat\xe4")
+    try:
+        folder.mkdir(parents=True)
+    except OSError:
+        pytest.skip("the file system takes text of UTF-8 only")
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 56, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / os.fsdecode(b"one\xff.jpg"))
+    bad = folder / os.fsdecode(b"bad\xff.jpg")
+    bad.write_bytes(b"no image")
+    values = small_recipe(folder.parent, tmp_path / "cache").model_dump(mode="json", exclude_none=True)
+    recipe = make_recipe({**values, "data": {"format": "folder", "root": str(folder.parent)}})
+    run(recipe, tmp_path / "run")
+    assert [item["path"] for item in RunFolder(tmp_path / "run").read_manifest()["data"]["bad_files"]] == [str(bad)]
+    heard = Heard()
+    run_pipeline(recipe, tmp_path / "run", progress=heard)
+    assert {status for _, status, _ in heard.stages} == {"skip"}
 
 
 def test_the_baseline_has_the_same_data_and_budget(photos, tmp_path):

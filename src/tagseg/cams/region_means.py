@@ -16,6 +16,7 @@ from tagseg.artifacts.region_scores import RegionScores
 from tagseg.cams.batches import Batch, batch_cams
 from tagseg.cams.map_method import MapMethod
 from tagseg.data.augment import normalize_image
+from tagseg.data.seen_files import require_unchanged
 from tagseg.models.region_transitions import RegionTransitions
 from tagseg.ops.regions import region_mean
 from tagseg.types import Image
@@ -49,6 +50,7 @@ def measure_region_scores(
         cams = batch_cams(method, batch, images, scales=scales, flip=True)
         for record, cam in zip(batch, cams, strict=True):
             scores[record.image_id] = mean_by_region(torch.from_numpy(cam), read_regions(record.image_path))
+            require_unchanged(record)
         advance(len(batch))
     return scores
 

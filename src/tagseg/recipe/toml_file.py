@@ -1,6 +1,7 @@
 """From a TOML file, a preset and ``--set`` to a checked recipe, with every mistake named at once."""
 
 import json
+import re
 import tomllib
 from datetime import date, time
 from pathlib import Path
@@ -19,6 +20,9 @@ from tagseg.system.home import with_home
 
 _DEEPEST, _SHOWN = 20, 40  # tables in each other, of which a recipe has one; characters of a key in a message
 _TOO_DEEP = "lists or tables that lie too deep in each other"
+
+_HALF_A_LETTER = re.compile('[^"]*[\ud800-\udfff][^"]*')
+"""Text with what stands for a byte of a file's name that is no text."""
 
 
 def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
@@ -109,6 +113,11 @@ def _checked(values: dict[str, Any], *, source: str) -> Recipe:
     for section, defaults in preset.items():
         given = values.get(section, {})
         values[section] = {**defaults, **given} if isinstance(given, dict) else given
+    halves = _HALF_A_LETTER.search(json.dumps(values, ensure_ascii=False))
+    if halves:
+        raise RecipeError(
+            f"{source} holds text of UTF-8, got {halves[0]!a} in it", help="rename the file or the folder of this name"
+        )
     try:
         return Recipe.model_validate_json(json.dumps(values))
     except ValidationError as error:
@@ -127,12 +136,20 @@ def to_toml(recipe: Recipe) -> str:
     True
     """
     values = recipe.model_dump(mode="json", exclude_none=True)
-    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items() if not isinstance(value, dict)]
+    lines = [f"{key} = {_written(value)}" for key, value in values.items() if not isinstance(value, dict)]
     for section, entries in values.items():
         if isinstance(entries, dict):
-            # A JSON string, number, boolean or flat list is also TOML.
-            lines += ["", f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in entries.items())]
+            lines += ["", f"[{section}]", *(f"{key} = {_written(value)}" for key, value in entries.items())]
     return "\n".join(lines) + "\n"
+
+
+def _written(value: Any) -> str:  # noqa: ANN401 (any value of a recipe)
+    """Return a value as TOML: a JSON string, number, boolean or flat list is one, but for escapes of two halves.
+
+    >>> _written("dog \U0001f600"), _written(["a", 1.5, True])
+    ('"dog \U0001f600"', '["a", 1.5, true]')
+    """
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def flat_values(recipe: Recipe) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class NetworkTraining(Generic[Network]):
     def __init__(self, context: StageContext, folder: Path, build: Callable[[], tuple[Network, Learner]]) -> None:
         seed_everything(context.recipe.seed)
         self.network, learner = build()
-        self.step, warning = resume(learner, folder)
+        self.step, warning = resume(learner, folder, made_of=context.made_of)
         if warning:
             context.progress.warn(warning)
         self.learner = learner.set_up(context.fabric)
@@ -71,7 +71,7 @@ class NetworkTraining(Generic[Network]):
         if self.step >= end:
             return {}
         with self._context.progress.task(title, total=end * batch, done=self.step * batch) as task:
-            session = Session(self._folder, self.step, until_epoch, task, validate)
+            session = Session(self._folder, self.step, until_epoch, task, validate, self._context.made_of)
             fabric = self._context.fabric
             figures = train(fabric, self.learner, training_step, loader, settings=settings, session=session)
         self.step = end

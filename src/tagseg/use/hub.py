@@ -62,7 +62,7 @@ def push_to_hub(
         ArtifactError: when the folder holds no whole segmenter, the repository is public, or the hub refuses.
     """
     description = read_description(folder)
-    card = model_card(description, repo_id=repo_id).encode()
+    card = model_card(description, repo_id=repo_id).encode("utf-8", "backslashreplace")
     hub: Any = client or HfApi(token=token, library_name="tagseg", library_version=own_version())
     files: dict[str, bytes | Path] = {
         WEIGHTS_NAME: folder / WEIGHTS_NAME,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from kit.messages import assert_says
 
 from tagseg.errors import RecipeError
 from tagseg.losses.affinity import pair_sums
@@ -234,3 +235,19 @@ def test_the_home_folder_may_be_short(monkeypatch: pytest.MonkeyPatch) -> None:
     ]  # fmt: skip
     assert (recipe.name, recipe.classifier.weights) == ("~", "/home/me/w.safetensors")
     assert str(recipe.superpixels.cache) == "/home/me/cache"
+
+
+@pytest.mark.parametrize("name", ["größe", "dog \U0001f600", "a\x7fb", 'quote " and \\', "tab\tline\n", "\u2028"])
+def test_any_text_of_a_path_is_read_back(tmp_path, name):
+    recipe = make_recipe({"name": "mine", "data": {"format": "folder", "root": name}})
+    (tmp_path / "recipe.toml").write_text(to_toml(recipe), encoding="utf-8")
+    assert load_recipe(tmp_path / "recipe.toml") == recipe
+
+
+def test_a_path_that_is_no_text_is_refused():
+    assert_says(
+        lambda: make_recipe({"name": "mine", "data": {"format": "folder", "root": "a/b\udcff.d"}}),
+        RecipeError,
+        "recipe holds text of UTF-8, got 'a/b\\udcff.d' in it",
+        "rename the file or the folder of this name",
+    )

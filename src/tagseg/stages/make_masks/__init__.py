@@ -12,7 +12,7 @@ from tagseg.artifacts.mask_file import read_mask, write_confidence, write_mask
 from tagseg.assemble.maps import chosen_records, read_mask_maps, read_unrefined_maps
 from tagseg.assemble.refinements import build_refinements
 from tagseg.cams.batches import Batch
-from tagseg.data.images import read_image
+from tagseg.data.seen_files import read_photograph
 from tagseg.ops.spacing import evenly_spaced
 from tagseg.refine.background import otsu_background
 from tagseg.refine.mask_checks import mask_warnings, measure_coverage
@@ -111,7 +111,7 @@ def _write_masks(context: StageContext, records: tuple[ImageRecord, ...], *, bac
         maps = read_mask_maps(layout, record, context.recipe, regions=context.regions)
         cut = scores = label_scores(torch.from_numpy(maps.cam).to(fabric.device), background_score)
         if steps:
-            image = read_image(record.image_path)
+            image = read_photograph(record)
             with fabric.autocast():
                 refiners = [refiner for step in steps for refiner in step.prepare([image], [record])]
             scores = refine_in_order(image, scores, refiners)
