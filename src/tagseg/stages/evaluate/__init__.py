@@ -64,7 +64,7 @@ def run(context: StageContext) -> dict[str, Any]:
 
 def count_missing(context: StageContext) -> int:
     """Return how many files of the stage are gone."""
-    return count_gone([context.folder.scores_path, context.folder.scores_table_path])
+    return count_gone([context.folder.output(STAGE), context.folder.scores_table_path])
 
 
 def why_outdated(context: StageContext) -> str:
