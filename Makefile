@@ -16,6 +16,9 @@ PYTHON ?= $(firstword $(foreach python,python3.12 python3.13 python3.11 python3,
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 WORKERS ?= 2
 
+# Compiled modules are kept, whatever the shell says: without them each of the many processes of a test compiles torch anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test reference faults fuzz mutation lint types format docs-results docs-pictures docs-architecture clean help
 
 help: ## List the targets

@@ -141,28 +141,40 @@ run(small_recipe(photos, cache), out)
 """
 
 
+def unfinished(reference: Path, out: Path, stage: str) -> None:
+    """Leave a run of which nothing is there from the folder of a stage on."""
+    shutil.copytree(reference, out)
+    for folder in out.glob("[1-9]_*"):
+        if folder.name >= stage:
+            shutil.rmtree(folder)
+    (out / "scores.json").unlink()
+
+
 @pytest.mark.parametrize(
-    ("where", "pattern", "count"),
+    ("where", "first", "pattern", "count"),
     [
-        ("superpixels", "cache/*.png", 3),
-        ("training", "run/1_classifier/checkpoint.safetensors", 1),
-        ("target", "run/1_classifier/region_scores.npz", 1),
-        ("late training", "run/1_classifier/checkpoint.previous.safetensors", 1),
-        ("extraction", "run/2_cams/*.npz", 2),
-        ("seeds", "run/3_affinity/seeds/*.png", 2),
-        ("affinity training", "run/3_affinity/checkpoint.safetensors", 1),
-        ("the walk", "run/4_masks/maps/*.npz", 2),
-        ("masks", "run/4_masks/confidence/*.png", 2),
+        ("superpixels", None, "cache/*.png", 3),
+        ("training", None, "run/1_classifier/checkpoint.safetensors", 1),
+        ("target", None, "run/1_classifier/region_scores.npz", 1),
+        ("late training", None, "run/1_classifier/checkpoint.previous.safetensors", 1),
+        ("extraction", "2_cams", "run/2_cams/*.npz", 2),
+        ("seeds", "3_affinity", "run/3_affinity/seeds/*.png", 2),
+        ("affinity training", "3_affinity", "run/3_affinity/checkpoint.safetensors", 1),
+        ("the walk", "4_masks", "run/4_masks/maps/*.npz", 2),
+        ("masks", None, "run/4_masks/confidence/*.png", 2),
     ],
 )
-def test_kill_and_run_again_equals_a_run_that_was_not_killed(reference, photos, tmp_path, where, pattern, count):
+def test_kill_and_run_again_equals_a_run_that_was_not_killed(reference, photos, tmp_path, where, first, pattern, count):
     places = photos, tmp_path / "cache", tmp_path / "run"
+    if first is not None:  # what comes before needs no training of its own
+        unfinished(reference, tmp_path / "run", first)
     kill_when_written(f"{tmp_path}/{pattern}", count, RUN, *places)
     assert not (tmp_path / "run" / "scores.json").exists(), where
     run(small_recipe(photos, tmp_path / "cache"), tmp_path / "run")
     assert_same_run(reference, tmp_path / "run")
 
 
+@pytest.mark.usefixtures("forked_launches")
 def test_two_processes_equal_one(photos, tmp_path):
     # SGD: Adam divides by the gradient's size and so turns rounding of tiny gradients into steps.
     sgd = ("training.optimizer=sgd", "training.lr=0.01", "classifier.batch_norm=frozen")
@@ -177,6 +189,7 @@ def test_two_processes_equal_one(photos, tmp_path):
         np.testing.assert_allclose(read_cam(path).cam, read_cam(two / "2_cams" / path.name).cam, atol=0.02)
 
 
+@pytest.mark.usefixtures("forked_launches")
 def test_two_processes_learn_the_batch_norms_of_one(photos, tmp_path):
     # Two epochs: more steps of an untrained network turn rounding into other weights, in one process too.
     few = ("training.optimizer=sgd", "training.lr=0.01", "training.epochs=2")
@@ -192,6 +205,7 @@ def test_two_processes_learn_the_batch_norms_of_one(photos, tmp_path):
         np.testing.assert_allclose(array, two[name], rtol=1e-3, atol=2e-5, err_msg=name)
 
 
+@pytest.mark.usefixtures("forked_launches")
 def test_two_processes_give_the_affinity_network_and_the_masks_of_one(reference, photos, tmp_path):
     # Users of the ancestor lost 20 points of mIoU to this. Both start from the same maps.
     sgd = ("affinity.optimizer=sgd", "affinity.lr=0.05")

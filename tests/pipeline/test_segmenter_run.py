@@ -209,6 +209,7 @@ def test_kill_in_prediction_and_run_again_equals_a_run_that_was_not_killed(refer
     assert predictions(made_masks) == predictions(reference)
 
 
+@pytest.mark.usefixtures("forked_launches")
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_two_processes_equal_one(photos, made_masks, tmp_path, strategy):
     # SGD: Adam divides by the gradient's size and so turns rounding of tiny gradients into steps.
