@@ -7,6 +7,7 @@ from typing import Any
 from tagseg.artifacts.layout import FULL_FOLDER, PLAIN_FOLDER, RunLayout
 from tagseg.artifacts.run_folder import RunFolder, fingerprint
 from tagseg.assemble.data import Splits
+from tagseg.data.seen_files import require_unchanged
 from tagseg.errors import ArtifactError, DataError
 from tagseg.progress import SilentProgress
 from tagseg.results.open_run import read_run_recipe
@@ -23,6 +24,9 @@ def run(context: StageContext) -> dict[str, Any]:
         return {}
     made_of = _made_of(context.folder)
     images = write_page(_source(context), context.folder.report_path, progress=context.progress)
+    for split in filter(None, (context.train, context.evaluation, context.test)):
+        for record in split.records:
+            require_unchanged(record)  # the page names an image that it cannot show, and goes on
     return {"images": images, "bytes": context.folder.report_path.stat().st_size, "made_of": made_of}
 
 

@@ -63,8 +63,8 @@ def run(context: StageContext) -> dict[str, Any]:
 
 
 def count_missing(context: StageContext) -> int:
-    """Return how many files of the stage are gone."""
-    return count_gone([context.folder.output(STAGE), context.folder.scores_table_path])
+    """Return how many files of the stage are gone, besides its output."""
+    return count_gone([context.folder.scores_table_path])
 
 
 def why_outdated(context: StageContext) -> str:
