@@ -2,7 +2,6 @@
 
 VENV := .venv
 READY := $(VENV)/.ready
-RECIPE := recipes/demo.toml
 OUT := runs/demo
 RECORD := benchmarks/results/seeds.json
 
@@ -21,7 +20,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Run the whole pipeline on the embedded data set, plain CAM and the upper bound beside SSC: CPU, no download after set-up
-	$(VENV)/bin/tagseg run $(RECIPE) --out $(OUT) --baseline --upper-bound
+	$(VENV)/bin/tagseg demo --out $(OUT)
 
 test: $(READY) ## Run all tests, shapes and types of tensor functions checked at every call
 	$(TEST_ENV) $(VENV)/bin/python -m pytest -n $(WORKERS) --jaxtyping-packages=tagseg,beartype.beartype
