@@ -33,6 +33,25 @@ def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
     return make_recipe(_read(recipe_path(path)), overrides or [], source=str(path))
 
 
+def parse_recipe(text: str, *, source: str) -> Recipe:
+    r"""Build a recipe from TOML.
+
+    Args:
+        text: the TOML.
+        source: what it is called in an error.
+
+    Raises:
+        RecipeError: for a mistake in the TOML, and for all wrong keys and values at once.
+
+    >>> parse_recipe('name = "mine"\ndata = {format = "folder", root = "photos"}', source="mine").name
+    'mine'
+    """
+    try:
+        return make_recipe(_parse(text), source=source)
+    except ValueError as error:
+        raise RecipeError(f"recipe {source} is TOML, got: {error}", help="correct that line") from None
+
+
 def load_run_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
     """Read the recipe that a run folder keeps, which an older version of tagseg may have written.
 
