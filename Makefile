@@ -14,7 +14,7 @@ PYTHON ?= $(firstword $(foreach python,python3.12 python3.13 python3.11 python3,
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 WORKERS ?= 2
 
-.PHONY: demo test reference lint types format docs-results docs-pictures docs-architecture clean help
+.PHONY: demo test reference lint types format wheel docs-results docs-pictures docs-architecture clean help
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ types: $(READY) ## Check types
 format: $(READY) ## Format, and mend what ruff can mend
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+wheel: $(READY) ## Build wheel and sdist into dist/, check them, and drive the wheel in an empty environment without the checkout
+	$(VENV)/bin/python .ci/check_wheel.py --out dist
 
 docs-results: $(READY) ## Write docs/results.md from the record of the runs (RUNS=runs: from run folders, and record them)
 	$(VENV)/bin/python benchmarks/collect_results.py $(or $(RUNS),$(RECORD)) --out docs/results.md $(if $(RUNS),--record $(RECORD))

@@ -10,7 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import tagseg
 from tagseg.artifacts.layout import RunLayout
 from tagseg.artifacts.run_folder import RunFolder, describe_environment
 from tagseg.system.memory import total_memory
@@ -37,7 +36,7 @@ def machine_lines() -> Iterator[str]:
     known = describe_environment()
     packages = {name: found for name, found in known["packages"].items() if name != "tagseg"}
     commit = f", commit {known['commit']}" if known["commit"] else ""
-    yield f"tagseg {tagseg.__version__}{commit}"
+    yield f"tagseg {_version('tagseg')}{commit}"
     yield f"python {known['python']} ({platform.python_implementation()}), {platform.machine()}"
     yield f"platform {known['platform']}"
     yield "packages " + ", ".join(f"{name} {found or 'missing'}" for name, found in packages.items())
@@ -50,7 +49,7 @@ def machine_lines() -> Iterator[str]:
     yield f"free disk {_gib(shutil.disk_usage(Path.cwd()).free)} in the current folder"
     found = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
     yield "variables " + (", ".join(f"{name}={value}" for name, value in found.items()) or "none of those that matter")
-    yield f"package {without_home(str(Path(tagseg.__file__).parent))}"
+    yield f"package {without_home(str(Path(__file__).parents[1]))}"
     yield f"executable {without_home(sys.executable)}"
 
 
