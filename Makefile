@@ -2,7 +2,6 @@
 
 VENV := .venv
 READY := $(VENV)/.ready
-RECIPE := recipes/demo.toml
 OUT := runs/demo
 RECORD := benchmarks/results/seeds.json
 FAULTS := runs/faults.jsonl
@@ -19,13 +18,13 @@ WORKERS ?= 2
 # Compiled modules are kept, whatever the shell says: without them each of the many processes of a test compiles torch anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test reference faults fuzz mutation lint types format docs-results docs-pictures docs-architecture clean help
+.PHONY: demo test reference faults fuzz mutation lint types format wheel docs-results docs-pictures docs-architecture clean help
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Run the whole pipeline on the embedded data set, plain CAM and the upper bound beside SSC: CPU, no download after set-up
-	$(VENV)/bin/tagseg run $(RECIPE) --out $(OUT) --baseline --upper-bound
+	$(VENV)/bin/tagseg demo --out $(OUT)
 
 test: $(READY) ## Run all tests, shapes and types of tensor functions checked at every call
 	$(TEST_ENV) $(VENV)/bin/python -m pytest -n $(WORKERS) --jaxtyping-packages=tagseg,beartype.beartype
@@ -52,6 +51,9 @@ types: $(READY) ## Check types
 format: $(READY) ## Format, and mend what ruff can mend
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+wheel: $(READY) ## Build wheel and sdist into dist/, check them, and drive the wheel in an empty environment without the checkout
+	$(VENV)/bin/python .ci/check_wheel.py --out dist
 
 docs-results: $(READY) ## Write docs/results.md from the record of the runs (RUNS=runs: from run folders, and record them)
 	$(VENV)/bin/python benchmarks/collect_results.py $(or $(RUNS),$(RECORD)) --out docs/results.md $(if $(RUNS),--record $(RECORD))

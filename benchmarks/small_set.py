@@ -1,4 +1,4 @@
-"""What a newcomer's ninety photographs become: ``recipes/folder.toml`` as it is, on 30 each of cat, dog and horse.
+"""What a newcomer's ninety photographs become: the recipe ``folder`` as it is, on 30 each of cat, dog and horse.
 
     python benchmarks/small_set.py ../shared/data/voc2012_animals --weights mobilenetv2_100_imagenet.safetensors
 
@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("root", type=Path, nargs="?", help="voc2012_animals")
     parser.add_argument("--backbone", default="mobilenetv2_100", help="a timm name")
     parser.add_argument("--weights", type=Path, help="its ImageNet weights")
-    parser.add_argument("--recipe", default="recipes/folder.toml")
+    parser.add_argument("--recipe", default="folder")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--segmenter", action="store_true", help="train the segmentation network too")
     parser.add_argument("--set", action="append", default=[], help="any recipe value, for trials")

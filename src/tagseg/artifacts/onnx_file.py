@@ -268,7 +268,7 @@ def _require_packages() -> None:
         except ImportError as error:
             raise ModelError(
                 f"ONNX files need the packages {', '.join(_PACKAGES)}, got no '{package}'",
-                help="in the checkout: pip install -e '.[onnx]'",
+                help=f"pip install {' '.join(_PACKAGES)}",
             ) from error
 
 

@@ -72,7 +72,7 @@ def run(recipe: str | Path, out: str | Path, *, overrides: Sequence[str] = (), p
     A script calls it below ``if __name__ == "__main__":``, since worker processes import the script again.
 
     Args:
-        recipe: the TOML file.
+        recipe: the name of a packaged recipe, or a TOML file.
         out: the run folder, made when missing.
         overrides: ``section.key=value`` settings that win over the file.
         progress: told what happens; silent by default.

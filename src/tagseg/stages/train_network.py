@@ -8,6 +8,7 @@ from torch import nn
 
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.stages.context import StageContext
+from tagseg.training.curves import has_tensorboard
 from tagseg.training.loop import Learner, LoopSettings, Session, resume, train
 from tagseg.training.seed import seed_everything
 from tagseg.training.step import TrainingStep
@@ -40,6 +41,8 @@ class NetworkTraining(Generic[Network]):
         self.step, warning = resume(learner, folder, made_of=context.made_of)
         if warning:
             context.progress.warn(warning)
+        if not has_tensorboard():
+            context.progress.note("no TensorBoard log: pip install tensorboard for one; curves.csv has the same points")
         self.learner = learner.set_up(context.fabric)
         self._context, self._folder = context, folder
 

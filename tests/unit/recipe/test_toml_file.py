@@ -12,9 +12,9 @@ from tagseg.errors import RecipeError
 from tagseg.losses.affinity import pair_sums
 from tagseg.recipe import load_recipe, load_run_recipe, make_recipe, to_toml
 from tagseg.recipe.layouts import FolderData
+from tagseg.recipe.packaged import FOLDER
 from tagseg.refine.dense_crf import CrfSettings
 
-RECIPES = Path(__file__).resolve().parents[3] / "recipes"
 MINIMAL = {"name": "mine", "data": {"format": "folder", "root": "photos"}}
 
 
@@ -125,7 +125,7 @@ def test_plain_cam_is_refined_like_ssc():
     )
 
 
-@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.name)
 def test_every_shipped_recipe_loads_and_survives_a_round_trip(path, tmp_path):
     recipe = load_recipe(path)
     copy = tmp_path / "recipe.toml"
