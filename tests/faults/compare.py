@@ -19,6 +19,7 @@ OF_THE_SITTING = {
     "counted",
     "counted_images",
     "made_of",
+    "commit",
     "warnings",
     "bytes",
 }

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -28,6 +28,7 @@ class Case:
         child: the command, stopped at the moment.
         other: a whole run of the same recipe with another seed, where the kind needs one.
         photos: the photographs as they should be.
+        hit: gets the path of each file of the run that was damaged.
         rng: decides what is left open.
     """
 
@@ -36,6 +37,7 @@ class Case:
     other: Path
     photos: Path
     rng: Random
+    hit: list[str] = field(default_factory=list)
 
     def kill(self) -> None:
         self.child.signal(signal.SIGKILL)
@@ -93,7 +95,8 @@ def hit(pattern: str, how: Damage) -> Callable[[Case], str]:
             return f"{told}no {pattern} yet"
         path = case.rng.choice(found)
         how(path, case.rng)
-        return f"{told}{path.relative_to(case.scene.run)}"
+        case.hit.append(path.relative_to(case.scene.run).as_posix())
+        return told + case.hit[-1]
 
     return strike
 
@@ -110,7 +113,8 @@ def foreign(pattern: str) -> Callable[[Case], str]:
             return f"{told}no {pattern} yet"
         path = case.rng.choice(found)
         damage.replace_by(case.other / path.relative_to(case.scene.run), path)
-        return f"{told}{path.relative_to(case.scene.run)}"
+        case.hit.append(path.relative_to(case.scene.run).as_posix())
+        return told + case.hit[-1]
 
     return strike
 

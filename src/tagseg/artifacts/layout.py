@@ -111,7 +111,7 @@ class RunLayout:
     def lasting_files(self, stage: str) -> list[Path]:
         """Return what a finished stage left for the next ones and for people, as far as it is there, in order.
 
-        Not what is kept to go on with a training, nor the curves, which grow.
+        Not what is kept to go on with a training, as its checkpoints, nor the curves, which grow.
         """
         output = self.output(stage)
         if stage == "evaluate":
@@ -119,7 +119,11 @@ class RunLayout:
         if output.is_file():
             return [output]
         training = TrainingLayout(output)
-        growing = {training.curves, *output.glob(f"{training.checkpoint.stem}*{training.checkpoint.suffix}")}
+        growing = {
+            training.curves,
+            self.region_scores,
+            *output.glob(f"{training.checkpoint.stem}*{training.checkpoint.suffix}"),
+        }
         found = sorted(path for path in output.rglob("*") if path.is_file() and path not in growing)
         return [path for path in found if path.name[0] != "." and not path.is_relative_to(training.events)]
 

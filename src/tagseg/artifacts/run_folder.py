@@ -147,6 +147,8 @@ class RunFolder(RunLayout):
         What it left is sealed, but for what was when it was made.
         """
         made = self.lasting_files(stage)
+        if stage == "train_classifier":
+            self.seals.forget(self.region_scores)  # of use to the training alone
         self.seals.note(made if stage in _SEALED_AT_THE_END else self.seals.unsealed(made))
         done = {"state": "done", "fingerprint": fingerprint, "finished": _now(), "details": dict(details or {})}
         self._write_entry(stage, {**self._entry(stage), **done})

@@ -132,6 +132,11 @@ def test_a_run_that_was_moved_is_the_same(tmp_path: Path) -> None:
 def test_checkpoints_and_curves_are_not_sealed(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     names = ("checkpoint.safetensors", "checkpoint.previous.safetensors", "curves.csv", "tensorboard/events", ".hidden")
-    for name in (*names, "classifier.safetensors"):
+    for name in (*names, "classifier.safetensors", "region_scores.npz"):
         write(run.output("train_classifier") / name, "x")
     assert [path.name for path in run.lasting_files("train_classifier")] == ["classifier.safetensors"]
+    run.mark_started("train_classifier", "x")
+    run.seals.note([run.region_scores])
+    run.mark_done("train_classifier", "x")
+    run.region_scores.write_text("damaged, when nothing reads it any more")
+    assert run.seals.changed(run.output("train_classifier")) == []
