@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 ROOT = Path(__file__).resolve().parents[1]
-RECIPES = ROOT / "recipes"
+RECIPES = ROOT / "src" / "tagseg" / "recipes"
 SEEDS = (0, 1, 2)
 WEIGHTS = {
     "mobilenetv2_100": "mobilenetv2_100_imagenet.safetensors",
@@ -47,7 +47,7 @@ class Unit:
         kind: ``run`` and ``photographs`` (a drawing of them) go through a recipe, the others measure.
         title: of its name.
         backbone: a timm name.
-        recipe: a file of ``recipes/``.
+        recipe: a file of ``src/tagseg/recipes/``.
         changes: its settings besides the network's.
         data: ``voc`` or ``tiles``.
         seed: of everything that is drawn.

@@ -30,6 +30,10 @@ MAX_S, MAX_WALL_S = 5.0, 120.0
 """Seconds of a processor for one input; seconds of a clock, for a child that waits for something."""
 MAX_BYTES = 2_000_000_000
 
+_OF_MEMORY = " GB of memory"
+_ANEW = 71
+"""How a child ends after which another one goes on."""
+
 _WORD = 8
 _PROFILED = -int(signal.SIGPROF)
 
@@ -106,6 +110,9 @@ def _in_children(
         yield from (Finding(reader.name, seed, **loads(line)) for line in lines)
         if status == 0:
             return
+        if status == _ANEW:
+            at = reached + 1
+            continue
         what = "a hang" if status == _PROFILED else f"signal {-status}" if status < 0 else f"exit code {status}"
         yield Finding(reader.name, seed, reached, what)
         at = reached + 1
@@ -153,6 +160,8 @@ def _work(
                 os.ftruncate(printed, 0)
                 if what:
                     file.write(dumps({"index": index, "what": what.replace(str(folder), ""), "trace": trace}) + "\n")
+                if what.endswith(_OF_MEMORY):  # the peak of a process never falls: the next one could not be seen
+                    os._exit(_ANEW)
             place[:] = (indices.stop).to_bytes(_WORD, "little")
         code = 0
     except BaseException:
@@ -201,7 +210,7 @@ def _read_one(read: Callable[[bytes], object], content: bytes, *, name: str) -> 
         except (Exception, SystemExit) as error:
             return f"{type(error).__name__}: {str(error)[:200]} at {_place(error)}", traceback.format_exc()[-6000:]
     if _peak_bytes() - before > MAX_BYTES:
-        return f"{(_peak_bytes() - before) / 1e9:.1f} GB of memory", ""
+        return f"{(_peak_bytes() - before) / 1e9:.1f}{_OF_MEMORY}", ""
     return "", ""
 
 
