@@ -67,6 +67,12 @@ def test_the_constants_are_those_of_the_packaged_recipe(here: Path, base: str) -
     assert written.name == "photos"
 
 
+def test_runs_may_lie_beside_the_images(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "photos").rename(here / "images")
+    monkeypatch.chdir(here)
+    assert load_recipe(write_new_recipe(Path(), out=Path("mine.toml")).path).data.place == "."
+
+
 def test_masks_and_problems_are_said(tmp_path: Path) -> None:
     write_dataset(tmp_path / "drawn", num_images=2, size=(32, 32))
     (tmp_path / "drawn" / "notes.txt").write_text("mine")
