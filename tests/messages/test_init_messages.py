@@ -59,6 +59,19 @@ def test_photographs_without_tags(photos: Path) -> None:
     assert not Path("photos.toml").exists()
 
 
+@pytest.mark.parametrize("inside", [".", "cat"])
+def test_a_folder_that_would_hold_the_runs(photos: Path, monkeypatch: pytest.MonkeyPatch, inside: str) -> None:
+    root = photos.absolute()
+    monkeypatch.chdir(root / inside)
+    assert_says(
+        lambda: write_new_recipe(root),
+        DataError,
+        f"a folder of photographs must not hold the current folder, since runs are written there, got {root}",
+        "go to the folder above and write: tagseg init photos",
+    )
+    assert list(root.glob("**/*.toml")) == []
+
+
 def test_the_layout_of_voc_without_a_list(photos: Path) -> None:
     for folder in ("JPEGImages", "ImageSets/Segmentation"):
         (photos / folder).mkdir(parents=True)

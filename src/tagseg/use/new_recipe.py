@@ -46,7 +46,7 @@ def write_new_recipe(root: Path, *, base: str = "folder", out: Path | None = Non
 
     Raises:
         RecipeError: when the file is there already, or no packaged recipe is called so.
-        DataError: when the folder cannot be used, or has a name that is no text.
+        DataError: when the folder cannot be used, has a name that is no text, or would hold the runs.
     """
     name = root.resolve().name or "photos"
     out = Path(f"{name}.toml") if out is None else out
@@ -57,6 +57,7 @@ def write_new_recipe(root: Path, *, base: str = "folder", out: Path | None = Non
         )
     blocks = packaged_text(base)  # an unknown name is told before the look
     survey = survey_folder(root)
+    _require_room_for_runs(survey, root)
     body = "\n".join([f"name = {toml_value(name)}", *_top_values(blocks), "", *_data_lines(survey), *_sections(blocks)])
     try:
         body.encode()
@@ -67,6 +68,16 @@ def write_new_recipe(root: Path, *, base: str = "folder", out: Path | None = Non
         ) from None
     atomic_write(out, "\n".join([*_header(survey, root, base=base, out=out, body=body), body]).encode())
     return NewRecipe(out, survey)
+
+
+def _require_room_for_runs(survey: FolderSurvey, root: Path) -> None:
+    """Refuse a folder of one's own in which runs are written: their pictures would be read as photographs."""
+    images = root / "images" if (root / "images").is_dir() else root
+    if survey.data.format == "folder" and Path.cwd().is_relative_to(images.resolve()):
+        raise DataError(
+            f"a folder of photographs must not hold the current folder, since runs are written there, got {root}",
+            help=f"go to the folder above and write: tagseg init {shlex.quote(root.resolve().name)}",
+        )
 
 
 def _header(survey: FolderSurvey, root: Path, *, base: str, out: Path, body: str) -> Iterator[str]:

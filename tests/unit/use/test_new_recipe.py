@@ -20,7 +20,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for index in range(count):
             path = tmp_path / "photos" / name / f"{index}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
-            PillowImage.new("RGB", (60 + 10 * index, 50), (90, 30 * index, 60)).save(path)
+            PillowImage.new("RGB", (60 + 10 * index, 50), (40 * count, 30 * index, 60)).save(path)
     return tmp_path
 
 
@@ -67,9 +67,15 @@ def test_the_constants_are_those_of_the_packaged_recipe(here: Path, base: str) -
     assert written.name == "photos"
 
 
+def test_runs_may_lie_beside_the_images(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "photos").rename(here / "images")
+    monkeypatch.chdir(here)
+    assert load_recipe(write_new_recipe(Path(), out=Path("mine.toml")).path).data.place == "."
+
+
 def test_masks_and_problems_are_said(tmp_path: Path) -> None:
     write_dataset(tmp_path / "drawn", num_images=2, size=(32, 32))
-    (tmp_path / "drawn" / "notes.txt").write_text("mine")
+    (tmp_path / "drawn" / "images" / "notes.txt").write_text("mine")
     said = comment(write_new_recipe(tmp_path / "drawn", out=tmp_path / "a.toml").path)
     assert "2 with masks" in said and "No masks" not in said
     assert "Problems: 1, which 'tagseg check' lists." in said
