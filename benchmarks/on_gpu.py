@@ -30,7 +30,7 @@ Here, in the root of the checkout, with the versions of ``constraints.txt`` and 
         pydantic-core==... typing-inspection annotated-types lightning-fabric segmentation-models-pytorch pycocotools
 
 Of a limit of 64 MiB the checkout takes 5 and the wheels 4. Two packs leave the photographs twice the bytes of one with
-all weights (250 px instead of 160): they travel one after the other, and the first one waits on the machine. The first
+all weights (240 px, not about 170): they travel one after the other, and the first one waits on the machine. The first
 call carries ``.gpu/wheels`` and ``.gpu/voc``; $OUT is what comes back::
 
     python3 -m pip install -q --no-index --no-deps --target /tmp/site .gpu/wheels/*.whl; cp -r .gpu/voc /tmp;
