@@ -6,7 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kit.checked_calls import check_calls_briefly
 from kit.serving import Client, running, save_classifier, save_run_segmenter
+
+check_calls_briefly()  # before anything of tagseg is imported
+
+
+@pytest.fixture
+def forked_launches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of several processes copy them instead of importing torch in each."""
+    from kit.spawned_work import fork_launches
+
+    fork_launches(monkeypatch)
 
 
 @pytest.fixture(scope="session")

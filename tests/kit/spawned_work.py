@@ -4,14 +4,30 @@ import atexit
 import os
 import time
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
 
+from kit.processes import copies
 from tagseg.errors import DataError
+from tagseg.training import engine
 from tagseg.training.engine import EngineSettings
 
 TWO_PROCESSES = EngineSettings(accelerator="cpu", devices=2, threads=1)
+
+
+def fork_launches(patch: pytest.MonkeyPatch) -> None:
+    """Have `launch` copy its processes, for tests of what they do together; those of the start leave it as it is."""
+    copies()
+
+    def fabric(*, strategy: str, **options: Any) -> Fabric:
+        forking = DDPStrategy(start_method="forkserver") if strategy == "ddp_spawn" else strategy
+        return Fabric(strategy=forking, **options)
+
+    patch.setattr(engine, "Fabric", fabric)
 
 
 def report(fabric: Fabric, offset: int) -> tuple[int, int, int, int]:

@@ -8,13 +8,12 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from subprocess import PIPE
 
 import numpy as np
 import pytest
 import torch
 from kit.command_line import exit_code
-from kit.processes import kill_when, python
+from kit.processes import kill_when_written
 from PIL import Image
 from PIL import Image as PillowImage
 from pycocotools.coco import COCO
@@ -278,11 +277,9 @@ def test_bad_files_are_skipped_and_named(segmenter, photos, tmp_path, capsys):
     assert {row["image"] for row in area_rows(out)} == set(SIZES)
 
 
-def test_a_list_on_standard_input_is_read(segmenter, photos, tmp_path):
-    listed = f"{photos / 'a.jpg'}\n{photos / 'deep' / 'b.png'}\n"
-    with python(TAGSEG, "predict", segmenter, "-", "--out", tmp_path / "masks", stdin=PIPE, stdout=PIPE) as process:
-        process.communicate(listed)
-        assert process.returncode == 0
+def test_a_list_on_standard_input_is_read(segmenter, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{photos / 'a.jpg'}\n{photos / 'deep' / 'b.png'}\n"))
+    assert tagseg("predict", segmenter, "-", "--out", tmp_path / "masks") == 0
     assert {path.name for path in (tmp_path / "masks").glob("*.png")} == {"a.png", "b.png"}
 
 
@@ -306,8 +303,8 @@ def test_kill_and_call_again_gives_what_one_call_gives(segmenter, photos, tmp_pa
     words = ["predict", str(segmenter), str(photos), "--format", "overlay,coco,csv", "--out"]
     tagseg(*words, tmp_path / "whole")
     out = tmp_path / "killed"
-    kill_when(lambda: list(out.glob("*.png")), TAGSEG, *words, out)
-    assert not (out / "areas.csv").exists(), "killed too late"
+    kill_when_written(f"{out}/*.png", 3, TAGSEG, *words, out)
+    assert not (out / "areas.csv").exists()
     assert tagseg(*words, out) == 0
     assert files_below(out) == files_below(tmp_path / "whole")
 

@@ -2,13 +2,12 @@
 
 import json
 import shutil
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 from kit.heard import Heard
-from kit.processes import python
+from kit.processes import forked, wait_until
 from kit.small_run import NUM_IMAGES, quick_recipe, run
 
 from tagseg.artifacts.run_scores import SCORES_FORMAT
@@ -156,7 +155,7 @@ from tagseg.report import html
 from tagseg.pipeline import run_pipeline
 
 def slowly(report, render=html.render_report):
-    print("drawing", flush=True)
+    drawing.touch()
     text = render(report)
     while True:  # until it is killed
         pass
@@ -166,13 +165,13 @@ class Marker(Heard):
         if (name, status) == ("report", "start"):
             html.render_report = slowly
 
-photos, cache, out = map(Path, sys.argv[1:])
+photos, cache, out, drawing = map(Path, sys.argv[1:])
 run_pipeline(quick_recipe(photos, cache), out, progress=Marker())
 """
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_a_kill_while_it_is_made_leaves_the_old_page_or_none(copy, photos, cache, there):
+def test_a_kill_while_it_is_made_leaves_the_old_page_or_none(copy, photos, cache, tmp_path, there):
     if there:
         shutil.rmtree(copy / "6_predictions", ignore_errors=True)
         (copy / "report.html").write_text("old")
@@ -181,9 +180,10 @@ def test_a_kill_while_it_is_made_leaves_the_old_page_or_none(copy, photos, cache
         (copy / "manifest.json").write_text(json.dumps(manifest))
     else:
         (copy / "report.html").unlink()
-    with python(DRAW_FOR_EVER, photos, cache, copy, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "drawing\n"
+    drawing = tmp_path / "drawing"
+    with forked(DRAW_FOR_EVER, photos, cache, copy, drawing) as process:
+        assert wait_until(lambda: drawing.exists() or not process.is_alive())
+        assert process.is_alive()
         time.sleep(0.2)
     if there:
         assert (copy / "report.html").read_text() == "old"
@@ -193,6 +193,7 @@ def test_a_kill_while_it_is_made_leaves_the_old_page_or_none(copy, photos, cache
     assert page(copy).rstrip().endswith(END)
 
 
+@pytest.mark.usefixtures("forked_launches")
 def test_two_processes_write_it_once(copy, photos, cache):
     (copy / "report.html").unlink()
     run_pipeline(quick_recipe(photos, cache, "engine.devices=2"), copy, progress=SilentProgress())

@@ -127,7 +127,7 @@ _STAGE: dict[str, Check] = {
 }
 _BAD_FILE: dict[str, Check] = {"path": text_of, "reason": text_of}
 _DATA: dict[str, Check] = {
-    **dict.fromkeys(("listing", "fingerprint"), text_of),
+    **dict.fromkeys(("listing", "fingerprint", "truth"), text_of),
     "images": count_of,
     **dict.fromkeys(("bad_files", "bad_masks"), _bad_files),
 }

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from tagseg.errors import ArtifactError, DataError, ModelError
 from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDesign, build_segmenter
 from tagseg.models.weights import fit_weights
 from tagseg.system.atomic import atomic_path, atomic_write
+from tagseg.system.own_version import own_version
 
 FORMAT = 1
 DESCRIPTION_NAME = "segmenter.json"
@@ -115,7 +115,7 @@ def save_segmenter(
         seal = file_sha256(temporary)
     description = {
         "format": FORMAT,
-        "tagseg": version("tagseg"),
+        "tagseg": own_version(),
         "design": network.design.to_dict(),
         "labels": classes.label_names,
         "palette": label_colors(classes),

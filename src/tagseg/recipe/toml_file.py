@@ -13,6 +13,7 @@ from tagseg.classes import is_text
 from tagseg.data.text_files import decode_unicode
 from tagseg.errors import RecipeError
 from tagseg.recipe.mistakes import sentences
+from tagseg.recipe.packaged import help_where_missing, recipe_path
 from tagseg.recipe.presets import PRESETS
 from tagseg.recipe.renamed import with_new_names
 from tagseg.recipe.schema import Recipe, key_of, kinds_of_section
@@ -22,12 +23,15 @@ _DEEPEST, _SHOWN = 20, 40  # tables in each other, of which a recipe has one; ch
 _MOST_DOTS = 200  # in one key
 _TOO_DEEP = "lists or tables that lie too deep in each other"
 
+_HALF_A_LETTER = re.compile('[^"]*[\ud800-\udfff][^"]*')
+"""Text with what stands for a byte of a file's name that is no text."""
+
 
 def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
     """Read a TOML recipe and check all of it.
 
     Args:
-        path: the TOML file.
+        path: the name of a packaged recipe, or a TOML file, see :func:`tagseg.recipe.packaged.recipe_path`.
         overrides: ``section.key=value`` settings; a value is TOML, and a word that is no TOML is a string.
 
     Returns:
@@ -36,7 +40,26 @@ def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
     Raises:
         RecipeError: for a missing or unreadable file, and for all wrong keys and values at once.
     """
-    return make_recipe(_read(Path(path)), overrides or [], source=str(path))
+    return make_recipe(_read(recipe_path(path)), overrides or [], source=str(path))
+
+
+def parse_recipe(text: str, *, source: str) -> Recipe:
+    r"""Build a recipe from TOML.
+
+    Args:
+        text: the TOML.
+        source: what it is called in an error.
+
+    Raises:
+        RecipeError: for a mistake in the TOML, and for all wrong keys and values at once.
+
+    >>> parse_recipe('name = "mine"\ndata = {format = "folder", root = "photos"}', source="mine").name
+    'mine'
+    """
+    try:
+        return make_recipe(_parse(text), source=source)
+    except ValueError as error:
+        raise RecipeError(f"recipe {source} is TOML, got: {error}", help="correct that line") from None
 
 
 def load_run_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
@@ -111,6 +134,11 @@ def _checked(values: dict[str, Any], *, source: str) -> Recipe:
     for section, defaults in preset.items():
         given = values.get(section, {})
         values[section] = {**defaults, **given} if isinstance(given, dict) else given
+    halves = _HALF_A_LETTER.search(json.dumps(values, ensure_ascii=False))
+    if halves:
+        raise RecipeError(
+            f"{source} holds text of UTF-8, got {halves[0]!a} in it", help="rename the file or the folder of this name"
+        )
     try:
         return Recipe.model_validate_json(json.dumps(values))
     except ValidationError as error:
@@ -129,12 +157,23 @@ def to_toml(recipe: Recipe) -> str:
     True
     """
     values = recipe.model_dump(mode="json", exclude_none=True)
-    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items() if not isinstance(value, dict)]
+    lines = [f"{key} = {toml_value(value)}" for key, value in values.items() if not isinstance(value, dict)]
     for section, entries in values.items():
         if isinstance(entries, dict):
-            # A JSON string, number, boolean or flat list is also TOML.
-            lines += ["", f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in entries.items())]
+            lines += ["", f"[{section}]", *(f"{key} = {toml_value(value)}" for key, value in entries.items())]
     return "\n".join(lines) + "\n"
+
+
+def toml_value(value: Any) -> str:  # noqa: ANN401 (anything flat that JSON holds)
+    r"""Return a string, number, boolean or flat list as TOML has it.
+
+    JSON escapes a letter beyond 16 bits as two halves, which TOML refuses, and keeps the delete character, which TOML
+    has escaped.
+
+    >>> print(toml_value("a\\b\x7f"), toml_value([1.5, True]))
+    "a\\b\u007f" [1.5, true]
+    """
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def flat_values(recipe: Recipe) -> dict[str, Any]:
@@ -150,7 +189,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return _parse(decode_unicode(Path(with_home(str(path))).read_bytes()))
     except FileNotFoundError:
-        raise RecipeError(f"recipe {path} is a file that exists, got none", help="check the path") from None
+        raise RecipeError(f"recipe {path} is a file that exists, got none", help=help_where_missing(path)) from None
     except (ValueError, OSError) as error:  # a mistake in TOML and bytes that are no text are ValueErrors, too
         raise RecipeError(f"recipe {path} is a TOML file, got: {error}", help="correct that line") from None
 

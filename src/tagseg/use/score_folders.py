@@ -143,7 +143,7 @@ def write_folder_scores(path: Path, scores: Mapping[str, Any]) -> None:
     elif path.suffix.lower() == ".csv":
         names = ("mean_iou", "precision", "recall", "pixel_accuracy", "iou")
         rows = label_rows(LabelScores(**{name: scores[name] for name in names}))
-        content = table_text([("score", "value"), *rows]).encode()
+        content = table_text([("score", "value"), *rows]).encode("utf-8", "backslashreplace")
     else:
         raise ArtifactError(f"scores {path} must be written to .json or .csv, got '{path.suffix}'", help="rename it")
     atomic_write(path, content)

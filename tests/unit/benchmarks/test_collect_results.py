@@ -1,11 +1,19 @@
 import json
 import runpy
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 SCRIPT = Path(__file__).resolve().parents[3] / "benchmarks" / "collect_results.py"
+
+
+def collect(*words: object) -> None:
+    """Run the script in this process, as `python collect_results.py WORDS` would."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [str(SCRIPT), *map(str, words)])
+        runpy.run_path(str(SCRIPT), run_name="__main__")
 
 
 def write_run(folder: Path, *, name: str, seed: int, mean_iou: float | None) -> None:
@@ -37,13 +45,14 @@ def test_runs_that_differ_in_their_seed_are_one_row(tmp_path: Path) -> None:
     ]
 
 
-def test_the_page_is_written_and_an_empty_folder_is_refused(tmp_path: Path) -> None:
+def test_the_page_is_written_and_an_empty_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "results.md"
-    command = [sys.executable, str(SCRIPT), str(tmp_path / "runs"), "--out", str(page)]
-    refused = subprocess.run(command, capture_output=True, text=True)
-    assert refused.returncode == 2 and "no scored run below" in refused.stderr and not page.exists()
+    words = tmp_path / "runs", "--out", page
+    with pytest.raises(SystemExit) as refused:
+        collect(*words)
+    assert refused.value.code == 2 and "no scored run below" in capsys.readouterr().err and not page.exists()
     write_run(tmp_path / "runs" / "a", name="toy", seed=1, mean_iou=0.5)
-    subprocess.run(command, check=True, capture_output=True)
+    collect(*words)
     text = page.read_text()
     assert "| toy | train (10) | network | 1 | 0.30 | 50.0 | 50.0 | 25.0 | 2 | 0123456789 |\n" in text
     assert "Linux, 1 CPU thread(s)" in text
@@ -53,9 +62,8 @@ def test_a_record_gives_the_same_page_as_the_run_folders(tmp_path: Path) -> None
     write_run(tmp_path / "runs" / "a", name="own", seed=1, mean_iou=0.5)
     pages = tmp_path / "one.md", tmp_path / "two.md"
     record = tmp_path / "record.json"
-    base = [sys.executable, str(SCRIPT)]
-    subprocess.run([*base, str(tmp_path / "runs"), "--out", str(pages[0]), "--record", str(record)], check=True)
-    subprocess.run([*base, str(record), "--out", str(pages[1])], check=True)
+    collect(tmp_path / "runs", "--out", pages[0], "--record", record)
+    collect(record, "--out", pages[1])
     assert pages[0].read_text() == pages[1].read_text()
     assert str(tmp_path) not in record.read_text()
 
@@ -64,9 +72,9 @@ def test_the_command_names_the_shipped_recipe_and_what_differs() -> None:
     from tagseg.recipe import load_recipe
 
     script = runpy.run_path(str(SCRIPT))
-    recipe = load_recipe(SCRIPT.parents[1] / "recipes" / "demo.toml", ["training.lr=0.5", "seed=3"])
+    recipe = load_recipe("demo", ["training.lr=0.5", "seed=3"])
     values = {**recipe.model_dump(mode="json"), "name": "demo-hot"}
-    assert script["command"](values) == "tagseg run recipes/demo.toml --set seed=SEED --set training.lr=0.5"
+    assert script["command"](values) == "tagseg run demo --set seed=SEED --set training.lr=0.5"
 
 
 def masked(runs: list[dict[str, Any]], **changes: Any) -> list[dict[str, Any]]:

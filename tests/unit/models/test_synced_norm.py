@@ -5,6 +5,7 @@ import datetime
 
 import pytest
 import torch
+from kit.processes import copies
 from timm.layers.norm_act import BatchNormAct2d
 from torch import distributed, multiprocessing, nn
 
@@ -51,7 +52,7 @@ def train(network: nn.Module, images: torch.Tensor, share: slice) -> dict[str, t
     return found | {f"buffer {name}": value.clone() for name, value in network.named_buffers()}
 
 
-# Spawned processes find their work by its name, so it stands at the top of a module.
+# Other processes find their work by its name, so it stands at the top of a module.
 def work(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     timeout = datetime.timedelta(seconds=280)
@@ -67,7 +68,8 @@ def work(rank: int, folder: str) -> None:
 @pytest.fixture(scope="module")
 def two_processes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("processes")
-    multiprocessing.spawn(work, (str(folder),), nprocs=2)
+    copies()
+    multiprocessing.start_processes(work, (str(folder),), nprocs=2, start_method="forkserver")
     return [torch.load(folder / f"{rank}.pth") for rank in (0, 1)]
 
 
