@@ -248,6 +248,6 @@ def test_a_path_that_is_no_text_is_refused():
     assert_says(
         lambda: make_recipe({"name": "mine", "data": {"format": "folder", "root": "a/b\udcff.d"}}),
         RecipeError,
-        "recipe holds text of UTF-8, got 'a/b\\udcff.d' in it",
-        "rename the file or the folder of this name",
+        "recipe holds text, got 'a/b\\udcff.d' at 'data.root'",
+        "give it a name in UTF-8",
     )
