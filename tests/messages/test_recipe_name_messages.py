@@ -47,6 +47,12 @@ LIST = "'tagseg recipes' lists the packaged ones, 'tagseg init FOLDER' writes on
             "check the path",
         ),
         row(
+            "a_home_of_nobody",
+            "~nobody of this name/mine.toml",
+            "recipe ~nobody of this name/mine.toml is a file that exists, got none",
+            "check the path",
+        ),
+        row(
             "a_folder",
             "photos",
             "recipe photos must be a packaged recipe or a TOML file, got a folder",

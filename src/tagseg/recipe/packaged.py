@@ -11,6 +11,7 @@ from pathlib import Path
 from tagseg.artifacts.layout import RunLayout
 from tagseg.data.text_files import decode_unicode
 from tagseg.errors import RecipeError
+from tagseg.system.home import with_home
 
 FOLDER = Path(__file__).parents[1] / "recipes"
 
@@ -91,7 +92,7 @@ def recipe_path(recipe: str | Path) -> Path:
     """
     if isinstance(recipe, str) and recipe in packaged_names():
         return FOLDER / f"{recipe}.toml"
-    path = Path(recipe).expanduser()
+    path = Path(with_home(str(recipe)))
     # Path's own questions raise for a name that is too long.
     if os.path.isdir(path):  # noqa: PTH112
         layout = RunLayout(path)

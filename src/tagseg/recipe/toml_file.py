@@ -23,9 +23,6 @@ _DEEPEST, _SHOWN = 20, 40  # tables in each other, of which a recipe has one; ch
 _MOST_DOTS = 200  # in one key
 _TOO_DEEP = "lists or tables that lie too deep in each other"
 
-_HALF_A_LETTER = re.compile('[^"]*[\ud800-\udfff][^"]*')
-"""Text with what stands for a byte of a file's name that is no text."""
-
 
 def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
     """Read a TOML recipe and check all of it.
@@ -134,11 +131,6 @@ def _checked(values: dict[str, Any], *, source: str) -> Recipe:
     for section, defaults in preset.items():
         given = values.get(section, {})
         values[section] = {**defaults, **given} if isinstance(given, dict) else given
-    halves = _HALF_A_LETTER.search(json.dumps(values, ensure_ascii=False))
-    if halves:
-        raise RecipeError(
-            f"{source} holds text of UTF-8, got {halves[0]!a} in it", help="rename the file or the folder of this name"
-        )
     try:
         return Recipe.model_validate_json(json.dumps(values))
     except ValidationError as error:
