@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from kit.saved_runs import save_run
 
 from fuzz.pictures import CLASSES, npy, written
 from fuzz.reader import Read, Reader, placed
@@ -72,19 +73,6 @@ def cams(folder: Path) -> object:
     assert found.cam.ndim == 3 and len(found.cam) == len(found.label_ids)
     assert ((found.cam >= 0) & (found.cam <= 1)).all()
     return found.strongest(), found.labels(0.5)
-
-
-def a_run(path: Path) -> None:
-    run = RunFolder(path.parent)
-    run.mark_started("extract_cams", "abc")
-    run.note_time("extract_cams", 2.5)
-    run.note_warning("a", stage="extract_cams")
-    run.note_warning("b")
-    run.mark_done("extract_cams", "abc", {"images": 3, "time_s": 1.5, "total_time_s": 2.0, "device": "cpu"})
-    bad = [{"path": "a.png", "reason": "it is empty"}]
-    known = {"listing": "0", "images": 4, "fingerprint": "1", "bad_files": bad, "bad_masks": []}
-    run.update_manifest(data=known, environment={"python": "3.11", "packages": {"torch": None}})
-    run.manifest_path.rename(path)
 
 
 def prepare_manifest(folder: Path) -> Read:
@@ -193,7 +181,7 @@ READERS = (
         written(lambda path: write_instances(path, [Instance(1, np.eye(4, dtype=bool), 0.5)])),
         lambda folder: placed(folder / "a.json", read_instances),
     ),
-    Reader("manifest", written(a_run), prepare_manifest),
+    Reader("manifest", written(save_run), prepare_manifest),
     Reader(
         "settings",
         written(lambda path: write_prediction_settings(path, {"scales": [0.5, 1.0], "flip": True})),

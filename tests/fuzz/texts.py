@@ -3,11 +3,12 @@
 import os
 from pathlib import Path
 
-from fuzz.artifacts import CURVES, a_run
+from kit.saved_runs import save_run, save_scores
+
+from fuzz.artifacts import CURVES
 from fuzz.pictures import written
 from fuzz.reader import Read, Reader, placed
-from tagseg.artifacts.run_scores import LabelScores, RunScores, ScoredCut, SeedScores, SegmenterScores
-from tagseg.artifacts.scores_file import read_scores, write_scores
+from tagseg.artifacts.scores_file import read_scores
 from tagseg.data.input_files import find_inputs
 from tagseg.progress import SilentProgress
 from tagseg.recipe import load_recipe, load_run_recipe, make_recipe, to_toml
@@ -83,15 +84,6 @@ def prepare_pattern(folder: Path) -> Read:
     return read
 
 
-def some_scores(path: Path) -> None:
-    cut = ScoredCut(0.3, LabelScores(0.5, iou={"background": 0.5, "cat": None}))
-    counts = ((3, 1), (0, 2))
-    seeds = {"network": SeedScores(best=cut, sweep=(cut,), confusion=counts)}
-    labels = ("background", "cat")
-    tested = SegmenterScores(split="val", images=2, classes=labels, scores=cut.scores, confusion=counts)
-    write_scores(path, RunScores(split="val", images=2, classes=labels, seeds=seeds, segmenter=tested))
-
-
 def prepare_report(name: str):
     """Return the preparation of a finished run in which one file is the fuzzed one, and its page is written."""
 
@@ -99,8 +91,8 @@ def prepare_report(name: str):
         run = folder / "run"
         run.mkdir()
         (run / "recipe.toml").write_text(to_toml(make_recipe(MINIMAL, ['data.classes=["cat"]'])))
-        some_scores(run / "scores.json")
-        a_run(run / "manifest.json")
+        save_scores(run / "scores.json")
+        save_run(run / "manifest.json")
         (run / "1_classifier").mkdir()
         (run / "1_classifier" / "curves.csv").write_bytes(CURVES)
 
@@ -126,8 +118,8 @@ READERS = (
         prepare_pattern,
         names_file=False,
     ),
-    Reader("scores", written(some_scores), lambda folder: placed(folder / "scores.json", read_scores)),
-    Reader("report-scores", written(some_scores), prepare_report("scores.json"), cost=20),
-    Reader("report-manifest", written(a_run), prepare_report("manifest.json"), cost=20),
+    Reader("scores", written(save_scores), lambda folder: placed(folder / "scores.json", read_scores)),
+    Reader("report-scores", written(save_scores), prepare_report("scores.json"), cost=20),
+    Reader("report-manifest", written(save_run), prepare_report("manifest.json"), cost=20),
     Reader("report-curves", lambda: [CURVES], prepare_report("1_classifier/curves.csv"), cost=20),
 )
