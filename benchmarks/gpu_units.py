@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 ROOT = Path(__file__).resolve().parents[1]
-RECIPES = ROOT / "src" / "tagseg" / "recipes"
 SEEDS = (0, 1, 2)
 WEIGHTS = {
     "mobilenetv2_100": "mobilenetv2_100_imagenet.safetensors",
@@ -47,7 +46,7 @@ class Unit:
         kind: ``run`` and ``photographs`` (a drawing of them) go through a recipe, the others measure.
         title: of its name.
         backbone: a timm name.
-        recipe: a file of ``src/tagseg/recipes/``.
+        recipe: name of a packaged one.
         changes: its settings besides the network's.
         data: ``voc`` or ``tiles``.
         seed: of everything that is drawn.
@@ -96,7 +95,7 @@ class Unit:
         return ""
 
 
-VOC, VOC_RECIPE, OWN_RECIPE = ("data.root={data}",), "voc2012_animals.toml", "folder.toml"
+VOC, VOC_RECIPE, OWN_RECIPE = ("data.root={data}",), "voc2012_animals", "folder"
 MAPS_ALONE = ("cams.splits=['eval']", "masks.splits=['eval']", "masks.refine=[]", "segmenter.enabled=false")
 TILES = ("data.root={data}/train", "data.test_root={data}/test")
 

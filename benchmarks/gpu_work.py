@@ -18,7 +18,7 @@ from collect_results import record
 from gpu_data import Packs, few_photographs, few_tiles
 from gpu_probe import measure_agreement, measure_speed
 from gpu_rows import GOES_ON, Rows, commit_of, head
-from gpu_units import RECIPES, Unit
+from gpu_units import Unit
 from small_set import CLASSES, PER_CLASS, draw
 
 from tagseg.artifacts.layout import FULL_FOLDER, PLAIN_FOLDER
@@ -73,7 +73,7 @@ class Workplace:
         shared = [f"superpixels.cache={self.root / 'superpixels'}", *self.engine]
         if unit.kind == "photographs":
             shared.append(f"data.root={self.root / unit.name / 'photos'}")
-        return load_recipe(RECIPES / unit.recipe, [*unit.settings(**places), *shared])
+        return load_recipe(unit.recipe, [*unit.settings(**places), *shared])
 
 
 def do_unit(unit: Unit, place: Workplace) -> Result:

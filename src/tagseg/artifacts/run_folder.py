@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +20,7 @@ from tagseg.artifacts.seals import Seals
 from tagseg.errors import ArtifactError
 from tagseg.system.atomic import atomic_write, remove_leftovers
 from tagseg.system.lock import folder_lock
+from tagseg.system.own_version import installed_version
 
 FORMAT = 1
 _SEALED_AT_THE_END = ("evaluate", "report")
@@ -236,16 +236,9 @@ def describe_environment() -> dict[str, Any]:
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": {name: installed_version(name) for name in _PACKAGES},
         "commit": _commit(),
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _commit() -> str | None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tagseg.models.backbone import Backbone
 from tagseg.models.mode import evaluation_mode
-from tagseg.ops.region_affinity import POWER, RegionSharing, region_features, region_transition
+from tagseg.ops.region_affinity import INFLATION, POWER, RegionSharing, region_features, region_transition
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +37,7 @@ class RegionTransitions:
     backbone: Backbone
     power: float = POWER
     rounds: int = 1
-    inflation: float = 1.0
+    inflation: float = INFLATION
 
     def __call__(
         self, images: Float[Tensor, "N 3 H W"], regions: Sequence[Int64[Tensor, "H W"]]

@@ -79,6 +79,11 @@ class SegmenterDesign:
                 help=f"write output_stride = {strides[-1]}",
             )
 
+    @property
+    def atrous_rates(self) -> tuple[int, int, int]:
+        """The rates of the atrous pyramid, in cells."""
+        return self.atrous_rate, 2 * self.atrous_rate, 3 * self.atrous_rate
+
     def to_dict(self) -> dict[str, Any]:
         """Return the values by name, ready for JSON."""
         return asdict(self)
@@ -236,7 +241,7 @@ def build_segmenter(
             num_labels=design.num_labels,
             channels=design.decoder_channels,
             stride=design.output_stride,
-            atrous_rate=design.atrous_rate,
+            atrous_rates=design.atrous_rates,
         )
         if weights is not None:
             load_encoder(network, design.backbone, weights)

@@ -17,6 +17,9 @@ from tagseg.ops.resize import resize_maps
 POWER = 3.0
 """How fast the affinity of two regions falls with the angle between their features."""
 
+INFLATION = 1.5
+"""Power to which scores are raised between two rounds of sharing."""
+
 CHANNELS_AT_ONCE = 32
 """Feature channels that are brought to image size together: all 384 of a ViT would take 0.3 GB a photograph."""
 
@@ -119,7 +122,7 @@ class RegionSharing:
 
     transition: Float[Tensor, "R R"]
     rounds: int = 1
-    inflation: float = 1.0
+    inflation: float = INFLATION
 
     def __call__(self, means: Float[Tensor, "C R"]) -> Float[Tensor, "C R"]:
         """Return the scores of the regions, in [0, 1], each class with a peak of 1.

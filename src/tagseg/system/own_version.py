@@ -1,4 +1,4 @@
-"""The version of tagseg that runs, also from a source tree that nobody installed."""
+"""The versions that are installed, and that of tagseg, also from a source tree that nobody installed."""
 
 from importlib.metadata import PackageNotFoundError, version
 
@@ -12,7 +12,16 @@ def own_version(package: str = "tagseg") -> str:
     >>> own_version("a package that nobody has")
     '0+source'
     """
+    return installed_version(package) or OF_A_SOURCE_TREE
+
+
+def installed_version(package: str) -> str | None:
+    """Return the version of a package, None where it is not installed.
+
+    >>> installed_version("a package that nobody has") is None
+    True
+    """
     try:
         return version(package)
     except PackageNotFoundError:
-        return OF_A_SOURCE_TREE
+        return None

@@ -6,13 +6,13 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from tagseg.artifacts.layout import RunLayout
 from tagseg.artifacts.run_folder import RunFolder, describe_environment
 from tagseg.system.memory import total_memory
+from tagseg.system.own_version import installed_version
 
 EXTRAS = {
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
@@ -36,12 +36,12 @@ def machine_lines() -> Iterator[str]:
     known = describe_environment()
     packages = {name: found for name, found in known["packages"].items() if name != "tagseg"}
     commit = f", commit {known['commit']}" if known["commit"] else ""
-    yield f"tagseg {_version('tagseg')}{commit}"
+    yield f"tagseg {installed_version('tagseg')}{commit}"
     yield f"python {known['python']} ({platform.python_implementation()}), {platform.machine()}"
     yield f"platform {known['platform']}"
     yield "packages " + ", ".join(f"{name} {found or 'missing'}" for name, found in packages.items())
     for extra, names in EXTRAS.items():
-        yield f"extra {extra}: " + ", ".join(f"{name} {_version(name) or 'missing'}" for name in names)
+        yield f"extra {extra}: " + ", ".join(f"{name} {installed_version(name) or 'missing'}" for name in names)
     yield from _device_lines()
     yield f"processors {os.cpu_count()}"
     memory = total_memory()
@@ -154,10 +154,3 @@ def _count(classes: tuple[str, ...] | None) -> str:
 
 def _gib(size: int) -> str:
     return f"{size / 2**30:.1f} GiB"
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -114,12 +114,10 @@ def test_cheap_units_come_first_and_names_are_unique() -> None:
 
 
 def test_every_unit_is_a_recipe_that_can_be_read(tmp_path: Path) -> None:
-    from gpu_units import RECIPES
-
     from tagseg.recipe import load_recipe
 
     for unit in [*table(), *table(tiny=True)]:
-        recipe = load_recipe(RECIPES / unit.recipe, unit.settings(data=tmp_path, place=tmp_path))
+        recipe = load_recipe(unit.recipe, unit.settings(data=tmp_path, place=tmp_path))
         assert recipe.seed == unit.seed and recipe.classifier.backbone == unit.backbone
         assert "{" not in recipe.data.place
         assert bool(unit.lacks({"weights": []})) and not unit.lacks(ABOUT)
