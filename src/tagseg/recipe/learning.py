@@ -4,7 +4,7 @@ A term of the objective is added here by a class of its own, derived from ``Term
 ``LearningSections``.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -74,18 +74,41 @@ class SelfModulation(TermSection):
 
     ``target`` is ``warmup`` (ours: the region means of the network at the end of the warm-up, measured once on whole
     images at ``target_scales`` and their flips) or ``self`` (the paper's: the map's own, on reliably active pixels).
+    ``target_refine`` names what the measured target goes through: ``region_affinity`` and then ``crf``. ``midpoint`` is
+    where the contrast step is half way, and where the target is cut for the CRF; ``auto`` is Otsu's threshold on it.
     """
 
     beta: float = Field(default=10.0, ge=0)
     target: Literal["warmup", "self"] = "warmup"
     target_scales: tuple[float, ...] = Field(default=(0.5,), min_length=1)
     target_batch_size: int = Field(default=8, ge=1)
+    target_refine: tuple[Literal["region_affinity", "crf"], ...] = ()
     warmup_epochs: int = Field(default=2, ge=0)
     threshold: float = Field(default=0.3, ge=0, lt=1)
     erosion_px: int = Field(default=8, ge=1)
     normalizer: Literal["pixel", "region"] = "pixel"
     contrast: float = Field(default=10.0, ge=0)
-    midpoint: float = Field(default=0.4, ge=0, le=1)
+    midpoint: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = 0.4
+
+    @model_validator(mode="after")
+    def _target_fits(self) -> "SelfModulation":
+        steps = [step for step in ("region_affinity", "crf") if step in self.target_refine]
+        if list(self.target_refine) != steps:
+            raise ValueError(
+                "target_refine names 'region_affinity' and 'crf' at most once and in this order, "
+                f"got {list(self.target_refine)}"
+            )
+        if self.target == "self" and (steps or self.midpoint == "auto"):
+            raise ValueError(
+                "target_refine and midpoint 'auto' need a target that is measured once; "
+                "set self_modulation.target='warmup'"
+            )
+        return self
+
+    @property
+    def refines_target(self) -> tuple[str, ...]:
+        """Steps that the measured target goes through: they are sections of the recipe too."""
+        return self.target_refine if self.enabled else ()
 
 
 class Training(Section):
