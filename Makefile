@@ -55,8 +55,8 @@ format: $(READY) ## Format, and mend what ruff can mend
 wheel: $(READY) ## Build wheel and sdist into dist/, check them, and drive the wheel in an empty environment without the checkout
 	$(VENV)/bin/python .ci/check_wheel.py --out dist
 
-docs-results: $(READY) ## Write docs/results.md from the record of the runs (RUNS=runs: from run folders, and record them)
-	$(VENV)/bin/python benchmarks/collect_results.py $(or $(RUNS),$(RECORD)) --out docs/results.md $(if $(RUNS),--record $(RECORD))
+docs-results: $(READY) ## Write docs/results.md from the record of the runs (RUNS=runs: with the run folders there, and record them)
+	$(VENV)/bin/python benchmarks/collect_results.py $(RECORD) $(RUNS) --out docs/results.md --record $(RECORD)
 
 docs-pictures: $(READY) ## Take the pictures of README and documents from the demo's run (needs chromium)
 	$(VENV)/bin/python benchmarks/docs_pictures.py $(OUT) --out docs/images

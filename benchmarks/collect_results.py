@@ -37,8 +37,7 @@ labels and strategy. Minutes are of wall time: training and extraction for maps;
 all training images for pseudo masks; training and prediction for the segmenter. A run that took over its first epochs
 from the plain run of its seed counts only its own minutes, and the machines were not equally busy: minutes of two rows
 do not compare. No ground truth was read in training, but for the runs that end in `-full`: the same segmentation
-network taught by ground truth, the upper bound. The rows of the demo are of the commit that they name; what it prints
-now is in the README.
+network taught by ground truth, the upper bound.
 """
 
 
