@@ -12,7 +12,17 @@ from torch import Tensor
 
 from tagseg.models.backbone import Backbone
 from tagseg.models.mode import evaluation_mode
-from tagseg.ops.region_affinity import INFLATION, POWER, RegionSharing, region_features, region_transition
+from tagseg.ops.region_affinity import (
+    INFLATION,
+    POWER,
+    RegionSharing,
+    border_lengths,
+    object_prior,
+    region_colors,
+    region_features,
+    region_likeness,
+    region_transition,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,7 +34,8 @@ class RegionTransitions:
 
     Args:
         backbone: on its device.
-        power: see :func:`tagseg.ops.region_affinity.region_transition`.
+        power, color_sigma: see :func:`tagseg.ops.region_affinity.region_likeness`.
+        border_sigma: see :func:`tagseg.ops.region_affinity.object_prior`; None leaves the prior out.
         rounds, inflation: see :class:`tagseg.ops.region_affinity.RegionSharing`.
 
     >>> from tagseg.models.backbone import build_backbone
@@ -36,6 +47,8 @@ class RegionTransitions:
 
     backbone: Backbone
     power: float = POWER
+    color_sigma: float | None = None
+    border_sigma: float | None = None
     rounds: int = 1
     inflation: float = INFLATION
 
@@ -53,12 +66,24 @@ class RegionTransitions:
         """
         with torch.no_grad(), evaluation_mode(self.backbone):
             features = self.backbone.fine_features(images).float()
-        transitions = [self._transition(each, of_image) for each, of_image in zip(features, regions, strict=True)]
-        return [RegionSharing(each, self.rounds, self.inflation) for each in transitions]
+        return [self._sharing(*of_image) for of_image in zip(images, features, regions, strict=True)]
 
-    def _transition(self, features: Float[Tensor, "D h w"], regions: Int64[Tensor, "H W"]) -> Float[Tensor, "_ _"]:
-        regions = regions.to(features.device)
+    def _sharing(
+        self, pixels: Float[Tensor, "3 H W"], features: Float[Tensor, "D h w"], regions: Int64[Tensor, "H W"]
+    ) -> RegionSharing:
+        """Return how the regions of one image share; tables of 64 x 64, made on the CPU in double precision."""
+        regions = regions.cpu()
         sizes = torch.bincount(regions[regions >= 0], minlength=1)
-        means = region_features(features, regions, num_regions=len(sizes))
-        # A table of 64 x 64 in double precision, which Apple's GPU does not have.
-        return region_transition(means.cpu(), sizes.to(means).cpu(), power=self.power)
+        num_regions, colors = len(sizes), None
+        if self.color_sigma is not None:
+            std, mean = (
+                torch.tensor(each).to(pixels)[:, None, None] for each in (self.backbone.std, self.backbone.mean)
+            )
+            colors = region_colors((pixels * std + mean).clamp(0, 1), regions, num_regions=num_regions)
+        means = region_features(features, regions, num_regions=num_regions)
+        likeness = region_likeness(means, power=self.power, colors=colors, color_sigma=self.color_sigma)
+        prior = None
+        if self.border_sigma is not None:
+            borders = border_lengths(regions, num_regions=num_regions)
+            prior = object_prior(likeness, sizes, borders, sigma=self.border_sigma)
+        return RegionSharing(region_transition(likeness, sizes), self.rounds, self.inflation, prior)

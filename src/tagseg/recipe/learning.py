@@ -203,13 +203,17 @@ class RegionAffinity(Section):
 
     ``features`` says by whose eyes they look alike: ``same`` (the network of the classifier section) or a timm name.
     ``weights`` is ``same`` (the initial ones of the classifier section), ``trained`` (those of the finished
-    classifier), ``pretrained``, ``random`` or a path. ``power`` is that of the cosine of two superpixels. They share in
+    classifier), ``pretrained``, ``random`` or a path. ``power`` is that of the cosine of two superpixels;
+    ``color_sigma`` (CIELAB) makes those of other colours less alike. ``border_sigma`` weighs the scores down, before
+    they are shared, of superpixels of which much that is alike lies on the border of the image. They share in
     ``rounds``, with the scores raised to the power ``inflation`` between two of them.
     """
 
     features: str = "same"
     weights: str = "same"
     power: float = Field(default=3.0, gt=0)
+    color_sigma: float | None = Field(default=None, gt=0)
+    border_sigma: float | None = Field(default=None, gt=0)
     rounds: int = Field(default=1, ge=1, le=100)
     inflation: float = Field(default=1.5, ge=1)
 
