@@ -2,9 +2,9 @@
 
 VENV := .venv
 READY := $(VENV)/.ready
-RECIPE := recipes/demo.toml
 OUT := runs/demo
 RECORD := benchmarks/results/seeds.json
+FAULTS := runs/faults.jsonl
 
 # The first interpreter that is new enough, not too new, and able to make an environment. Asked by running it:
 # the shims of pyenv answer to names of versions that are not active. Set PYTHON=/path/to/python to choose.
@@ -26,13 +26,13 @@ SHARES := import json, sys; of = json.load(sys.stdin)["totals"]; \
 # Compiled modules are kept, whatever the shell says: without them each of the many processes of a test compiles torch anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test coverage floors reference lint types format docs-results docs-pictures docs-architecture clean help
+.PHONY: demo test coverage floors reference faults fuzz mutation lint types format wheel docs-results docs-pictures docs-architecture clean help
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Run the whole pipeline on the embedded data set, plain CAM and the upper bound beside SSC: CPU, no download after set-up
-	$(VENV)/bin/tagseg run $(RECIPE) --out $(OUT) --baseline --upper-bound
+	$(VENV)/bin/tagseg demo --out $(OUT)
 
 test: $(READY) ## Run all tests (TESTS=folders: some), shapes and types of tensor functions checked at every call
 	$(TEST_ENV) $(VENV)/bin/python -m pytest $(SPREAD) $(CHECKED) $(TESTS)
@@ -47,6 +47,15 @@ floors: $(READY) ## Run all tests (TESTS=folders: some) with the oldest releases
 	$(VENV)/bin/uv pip install --quiet --python $(FLOORS)/bin/python --resolution lowest-direct --editable '.[dev]'
 	$(TEST_ENV) $(FLOORS)/bin/python -m pytest $(SPREAD) $(CHECKED) $(TESTS)
 
+fuzz: $(READY) ## Give damaged files to every reader (COUNT=200000 inputs, SEED=0); anything but a result or an error of ours is a finding
+	$(TEST_ENV) PYTHONPATH=tests $(VENV)/bin/python -m fuzz.run --seed $(or $(SEED),0) --count $(or $(COUNT),200000) $(if $(READER),--reader $(READER))
+
+mutation: $(READY) ## Change one formula at a time in a copy, and show which test fails
+	$(TEST_ENV) PYTHONPATH=tests $(VENV)/bin/python -m mutation.run
+
+faults: $(READY) ## Disturb a tiny run 100 times for each of two seeds, start it again, compare every byte (an hour; goes on after a stop)
+	PYTHONPATH=tests $(VENV)/bin/python -m faults.run --seeds 0 1 --count 100 --json $(FAULTS)
+
 reference: $(READY) ## Install the compiled reference of the dense CRF, for its parity tests (needs a C compiler)
 	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --constraint constraints.txt --editable '.[dev,crf]'
 
@@ -60,6 +69,9 @@ types: $(READY) ## Check types
 format: $(READY) ## Format, and mend what ruff can mend
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+wheel: $(READY) ## Build wheel and sdist into dist/, check them, and drive the wheel in an empty environment without the checkout
+	$(VENV)/bin/python .ci/check_wheel.py --out dist
 
 docs-results: $(READY) ## Write docs/results.md from the record of the runs (RUNS=runs: from run folders, and record them)
 	$(VENV)/bin/python benchmarks/collect_results.py $(or $(RUNS),$(RECORD)) --out docs/results.md $(if $(RUNS),--record $(RECORD))

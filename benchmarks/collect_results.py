@@ -21,7 +21,7 @@ from typing import Any
 from tagseg.artifacts.run_scores import SEGMENTER, RunScores
 from tagseg.artifacts.scores_file import read_scores, scores_content
 
-RECIPES = Path(__file__).resolve().parents[1] / "recipes"
+RECIPES = Path(__file__).resolve().parents[1] / "src" / "tagseg" / "recipes"
 SCORES = ("mean_iou", "precision", "recall")
 LOCAL = ("name", "seed", "superpixels.cache", "data.root")
 MAP_STAGES, MASK_STAGES = ("train_classifier", "extract_cams"), ("train_affinity", "make_masks")
@@ -117,7 +117,7 @@ def command(recipe: dict[str, Any]) -> str:
     known = [key for key in values if key in defaults and key not in LOCAL]
     changed = [key for key in known if values[key] != base.get(key, defaults[key])]
     settings = " ".join(f"--set {key}={json.dumps(values[key])}".replace('"', "'") for key in changed)
-    return f"tagseg run recipes/{shipped.name} --set seed=SEED {settings}".strip()
+    return f"tagseg run {shipped.stem} --set seed=SEED {settings}".strip()
 
 
 def base_name(name: str) -> str:

@@ -4,7 +4,7 @@
     python benchmarks/docs_pictures.py runs/demo --out docs/images
 
 A figure, the gallery of the report, the comparison with plain CAM, and the app with photographs of the test split:
-screenshots of a headless Chromium. It needs ``tagseg run recipes/demo.toml --baseline``, whose plain CAM is compared.
+screenshots of a headless Chromium. It needs ``tagseg run demo --baseline``, whose plain CAM is compared.
 """
 
 import argparse

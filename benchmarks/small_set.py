@@ -1,4 +1,4 @@
-"""What a newcomer's ninety photographs become: ``recipes/folder.toml`` as it is, on 30 each of cat, dog and horse.
+"""What a newcomer's ninety photographs become: the recipe ``folder`` as it is, on 30 each of cat, dog and horse.
 
     python benchmarks/small_set.py ../shared/data/voc2012_animals --weights mobilenetv2_100_imagenet.safetensors
 
@@ -36,7 +36,7 @@ VOC_IDS = (8, 12, 13)
 PER_CLASS = 30
 
 
-def draw(root: Path, photos: Path, *, seed: int) -> None:
+def draw(root: Path, photos: Path, *, seed: int, per_class: int = PER_CLASS) -> None:
     """Draw the photographs of a seed into one folder a class, with their masks beside them."""
     subset = set((root / "ImageSets" / "Segmentation" / "train_aug.txt").read_text().split())
     with (root / "image_tags.csv").open(encoding="utf-8") as file:
@@ -44,7 +44,7 @@ def draw(root: Path, photos: Path, *, seed: int) -> None:
     generator = np.random.default_rng(seed)
     for name in CLASSES:
         shown = sorted(key for key, found in tags.items() if key in subset and found & set(CLASSES) == {name})
-        for key in generator.choice(shown, PER_CLASS, replace=False):
+        for key in generator.choice(shown, per_class, replace=False):
             image, mask = photos / name / f"{key}.jpg", photos / "masks" / name / f"{key}.png"
             image.parent.mkdir(parents=True, exist_ok=True)
             mask.parent.mkdir(parents=True, exist_ok=True)
@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("root", type=Path, nargs="?", help="voc2012_animals")
     parser.add_argument("--backbone", default="mobilenetv2_100", help="a timm name")
     parser.add_argument("--weights", type=Path, help="its ImageNet weights")
-    parser.add_argument("--recipe", default="recipes/folder.toml")
+    parser.add_argument("--recipe", default="folder")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--segmenter", action="store_true", help="train the segmentation network too")
     parser.add_argument("--set", action="append", default=[], help="any recipe value, for trials")

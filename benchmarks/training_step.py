@@ -116,24 +116,25 @@ class Step:
 
 
 def make_batch(recipe: Recipe, *, num_classes: int) -> dict[str, Tensor]:
-    """Return smooth random images, 1.5 tags an image (VOC's average), and 64 blocky regions, from one seed.
+    """Return smooth random images of the recipe's crops, 1.5 tags an image (VOC's average), and 64 blocky regions.
 
     Their scores come with them where the warm-up sets the target of self-modulation.
     """
+    size, crop_px = recipe.training.batch_size, recipe.training.crop_size_px
     generator = torch.Generator().manual_seed(0)
-    coarse = torch.randn(BATCH, 3, CROP_PX // 16, CROP_PX // 16, generator=generator)
-    tags = torch.zeros(BATCH, num_classes)
-    for image in range(BATCH):
+    coarse = torch.randn(size, 3, crop_px // 16, crop_px // 16, generator=generator)
+    tags = torch.zeros(size, num_classes)
+    for image in range(size):
         tags[image, torch.randperm(num_classes, generator=generator)[: 1 + image % 2]] = 1
-    cell = CROP_PX // REGIONS_STRIDE // 8
-    blocks = torch.stack([torch.randperm(REGIONS, generator=generator).view(8, 8) for _ in range(BATCH)])
+    cell = crop_px // REGIONS_STRIDE // 8
+    blocks = torch.stack([torch.randperm(REGIONS, generator=generator).view(8, 8) for _ in range(size)])
     batch = {
-        "image": functional.interpolate(coarse, size=(CROP_PX, CROP_PX), mode="bilinear", align_corners=False),
+        "image": functional.interpolate(coarse, size=(crop_px, crop_px), mode="bilinear", align_corners=False),
         "tags": tags,
         "regions": blocks.repeat_interleave(cell, 1).repeat_interleave(cell, 2).contiguous(),
     }
     if recipe.self_modulation.target == "warmup":
-        batch["region_scores"] = torch.rand(BATCH, num_classes, REGIONS, generator=generator) * tags[..., None]
+        batch["region_scores"] = torch.rand(size, num_classes, REGIONS, generator=generator) * tags[..., None]
     return batch
 
 

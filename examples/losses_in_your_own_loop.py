@@ -21,7 +21,7 @@ decoder, pyramid = Reconstructor(num_classes, width=16, target_stride=4), timm_p
 terms = (
     ClassificationTerm(),
     SelfModulationTerm(SelfModulationSettings(), beta=1.0, balance=False, first_epoch=0),
-    ReconstructionTerm(decoder, pyramid, (0.5, 1.0), target_stride=4, normalize=True, beta=0.1, balance=False),
+    ReconstructionTerm(decoder, pyramid, (0.5, 1.0), 4, normalize=True, maps="raw", beta=0.1, balance=False),
 )
 optimizer = torch.optim.AdamW([*classifier.parameters(), *decoder.parameters()], lr=1e-3)
 

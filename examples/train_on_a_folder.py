@@ -7,16 +7,13 @@ Run it again: finished stages are skipped. Words after the run folder are settin
 
 import json
 import sys
-from pathlib import Path
 
 import tagseg
-
-RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "folder.toml"
 
 
 def main() -> None:
     photos, out, *settings = sys.argv[1:]
-    run = tagseg.run(RECIPE, out, overrides=[f"data.root={json.dumps(photos)}", *settings])
+    run = tagseg.run("folder", out, overrides=[f"data.root={json.dumps(photos)}", *settings])
     for what, place in (("maps", "2_cams"), ("masks", "4_masks/labels"), ("network", "5_segmenter")):
         if (run.folder / place).exists():  # a setting can leave the network out
             print(f"{what}: {run.folder / place}")

@@ -27,9 +27,9 @@ def __getattr__(name: str) -> object:
     if name in __all__:
         return getattr(import_module(_HOMES[name]), name)
     if name == "__version__":
-        from importlib.metadata import version
+        from tagseg.system.own_version import own_version
 
-        return version("tagseg")
+        return own_version()
     raise AttributeError(f"module 'tagseg' has no attribute '{name}'")
 
 

@@ -27,7 +27,7 @@ class ClassTable:
         names: 1 to 254 different, non-empty names.
 
     Raises:
-        DataError: when there is no class, too many, an empty name or a repeated one.
+        DataError: when there is no class, too many, an empty name or a repeated one, or one that is no text.
 
     >>> table = ClassTable(("cat", "dog"))
     >>> table.label_id("dog"), table.name(0), table.num_classes, table.num_labels
@@ -47,6 +47,9 @@ class ClassTable:
             raise DataError(
                 f"class names are different and not empty, got {repeated or ['']}", help="rename or remove them"
             )
+        for name in self.names:
+            if not is_text(name):
+                raise DataError(f"class names are text, got {name!r}", help="rename the class")
 
     @property
     def num_classes(self) -> int:
@@ -76,6 +79,19 @@ class ClassTable:
     def palette(self) -> list[int]:
         """Return 768 values, RGB per label id, by the bit-spreading rule of PASCAL VOC (void is cream)."""
         return list(_voc_palette())
+
+
+def is_text(name: str) -> bool:
+    r"""Return whether a file can hold a text: Python also has texts for names of files that are none.
+
+    >>> is_text("gr\u00f6\u00dfe"), is_text("gr\udcf6\udcdfe")
+    (True, False)
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def voc_color(label_id: int) -> tuple[int, int, int]:

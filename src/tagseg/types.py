@@ -1,6 +1,6 @@
 """Records that pass between the layers: one photograph, and a named list of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -14,6 +14,10 @@ LabelMap = NDArray[np.uint8]
 
 Image = NDArray[np.uint8]
 """(H, W, 3) RGB, 0..255, upright (EXIF rotation applied)."""
+
+
+FileStamp = tuple[str, int, int]
+"""Path, size in bytes and time of change in ns of a file."""
 
 
 @runtime_checkable
@@ -34,12 +38,15 @@ class ImageRecord:
         image_path: the image file.
         tags: label ids (1..C) present in the image, ascending; empty when it shows none of the classes.
         mask: ground truth for scores, or None. Never read in training.
+        seen: its files as a run found them when it began, see :mod:`tagseg.data.seen_files`; none of a record that no
+            run holds.
     """
 
     image_id: str
     image_path: Path
     tags: tuple[int, ...]
     mask: MaskSource | None = None
+    seen: tuple[FileStamp, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from tagseg.cli.main import app
 from tagseg.recipe import load_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
-RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
+RECIPES = sorted((ROOT / "src" / "tagseg" / "recipes").glob("*.toml"))
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 MAX_EXAMPLE_LINES = 40
@@ -62,7 +62,7 @@ def test_a_recipe_opens_with_its_receipt(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     header = [line.lstrip("# ") for line in itertools.takewhile(lambda line: line.startswith("#"), lines)]
     text = " ".join(" ".join(header).split())
-    assert re.search(rf"tagseg run recipes/{path.name} .*--out runs/", text)
+    assert re.search(rf"tagseg run {path.stem} .*--out runs/", text)
     for fact in ("hardware|CPU|GPU", "time|minute|hour|images a second", "score|mIoU"):
         assert re.search(fact, text, flags=re.IGNORECASE), f"the header of {path.name} names no {fact}"
 
@@ -108,7 +108,7 @@ def test_the_links_of_a_page_lead_to_files(page: Path) -> None:
 
 
 def test_a_command_that_does_not_exist_would_be_seen() -> None:
-    parse_tagseg("tagseg run recipes/demo.toml --out runs/demo --set training.epochs=5  # a comment")
-    for wrong in ("tagseg fly recipes/demo.toml", "tagseg run recipes/demo.toml --outt runs/demo"):
+    parse_tagseg("tagseg run demo --out runs/demo --set training.epochs=5  # a comment")
+    for wrong in ("tagseg fly demo", "tagseg run demo --outt runs/demo"):
         with pytest.raises(Exception, match="No such"):
             parse_tagseg(wrong)

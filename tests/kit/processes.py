@@ -89,8 +89,29 @@ def forked(code: str, *words: object) -> Iterator[BaseProcess]:
         process.join()
 
 
-def kill_when(ready: Callable[[], object], code: str, *words: object) -> None:
-    """Run code in a process of its own and kill -9 it and its children as soon as `ready` says so."""
-    with forked(code, *words) as process:
-        assert wait_until(lambda: ready() or not process.is_alive(), every_s=0.001), "nothing happened"
-        assert process.is_alive(), "it ended before it could be killed"
+_KILLED = """
+import fnmatch, os, signal, sys
+pattern, left, replace = sys.argv.pop(1), [int(sys.argv.pop(1))], os.replace
+def counting(source, target):
+    replace(source, target)
+    left[0] -= fnmatch.fnmatch(os.fspath(target), pattern)
+    if left[0] == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+os.replace = counting
+"""
+
+
+def kill_when_written(pattern: str, count: int, code: str, *words: object) -> None:
+    """Run code in a process of its own that ends by kill -9 as soon as it has written some files.
+
+    A file gets its name by `os.replace` when it is whole, so that this is the same step on any machine.
+
+    Args:
+        pattern: of their paths; `*` stands for folders, too.
+        count: how many of them.
+        code: see `python`.
+        words: its `sys.argv[1:]`.
+    """
+    with forked(f"{_KILLED}\n{code}", pattern, count, *words) as process:
+        process.join(timeout=250)
+        assert process.exitcode == -signal.SIGKILL, "it ended before it could be killed"

@@ -25,7 +25,7 @@ def small_recipe(root: Path, cache: Path, *overrides: str) -> Recipe:
                 "crop_size_px": 64,
                 "long_side_px": [48, 80],
                 "optimizer": "adamw",
-                "lr": 1e-2,  # with more or less, most maps of so short a training are 0 everywhere
+                "lr": 1e-3,  # with more, most maps of so short a training are 0 everywhere
                 "head_lr_factor": 1.0,
                 "checkpoint_every_steps": 2,
                 "validation_images": 4,

@@ -132,8 +132,9 @@ def test_an_unknown_class_of_coco(tmp_path: Path) -> None:
     assert_says(
         lambda: read_coco(tmp_path, path, classes=["cta"]),
         DataError,
-        "class 'cta' must be one of the file's categories, got another name",
+        "class 'cta' must be one of the categories of PATH, got another name",
         "did you mean 'cat'?",
+        PATH=path,
     )
 
 

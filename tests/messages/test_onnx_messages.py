@@ -35,7 +35,7 @@ def test_a_missing_extra(network: SegmentationNetwork, monkeypatch: pytest.Monke
         lambda: encode_onnx(network, CLASSES, notes={}),
         ModelError,
         f"ONNX files need the packages onnx, onnxscript, onnxruntime, got no '{package}'",
-        "in the checkout: pip install -e '.[onnx]'",
+        "pip install onnx onnxscript onnxruntime",
     )
 
 

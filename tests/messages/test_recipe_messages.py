@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kit.files import write
 from kit.messages import ROW, assert_says, row
 from pydantic import ValidationError
 
@@ -234,6 +235,11 @@ def test_settings(settings: list[str], problem: str) -> None:
     assert_mistakes(MINIMAL, settings, problem)
 
 
+def with_small_set(path: Path, setting: str) -> Path:
+    values = f'name = "mine"\n[data]\nformat = "folder"\nroot = "photos"\n[small_set]\nbelow = 9\nset = ["{setting}"]\n'
+    return write(path, values)
+
+
 def load_broken(path: Path) -> object:
     path.write_text("name = \n", encoding="utf-8")
     return load_recipe(path)
@@ -254,6 +260,42 @@ def load_broken(path: Path) -> object:
             lambda path: make_recipe(MINIMAL, ["training.epochs"], source="mine.toml"),
             "--set takes key=value, got 'training.epochs'",
             "write for example --set training.epochs=5",
+        ),
+        row(
+            "a_setting_of_small_sets_without_a_value",
+            lambda path: load_recipe(with_small_set(path, "training.epochs")),
+            "small_set.set of PATH takes key=value, got 'training.epochs'",
+            "write for example training.epochs=5",
+        ),
+        row(
+            "a_setting_of_small_sets_behind_a_value",
+            lambda path: load_recipe(with_small_set(path, "name.epochs=5")),
+            "small_set.set of PATH name.epochs names a section, got the value 'name'",
+            "check the key's path",
+        ),
+        row(
+            "a_setting_of_sections_without_end",
+            lambda path: make_recipe(MINIMAL, ["a." * 30_000 + "a=1"], source="mine.toml"),
+            "--set names a section and a key, got 30001 names that begin with '" + f"{'a.' * 20}'",
+            "check the key's path",
+        ),
+        row(
+            "tables_without_end",
+            lambda path: load_recipe(write(path, "a." * 30_000 + "a = 1\n")),
+            "recipe PATH is a TOML file, got: lists or tables that lie too deep in each other",
+            "correct that line",
+        ),
+        row(
+            "tables_without_end_in_another_table",
+            lambda path: load_recipe(write(path, "a = { " + "a . " * 30_000 + "a = 1 }\n")),
+            "recipe PATH is a TOML file, got: lists or tables that lie too deep in each other",
+            "correct that line",
+        ),
+        row(
+            "lists_in_lists",
+            lambda path: load_recipe(write(path, "a = " + "[" * 60 + "]" * 60 + "\n")),
+            "recipe PATH is a TOML file, got: lists or tables that lie too deep in each other",
+            "correct that line",
         ),
     ],
 )
@@ -291,4 +333,33 @@ def test_a_recipe_without_bounds(tmp_path: Path, content: bytes, found: str) -> 
     path.write_bytes(content)
     assert_says(
         lambda: load_recipe(path), RecipeError, f"recipe {path} is a TOML file, got: {found}", "correct that line"
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ('data.root="a\\u0000b"', 'data.root is text without NUL, got "a\\u0000b"'),
+        ('data.classes=["a\\u0000"]', 'data.classes is text without NUL, got "a\\u0000"'),
+        (f"data.tags={'x' * 300}.csv", "data.tags is a path whose names have at most 255 bytes, got one of 304"),
+    ],
+)
+def test_a_path_that_no_file_can_have(setting: str, problem: str) -> None:
+    assert_mistakes(MINIMAL, [setting], problem)
+
+
+@pytest.mark.parametrize(
+    ("setting", "found"),
+    [
+        ("data.root=gr\udcf6\udcdfe", r"'gr\udcf6\udcdfe' at 'data.root'"),
+        ('data.classes=["cat", "\udcff"]', r"'\udcff' at 'data.classes'"),
+        ("data.\udcff=1", r"'data.\udcff' at 'data.\udcff'"),
+    ],
+)
+def test_bytes_of_a_command_line_that_are_no_text(setting: str, found: str) -> None:
+    assert_says(
+        lambda: make_recipe(MINIMAL, [setting], source="mine.toml"),
+        RecipeError,
+        f"mine.toml holds text, got {found}",
+        "give it a name in UTF-8",
     )

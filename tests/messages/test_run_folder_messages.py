@@ -89,7 +89,7 @@ def test_checkpoints(tmp_path: Path, call: Callable[[Path], object], problem: st
                 name,
                 content,
                 "PATH must be a manifest of tagseg, got a file that cannot be read as one",
-                "choose another --out, or delete the file to do every stage again",
+                "choose another --out, or delete the file and add --redo to do every stage again",
             )
             for name, content in {
                 "empty": "",

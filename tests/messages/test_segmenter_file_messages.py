@@ -113,7 +113,8 @@ def labels(name: str, values: list[str], found: str) -> Any:
             "an_unknown_design",
             describe_with(design={"architecture": "unet"}),
             f"{WHOLE} one whose design of a segmentation network holds "
-            "architecture, backbone, num_labels, output_stride, decoder_channels, feature_layer, got architecture",
+            "architecture, backbone, num_labels, output_stride, decoder_channels, feature_layer, "
+            "atrous_rate, got architecture",
             AGAIN,
         ),
         row(
@@ -202,11 +203,27 @@ SETTINGS = "prediction settings in FOLDER/segmenter.json"
             f"{SETTINGS} must be usable, got scales of a prediction are one or more numbers above 0, got []",
             "mend the file or export it again",
         ),
-        row(
-            "another_type",
-            {"max_side_px": "wide"},
-            f"{SETTINGS} must be usable, got a value of another type",
-            "mend the file or export it again",
+        *(
+            row(
+                f"another_type_{number}",
+                {name: value},
+                f"{SETTINGS} must be usable, got {name} = {str(value)!r}, a value of another type",
+                "mend the file or export it again",
+            )
+            for number, (name, value) in enumerate(
+                [
+                    ("max_side_px", "wide"),
+                    ("max_side_px", 640.5),
+                    ("max_side_px", True),
+                    ("flip", "no"),
+                    ("flip", 1),
+                    ("scales", "12"),
+                    ("scales", [True]),
+                    ("scales", 1.0),
+                    ("batch_size", 2.5),
+                    ("tile_px", None),
+                ]
+            )
         ),
     ],
 )

@@ -88,6 +88,12 @@ class OwnNorm(nn.BatchNorm2d):
             "256 is the usual width",
         ),
         row(
+            "no_atrous_rate",
+            lambda: design(atrous_rate=0),
+            "atrous_rate is 1 or more, got 0",
+            "6 is usual at stride 16",
+        ),
+        row(
             "stride_of_deeplabv3plus",
             lambda: design("deeplabv3plus", output_stride=32),
             "output stride of deeplabv3plus is 8 or 16, got 32",
@@ -243,7 +249,7 @@ def test_download_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-NAMES = "architecture, backbone, num_labels, output_stride, decoder_channels, feature_layer"
+NAMES = "architecture, backbone, num_labels, output_stride, decoder_channels, feature_layer, atrous_rate"
 
 
 @pytest.mark.parametrize(

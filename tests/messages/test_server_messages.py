@@ -193,7 +193,7 @@ def test_without_the_packages(
     assert exit_code("serve", str(tmp_path)) == 2
     assert capsys.readouterr().err == (
         f"error: the browser app needs the packages fastapi, uvicorn, python-multipart, got no '{package}'\n"
-        "help: in the checkout: pip install -e '.[serve]'\n"
+        "help: pip install fastapi uvicorn python-multipart\n"
     )
 
 

@@ -106,6 +106,7 @@ def test_tags_csv(tmp_path: Path, content: bytes | str, problem: str, help: str)
         ),
         row("infinity", '{"a": Infinity}', f"PATH at image 'a' {ENTRY}", WRITE_ENTRY),
         row("a_number", "7", "PATH must hold an object or a list, got 7", 'write {"a.jpg": ["cat"]}'),
+        row("a_tag_that_is_no_text", '{"a": ["\\ud800"]}', f"PATH at image 'a' {ENTRY}", WRITE_ENTRY),
         row("a_tag_that_is_no_list", '{"a": "cat"}', f"PATH at image 'a' {ENTRY}", WRITE_ENTRY),
         row(
             "an_entry_without_tags",
@@ -164,6 +165,12 @@ def folder(path: Path) -> Path:
             lambda path: read_class_names(write(path, "cat\ncat\n")),
             "PATH: class names are different and not empty, got ['cat']",
             "rename or remove them",
+        ),
+        row(
+            "a_class_name_that_is_no_text",
+            lambda path: choose_classes(("cat", "dog\udcff"), None, source="the data set's classes"),
+            "class names are text, got 'dog\\udcff'",
+            "rename the class",
         ),
         row(
             "background_between_class_names",

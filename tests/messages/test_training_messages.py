@@ -111,3 +111,15 @@ def test_resuming_with_another_network(tmp_path, saved, asked, part):
         f"checkpoint {tmp_path / 'checkpoint.safetensors'} fits the recipe's networks, got another '{part}'",
         "choose another --out, or delete the stage's folder to train again",
     )
+
+
+def test_resuming_from_the_checkpoint_of_another_training(tmp_path):
+    save(Fabric(accelerator="cpu", devices=1), make_learner(), tmp_path, step=3, made_of="this")
+    assert resume(make_learner(), tmp_path, made_of="this") == (3, "")
+    assert_says(
+        lambda: resume(make_learner(), tmp_path, made_of="another"),
+        ArtifactError,
+        f"checkpoint {tmp_path / 'checkpoint.safetensors'} must be of this training, "
+        "got one of other images or another recipe",
+        "delete it and run the same command again",
+    )

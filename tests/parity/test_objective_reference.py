@@ -88,6 +88,7 @@ def test_the_terms_give_the_bits_of_the_equations(seed):
         (0.5, 1.0),
         target_stride=decoder.target_stride,
         normalize=draw.random() < 0.5,
+        maps="raw",
         beta=draw.random(),
         balance=draw.random() < 0.5,
     )

@@ -45,7 +45,8 @@ def test_weights_reach_an_encoder_whose_names_timm_flattens(tmp_path):
 def test_plain_smp_users_read_our_tensors_and_get_our_logits():
     design = SegmenterDesign("deeplabv3plus", "test_efficientnet", num_labels=3, decoder_channels=8)
     network = build_segmenter(design, weights=None).eval()
-    options = {"encoder_weights": None, "encoder_output_stride": 16, "decoder_channels": 8}
+    rates = {"decoder_atrous_rates": (6, 12, 18)}
+    options = {"encoder_weights": None, "encoder_output_stride": 16, "decoder_channels": 8, **rates}
     plain = smp.DeepLabV3Plus("tu-test_efficientnet", classes=3, upsampling=1, **options).eval()
     plain.load_state_dict(network.network.state_dict())
     images = torch.randn(2, 3, 45, 64)

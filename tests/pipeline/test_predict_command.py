@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from kit.command_line import exit_code
-from kit.processes import kill_when
+from kit.processes import kill_when_written
 from PIL import Image
 from PIL import Image as PillowImage
 from pycocotools.coco import COCO
@@ -303,8 +303,8 @@ def test_kill_and_call_again_gives_what_one_call_gives(segmenter, photos, tmp_pa
     words = ["predict", str(segmenter), str(photos), "--format", "overlay,coco,csv", "--out"]
     tagseg(*words, tmp_path / "whole")
     out = tmp_path / "killed"
-    kill_when(lambda: list(out.glob("*.png")), TAGSEG, *words, out)
-    assert not (out / "areas.csv").exists(), "killed too late"
+    kill_when_written(f"{out}/*.png", 3, TAGSEG, *words, out)
+    assert not (out / "areas.csv").exists()
     assert tagseg(*words, out) == 0
     assert files_below(out) == files_below(tmp_path / "whole")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from kit.processes import kill_when
+from kit.processes import kill_when_written
 from kit.small_segmenter_run import run, small_recipe
 from lightning_fabric import Fabric
 from safetensors.numpy import load_file
@@ -192,17 +192,17 @@ def test_kill_in_training_and_run_again_equals_a_run_that_was_not_killed(photos,
     recipe = small_recipe(photos, chosen)
     run(recipe, whole, redo=True)
     folder = made_masks / "5_segmenter"
-    kill_when((folder / "checkpoint.previous.safetensors").exists, RUN, photos, made_masks, chosen)
-    assert not (folder / "segmenter.json").exists(), "killed too late"
+    kill_when_written(f"{folder}/checkpoint.previous.safetensors", 1, RUN, photos, made_masks, chosen)
+    assert not (folder / "segmenter.json").exists()
     run(recipe, made_masks)
     assert_same_segmenter(whole, made_masks)
 
 
 def test_kill_in_prediction_and_run_again_equals_a_run_that_was_not_killed(reference, made_masks, photos):
     folder = made_masks / "6_predictions" / "labels"
-    # One image a batch: with one batch for all there is hardly a moment between the first file and the last.
+    # One image a batch, so that the batches after the first are still to come.
     alone = "prediction.batch_size=1"
-    kill_when(lambda: len(list(folder.glob("*.png"))) >= 1, RUN, photos, made_masks, alone)
+    kill_when_written(f"{folder}/*.png", 1, RUN, photos, made_masks, alone)
     assert json.loads((made_masks / "manifest.json").read_text())["stages"]["predict"]["state"] == "started"
     run(small_recipe(photos, alone), made_masks)
     assert len(predictions(made_masks)) == NUM_TESTED

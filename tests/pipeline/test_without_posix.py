@@ -91,9 +91,18 @@ def test_the_package_and_the_memory_of_a_process() -> None:
     assert (done.stdout, done.stderr) == ("Prediction True\n", "")
 
 
-@pytest.mark.parametrize("words", [("--help",), ("run", "--help"), ("--version",)])
+@pytest.mark.parametrize("words", [("--help",), ("run", "--help"), ("--version",), ("recipes",), ("doctor", "demo")])
 def test_the_command_line_helps(words: tuple[str, ...]) -> None:
     assert run_python(COMMAND, *words, without=POSIX_ONLY).returncode == 0
+
+
+def test_a_recipe_is_written_and_its_data_checked(tmp_path: Path) -> None:
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    PillowImage.new("RGB", (40, 40), (90, 120, 60)).save(tmp_path / "photos" / "cat" / "a.jpg")
+    recipe = str(tmp_path / "mine.toml")
+    for words in (("init", str(tmp_path / "photos"), "--out", recipe), ("check", recipe)):
+        done = run_python(COMMAND, *words, without=POSIX_ONLY)
+        assert done.returncode == 0, done.stderr
 
 
 def test_a_segmenter_is_loaded_and_labels_photographs(segmenter_folder: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from kit.saved_runs import save_run, save_scores
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -23,8 +24,7 @@ from tagseg.artifacts.mask_file import read_confidence, read_mask, write_confide
 from tagseg.artifacts.probability_file import read_probabilities, write_probabilities
 from tagseg.artifacts.region_scores import read_region_scores, write_region_scores
 from tagseg.artifacts.run_folder import RunFolder
-from tagseg.artifacts.run_scores import LabelScores, RunScores, ScoredCut, SeedScores, SegmenterScores
-from tagseg.artifacts.scores_file import read_scores, write_scores
+from tagseg.artifacts.scores_file import read_scores
 from tagseg.artifacts.segmenter_file import load_segmenter, save_segmenter
 from tagseg.artifacts.settings_file import read_prediction_settings, write_prediction_settings
 from tagseg.classes import ClassTable
@@ -50,27 +50,6 @@ ANYTHING = {
     "null": b"null",
 }
 OTHER_VALUES: tuple[Any, ...] = (None, True, -1, 7, 2.5, 1e300, 10**30, "", "a", [], [[]], {}, {"a": 1}, [1, "a"])
-
-
-def save_run(path: Path) -> None:
-    run = RunFolder(path.parent)
-    run.mark_started("extract_cams", "abc")
-    run.note_time("extract_cams", 2.5)
-    run.note_warning("a", stage="extract_cams")
-    run.note_warning("b")
-    run.mark_done("extract_cams", "abc", {"images": 3, "time_s": 1.5, "total_time_s": 2.0, "device": "cpu"})
-    bad = [{"path": "a.png", "reason": "it is empty"}]
-    known = {"listing": "0", "images": 4, "fingerprint": "1", "bad_files": bad, "bad_masks": []}
-    run.update_manifest(data=known, environment={"python": "3.11", "packages": {"torch": None}})
-
-
-def save_scores(path: Path) -> None:
-    cut = ScoredCut(0.3, LabelScores(0.5, iou={"background": 0.5, "cat": None}))
-    counts = ((3, 1), (0, 2))
-    seeds = {"network": SeedScores(best=cut, sweep=(cut,), confusion=counts)}
-    labels = ("background", "cat")
-    tested = SegmenterScores(split="val", images=2, classes=labels, scores=cut.scores, confusion=counts)
-    write_scores(path, RunScores(split="val", images=2, classes=labels, seeds=seeds, segmenter=tested))
 
 
 def save_network(path: Path) -> None:

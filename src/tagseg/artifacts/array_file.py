@@ -1,11 +1,12 @@
 """Arrays of one image as a compressed ``.npz``: no pickle, a stated error, whole or absent."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float, Float32, Shaped, UInt8
 from numpy import ndarray
 
 from tagseg.errors import ArtifactError
@@ -60,9 +61,24 @@ class ArrayFile:
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
                 optional = [self.optional] if self.optional in content else []
-                return [content[name] for name in (*self.names, *optional)]
+                arrays = [content[name] for name in (*self.names, *optional)]
         except Exception as error:  # a damaged archive trips zipfile, zlib and numpy in ways that nobody lists
             raise self.damaged(path, "a file that cannot be read as one") from error
+        if not all(isinstance(array, ndarray) for array in arrays):  # numpy hands out the bytes of any other member
+            raise self.damaged(path, "a file that cannot be read as one")
+        return arrays
+
+    def texts(self, path: Path, array: Shaped[ndarray, " names"]) -> list[str]:
+        """Return the texts of an array of them.
+
+        Raises:
+            ArtifactError: when a number in it stands for no character.
+        """
+        # numpy makes texts of any numbers, which end in an error anywhere later.
+        numbers = np.frombuffer(array.astype(array.dtype.newbyteorder("=")).tobytes(), np.uint32)
+        if numbers.max(initial=0) > sys.maxunicode:
+            raise self.damaged(path, "names that are no text")
+        return array.tolist()
 
     def damaged(self, path: Path, found: str) -> ArtifactError:
         """Return the error for a file whose arrays do not fit each other."""

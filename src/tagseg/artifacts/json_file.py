@@ -8,6 +8,9 @@ from typing import Any
 Json = Any
 """A value as ``json`` reads it."""
 
+MOST = 2**63 - 1
+"""More than is counted here, in bytes and nanoseconds too; a whole number of JSON may have hundreds of digits."""
+
 
 def read_json(path: Path) -> Json:
     """Read a JSON file of UTF-8 text whose numbers are finite.
@@ -46,6 +49,21 @@ def parse_json(text: str, *, finite: bool = True) -> Json:
         raise ValueError("lists inside lists without end") from error
 
 
+def json_bytes(value: Json) -> bytes:
+    r"""Return JSON as people read it, in UTF-8, with a line break at its end.
+
+    Bytes in the name of a file that are no text become escapes, which JSON has for them, and read back as they were.
+
+    Raises:
+        ValueError: when a number is not finite.
+
+    >>> json_bytes({"name": "gr\u00f6\udcff"})
+    b'{\n  "name": "gr\xc3\xb6\\udcff"\n}\n'
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    return f"{text}\n".encode("utf-8", "backslashreplace")
+
+
 def text_of(value: Json) -> str:
     """Return a value that must be text.
 
@@ -69,7 +87,7 @@ def count_of(value: Json) -> int:
     >>> count_of(3)
     3
     """
-    if type(value) is not int or value < 0:  # True is an int in Python, and no count
+    if type(value) is not int or not 0 <= value <= MOST:  # True is an int in Python, and no count
         raise ValueError("a count is expected")
     return value
 

@@ -95,6 +95,11 @@ class RunLayout:
         return self.root / ".lock"
 
     @property
+    def seals_path(self) -> Path:
+        """What every finished file was when it was made."""
+        return self.root / ".seals"
+
+    @property
     def drawn_data(self) -> Path:
         """The embedded data set, where the recipe draws it."""
         return self.root / "0_data"
@@ -102,6 +107,25 @@ class RunLayout:
     def output(self, stage: str) -> Path:
         """Return the folder or file that ``stage`` writes."""
         return self.root / STAGE_OUTPUTS[stage]
+
+    def lasting_files(self, stage: str) -> list[Path]:
+        """Return what a finished stage left for the next ones and for people, as far as it is there, in order.
+
+        Not what is kept to go on with a training, as its checkpoints, nor the curves, which grow.
+        """
+        output = self.output(stage)
+        if stage == "evaluate":
+            return [path for path in (output, self.scores_table_path) if path.is_file()]
+        if output.is_file():
+            return [output]
+        training = TrainingLayout(output)
+        growing = {
+            training.curves,
+            self.region_scores,
+            *output.glob(f"{training.checkpoint.stem}*{training.checkpoint.suffix}"),
+        }
+        found = sorted(path for path in output.rglob("*") if path.is_file() and path not in growing)
+        return [path for path in found if path.name[0] != "." and not path.is_relative_to(training.events)]
 
     def curves(self, stage: str) -> Path:
         """Return the curves of a stage that trains, rows of step, name and value."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from tagseg.artifacts.json_file import Json, count_of, list_of, mapping_of, share_of, text_of
+from tagseg.artifacts.json_file import MOST, Json, count_of, list_of, mapping_of, share_of, text_of
 
 Check = Callable[[Json], object]
 """Raises ValueError for a value of another type."""
@@ -61,7 +61,7 @@ def _or_none(check: Check) -> Check:
 
 
 def _amount(value: Json) -> None:
-    if type(value) not in (int, float) or value < 0:
+    if type(value) not in (int, float) or not 0 <= value <= MOST:
         raise ValueError("an amount is expected")
 
 
@@ -127,7 +127,7 @@ _STAGE: dict[str, Check] = {
 }
 _BAD_FILE: dict[str, Check] = {"path": text_of, "reason": text_of}
 _DATA: dict[str, Check] = {
-    **dict.fromkeys(("listing", "fingerprint"), text_of),
+    **dict.fromkeys(("listing", "fingerprint", "truth"), text_of),
     "images": count_of,
     **dict.fromkeys(("bad_files", "bad_masks"), _bad_files),
 }

@@ -112,6 +112,7 @@ def _smp_code(design: SegmenterDesign) -> tuple[str, str]:
     options[width] = design.decoder_channels
     if design.architecture == "deeplabv3plus":
         options["encoder_output_stride"] = design.output_stride
+        options["decoder_atrous_rates"] = design.atrous_rates
     if design.backbone.startswith(_FIXED_SIZE):
         options["strict_img_size"] = False
     arguments = "".join(f"    {name}={value},\n" for name, value in options.items())

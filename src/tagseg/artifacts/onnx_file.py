@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from tagseg.errors import ArtifactError, ModelError
 from tagseg.models.exportable import ExportableNetwork
 from tagseg.models.segmentation_network import SegmentationNetwork
 from tagseg.system.atomic import atomic_write
+from tagseg.system.own_version import own_version
 from tagseg.types import Image
 
 OPSET = 18
@@ -135,7 +135,7 @@ def encode_onnx(
             help="export it with --format safetensors, or train another backbone, such as mobilenetv2_100 or resnet50",
         ) from error
     model = program.model
-    model.producer_name, model.producer_version = "tagseg", version("tagseg")
+    model.producer_name, model.producer_version = "tagseg", own_version()
     images, logits = model.graph.inputs[0], model.graph.outputs[0]
     images.doc_string = "RGB in [0, 1], upright; any batch, height and width"
     logits.doc_string = "unbounded logits, background first, at the size of the images"
@@ -146,7 +146,7 @@ def encode_onnx(
         palette=json.dumps(label_colors(classes)),
         design=json.dumps(design.to_dict()),
         notes=json.dumps(dict(notes), ensure_ascii=False),
-        tagseg_version=version("tagseg"),
+        tagseg_version=own_version(),
     )
     return program.model_proto.SerializeToString()
 
@@ -268,7 +268,7 @@ def _require_packages() -> None:
         except ImportError as error:
             raise ModelError(
                 f"ONNX files need the packages {', '.join(_PACKAGES)}, got no '{package}'",
-                help="in the checkout: pip install -e '.[onnx]'",
+                help=f"pip install {' '.join(_PACKAGES)}",
             ) from error
 
 

@@ -78,7 +78,7 @@ def read_probabilities(path: Path) -> ProbabilityFile:
         raise _FILE.damaged(path, f"values of type {stored.dtype} and shape {stored.shape} for {names.size} labels")
     if 0 in stored.shape:
         raise _FILE.damaged(path, f"values of shape {stored.shape}")
-    label_names = tuple(names.tolist())
+    label_names = tuple(_FILE.texts(path, names))
     if label_names[0] != "background" or len(set(label_names)) != len(label_names):
         raise _FILE.damaged(path, f"labels that begin with '{label_names[0]}', or two of one name")
     return ProbabilityFile(from_steps(stored), label_names)

@@ -55,9 +55,10 @@ def read_region_scores(path: Path) -> RegionScores:
     ):
         found = f"{names.shape} names, shapes of shape {shapes.shape} and values of shape {values.shape}"
         raise _FILE.damaged(path, found)
+    image_ids = _FILE.texts(path, names)
     # As Python's integers, which do not run over.
     sizes = [rows * columns if rows >= 0 and columns >= 0 else -1 for rows, columns in shapes.tolist()]
-    if -1 in sizes or sum(sizes) != values.size or len(set(names.tolist())) != names.size:
+    if -1 in sizes or sum(sizes) != values.size or len(set(image_ids)) != names.size:
         raise _FILE.damaged(path, f"{values.size} values for {names.size} images that need others")
     scores = values.astype(np.float32)
     if not is_in_unit_range(scores):
@@ -65,5 +66,5 @@ def read_region_scores(path: Path) -> RegionScores:
     ends = np.cumsum([0, *sizes]).tolist()
     return {
         name: scores[start:end].reshape(shape)
-        for name, shape, start, end in zip(names.tolist(), shapes.tolist(), ends, ends[1:], strict=False)
+        for name, shape, start, end in zip(image_ids, shapes.tolist(), ends, ends[1:], strict=False)
     }

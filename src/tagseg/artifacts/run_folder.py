@@ -10,18 +10,22 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from tagseg.artifacts.json_file import count_of, mapping_of, read_json
+from tagseg.artifacts.json_file import count_of, json_bytes, mapping_of, read_json
 from tagseg.artifacts.layout import STAGE_OUTPUTS, RunLayout
 from tagseg.artifacts.manifest import WrongEntryError, check_manifest
+from tagseg.artifacts.seals import Seals
 from tagseg.errors import ArtifactError
 from tagseg.system.atomic import atomic_write, remove_leftovers
 from tagseg.system.lock import folder_lock
+from tagseg.system.own_version import installed_version
 
 FORMAT = 1
+_SEALED_AT_THE_END = ("evaluate", "report")
+"""Stages whose files are written when all is known; the others seal each file when it is made."""
+
 _PACKAGES = ("tagseg", "torch", "torchvision", "timm", "numpy", "pillow", "scikit-image", "lightning-fabric")
 
 
@@ -69,6 +73,11 @@ class RunFolder(RunLayout):
         with folder_lock(self.lock_path):
             remove_leftovers(self.root)
             yield
+
+    @property
+    def seals(self) -> Seals:
+        """Seals of what the stages left here."""
+        return Seals(self.root, self.seals_path)
 
     def read_manifest(self) -> dict[str, Any]:
         """Return the manifest, or an empty one for a new folder.
@@ -128,10 +137,19 @@ class RunFolder(RunLayout):
         if (entry.get("state"), entry.get("fingerprint")) != ("started", fingerprint):
             started = {"state": "started", "fingerprint": fingerprint, "started": _now()}
             same = entry.get("fingerprint") == fingerprint
+            if not same:
+                self.seals.forget(self.output(stage))
             self._write_entry(stage, {**started, **({"spent_s": entry.get("spent_s", 0.0)} if same else {})})
 
     def mark_done(self, stage: str, fingerprint: str, details: Mapping[str, Any] | None = None) -> None:
-        """Note that ``stage`` finished with these inputs; ``details`` is any JSON, such as counts and seconds."""
+        """Note that ``stage`` finished with these inputs; ``details`` is any JSON, such as counts and seconds.
+
+        What it left is sealed, but for what was when it was made.
+        """
+        made = self.lasting_files(stage)
+        if stage == "train_classifier":
+            self.seals.forget(self.region_scores)  # of use to the training alone
+        self.seals.note(made if stage in _SEALED_AT_THE_END else self.seals.unsealed(made))
         done = {"state": "done", "fingerprint": fingerprint, "finished": _now(), "details": dict(details or {})}
         self._write_entry(stage, {**self._entry(stage), **done})
 
@@ -160,10 +178,26 @@ class RunFolder(RunLayout):
         if manifest.pop("warnings", None):
             self._write(manifest)
 
+    def made_of(self, stage: str) -> dict[str, str]:
+        """Return names of what ``stage`` looks at: ``stages`` before it as they finished, and their ``files``."""
+        before = list(STAGE_OUTPUTS)[: list(STAGE_OUTPUTS).index(stage)]
+        entries = {name: self._entry(name) for name in before}
+        finished = {name: (each.get("fingerprint"), each.get("finished")) for name, each in entries.items()}
+        files = {path: path.stat() for name in before for path in self.lasting_files(name)}
+        stamps = {str(path.relative_to(self.root)): (at.st_size, at.st_mtime_ns) for path, at in files.items()}
+        return {"stages": fingerprint(finished), "files": fingerprint(stamps)}
+
+    def why_outdated(self, stage: str) -> str:
+        """Return why what ``stage`` kept of :meth:`made_of` in its details is no longer so, or an empty string."""
+        known, now = self.stage_status(stage).details.get("made_of", {}), self.made_of(stage)
+        if known.get("stages") != now["stages"]:
+            return "a stage before it was done again"
+        return "" if known.get("files") == now["files"] else "files of a stage before it changed"
+
     def _no_manifest(self, found: str) -> ArtifactError:
         return ArtifactError(
             f"{self.manifest_path} must be a manifest of tagseg, got {found}",
-            help="choose another --out, or delete the file to do every stage again",
+            help="choose another --out, or delete the file and add --redo to do every stage again",
         )
 
     def _entry(self, stage: str) -> dict[str, Any]:
@@ -174,8 +208,7 @@ class RunFolder(RunLayout):
         self._write({**manifest, "stages": {**manifest["stages"], stage: entry}})
 
     def _write(self, manifest: dict[str, Any]) -> None:
-        text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False)
-        atomic_write(self.manifest_path, f"{text}\n".encode())
+        atomic_write(self.manifest_path, json_bytes(manifest))
 
 
 def fingerprint(*parts: Any) -> str:  # noqa: ANN401 (any JSON)
@@ -203,16 +236,9 @@ def describe_environment() -> dict[str, Any]:
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": {name: installed_version(name) for name in _PACKAGES},
         "commit": _commit(),
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _commit() -> str | None:

@@ -1,12 +1,11 @@
 """``scores.json``: what stage 7 counted, and its only reader and writer."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from tagseg.artifacts.json_file import Json, count_of, list_of, mapping_of, read_json, share_of, text_of
+from tagseg.artifacts.json_file import Json, count_of, json_bytes, list_of, mapping_of, read_json, share_of, text_of
 from tagseg.artifacts.run_scores import (
     AFFINITY,
     AVERAGED,
@@ -37,8 +36,7 @@ _Part = TypeVar("_Part")
 
 def write_scores(path: Path, scores: RunScores) -> None:
     """Write the scores of a run, atomically."""
-    text = json.dumps(scores_content(scores), indent=2, ensure_ascii=False, allow_nan=False)
-    atomic_write(path, f"{text}\n".encode())
+    atomic_write(path, json_bytes(scores_content(scores)))
 
 
 def read_scores(path: Path) -> RunScores | None:

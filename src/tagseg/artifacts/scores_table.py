@@ -15,7 +15,8 @@ Row = tuple[str, str, float | str, str, str]
 
 def write_scores_table(path: Path, scores: RunScores) -> None:
     """Write every score of every point of the sweeps, and those of the segmentation network, atomically."""
-    atomic_write(path, table_text([("split", "maps", "background_score", "score", "value"), *_rows(scores)]).encode())
+    rows = [("split", "maps", "background_score", "score", "value"), *_rows(scores)]
+    atomic_write(path, table_text(rows).encode("utf-8", "backslashreplace"))
 
 
 def table_text(rows: Sequence[Sequence[float | str]]) -> str:

@@ -1,10 +1,8 @@
 """A trained segmentation network as two files: safetensors under smp's or timm's names, and JSON that explains them."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +10,13 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from tagseg.artifacts.json_file import count_of, list_of, mapping_of, read_json, text_of
+from tagseg.artifacts.json_file import count_of, json_bytes, list_of, mapping_of, read_json, text_of
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError, DataError, ModelError
 from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDesign, build_segmenter
 from tagseg.models.weights import fit_weights
 from tagseg.system.atomic import atomic_path, atomic_write
+from tagseg.system.own_version import own_version
 
 FORMAT = 1
 DESCRIPTION_NAME = "segmenter.json"
@@ -116,7 +115,7 @@ def save_segmenter(
         seal = file_sha256(temporary)
     description = {
         "format": FORMAT,
-        "tagseg": version("tagseg"),
+        "tagseg": own_version(),
         "design": network.design.to_dict(),
         "labels": classes.label_names,
         "palette": label_colors(classes),
@@ -126,8 +125,7 @@ def save_segmenter(
         "notes": dict(notes),
         "weights": {"file": WEIGHTS_NAME, "sha256": seal},
     }
-    text = json.dumps(description, indent=2, ensure_ascii=False, allow_nan=False)
-    atomic_write(folder / DESCRIPTION_NAME, f"{text}\n".encode())
+    atomic_write(folder / DESCRIPTION_NAME, json_bytes(description))
 
 
 def read_description(folder: Path) -> SegmenterDescription:

@@ -103,7 +103,7 @@ def without_bad_files(split: Split, known: Mapping[str, Any]) -> Split:
     bad = {item["path"] for item in known["bad_files"]}
     maskless = {item["path"] for item in known.get("bad_masks", [])}
     kept = tuple(
-        replace(record, mask=None) if str(record.image_path) in maskless else record
+        replace(record, mask=None, seen=record.seen[:1]) if str(record.image_path) in maskless else record
         for record in split.records
         if str(record.image_path) not in bad
     )

@@ -204,7 +204,7 @@ def build_region_affinity(recipe: Recipe, layout: RunLayout, *, device: torch.de
         )
     if named == "trained":
         load_trained_backbone(backbone, layout.classifier_weights)
-    return RegionTransitions(backbone.eval().to(device), power=values.power)
+    return settings_from(values, RegionTransitions, backbone=backbone.eval().to(device))
 
 
 def load_affinity_network(recipe: Recipe, weights: Path) -> AffinityNetwork:

@@ -9,6 +9,7 @@ from torch import Tensor
 from tagseg.assemble.networks import build_transform, optimizer_settings
 from tagseg.assemble.settings import initial_weights, settings_from
 from tagseg.data.augment import TrainTransform
+from tagseg.models.architectures import usual_atrous_rate
 from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDesign, build_segmenter
 from tagseg.recipe import Recipe
 from tagseg.training.loop import Learner
@@ -37,6 +38,7 @@ def build_segmentation_network(recipe: Recipe, *, num_labels: int, pretrained: b
         backbone=recipe.classifier.backbone if values.backbone == "classifier" else values.backbone,
         num_labels=num_labels,
         feature_layer=recipe.classifier.feature_layer,
+        atrous_rate=usual_atrous_rate(values.output_stride),
     )
     return build_segmenter(
         design,

@@ -40,7 +40,7 @@ def build_term_networks(recipe: Recipe, *, num_classes: int) -> TermNetworks:
         return TermNetworks()
     values = recipe.reconstruction
     decoder = Reconstructor(
-        num_classes,
+        num_classes + 1 if values.maps == "tagged" else num_classes,
         width=values.width,
         target_stride=values.target_stride,
         output_stride=recipe.classifier.output_stride,

@@ -18,7 +18,8 @@ from tagseg.cams.extract import add_views, extract_cams, shape_batches
 from tagseg.cams.map_method import MapMethod
 from tagseg.data.augment import normalize_image
 from tagseg.data.datasets import tag_vector
-from tagseg.data.images import image_size, read_image
+from tagseg.data.images import image_size
+from tagseg.data.seen_files import read_photograph
 from tagseg.types import Image, ImageRecord
 
 LOOKAHEAD = 2
@@ -55,7 +56,7 @@ def batch_cams(
 
 def look(method: MapMethod, record: ImageRecord) -> tuple[Float32[ndarray, " C"], CamFile]:
     """Return the tag logits of one image, and the maps of its tags, at its own scale."""
-    image = read_image(record.image_path)
+    image = read_photograph(record)
     found = method(_normalized(method, image)[None].to(_device(method)), _tags(method, record)[None])
     cam = add_views([found.maps], image.shape[:2])
     return found.tag_logits[0].cpu().numpy(), CamFile(cam.cpu().numpy(), record.tags)
@@ -75,4 +76,4 @@ def _device(method: MapMethod) -> torch.device:
 
 
 def _read_batch(batch: Batch) -> list[Image]:
-    return [read_image(record.image_path) for record in batch]
+    return [read_photograph(record) for record in batch]

@@ -16,8 +16,8 @@ from tagseg.artifacts.region_scores import RegionScores
 from tagseg.cams.batches import Batch, batch_cams
 from tagseg.cams.map_method import MapMethod
 from tagseg.data.augment import normalize_image
+from tagseg.data.seen_files import require_unchanged
 from tagseg.models.region_transitions import RegionTransitions
-from tagseg.ops.region_affinity import spread_over_regions
 from tagseg.ops.regions import region_mean
 from tagseg.types import Image
 
@@ -50,6 +50,7 @@ def measure_region_scores(
         cams = batch_cams(method, batch, images, scales=scales, flip=True)
         for record, cam in zip(batch, cams, strict=True):
             scores[record.image_id] = mean_by_region(torch.from_numpy(cam), read_regions(record.image_path))
+            require_unchanged(record)
         advance(len(batch))
     return scores
 
@@ -74,11 +75,9 @@ def spread_maps(
     backbone = affinity.backbone
     pixels = torch.stack([normalize_image(image, mean=backbone.mean, std=backbone.std) for image in images])
     labels = [torch.from_numpy(each.astype(np.int64)) for each in regions]
-    transitions = affinity(pixels.to(next(backbone.parameters()).device), labels)
-    return [
-        spread_over_regions(torch.from_numpy(mean_by_region(torch.from_numpy(cam), each)), transition.cpu()).numpy()
-        for cam, each, transition in zip(cams, regions, transitions, strict=True)
-    ]
+    sharing = affinity(pixels.to(next(backbone.parameters()).device), labels)
+    means = [mean_by_region(torch.from_numpy(cam), each) for cam, each in zip(cams, regions, strict=True)]
+    return [share(torch.from_numpy(each)).numpy() for share, each in zip(sharing, means, strict=True)]
 
 
 def mean_by_region(cam: Float[Tensor, "C_t H W"], regions: Integer[ndarray, "H W"]) -> Float32[ndarray, "C_t R"]:

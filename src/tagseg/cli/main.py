@@ -3,7 +3,6 @@
 Help and the message about a mistyped option come at once: each command imports what it works with when it is called.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, cast
@@ -11,10 +10,11 @@ from typing import Annotated, cast
 import typer
 import typer.main
 
-from tagseg.cli import figure_command, report_commands, run_commands, serve_command, use_commands
+from tagseg.cli import figure_command, report_commands, run_commands, serve_command, start_commands, use_commands
 from tagseg.cli.console import open_console, print_error
 from tagseg.cli.machine import limit_of_machine
 from tagseg.errors import TagsegError
+from tagseg.system.home import with_home
 
 EXIT_ERROR = 2
 EXIT_STOPPED = 130  # by convention 128 + SIGINT
@@ -30,6 +30,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
+app.add_typer(start_commands.app)
 app.add_typer(run_commands.app)
 app.add_typer(use_commands.app)
 app.add_typer(report_commands.app)
@@ -44,9 +45,9 @@ def start(
 ) -> None:
     """Photographs with image-level tags in, pixel masks and a trained segmentation network out."""
     if show_version:
-        from importlib.metadata import version
+        from tagseg.system.own_version import own_version
 
-        open_console().print(f"tagseg {version('tagseg')}")
+        open_console().print(f"tagseg {own_version()}")
         raise typer.Exit
 
 
@@ -91,4 +92,4 @@ def _with_home(word: str) -> str:
     '--set=name=~/a'
     """
     option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
-    return f"{option}{equals}{os.path.expanduser(value)}" if value.startswith("~/") else word  # noqa: PTH111 (keeps a last '/')
+    return f"{option}{equals}{with_home(value)}" if value.startswith("~/") else word

@@ -11,7 +11,9 @@ EXIT_PROBLEMS = 1  # `check` found errors in a data set
 
 app = typer.Typer()
 
-RecipeArgument = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe, a TOML file.", show_default=False)]
+RECIPE_HELP = "A packaged recipe by its name, such as demo ('tagseg recipes' lists them), or a TOML file."
+
+RecipeArgument = Annotated[str, typer.Argument(metavar="RECIPE", help=RECIPE_HELP, show_default=False)]
 OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="FOLDER", help="The run folder [default: runs/NAME-OF-THE-RECIPE].")
 ]
@@ -38,7 +40,7 @@ UpperBoundOption = Annotated[
 ShowOption = Annotated[int, typer.Option("--show", metavar="N", min=0, help="Print N problems of each kind.")]
 
 
-@app.command(epilog="Example: tagseg check recipes/voc2012.toml --show 20")
+@app.command(epilog="Example: tagseg check voc2012 --show 20")
 def check(recipe: RecipeArgument, *, settings: SetOption = None, show: ShowOption = 3) -> None:
     """List everything wrong with a data set.
 
@@ -58,7 +60,7 @@ def check(recipe: RecipeArgument, *, settings: SetOption = None, show: ShowOptio
         raise typer.Exit(EXIT_PROBLEMS)
 
 
-@app.command(epilog="Example: tagseg run recipes/demo.toml --out runs/longer --set training.epochs=16 --baseline")
+@app.command(epilog="Example: tagseg run demo --out runs/longer --set training.epochs=16 --baseline")
 def run(
     recipe: RecipeArgument,
     *,
@@ -74,23 +76,17 @@ def run(
 
     Run it again to resume: finished stages are skipped with the reason, an interrupted one goes on where it was.
     """
-    from tagseg.cli.running import open_recipe, print_compared, print_scores, run_stages
+    from tagseg.cli.running import compare_runs, open_recipe, print_scores, run_stages
 
     loaded, folder = open_recipe(recipe, out=out, settings=settings, devices=devices, precision=precision)
     if not (baseline or upper_bound):
         print_scores(run_stages(loaded, folder, redo=redo))
     else:
-        from tagseg.pipeline import run_compared
-
-        runs = run_compared(
-            loaded, folder, baseline=baseline, upper_bound=upper_bound, progress=ConsoleProgress(), redo=redo
-        )
-        plain, full = (beside.scored if beside else None for beside in (runs.plain, runs.full))
-        print_compared(runs.main.scored, plain, full)
+        compare_runs(loaded, folder, baseline=baseline, upper_bound=upper_bound, redo=redo)
     open_console().print(f"run folder: {folder}")
 
 
-def _add_stage(name: str, help: str, *, example: str = "recipes/demo.toml --out runs/demo") -> None:
+def _add_stage(name: str, help: str, *, example: str = "demo --out runs/demo") -> None:
     """Add the command that runs one stage; ``example`` is what its help shows behind the name."""
 
     def command(
@@ -124,7 +120,7 @@ _add_stage(
 
     Of the tagged classes of every image, those still missing only. Leaves FOLDER/2_cams.
     """,
-    example="recipes/demo.toml --out runs/demo --set 'cams.scales=[0.5, 1.0]' --redo",
+    example="demo --out runs/demo --set 'cams.scales=[0.5, 1.0]' --redo",
 )
 _add_stage(
     "train-affinity",
@@ -133,7 +129,7 @@ _add_stage(
     On the pixels of the training images whose label the maps are sure of; an interrupted training goes on. Leaves
     FOLDER/3_affinity.
     """,
-    example="recipes/folder.toml --set data.root=PHOTOS --out runs/photos --set affinity.epochs=5 --redo",
+    example="folder --set data.root=PHOTOS --out runs/photos --set affinity.epochs=5 --redo",
 )
 _add_stage(
     "make-masks",
@@ -142,7 +138,7 @@ _add_stage(
     From the maps by the steps of masks.refine, with a mask of the pixels to trust; those still missing only. Leaves
     FOLDER/4_masks.
     """,
-    example="recipes/demo.toml --out runs/demo --set masks.background_score=0.2 --redo",
+    example="demo --out runs/demo --set masks.background_score=0.2 --redo",
 )
 _add_stage(
     "train-segmenter",
@@ -150,5 +146,5 @@ _add_stage(
 
     On the pseudo masks, by the recipe's segmenter.strategy; an interrupted training goes on. Leaves FOLDER/5_segmenter.
     """,
-    example="recipes/demo.toml --out runs/demo --set segmenter.strategy=cotrain --redo",
+    example="demo --out runs/demo --set segmenter.strategy=cotrain --redo",
 )

@@ -10,14 +10,14 @@ from tagseg.recipe import Recipe, load_recipe
 
 
 def open_recipe(
-    path: Path,
+    recipe: str,
     *,
     out: Path | None,
     settings: list[str] | None,
     devices: int | None = None,
     precision: str | None = None,
 ) -> tuple[Recipe, Path]:
-    """Load a recipe with all that the command line sets.
+    """Load a recipe, by name or file, with all that the command line sets.
 
     Returns:
         The recipe, and the run folder.
@@ -25,8 +25,8 @@ def open_recipe(
     overrides = list(settings or [])
     overrides += [f"engine.devices={devices}"] if devices is not None else []
     overrides += [f"engine.precision={precision}"] if precision is not None else []
-    recipe = load_recipe(path, overrides)
-    return recipe, out or Path("runs") / recipe.name
+    loaded = load_recipe(recipe, overrides)
+    return loaded, out or Path("runs") / loaded.name
 
 
 def run_stages(recipe: Recipe, folder: Path, *, only: str | None = None, redo: bool = False) -> RunScores | None:
@@ -34,6 +34,17 @@ def run_stages(recipe: Recipe, folder: Path, *, only: str | None = None, redo: b
     from tagseg.pipeline import run_pipeline
 
     return run_pipeline(recipe, folder, progress=ConsoleProgress(), only=only, redo=redo).scored
+
+
+def compare_runs(recipe: Recipe, folder: Path, *, baseline: bool, upper_bound: bool, redo: bool = False) -> None:
+    """Run all stages, and beside them what is asked for, and print the scores of all."""
+    from tagseg.pipeline import run_compared
+
+    runs = run_compared(
+        recipe, folder, baseline=baseline, upper_bound=upper_bound, progress=ConsoleProgress(), redo=redo
+    )
+    plain, full = (beside.scored if beside else None for beside in (runs.plain, runs.full))
+    print_compared(runs.main.scored, plain, full)
 
 
 def print_report(report: CheckReport, *, show: int) -> None:

@@ -71,5 +71,5 @@ def _require_packages() -> None:
         except ImportError as error:
             raise ServeError(
                 f"the browser app needs the packages {', '.join(_PACKAGES.values())}, got no '{package}'",
-                help="in the checkout: pip install -e '.[serve]'",
+                help=f"pip install {' '.join(_PACKAGES.values())}",
             ) from error

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tagseg.cli.console import ConsoleProgress, open_console, print_table
-from tagseg.cli.run_commands import OutOption, RedoOption, SetOption
+from tagseg.cli.run_commands import RECIPE_HELP, OutOption, RedoOption, SetOption
 from tagseg.errors import RecipeError
 
 EXIT_FAILED = 1  # `predict` could not use some of the files
@@ -28,10 +28,10 @@ Mask255Option = Annotated[
 DeviceOption = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or mps.")]
 
 
-@app.command(epilog="Example: tagseg evaluate recipes/demo.toml --out runs/demo")
+@app.command(epilog="Example: tagseg evaluate demo --out runs/demo")
 def evaluate(
     recipe: Annotated[
-        Path | None, typer.Argument(metavar="RECIPE", help="The recipe, a TOML file; not with --predictions.")
+        str | None, typer.Argument(metavar="RECIPE", help=f"{RECIPE_HELP} Not with --predictions.")
     ] = None,
     *,
     out: OutOption = None,

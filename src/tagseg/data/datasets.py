@@ -8,8 +8,7 @@ the number of workers, nor the number of processes, nor an interruption changes 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,11 +16,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from tagseg.data.augment import Confidence, Regions, TrainTransform
-from tagseg.data.images import read_image
-from tagseg.errors import DataError, DeviceError, TagsegError
+from tagseg.data.augment import Regions, TrainTransform
+from tagseg.data.sample_sources import ConfidenceSource, LabelSource, RegionSource
+from tagseg.data.seen_files import read_photograph, require_unchanged
+from tagseg.errors import ArtifactError, DataError, DeviceError, TagsegError
 from tagseg.ops.resize import resize_labels
-from tagseg.types import ImageRecord, LabelMap, Split
+from tagseg.types import ImageRecord, Split
 
 Address = tuple[int, int]
 """(epoch, index): which pass over the data, and which record of the split."""
@@ -32,33 +32,6 @@ REGIONS_STRIDE = 2
 
 # First words of the seeds, so that an order and an augmentation never share a stream.
 _ORDER, _AUGMENTATION = 1, 2
-
-
-@runtime_checkable
-class RegionSource(Protocol):
-    """Where the superpixels of an image come from, such as ``SuperpixelCache``."""
-
-    def read(self, image_path: Path) -> Regions:
-        """Return the (H, W) region ids of the image at ``image_path``."""
-        ...
-
-
-@runtime_checkable
-class LabelSource(Protocol):
-    """Where the labels to learn from come from, such as seeds or pseudo masks; never ground truth."""
-
-    def read(self, record: ImageRecord) -> LabelMap:
-        """Return the (H, W) label ids of an image, 255 where nothing is known."""
-        ...
-
-
-@runtime_checkable
-class ConfidenceSource(Protocol):
-    """Which of these labels to trust."""
-
-    def read(self, record: ImageRecord) -> Confidence:
-        """Return (H, W) for an image, True where its label is to be trusted."""
-        ...
 
 
 @dataclass(eq=False, repr=False)
@@ -108,7 +81,7 @@ class TrainingSet(Dataset[dict[str, Tensor]]):
         """
         epoch, index = address
         record = self.split.records[index]
-        image = read_image(record.image_path)
+        image = read_photograph(record)
         regions = self._read_regions(record, image.shape[:2])
         sample = self.transform(
             image,
@@ -137,11 +110,18 @@ class TrainingSet(Dataset[dict[str, Tensor]]):
         if self.regions is None:
             return None
         regions = self.regions.read(record.image_path)
+        require_unchanged(record)
         if regions.shape != size:
             raise DataError(
                 f"{record.image_path}: superpixels have the image's size {size[0]} x {size[1]}, "
                 f"got {regions.shape[0]} x {regions.shape[1]}",
                 help="delete the superpixel cache and run again",
+            )
+        count, scores = int(regions.max()) + 1, self.region_scores
+        if scores is not None and (known := scores[record.image_id].shape[1]) != count:
+            raise ArtifactError(
+                f"region scores of {record.image_path} must be one for each of {count} superpixels, got {known}",
+                help="delete the folder of the stage to train again",
             )
         return regions
 

@@ -1,9 +1,10 @@
 """The embedded data set: painted creatures that give themselves away by a small marking on the head.
 
 It is made to have the difficulty of real photographs at a size that a processor learns in a minute. The five classes
-share bodies: shape, coat colours and texture overlap, so only the marking tells them apart and a plain CAM stops
-there. Each class prefers a habitat, as cows prefer grass, so a CAM that grows without constraint leaks into the
-background. The background is cluttered with leaves and stones in coat colours.
+share their shape. Most creatures wear the coat of their class, some that of another, so the marking tells classes apart
+best and a plain CAM stops there, as it stops at the faces of cats. Each class prefers a habitat, as cows prefer grass,
+so a CAM that grows without constraint leaks into the background, which is cluttered with leaves and stones in coat
+colours.
 
 Axis legend: H W pixels, P points of the sampling grid. Lengths in the local frame of a creature are in body radii;
 its u axis points from the tail (negative) to the head (positive).
@@ -33,7 +34,12 @@ _RADIUS_PX = (19.0, 36.0)
 
 _HEAD_U, _HEAD_RADIUS, _MARKING_RADIUS = 1.0, 0.48, 0.4
 
-_COATS = ((176, 132, 88), (120, 112, 104), (152, 84, 62), (206, 186, 148), (88, 72, 60), (150, 146, 110))
+_COATS = ((186, 120, 66), (112, 104, 128), (150, 62, 48), (222, 206, 172), (70, 58, 54))
+"""One a class."""
+
+_OWN_COAT = 0.92
+"""Chance that a creature wears the coat of its class instead of any."""
+
 _HABITATS = (
     # two ground colours, then the grain of the texture along (y, x) as cells per image
     ((70, 104, 48), (128, 146, 70), (6, 40)),
@@ -185,8 +191,7 @@ def _draw_creature(size: tuple[int, int], rng: np.random.Generator) -> Creature:
     bend = rng.uniform(-0.15, 0.15)
     along, across = _HEAD_U, bend * _HEAD_U**2
     label_id = int(rng.integers(1, SYNTHETIC_CLASSES.num_classes, endpoint=True))
-    # Four of the six coats are open to each class, so a coat says little about the class.
-    coat = _COATS[(label_id + int(rng.integers(4))) % len(_COATS)]
+    coat = _COATS[label_id - 1 if rng.random() < _OWN_COAT else int(rng.integers(len(_COATS)))]
     return Creature(
         label_id=label_id,
         center=(

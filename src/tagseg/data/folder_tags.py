@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from tagseg.classes import is_text
 from tagseg.data.names import composed, composed_path, is_background
 from tagseg.data.problems import Problem, ProblemKind, report_problem
 from tagseg.errors import DataError
@@ -60,6 +61,9 @@ def tags_by_folder(
             report_problem(Problem(ProblemKind.NO_TAGS_KNOWN, path, message, help), problems)
         elif is_background(name):
             tags[path] = ()
+        elif not is_text(name):
+            message = f"folder {images / parts[0]} must have a name in UTF-8, got {parts[0]!r}"
+            report_problem(Problem(ProblemKind.UNKNOWN_TAG, path, message, "rename it"), problems)
         elif known is not None and name not in known:
             message = f"folder {images / parts[0]} must be named like a class of classes.txt, got '{parts[0]}'"
             problem = Problem(ProblemKind.UNKNOWN_TAG, path, message, "rename it or add the name to classes.txt")

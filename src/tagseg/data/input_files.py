@@ -9,8 +9,12 @@ from pathlib import Path, PurePosixPath
 
 from tagseg.data.image_files import ENDINGS_BY_FORMAT, IMAGE_ENDINGS, PICTURE_ENDINGS, walk_folders
 from tagseg.errors import DataError
+from tagseg.system.home import with_home
 
 STDIN = "-"
+
+_LONGEST_PATH, _DEEPEST_PATH = 4096, 256  # characters, folders
+_ROOT = "root"  # what "/" is called, which is no photograph
 
 _MASKS = "masks"  # inside a data set, the folder of its masks
 
@@ -85,7 +89,8 @@ def find_inputs(
                 continue
             seen.add(whole)
             inside = path.relative_to(base) if base in path.parents else Path(path.name)
-            found[path] = PurePosixPath(path.name if ".." in inside.parts else inside.as_posix())
+            is_outside = ".." in inside.parts or not inside.name
+            found[path] = PurePosixPath((absolute(path).name or _ROOT) if is_outside else inside.as_posix())
     if left_out is not None:
         left_out += dict.fromkeys(others)
     if not found:
@@ -114,7 +119,7 @@ def _expand(word: str, lines: Iterable[str], left_out: list[LeftOut]) -> Iterato
                 f"folder {path} must hold images", [other for other in left_out if path in other.path.parents]
             )
         yield from ((image, path) for image in inside)
-    elif glob.has_magic(word) and not os.path.exists(path):  # noqa: PTH110 (the same)
+    elif _is_pattern(word) and not os.path.exists(path):  # noqa: PTH110 (the same)
         matched = sorted(Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207 (Path's takes no absolute ones)
         files = [match for match in matched if match.is_file()]
         others = [_of_no_format(match) for match in files if match.suffix.lower() in PICTURE_ENDINGS]
@@ -128,13 +133,18 @@ def _expand(word: str, lines: Iterable[str], left_out: list[LeftOut]) -> Iterato
         yield path, path.parent
 
 
+def _is_pattern(word: str) -> bool:
+    """Return whether a word is a pattern; one that is longer or deeper than any path takes a processor for minutes."""
+    return glob.has_magic(word) and len(word) <= _LONGEST_PATH and word.count("/") <= _DEEPEST_PATH
+
+
 def expand_home(word: str) -> Path:
     """Return a path with the home folder in the place of ``~`` at its beginning, unless a file is called so.
 
     >>> expand_home("photos/~1.jpg").as_posix()
     'photos/~1.jpg'
     """
-    return Path(word if os.path.lexists(word) else os.path.expanduser(word))  # noqa: PTH111 (Path's raises for a user that is not there)
+    return Path(word if os.path.lexists(word) else with_home(word))
 
 
 def _no_images(rule: str, left_out: Sequence[LeftOut]) -> DataError:

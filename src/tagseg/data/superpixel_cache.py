@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from PIL.PngImagePlugin import PngInfo
 
 from tagseg.data.images import content_fingerprint, read_image
 from tagseg.errors import ArtifactError, DataError
@@ -28,6 +29,9 @@ VERSION = 1
 
 IN_PROCESS = 32
 """Up to this many images are done here: starting processes would take longer."""
+
+_IMAGE = "image"
+"""Key of a text in a file: whose content the regions are of."""
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -143,6 +147,11 @@ class SuperpixelCache:
 
         settings = self.settings
         regions = compute_regions(read_image(image_path), method=settings.method, max_regions=settings.max_regions)
+        if self.path(image_path) != path:  # else they would be found under the name of another image, by every run
+            raise DataError(
+                f"image {image_path} must stay as it is while its superpixels are computed, got a file that changed",
+                help="run the same command again",
+            )
         _write(path, regions)
         return regions
 
@@ -163,19 +172,23 @@ def _one_thread_each() -> Iterator[None]:
 
 
 def _read(path: Path, *, max_regions: int) -> NDArray[np.int32] | None:
-    """Return the stored regions, or None when there are none or the file is damaged."""
+    """Return the stored regions, or None when there are none, or the file is damaged or of another image."""
     try:
         with quiet_decoders, PillowImage.open(path, formats=["PNG"]) as stored:
             regions = np.array(stored, np.int32)
+            image = stored.info.get(_IMAGE, path.stem)  # version 0.1 did not write it
     except Exception:  # decoders raise almost anything on damaged bytes
+        return None
+    if image != path.stem:
         return None
     return regions if regions.ndim == 2 and regions.max() < max_regions else None
 
 
 def _write(path: Path, regions: NDArray[np.int32]) -> None:
     """Write a 16-bit PNG that appears whole or not at all."""
-    buffer = io.BytesIO()
-    PillowImage.fromarray(regions.astype(np.uint16)).save(buffer, format="PNG")
+    buffer, named = io.BytesIO(), PngInfo()
+    named.add_text(_IMAGE, path.stem)
+    PillowImage.fromarray(regions.astype(np.uint16)).save(buffer, format="PNG", pnginfo=named)
     try:
         atomic_write(path, buffer.getvalue())
     except ArtifactError as error:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeGuard
 
-from tagseg.classes import nearest_name_help
+from tagseg.classes import is_text, nearest_name_help
 from tagseg.data.names import composed, is_background
 from tagseg.data.problems import Problem, ProblemKind, report_problem
 from tagseg.data.tag_cells import is_missing
@@ -131,7 +131,7 @@ class _Pairs(list[tuple[str, object]]):
 def _is_list_of_names(value: object) -> TypeGuard[list[str]]:
     if not isinstance(value, list) or isinstance(value, _Pairs):
         return False
-    return all(isinstance(name, str) and name.strip() for name in value)
+    return all(isinstance(name, str) and name.strip() and is_text(name) for name in value)
 
 
 def _read_text(path: Path, problems: list[Problem] | None) -> str:

@@ -12,6 +12,7 @@ from numpy import ndarray
 from tagseg.artifacts.cam_file import CamFile
 from tagseg.classes import ClassTable
 from tagseg.data.datasets import tag_vector
+from tagseg.data.seen_files import read_truth
 from tagseg.evaluation.confusion import ConfusionMatrix
 from tagseg.evaluation.scores import compute_scores
 from tagseg.evaluation.tag_precision import mean_average_precision, tag_average_precision
@@ -47,7 +48,7 @@ def validate_tags_and_seeds(
         scores.append(tag_logits)
         truth.append(tag_vector(record.tags, num_classes=classes.num_classes).numpy())
         if record.mask is not None:
-            sweep.update(maps, record.mask.read(), name=record.image_id)
+            sweep.update(maps, read_truth(record), name=record.image_id)
     figures = {"val_tag_map": mean_average_precision(tag_average_precision(np.stack(scores), np.stack(truth)))}
     if any(record.mask is not None for record in records):
         figures["val_seed_miou"] = best(sweep.points()).scores.mean_iou
@@ -70,6 +71,6 @@ def validate_labels(
     matrix = ConfusionMatrix(classes.num_labels)
     for record in records:
         if record.mask is not None:
-            matrix.update(label(record), record.mask.read(), name=record.image_id)
+            matrix.update(label(record), read_truth(record), name=record.image_id)
     score = compute_scores(matrix, classes.label_names).mean_iou
     return {"val_miou": score} if np.isfinite(score) else {}

@@ -5,13 +5,14 @@ Axes: N images, C classes, D feature channels, h w rows and columns; one tensor 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from tagseg.errors import RecipeError
+from tagseg.ops.activation import object_and_background_maps
 from tagseg.ops.resize import reconstruction_target
 
 CONTRAST_FLOOR = 0.1
@@ -82,12 +83,14 @@ class ReconstructionTerm:
     size, since class maps of stride 16 hold no finer structure than that; distances are relative.
 
     Args:
-        decoder: class maps (N, C, h, w) and an image size to an image (N, 3, H, W), normalised as the input is; it
-            learns with the term.
+        decoder: what it rebuilds the image from, (N, C, h, w) or (N, C + 1, h, w), and an image size to an image
+            (N, 3, H, W), normalised as the input is; it learns with the term.
         pyramid: image (N, 3, H, W) to a list of feature maps, frozen.
         level_weights: one weight a level of the pyramid.
         target_stride: the decoder rebuilds the image at ``1 / target_stride`` of its size.
         normalize: whether each level's distance is relative to its target's own contrast.
+        maps: ``raw`` (the paper's: all C class maps as they are) or ``tagged``, see
+            :func:`tagseg.ops.activation.object_and_background_maps`.
         beta: weight of the term's gradient on the class maps, 0 or more.
         balance: whether ``beta`` is relative to the classification's gradient.
         first_epoch: the epoch, from 0, at which it starts.
@@ -99,14 +102,16 @@ class ReconstructionTerm:
     level_weights: tuple[float, ...]
     target_stride: int
     normalize: bool
+    maps: Literal["raw", "tagged"]
     beta: float
     balance: bool
     first_epoch: int = 0
 
     def __call__(self, class_maps: Float[Tensor, "N C h w"], batch: Mapping[str, Tensor]) -> Float[Tensor, ""]:
-        """Return ``L_p`` of a batch with ``image`` (N, 3, S, S)."""
+        """Return ``L_p`` of a batch with ``image`` (N, 3, S, S) and ``tags`` (N, C)."""
         target = reconstruction_target(batch["image"], target_stride=self.target_stride)
-        rebuilt = self.decoder(class_maps, size=(target.shape[-2], target.shape[-1]))
+        given = class_maps if self.maps == "raw" else object_and_background_maps(class_maps, batch["tags"])
+        rebuilt = self.decoder(given, size=(target.shape[-2], target.shape[-1]))
         with torch.no_grad():
             target_features = self.pyramid(target)
         return perceptual_loss(

@@ -29,7 +29,7 @@ class Reconstructor(nn.Module):
     resolution in two steps.
 
     Args:
-        num_classes: C >= 1 input maps.
+        num_classes: C >= 1 input maps, those of the background among them where it has one.
         width: channels at the maps' resolution and after the first step; a multiple of 2^(steps - 1).
         target_stride: image pixels per rebuilt pixel.
         output_stride: image pixels per cell of the class maps, at least ``target_stride``.
@@ -68,7 +68,7 @@ class Reconstructor(nn.Module):
         """Return the rebuilt image.
 
         Args:
-            class_maps: F, all C raw maps: no ReLU, no selection by tags. At least two cells.
+            class_maps: in the paper F, all C raw maps: no ReLU, no selection by tags. At least two cells.
             size: (height, width) of the target, in pixels; the decoder's own size is brought to it bilinearly.
 
         Returns:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tagseg.models.backbone import Backbone
 from tagseg.models.mode import evaluation_mode
-from tagseg.ops.region_affinity import POWER, region_features, region_transition
+from tagseg.ops.region_affinity import INFLATION, POWER, RegionSharing, region_features, region_transition
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,32 +25,36 @@ class RegionTransitions:
     Args:
         backbone: on its device.
         power: see :func:`tagseg.ops.region_affinity.region_transition`.
+        rounds, inflation: see :class:`tagseg.ops.region_affinity.RegionSharing`.
 
     >>> from tagseg.models.backbone import build_backbone
     >>> transitions = RegionTransitions(build_backbone("test_resnet", weights=None))
     >>> regions = torch.zeros(64, 48, dtype=torch.long)
-    >>> [transition.tolist() for transition in transitions(torch.zeros(1, 3, 64, 48), [regions])]
+    >>> [sharing.transition.tolist() for sharing in transitions(torch.zeros(1, 3, 64, 48), [regions])]
     [[[1.0]]]
     """
 
     backbone: Backbone
     power: float = POWER
+    rounds: int = 1
+    inflation: float = INFLATION
 
     def __call__(
         self, images: Float[Tensor, "N 3 H W"], regions: Sequence[Int64[Tensor, "H W"]]
-    ) -> list[Float[Tensor, "_ _"]]:
-        """Return the transition (R, R) of each image, see :func:`tagseg.ops.region_affinity.region_transition`.
+    ) -> list[RegionSharing]:
+        """Return how the regions of each image share their scores.
 
         Args:
             images: normalised by the backbone's mean and standard deviation, on its device.
             regions: 0..R-1 of each image, on any device.
 
         Returns:
-            On the CPU, float32.
+            One an image; the transition (R, R) on the CPU, float32.
         """
         with torch.no_grad(), evaluation_mode(self.backbone):
             features = self.backbone.fine_features(images).float()
-        return [self._transition(each, of_image) for each, of_image in zip(features, regions, strict=True)]
+        transitions = [self._transition(each, of_image) for each, of_image in zip(features, regions, strict=True)]
+        return [RegionSharing(each, self.rounds, self.inflation) for each in transitions]
 
     def _transition(self, features: Float[Tensor, "D h w"], regions: Int64[Tensor, "H W"]) -> Float[Tensor, "_ _"]:
         regions = regions.to(features.device)

@@ -24,6 +24,9 @@ from tagseg.models.smp_network import create_smp_network, freeze_stages, load_en
 from tagseg.models.synced_norm import synchronize_batch_norm
 from tagseg.ops.resize import resize_maps
 
+_RATE_OF_0_1 = 12
+"""The atrous rate of all networks that version 0.1 trained, at either stride."""
+
 
 @dataclass(frozen=True, slots=True)
 class SegmenterDesign:
@@ -37,6 +40,8 @@ class SegmenterDesign:
             patch size), 8 or 16 for ``deeplabv3plus``, 32 for the others.
         decoder_channels: width of the decoder, 1 or more; ``deeplabv2`` has none.
         feature_layer: of ``deeplabv2``: see :func:`tagseg.models.backbone.build_backbone`.
+        atrous_rate: of ``deeplabv3plus``: first rate of its atrous pyramid in cells, 1 or more; the others are two and
+            three times it. See :func:`tagseg.models.architectures.usual_atrous_rate`.
 
     Raises:
         ModelError: for values out of range, or a stride that the architecture cannot have.
@@ -51,6 +56,7 @@ class SegmenterDesign:
     output_stride: int = 16
     decoder_channels: int = 256
     feature_layer: FeatureLayer = "head"
+    atrous_rate: int = 6
 
     def __post_init__(self) -> None:
         _check_choice("architecture", self.architecture, get_args(Architecture))
@@ -64,6 +70,8 @@ class SegmenterDesign:
             raise ModelError(
                 f"decoder_channels is 1 or more, got {self.decoder_channels}", help="256 is the usual width"
             )
+        if self.atrous_rate < 1:
+            raise ModelError(f"atrous_rate is 1 or more, got {self.atrous_rate}", help="6 is usual at stride 16")
         strides = STRIDES.get(self.architecture, (self.output_stride,))
         if self.output_stride not in strides:
             raise ModelError(
@@ -71,13 +79,18 @@ class SegmenterDesign:
                 help=f"write output_stride = {strides[-1]}",
             )
 
+    @property
+    def atrous_rates(self) -> tuple[int, int, int]:
+        """The rates of the atrous pyramid, in cells."""
+        return self.atrous_rate, 2 * self.atrous_rate, 3 * self.atrous_rate
+
     def to_dict(self) -> dict[str, Any]:
         """Return the values by name, ready for JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "SegmenterDesign":
-        """Read what :meth:`to_dict` wrote.
+        """Read what :meth:`to_dict` wrote; a design of version 0.1 names no atrous rate, and has 12.
 
         Raises:
             ArtifactError: for a missing or unknown name, a value of another type or one that no network can have.
@@ -87,10 +100,12 @@ class SegmenterDesign:
         True
         """
         names = [field.name for field in fields(cls)]
+        if sorted([*values, "atrous_rate"]) == sorted(names):
+            values = {**values, "atrous_rate": _RATE_OF_0_1}
         if sorted(values) != sorted(names):
             raise _damaged(f"holds {', '.join(names)}, got {', '.join(map(str, values)) or 'nothing'}")
         for name in names:
-            kind = int if name in ("num_labels", "output_stride", "decoder_channels") else str
+            kind = int if name in ("num_labels", "output_stride", "decoder_channels", "atrous_rate") else str
             if type(values[name]) is not kind:
                 raise _damaged(f"has {kind.__name__} as {name}, got {values[name]!r}")
         try:
@@ -226,6 +241,7 @@ def build_segmenter(
             num_labels=design.num_labels,
             channels=design.decoder_channels,
             stride=design.output_stride,
+            atrous_rates=design.atrous_rates,
         )
         if weights is not None:
             load_encoder(network, design.backbone, weights)

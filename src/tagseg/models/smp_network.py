@@ -30,7 +30,15 @@ _REFUSALS = (AssertionError, RuntimeError, TypeError, ValueError)
 _SURPRISES = (AttributeError, LookupError)
 
 
-def create_smp_network(decoder: Decoder, backbone: str, *, num_labels: int, channels: int, stride: int) -> Any:  # noqa: ANN401 - smp's classes
+def create_smp_network(
+    decoder: Decoder,
+    backbone: str,
+    *,
+    num_labels: int,
+    channels: int,
+    stride: int,
+    atrous_rates: tuple[int, int, int] = (6, 12, 18),
+) -> Any:  # noqa: ANN401 - smp's classes
     """Create an smp network with random weights that puts out logits at its own resolution, without dropout.
 
     Args:
@@ -39,6 +47,7 @@ def create_smp_network(decoder: Decoder, backbone: str, *, num_labels: int, chan
         num_labels: K.
         channels: width of the decoder.
         stride: image pixels per cell of the deepest features: 8 or 16 for DeepLabV3+, 32 for the others.
+        atrous_rates: of DeepLabV3+: those of its atrous pyramid, in cells.
 
     Returns:
         The network, in training mode. Parameters that the logits do not depend on do not learn.
@@ -55,7 +64,7 @@ def create_smp_network(decoder: Decoder, backbone: str, *, num_labels: int, chan
     options: dict[str, Any] = {"encoder_weights": None, "classes": num_labels, "upsampling": 1}
     options["decoder_segmentation_channels" if decoder == "segformer" else "decoder_channels"] = channels
     if decoder == "deeplabv3plus":
-        options |= {"encoder_output_stride": stride, "decoder_aspp_dropout": 0.0}
+        options |= {"encoder_output_stride": stride, "decoder_atrous_rates": atrous_rates, "decoder_aspp_dropout": 0.0}
     for free_size in _FREE_SIZE:
         try:
             network = _KINDS[decoder](f"tu-{backbone}", **options, **free_size)

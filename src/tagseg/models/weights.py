@@ -1,12 +1,10 @@
 """Weight files: read without running code in them, and fit them to a network or say what does not fit."""
 
-import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from tagseg.errors import ModelError
@@ -39,7 +37,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+    except Exception as error:  # a damaged file trips zipfile, pickle and torch in ways that nobody lists
         raise ModelError(
             f"weights file {path} is a safetensors file or a torch state dict, got neither ({type(error).__name__})",
             help="copy the file again, or save the tensors as .safetensors",
@@ -47,7 +45,9 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     for wrapper in _WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
+    ):
         raise ModelError(
             f"weights file {path} holds tensors by name, got {type(content).__name__} with other values",
             help="save network.state_dict() alone",

@@ -62,6 +62,34 @@ def max_normalize(maps: Float[Tensor, "N C H W"], *, eps: float = PEAK_FLOOR) ->
     return positive / spatial_peak(positive).clamp_min(eps)
 
 
+def object_and_background_maps(
+    class_maps: Float[Tensor, "N C h w"], tags: Float[Tensor, "N C"], *, eps: float = PEAK_FLOOR
+) -> Float[Tensor, "N C_1 h w"]:
+    """Return the activation maps of an image's own classes, and as the last one what no class claims.
+
+    ``A_c = relu(F_c) t_c / max_hw(relu(F_c) t_c)``, ``A_bg = 1 - max_c A_c``
+
+    Source: ours. Among raw maps those of the untagged classes, which say nothing of where an object is, carry four
+    fifths of the reconstruction's gradient; and nothing in them tells a map that floods the image from one that does
+    not.
+
+    Args:
+        class_maps: raw maps.
+        tags: t, 1 where the image shows the class, else 0.
+        eps: the smallest peak that is divided by.
+
+    Returns:
+        C + 1 maps in [0, 1]. The peak is a constant: a map may sink as a whole. Untagged maps receive no gradient.
+
+    >>> maps = torch.tensor([[[[4.0, 1.0, 0.0]], [[9.0, 9.0, 9.0]]]])
+    >>> object_and_background_maps(maps, torch.tensor([[1.0, 0.0]]))[0, :, 0].tolist()
+    [[1.0, 0.25, 0.0], [0.0, 0.0, 0.0], [0.0, 0.75, 1.0]]
+    """
+    positive = class_maps.relu() * tags[:, :, None, None]
+    own = positive / spatial_peak(positive).detach().clamp_min(eps)
+    return torch.cat([own, 1 - own.amax(dim=1, keepdim=True)], dim=1)
+
+
 def suppress(features: Float[Tensor, "N D H W"], *, delta: float) -> Float[Tensor, "N D H W"]:
     """Cap every feature channel at a share of its own peak, so that the next-best parts gain weight.
 

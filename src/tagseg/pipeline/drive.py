@@ -72,7 +72,7 @@ def run(recipe: str | Path, out: str | Path, *, overrides: Sequence[str] = (), p
     A script calls it below ``if __name__ == "__main__":``, since worker processes import the script again.
 
     Args:
-        recipe: the TOML file.
+        recipe: the name of a packaged recipe, or a TOML file.
         out: the run folder, made when missing.
         overrides: ``section.key=value`` settings that win over the file.
         progress: told what happens; silent by default.
@@ -120,6 +120,7 @@ def _run_in_process(
         inputs = RunInputs(fabric, recipe, folder, loaded)
         if first:
             _check_inputs(inputs, progress=progress, redo=redo)
+            _require_own_files(inputs)
             if only is None:
                 rehearse(inputs)
             _describe(inputs)
@@ -133,7 +134,8 @@ def _step(inputs: RunInputs, stage: Stage, *, only: str | None, progress: Progre
     if reason := why_unneeded(stage.name, inputs.recipe):
         progress.stage(stage.name, "skip", reason)
         return
-    context, named = inputs.context(stage, progress=progress), inputs.fingerprint(stage)
+    context = inputs.context(stage, progress=progress)
+    named = context.made_of
     # One process decides for all: the others might look at the manifest a moment later.
     done, reason = fabric.broadcast(_is_done(context, stage, named))
     if done:
@@ -163,7 +165,26 @@ def _is_done(context: StageContext, stage: Stage, named: str) -> tuple[bool, str
         return False, f"{gone} of its files are gone"
     if done and (why := stage.outdated(context)):
         return False, why
+    if done and not stage.costly and _changed_files(context.folder, stage):
+        return False, "its files are not as it left them"
     return done, reason
+
+
+def _changed_files(folder: RunFolder, stage: Stage) -> list[Path]:
+    sealed = [folder.output(stage.name), *([folder.scores_table_path] if stage.name == "evaluate" else [])]
+    return [path for output in sealed for path in folder.seals.changed(output)]
+
+
+def _require_own_files(inputs: RunInputs) -> None:
+    """Refuse to go on with a costly file that is not the one that a stage of this run wrote."""
+    folder = inputs.folder
+    for stage in needed_stages(inputs.recipe):
+        if stage.costly and (changed := _changed_files(folder, stage)):
+            raise ArtifactError(
+                f"{changed[0]} must be the file that stage '{stage.name}' wrote, got another",
+                help="delete it and run the same command again; "
+                f"to keep files that you changed, delete {folder.seals_path}",
+            )
 
 
 def _require_before(name: str, *, only: str, reason: str) -> None:
@@ -180,6 +201,7 @@ def _require_before(name: str, *, only: str, reason: str) -> None:
 def _check_inputs(inputs: RunInputs, *, progress: Progress, redo: bool) -> None:
     """Refuse to mix results of different recipes in one folder, or clear what is out of date when asked to."""
     folder, stages = inputs.folder, needed_stages(inputs.recipe)
+    _require_known_files(inputs, redo=redo)
     made = [stage for stage in stages if _is_made(folder, stage)]
     older = folder.read_manifest().get("fingerprints", 1) != FINGERPRINTS and any(stage.costly for stage in made)
     changed = [stage for stage in made if folder.stage_status(stage.name).fingerprint != inputs.fingerprint(stage)]
@@ -198,6 +220,20 @@ def _check_inputs(inputs: RunInputs, *, progress: Progress, redo: bool) -> None:
         progress.note(f"the run was made by an earlier version: {again}")
     for outdated in stages[first:]:
         _remove(folder.output(outdated.name))
+
+
+def _require_known_files(inputs: RunInputs, *, redo: bool) -> None:
+    """Refuse to take over costly files that the manifest does not know, or clear them when asked to."""
+    folder = inputs.folder
+    for stage in needed_stages(inputs.recipe):
+        if stage.costly and folder.stage_status(stage.name).state == "missing" and folder.lasting_files(stage.name):
+            if not redo:
+                raise ArtifactError(
+                    f"{folder.manifest_path} must tell how the files of {folder.output(stage.name)} were made, "
+                    f"got no entry of '{stage.name}'",
+                    help="choose another --out, or add --redo to make them again",
+                )
+            _remove(folder.output(stage.name))
 
 
 def _is_made(folder: RunFolder, stage: Stage) -> bool:

@@ -19,7 +19,13 @@ LEARNING = (*LearningSections.model_fields, "superpixels")
 """Every section of learning: a term that is added is part of the fingerprint of stage 1 without a line here."""
 
 PIPELINE = (
-    Stage("train_classifier", LEARNING, train_classifier.run, costly=True),
+    Stage(
+        "train_classifier",
+        LEARNING,
+        train_classifier.run,
+        costly=True,
+        missing=train_classifier.count_missing,
+    ),
     Stage(
         "extract_cams",
         ("cams", "superpixels", "region_affinity"),
@@ -27,7 +33,13 @@ PIPELINE = (
         costly=True,
         missing=extract_cams.count_missing,
     ),
-    Stage("train_affinity", ("seeds", "crf", "affinity"), train_affinity.run, costly=True),
+    Stage(
+        "train_affinity",
+        ("seeds", "crf", "affinity"),
+        train_affinity.run,
+        costly=True,
+        missing=train_affinity.count_missing,
+    ),
     Stage("make_masks", ("crf", "masks"), make_masks.run, costly=True, missing=make_masks.count_missing),
     Stage(
         "train_segmenter",
@@ -49,10 +61,12 @@ PIPELINE = (
         ("evaluation",),
         evaluate.run,
         costly=False,
+        missing=evaluate.count_missing,
         outdated=evaluate.why_outdated,
         tests=True,
+        scores=True,
     ),
-    Stage("report", (), write_report.run, costly=False, outdated=write_report.why_outdated, tests=True),
+    Stage("report", (), write_report.run, costly=False, outdated=write_report.why_outdated, tests=True, scores=True),
 )
 """Every stage in the order in which it runs; a stage reads what those before it left."""
 

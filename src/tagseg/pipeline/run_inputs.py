@@ -15,7 +15,7 @@ from tagseg.recipe.view import view_of
 from tagseg.stages.context import Stage, StageContext
 from tagseg.training.accelerator import choose_accelerator
 
-FINGERPRINTS = 2
+FINGERPRINTS = 3
 """Version of how the inputs of a stage are named; results of a run with another one are made again."""
 
 
@@ -51,6 +51,7 @@ class RunInputs:
             train=splits.train,
             evaluation=splits.evaluation,
             test=splits.segmenter_test,
+            made_of=self.fingerprint(stage),
             stages=tuple(each.name for each in needed_stages(self.recipe)),
             regions=superpixel_cache(self.recipe),
             workers=self.recipe.engine.workers,
@@ -59,11 +60,14 @@ class RunInputs:
         )
 
     def fingerprint(self, stage: Stage) -> str:
-        """Name the inputs of a stage: images and tags, seed, precision, and the sections that it may read."""
+        """Name what a stage is made of: images, tags, masks if it reads them, seed, precision, and its sections."""
         values = self.recipe.model_dump(mode="json")
         # Where regions are kept changes nothing; the images to test on, nothing that the earlier stages make.
         values["superpixels"].pop("cache")
         tested = {key: values["data"].pop(key) for key in list(values["data"]) if key.startswith("test_")}
         inputs = {section: values[section] for section in (*declared_sections(stage, self.recipe), "data")}
         parts = [inputs, self.recipe.seed, self.recipe.engine.precision, self.data.fingerprint]
+        # Masks are read for scores, and by what learns from them.
+        taught = "segmenter" in inputs and self.recipe.segmenter.labels == "truth"
+        parts += [self.data.truth] if stage.scores or taught else []
         return fingerprint(*parts, *((tested, self.data.test_fingerprint) if stage.tests else ()))

@@ -4,8 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tagseg.artifacts.run_folder import RunFolder, fingerprint
@@ -14,10 +13,11 @@ from tagseg.data.images import content_fingerprint, read_image
 from tagseg.data.layouts.coco import CocoMask
 from tagseg.data.mask_images import PaletteMask
 from tagseg.data.problems import Problem, ProblemKind
+from tagseg.data.seen_files import stamp_of
 from tagseg.errors import DataError
 from tagseg.progress import Progress
 from tagseg.recipe import Recipe
-from tagseg.types import ImageRecord, Split
+from tagseg.types import FileStamp, ImageRecord, Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,13 @@ class LoadedData:
         splits: the images.
         fingerprint: name of content and tags of the images to train on and to evaluate.
         test_fingerprint: the same of the images to test on.
+        truth: name of the masks of them all.
     """
 
     splits: Splits
     fingerprint: str
     test_fingerprint: str
+    truth: str = ""
 
 
 def load_splits(recipe: Recipe, folder: RunFolder, *, progress: Progress) -> LoadedData:
@@ -45,15 +47,20 @@ def load_splits(recipe: Recipe, folder: RunFolder, *, progress: Progress) -> Loa
         DataError: when no image of the training split can be read.
     """
     warnings: list[Problem] = []
-    splits = read_splits(recipe.data, drawn=folder.drawn_data, warnings=warnings)
+    splits = _seen(read_splits(recipe.data, drawn=folder.drawn_data, warnings=warnings))
     _warn_of_classes(warnings, progress)
     known = _look_through([splits.train, splits.evaluation], folder, key="data", progress=progress)
-    test, test_name = splits.test, known["fingerprint"]
+    test, test_known = splits.test, known
     if test is not None:
         test_known = _look_through([test], folder, key="test_data", progress=progress)
-        test, test_name = without_bad_files(test, test_known), test_known["fingerprint"]
+        test = without_bad_files(test, test_known)
     evaluation = without_bad_files(splits.evaluation, known) if splits.evaluation else None
-    return LoadedData(Splits(without_bad_files(splits.train, known), evaluation, test), known["fingerprint"], test_name)
+    return LoadedData(
+        Splits(without_bad_files(splits.train, known), evaluation, test),
+        fingerprint=known["fingerprint"],
+        test_fingerprint=test_known["fingerprint"],
+        truth=fingerprint(known["truth"], test_known["truth"]),
+    )
 
 
 def _warn_of_classes(found: list[Problem], progress: Progress) -> None:
@@ -71,7 +78,7 @@ def _look_through(splits: list[Split | None], folder: RunFolder, *, key: str, pr
     records = list(dict.fromkeys(record for split in splits if split for record in split.records))
     listing = _listing(records)
     known = folder.read_manifest().get(key, {})
-    if known.get("listing") != listing:
+    if known.get("listing") != listing or "truth" not in known:  # version 0.1 did not name it
         known = {"listing": listing, **_screen(records, progress=progress)}
         folder.update_manifest(**{key: known})
     bad, maskless = len(known["bad_files"]), len(known.get("bad_masks", []))
@@ -83,55 +90,75 @@ def _look_through(splits: list[Split | None], folder: RunFolder, *, key: str, pr
 
 
 def _screen(records: list[ImageRecord], *, progress: Progress) -> dict[str, object]:
-    """Decode every image and mask once; return those that fail, and one name for contents and tags of the others."""
+    """Decode every image and mask once; return those that fail, and names for what the others hold."""
     lines: dict[str, None] = {}
+    truths: dict[str, None] = {}
     bad: dict[str, str] = {}
     bad_masks: dict[str, str] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool, progress.task("Reading images", total=len(records)) as task:
-        for record, (found, mask_problem) in zip(records, pool.map(_probe, records), strict=True):
+        for record, (found, mask_problem, truth) in zip(records, pool.map(_probe, records), strict=True):
             task.advance()
             if isinstance(found, DataError):
                 bad[str(record.image_path)] = str(found)
                 continue
             lines[repr((record.image_id, record.tags, found))] = None
+            truths[repr((record.image_id, truth))] = None
             if mask_problem:
                 bad_masks[str(record.image_path)] = mask_problem
     return {
         "images": len({record.image_path for record in records}),
         "fingerprint": hashlib.sha256("".join(lines).encode()).hexdigest()[:16],
+        "truth": hashlib.sha256("".join(truths).encode()).hexdigest()[:16],
         "bad_files": [{"path": path, "reason": reason} for path, reason in bad.items()],
         "bad_masks": [{"path": path, "reason": reason} for path, reason in bad_masks.items()],
     }
 
 
-def _probe(record: ImageRecord) -> tuple[str | DataError, str]:
-    """Return the image's fingerprint or what is wrong with it, and what is wrong with its mask or an empty string."""
+def _probe(record: ImageRecord) -> tuple[str | DataError, str, str]:
+    """Return the image's fingerprint or what is wrong with it, what is wrong with its mask, and the mask's fingerprint.
+
+    The last two are empty strings where there is nothing wrong, and no mask that can be used.
+    """
     try:
         size = read_image(record.image_path).shape[:2]
         found = content_fingerprint(record.image_path)
     except DataError as error:
-        return error, ""
+        return error, "", ""
+    if record.mask is None:
+        return found, "", ""
     try:
-        mask_size = record.mask.read().shape if record.mask else size
+        mask = record.mask.read()
     except DataError as error:
-        return found, str(error)
-    return found, "" if mask_size == size else f"the mask has {mask_size} pixels and the upright image {size}"
+        return found, str(error), ""
+    if mask.shape != size:
+        return found, f"the mask has {mask.shape} pixels and the upright image {size}", ""
+    return found, "", hashlib.sha256(mask.tobytes()).hexdigest()
 
 
 def _listing(records: Iterable[ImageRecord]) -> str:
     """Name the files by path, size and time of change, and how masks are read: cheap to compute at every start."""
     rows, readings = [], set()
     for record in records:
-        mask = None
         if isinstance(record.mask, PaletteMask):
-            mask = _stamp(record.mask.path)
             readings.add((record.mask.label_ids, record.mask.meaning_255 or ""))
-        elif isinstance(record.mask, CocoMask):
-            mask = _stamp(record.mask.annotations)
-        rows.append((record.image_id, record.tags, _stamp(record.image_path), mask))
+        rows.append((record.image_id, record.tags, *record.seen))
     return fingerprint(sorted(rows, key=repr), sorted(readings))
 
 
-def _stamp(path: Path) -> tuple[str, int, int]:
-    stat = path.stat() if path.exists() else None
-    return (str(path), stat.st_size, stat.st_mtime_ns) if stat else (str(path), 0, 0)
+def _seen(splits: Splits) -> Splits:
+    """Return the splits with records that know what their files are now."""
+
+    def stamped(split: Split) -> Split:
+        return replace(split, records=tuple(replace(each, seen=_stamps(each)) for each in split.records))
+
+    train = stamped(splits.train)
+    same = splits.evaluation is splits.train
+    evaluation = train if same else stamped(splits.evaluation) if splits.evaluation else None
+    return Splits(train, evaluation, stamped(splits.test) if splits.test else None)
+
+
+def _stamps(record: ImageRecord) -> tuple[FileStamp, ...]:
+    """Return the stamps of a record's image, and of the file of its mask."""
+    mask = record.mask
+    path = mask.path if isinstance(mask, PaletteMask) else mask.annotations if isinstance(mask, CocoMask) else None
+    return (stamp_of(record.image_path), *([] if path is None else [stamp_of(path)]))

@@ -1,7 +1,8 @@
 """The recipe: every value of a run, typed and checked before anything starts.
 
 A recipe is a TOML file. Values come from three places, later ones winning: the preset (``corrected`` or ``release``),
-the file, and ``--set section.key=value``. Relative paths are relative to the working directory.
+the file, and ``--set section.key=value``. Relative paths start at the folder
+in which tagseg is called, those of packaged recipes too.
 """
 
 from tagseg.recipe.presets import PRESETS

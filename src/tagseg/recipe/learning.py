@@ -49,6 +49,9 @@ class Suppression(Constraint):
 class Reconstruction(TermSection):
     """CAM-driven reconstruction: a decoder rebuilds the image from the class maps under a perceptual loss.
 
+    ``maps`` are what it sees: ``raw`` (the paper's: all class maps) or ``tagged`` (ours: the activation maps of the
+    image's own classes, and one of the background).
+
     ``pyramid`` judges the rebuilt image: ``backbone`` (a frozen copy of the classifier's own network with its initial
     weights), ``vgg19``, or a timm name; ``pyramid_weights`` is ``same`` (those of the classifier, with ``backbone``),
     ``pretrained``, ``random``, or a path.
@@ -56,6 +59,7 @@ class Reconstruction(TermSection):
 
     beta: float = Field(default=0.1, ge=0)
     balance: bool = True
+    maps: Literal["raw", "tagged"] = "raw"
     width: int = Field(default=64, ge=8)
     target_stride: Literal[1, 2, 4, 8] = 4
     pyramid: str = "backbone"
@@ -176,12 +180,15 @@ class RegionAffinity(Section):
 
     ``features`` says by whose eyes they look alike: ``same`` (the network of the classifier section) or a timm name.
     ``weights`` is ``same`` (the initial ones of the classifier section), ``trained`` (those of the finished
-    classifier), ``pretrained``, ``random`` or a path. ``power`` is that of the cosine of two superpixels.
+    classifier), ``pretrained``, ``random`` or a path. ``power`` is that of the cosine of two superpixels. They share in
+    ``rounds``, with the scores raised to the power ``inflation`` between two of them.
     """
 
     features: str = "same"
     weights: str = "same"
     power: float = Field(default=3.0, gt=0)
+    rounds: int = Field(default=1, ge=1, le=100)
+    inflation: float = Field(default=1.5, ge=1)
 
     @model_validator(mode="after")
     def _weights_are_of_the_network(self) -> "RegionAffinity":

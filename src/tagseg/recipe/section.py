@@ -1,10 +1,16 @@
 """What every section of a recipe shares."""
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+
+from tagseg.system.home import with_home
+
+_SHOWN = 120  # characters of a value in a message
+_LONGEST_NAME = 255  # bytes, of every file system in use
 
 
 class Section(BaseModel):
@@ -17,9 +23,19 @@ class Section(BaseModel):
     def _in_the_home_folder(cls, value: Any) -> Any:  # noqa: ANN401 (any value of a recipe)
         """Put the home folder in the place of ``~`` at the beginning of a path, as a shell does."""
         is_place = isinstance(value, Path) or (isinstance(value, str) and value.startswith("~/"))
-        if not is_place or not str(value).startswith("~"):
-            return value
-        return type(value)(os.path.expanduser(value))  # noqa: PTH111 (Path's raises for a user that is not there)
+        return type(value)(with_home(str(value))) if is_place else value
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _of_possible_names(cls, value: Any) -> Any:  # noqa: ANN401
+        """Refuse texts that no file can be called by; many name files, and no other has a use for NUL."""
+        for each in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(each, str | Path) and "\0" in str(each):
+                raise ValueError(f"is text without NUL, got {json.dumps(str(each)[:_SHOWN])}")
+            longest = max((len(os.fsencode(part)) for part in each.parts), default=0) if isinstance(each, Path) else 0
+            if longest > _LONGEST_NAME:
+                raise ValueError(f"is a path whose names have at most {_LONGEST_NAME} bytes, got one of {longest}")
+        return value
 
 
 def _ascending(value: tuple[int, int]) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """What pseudo masks say of themselves without ground truth: pictures that are all object, classes with flat maps.
 
-Axes: H W pixels.
+Axes: C_t tagged classes of one image, H W pixels.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 from numpy import ndarray
 
 from tagseg.classes import BACKGROUND, VOID, ClassTable
@@ -19,6 +19,10 @@ had 0.79."""
 
 FLAT_SHARE = 0.6
 """A class whose median mask labels more of its picture than this has flat maps: there it was 0.2 to 0.4."""
+
+FLAT_LEVEL = 0.4
+"""So has a class on whose median picture the network's map has a mean above this, with a peak of 1: there it was 0.2 to
+0.3, and 0.45 where a class could not be told from its ground."""
 
 FEW_IMAGES = 10
 """A class with fewer training images than this is hardly learned."""
@@ -35,11 +39,13 @@ class Coverage:
         image_id: of the picture.
         tags: its label ids.
         share: of its pixels with any class, in [0, 1]; void ones do not count.
+        levels: mean of the network's map of each tag, in [0, 1].
     """
 
     image_id: str
     tags: tuple[int, ...]
     share: float
+    levels: tuple[float, ...]
 
     @property
     def floods(self) -> bool:
@@ -47,15 +53,24 @@ class Coverage:
         return self.share > FLOOD_SHARE
 
 
-def measure_coverage(image_id: str, tags: Sequence[int], labels: UInt8[ndarray, "H W"]) -> Coverage:
-    """Return how much of a picture is labelled as objects.
+def measure_coverage(
+    image_id: str, tags: Sequence[int], labels: UInt8[ndarray, "H W"], maps: Float32[ndarray, "C_t H W"]
+) -> Coverage:
+    """Return how much of a picture is labelled as objects, and how high the maps stand on the whole picture.
 
-    >>> measure_coverage("a", (2,), np.array([[0, 2, 2, 255]], np.uint8)).share
-    0.6666666666666666
+    Args:
+        image_id: of the picture.
+        tags: its label ids.
+        labels: its pseudo mask.
+        maps: of its tags, as the network gave them, in [0, 1].
+
+    >>> maps = np.array([[[0.0, 1.0, 1.0, 0.0]]], np.float32)
+    >>> measure_coverage("a", (2,), np.array([[0, 2, 2, 255]], np.uint8), maps)
+    Coverage(image_id='a', tags=(2,), share=0.6666666666666666, levels=(0.5,))
     """
     known = labels != VOID
     share = np.count_nonzero(known & (labels != BACKGROUND)) / max(np.count_nonzero(known), 1)
-    return Coverage(image_id, tuple(tags), float(share))
+    return Coverage(image_id, tuple(tags), float(share), tuple(maps.mean(axis=(1, 2), dtype=np.float64).tolist()))
 
 
 def mask_warnings(
@@ -69,8 +84,9 @@ def mask_warnings(
         training_images: how many training images have each label id as a tag.
 
     >>> classes = ClassTable(("cat", "dog"))
-    >>> flood = [Coverage(f"dogs/{index}", (2,), 0.97) for index in range(3)]
-    >>> for text in mask_warnings([Coverage("cats/0", (1,), 0.4), *flood], classes, training_images={1: 20, 2: 20}):
+    >>> flood = [Coverage(f"dogs/{index}", (2,), 0.97, (0.8,)) for index in range(3)]
+    >>> coverages = [Coverage("cats/0", (1,), 0.4, (0.3,)), *flood]
+    >>> for text in mask_warnings(coverages, classes, training_images={1: 20, 2: 20}):
     ...     print(text)
     3 of 4 pseudo masks label more than 80% of their picture as objects (dogs/0, dogs/1, dogs/2); look at them in the report, and raise masks.background_score if they are wrong
     the maps of 'dog' are flat: half of its 3 masks label 97% of the picture or more, so it cannot be told from its scene; add photographs of the same scenes without it
@@ -86,11 +102,10 @@ def mask_warnings(
         )
     for label, name in enumerate(classes.names, start=1):
         own = [each for each in coverages if label in each.tags]
-        typical = median(each.share for each in own) if own else 0.0
-        if typical > FLAT_SHARE:
+        if flat := _flatness(own, label):
             warnings.append(
-                f"the maps of '{name}' are flat: half of its {len(own)} masks label {typical:.0%} of the picture or "
-                "more, so it cannot be told from its scene; add photographs of the same scenes without it"
+                f"the maps of '{name}' are flat: {flat} or more, so it cannot be told from its scene; add photographs "
+                "of the same scenes without it"
             )
         if training_images.get(label, 0) < FEW_IMAGES:
             warnings.append(
@@ -98,3 +113,16 @@ def mask_warnings(
                 f"add photographs of it, at least {FEW_IMAGES}"
             )
     return warnings
+
+
+def _flatness(coverages: Sequence[Coverage], label: int) -> str:
+    """Return how flat the maps of a class are on the pictures that show it, or nothing where they are not."""
+    if not coverages:
+        return ""
+    share = median(each.share for each in coverages)
+    if share > FLAT_SHARE:
+        return f"half of its {len(coverages)} masks label {share:.0%} of the picture"
+    level = median(each.levels[each.tags.index(label)] for each in coverages)
+    if level > FLAT_LEVEL:
+        return f"on half of its {len(coverages)} pictures their mean is {level:.0%} of their peak"
+    return ""

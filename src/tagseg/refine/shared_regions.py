@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, Integer
+from jaxtyping import Int64, Integer
 from numpy import ndarray
 from torch import Tensor
 
 from tagseg.data.augment import normalize_image
+from tagseg.data.seen_files import require_unchanged
 from tagseg.models.region_transitions import RegionTransitions
-from tagseg.ops.region_affinity import spread_over_regions
+from tagseg.ops.region_affinity import RegionSharing
 from tagseg.ops.regions import paint_regions, region_mean
 from tagseg.refine.refinement import LabelScores, Refiner
 from tagseg.types import Image, ImageRecord
@@ -41,8 +42,10 @@ class SharedRegions:
         device = next(backbone.parameters()).device
         pixels = torch.stack([normalize_image(image, mean=backbone.mean, std=backbone.std) for image in images])
         regions = [torch.from_numpy(self.read_regions(record.image_path).astype(np.int64)) for record in records]
-        transitions = self.transitions(pixels.to(device), regions)
-        return [SharedRegionsRefiner(*pair) for pair in zip(regions, transitions, strict=True)]
+        for record in records:
+            require_unchanged(record)
+        sharing = self.transitions(pixels.to(device), regions)
+        return [SharedRegionsRefiner(*pair) for pair in zip(regions, sharing, strict=True)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,21 +54,21 @@ class SharedRegionsRefiner:
 
     Args:
         regions: 0..R-1.
-        transition: how much each region listens to every region, rows to sum 1.
+        sharing: how they share their scores.
 
     >>> regions, transition = torch.tensor([[0, 0, 1]]), torch.tensor([[1.0, 0.0], [0.5, 0.5]])
-    >>> refiner = SharedRegionsRefiner(regions, transition)
+    >>> refiner = SharedRegionsRefiner(regions, RegionSharing(transition))
     >>> refiner(np.zeros((1, 3, 3), np.uint8), torch.tensor([[[0.8, 0.8, 0.0]]]))
     tensor([[[1.0000, 1.0000, 0.5000]]])
     """
 
     regions: Int64[Tensor, "H W"]
-    transition: Float[Tensor, "R R"]
+    sharing: RegionSharing
 
     def __call__(self, image: Image, scores: LabelScores) -> LabelScores:
         """Return the maps of the classes, constant in each region, each with a peak of 1."""
         if not len(scores):
             return scores
         regions = self.regions.to(scores.device)[None]
-        means = region_mean(scores[None], regions, num_regions=len(self.transition))[0]
-        return paint_regions(spread_over_regions(means, self.transition.to(scores.device))[None], regions)[0]
+        means = region_mean(scores[None], regions, num_regions=len(self.sharing.transition))[0]
+        return paint_regions(self.sharing(means)[None], regions)[0]

@@ -55,7 +55,7 @@ def write_comparison(
 
     progress = progress or SilentProgress()
     comparison = gather_comparison(roots, image_ids=image_ids, count=count, progress=progress)
-    atomic_write(out, render_comparison(comparison).encode())
+    atomic_write(out, render_comparison(comparison).encode("utf-8", "backslashreplace"))
     return comparison
 
 

@@ -48,5 +48,5 @@ def write_page(source: ReportSource, path: Path, *, progress: Progress, search: 
     from tagseg.report.html import render_report  # a template engine that nothing else needs
 
     gallery = gather_gallery(source, progress=progress, search=search)
-    atomic_write(path, render_report(gather_report(source, gallery)).encode())
+    atomic_write(path, render_report(gather_report(source, gallery)).encode("utf-8", "backslashreplace"))
     return len(gallery.images)

@@ -13,7 +13,7 @@ from tagseg.artifacts.cam_file import read_cam
 from tagseg.artifacts.run_scores import NETWORK
 from tagseg.artifacts.scores_file import read_scores
 from tagseg.assemble.maps import chosen_records
-from tagseg.data.images import read_image
+from tagseg.data.seen_files import read_photograph, read_truth
 from tagseg.evaluation.confusion import ConfusionMatrix
 from tagseg.evaluation.scores import compute_scores
 from tagseg.report.content import GalleryImage, Why
@@ -104,7 +104,7 @@ class ReportImages:
         """
         image_id = measured.image_id
         record = self.record(image_id)
-        image = read_image(record.image_path)
+        image = read_photograph(record)
         size = (image.shape[0], image.shape[1])
         shown = tuple(len(places) for places in sampled_pixels(size))
         made = {name: self._result(name, image_id, size=size) for name in _LABELS}
@@ -139,8 +139,8 @@ class ReportImages:
 
     def _truth(self, image_id: str) -> LabelMap | None:
         """Return the ground truth of an image that is scored."""
-        mask = self.record(image_id).mask
-        return mask.read() if mask is not None and image_id in self.scored else None
+        record = self.record(image_id)
+        return read_truth(record) if record.mask is not None and image_id in self.scored else None
 
     def _mean_iou(self, labels: LabelMap, truth: LabelMap, *, name: str) -> float | None:
         names = self.source.classes.label_names

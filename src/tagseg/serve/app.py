@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -23,6 +22,7 @@ from tagseg.serve.refusal import RefusedError, error_response, json_response
 from tagseg.serve.service import Service
 from tagseg.serve.uploads import FIELD
 from tagseg.serve.worker import ClientLeftError, Worker
+from tagseg.system.own_version import own_version
 
 _CLIENT_LEFT = 499  # as some servers log it; nobody reads this answer
 
@@ -56,7 +56,7 @@ def create_app(service: Service, *, bound: str) -> ASGIApp:
 
     app = FastAPI(
         title="tagseg",
-        version=version("tagseg"),
+        version=own_version(),
         description=f"Masks of photographs by {service.title}. Nothing that is sent is kept.",
         docs_url=None,  # FastAPI's own pages load scripts from elsewhere
         redoc_url=None,
@@ -94,7 +94,7 @@ def _add_facts(app: FastAPI, service: Service, worker: Worker) -> None:
         design = None if segmenter is None else segmenter.network.design
         return answers.Info(
             title=service.title,
-            version=version("tagseg"),
+            version=own_version(),
             segmenter=None if design is None else f"{design.architecture} on {design.backbone}",
             classifier=None if cams is None else cams.title,
             labels=list(service.label_classes.label_names),

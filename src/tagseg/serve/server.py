@@ -14,6 +14,7 @@ from tagseg.serve.limits import Limits
 from tagseg.serve.protocol import impatient_protocol
 from tagseg.serve.service import Service
 from tagseg.system.allocator import keep_freed_memory
+from tagseg.system.home import with_home
 from tagseg.use.cams import load_networks
 
 _END_S = 1  # for answers under way when the server is stopped
@@ -93,7 +94,8 @@ def serve(
     """
     networks = load_networks(source, device=device)
     # Whoever reaches the server sees the name of a folder, not where on this machine it is.
-    title = Path(source).expanduser().resolve().name if Path(source).expanduser().exists() else source
+    place = Path(with_home(source))
+    title = place.resolve().name if place.exists() else source
     keep_freed_memory()
     service = Service(networks, title=title, limits=limits)
     log, quiet = logging.getLogger("uvicorn.error"), _QuietEnd()

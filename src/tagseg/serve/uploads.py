@@ -4,6 +4,7 @@ Web frameworks spool larger files of a form to the temporary folder; here nothin
 """
 
 import asyncio
+import logging
 from dataclasses import dataclass, field
 
 from python_multipart.exceptions import FormParserError
@@ -18,6 +19,9 @@ FIELD = "images"
 
 MAX_NAME = 200
 """Most characters in the name of a file."""
+
+# The parser tells every stray byte as a warning, which Python prints where nobody listens: strangers decide how often.
+logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 
 _MAX_FIELDS, _MAX_FIELD_BYTES = 1000, 10_000
 _HOW = "send files as curl -F images=@photo.jpg does"

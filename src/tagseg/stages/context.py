@@ -26,6 +26,7 @@ class StageContext:
         train: images to train on; unreadable ones are left out.
         evaluation: images to score, or None.
         test: images on which the segmentation network is scored, or None.
+        made_of: name of the stage's inputs; its results are told from those of other inputs by it.
         stages: names of the stages that the recipe needs.
         regions: superpixels of images, wherever they are kept.
         workers: processes that read batches ahead; 0 reads them here.
@@ -39,6 +40,7 @@ class StageContext:
     train: Split
     evaluation: Split | None
     test: Split | None
+    made_of: str
     stages: tuple[str, ...]
     regions: SuperpixelCache
     workers: int
@@ -59,6 +61,7 @@ class Stage:
         outdated: returns why a finished result is made again although its inputs are the same, or an empty string.
         missing: counts the files of a finished stage that are gone, so that whoever deletes a damaged one gets it back.
         tests: whether it looks at the images to test on.
+        scores: whether it shows how good the results are: then it is done again when the ground truth changed.
     """
 
     name: str
@@ -68,3 +71,4 @@ class Stage:
     outdated: Callable[[StageContext], str] = lambda context: ""
     missing: Callable[[StageContext], int] = lambda context: 0
     tests: bool = False
+    scores: bool = False

@@ -22,6 +22,7 @@ def run(context: StageContext) -> dict[str, Any]:
     settings = prediction_settings(context.recipe)
     if fabric.is_global_zero:
         write_prediction_settings(layout.prediction_settings, asdict(settings))
+        layout.seals.note([layout.prediction_settings])
     records = _records(context)
     if not records:
         context.progress.note("nothing is predicted: the data set has no images to test on (see 'tagseg predict')")

@@ -16,7 +16,7 @@ from tagseg.assemble.maps import read_seed_maps
 from tagseg.assemble.networks import build_affinity_learner, build_transform, crf_settings, loop_settings
 from tagseg.data.augment import normalize_image
 from tagseg.data.datasets import TrainingLoader, TrainingSet
-from tagseg.data.images import read_image
+from tagseg.data.seen_files import read_photograph
 from tagseg.errors import ArtifactError
 from tagseg.models.affinity import AffinityNetwork, predict_displacement
 from tagseg.ops.spacing import evenly_spaced
@@ -25,7 +25,7 @@ from tagseg.refine.dense_crf import DenseCrf
 from tagseg.refine.seeds import seed_labels
 from tagseg.stages.context import StageContext
 from tagseg.stages.train_network import NetworkTraining, training_loader
-from tagseg.stages.work import compute_superpixels, do_missing
+from tagseg.stages.work import compute_superpixels, count_gone, do_missing
 from tagseg.training.affinity_step import AffinityStep
 from tagseg.types import ImageRecord, LabelMap
 
@@ -56,8 +56,15 @@ def run(context: StageContext) -> dict[str, Any]:
     if fabric.is_global_zero:
         state = {"steps": training.step}
         save_checkpoint(context.folder.affinity_weights, tensors={"affinity": network.state_dict()}, state=state)
+        context.folder.seals.note([context.folder.affinity_weights])
     fabric.barrier()
     return {"images": len(context.train)}
+
+
+def count_missing(context: StageContext) -> int:
+    """Return how many files of the stage are gone."""
+    layout = context.folder
+    return count_gone([layout.affinity_weights, *(layout.seeds(record) for record in context.train.records)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +101,7 @@ def make_seeds(context: StageContext, record: ImageRecord) -> LabelMap:
     """Cut one image's seeds from its maps, through the dense CRF where the recipe says so."""
     recipe = context.recipe
     maps = read_seed_maps(context.folder, record, recipe, regions=context.regions)
-    image = read_image(record.image_path)
+    image = read_photograph(record)
     if maps.size != image.shape[:2]:
         raise ArtifactError(
             f"maps of {record.image_path} have the image's size {image.shape[:2]}, got {maps.size}",
@@ -142,9 +149,7 @@ def mean_displacement(
     total = torch.zeros(2, device=fabric.device)
     with progress.task("Measuring the mean displacement", total=len(chosen)) as task:
         for record in chosen[fabric.global_rank :: fabric.world_size]:
-            pixels = normalize_image(
-                read_image(record.image_path), mean=network.backbone.mean, std=network.backbone.std
-            )
+            pixels = normalize_image(read_photograph(record), mean=network.backbone.mean, std=network.backbone.std)
             total += predict_displacement(network, pixels[None].to(fabric.device)).mean(dim=(0, 2, 3))
             task.advance(fabric.world_size)
     return torch.as_tensor(fabric.all_reduce(total, reduce_op="sum")) / len(chosen)

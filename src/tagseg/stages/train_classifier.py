@@ -19,7 +19,7 @@ from tagseg.ops.spacing import evenly_spaced
 from tagseg.recipe import Recipe
 from tagseg.stages.context import StageContext
 from tagseg.stages.train_network import NetworkTraining, training_loader
-from tagseg.stages.work import compute_superpixels
+from tagseg.stages.work import compute_superpixels, count_gone
 from tagseg.training.classifier_step import ClassifierStep
 
 
@@ -60,11 +60,18 @@ def run(context: StageContext) -> dict[str, Any]:
         until_epoch=settings.epochs,
         validate=validate,
     )
+    figures = figures or validate(settings.epochs)  # no step was left to take
     if fabric.is_global_zero:
         state = {"classes": list(classes.names), "steps": training.step}
         save_checkpoint(context.folder.classifier_weights, tensors={"classifier": classifier.state_dict()}, state=state)
+        context.folder.seals.note([context.folder.classifier_weights])
     fabric.barrier()
     return {"images": len(context.train), **figures}
+
+
+def count_missing(context: StageContext) -> int:
+    """Return how many files of the trained network are gone."""
+    return count_gone([context.folder.classifier_weights])
 
 
 def settle_region_scores(context: StageContext, method: MapMethod, *, may_measure: bool) -> RegionScores:
@@ -89,6 +96,7 @@ def settle_region_scores(context: StageContext, method: MapMethod, *, may_measur
                 help="delete the folder of the stage to train again",
             )
         write_region_scores(path, _measure(context, method))
+        context.folder.seals.note([path])
     context.fabric.barrier()
     scores = read_region_scores(path)
     for record in context.train.records:

@@ -8,6 +8,7 @@ from torch import nn
 
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.stages.context import StageContext
+from tagseg.training.curves import has_tensorboard
 from tagseg.training.loop import Learner, LoopSettings, Session, resume, train
 from tagseg.training.seed import seed_everything
 from tagseg.training.step import TrainingStep
@@ -37,9 +38,11 @@ class NetworkTraining(Generic[Network]):
     def __init__(self, context: StageContext, folder: Path, build: Callable[[], tuple[Network, Learner]]) -> None:
         seed_everything(context.recipe.seed)
         self.network, learner = build()
-        self.step, warning = resume(learner, folder)
+        self.step, warning = resume(learner, folder, made_of=context.made_of)
         if warning:
             context.progress.warn(warning)
+        if not has_tensorboard():
+            context.progress.note("no TensorBoard log: pip install tensorboard for one; curves.csv has the same points")
         self.learner = learner.set_up(context.fabric)
         self._context, self._folder = context, folder
 
@@ -71,7 +74,7 @@ class NetworkTraining(Generic[Network]):
         if self.step >= end:
             return {}
         with self._context.progress.task(title, total=end * batch, done=self.step * batch) as task:
-            session = Session(self._folder, self.step, until_epoch, task, validate)
+            session = Session(self._folder, self.step, until_epoch, task, validate, self._context.made_of)
             fabric = self._context.fabric
             figures = train(fabric, self.learner, training_step, loader, settings=settings, session=session)
         self.step = end

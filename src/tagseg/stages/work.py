@@ -45,6 +45,7 @@ def do_missing(
     with context.progress.task(title, total=len(records), done=len(records) - len(missing)) as task:
         for record in missing[fabric.global_rank :: fabric.world_size]:
             work(record)
+            context.folder.seals.note(outputs(record))
             task.advance(fabric.world_size)
     fabric.barrier()
 
@@ -78,5 +79,6 @@ def do_missing_batches(
     with context.progress.task(title, total=len(records), done=done) as task:
         for batch, images in read_ahead(missing[fabric.global_rank :: fabric.world_size]):
             work(batch, images)
+            context.folder.seals.note(output(record) for record in batch)
             task.advance(len(batch) * fabric.world_size)
     fabric.barrier()

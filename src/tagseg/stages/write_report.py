@@ -1,6 +1,5 @@
 """Stage 8: the page for people; leaves ``report.html``, and a first version of it after every other stage."""
 
-import json
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from tagseg.artifacts.layout import FULL_FOLDER, PLAIN_FOLDER, RunLayout
 from tagseg.artifacts.run_folder import RunFolder, fingerprint
 from tagseg.assemble.data import Splits
+from tagseg.data.seen_files import require_unchanged
 from tagseg.errors import ArtifactError, DataError
 from tagseg.progress import SilentProgress
 from tagseg.results.open_run import read_run_recipe
@@ -24,16 +24,18 @@ def run(context: StageContext) -> dict[str, Any]:
         return {}
     made_of = _made_of(context.folder)
     images = write_page(_source(context), context.folder.report_path, progress=context.progress)
+    for split in filter(None, (context.train, context.evaluation, context.test)):
+        for record in split.records:
+            require_unchanged(record)  # the page names an image that it cannot show, and goes on
     return {"images": images, "bytes": context.folder.report_path.stat().st_size, "made_of": made_of}
 
 
 def why_outdated(context: StageContext) -> str:
     """Return why a finished page is to be made again, or an empty string."""
-    made_of = context.folder.stage_status(STAGE).details.get("made_of", {})
-    now = _made_of(context.folder)
-    if made_of.get("stages") != now["stages"]:
-        return "a stage before it was done again"
-    return "" if made_of == now else "the runs beside it have other scores"
+    if why := context.folder.why_outdated(STAGE):
+        return why
+    made_of = context.folder.stage_status(STAGE).details["made_of"]
+    return "" if made_of == _made_of(context.folder) else "the runs beside it have other scores"
 
 
 def show_progress(context: StageContext) -> None:
@@ -57,10 +59,7 @@ def _source(context: StageContext) -> ReportSource:
 
 
 def _made_of(folder: RunFolder) -> Mapping[str, Any]:
-    """Name what a page is made of: the stages before it as they finished, and the scores of the runs beside it."""
-    stages = folder.read_manifest()["stages"]
-    finished = {name: (entry.get("fingerprint"), entry.get("finished")) for name, entry in stages.items()}
-    finished.pop(STAGE, None)
+    """Name what a page is made of: the stages before it with their files, and the scores of the runs beside it."""
     beside = {name: RunLayout(folder.root / name).scores_path for name in (PLAIN_FOLDER, FULL_FOLDER)}
     scores = {name: sha256(path.read_bytes()).hexdigest() for name, path in beside.items() if path.exists()}
-    return json.loads(json.dumps({"stages": fingerprint(finished), "beside": fingerprint(scores)}))
+    return {**folder.made_of(STAGE), "beside": fingerprint(scores)}

@@ -53,13 +53,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         _sync(path.parent)
     except OSError as error:
-        few_files = error.errno in (errno.EMFILE, errno.ENFILE)
-        raise ArtifactError(
-            f"{path} could not be written, got '{error.strerror or error}'",
-            help="let a process have more open files (ulimit -n 1024), then run the same command again"
-            if few_files
-            else "free disk space or correct the folder's permissions, then run the same command again",
-        ) from error
+        raise _refused(path, error) from error
     finally:
         with suppress(OSError):  # already renamed, or its folder never was one
             temporary.unlink()
@@ -87,6 +81,42 @@ def atomic_write(path: Path, content: bytes | Callable[[BinaryIO], object]) -> N
             file.write(content)
         else:
             content(file)
+
+
+def append(path: Path, content: bytes) -> None:
+    """Add bytes to the end of a file in one go; a kill may leave their first part.
+
+    Args:
+        path: the file; missing parent folders are made.
+        content: what is added.
+
+    Raises:
+        ArtifactError: when the operating system refuses.
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "a.txt"
+    >>> append(target, b"a")
+    >>> append(target, b"b")
+    >>> target.read_bytes()
+    b'ab'
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab", buffering=0) as file:
+            if file.write(content) != len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError as error:
+        raise _refused(path, error) from error
+
+
+def _refused(path: Path, error: OSError) -> ArtifactError:
+    few_files = error.errno in (errno.EMFILE, errno.ENFILE)
+    return ArtifactError(
+        f"{path} could not be written, got '{error.strerror or error}'",
+        help="let a process have more open files (ulimit -n 1024), then run the same command again"
+        if few_files
+        else "free disk space or correct the folder's permissions, then run the same command again",
+    )
 
 
 _LEFTOVER = re.compile(r"\..*\.[0-9a-f]{8}" + re.escape(PART_SUFFIX), re.DOTALL)

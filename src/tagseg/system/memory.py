@@ -1,5 +1,6 @@
-"""The most memory that this process took, as far as the operating system tells."""
+"""The memory of this machine, and the most that this process took, as far as the operating system tells."""
 
+import os
 import re
 import sys
 from contextlib import suppress
@@ -36,3 +37,16 @@ def peak_memory() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, the others KiB
+
+
+def total_memory() -> int | None:
+    """Return the memory of this machine in bytes, or None where the system does not tell.
+
+    >>> total = total_memory()
+    >>> total is None or total > 2**20
+    True
+    """
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf, and some systems not these names
+        return None

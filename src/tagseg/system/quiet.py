@@ -1,6 +1,7 @@
 """Silence for the libraries that decode files, safe with threads."""
 
 import ctypes
+import logging
 import threading
 import warnings
 from contextlib import suppress
@@ -30,6 +31,7 @@ class QuietDecoders:
 
     def __enter__(self) -> None:
         _silence_libtiff()
+        _silence_logs()
         with self._lock:
             if self._inside == 0:
                 self._saved = warnings.catch_warnings()
@@ -46,6 +48,12 @@ class QuietDecoders:
 
 quiet_decoders = QuietDecoders()
 """The one of this process: all threads must count themselves in the same place."""
+
+
+@cache
+def _silence_logs() -> None:
+    """Let Python print nothing that Pillow tells its log where nobody listens: what is wrong is raised, too."""
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 @cache

@@ -3,8 +3,10 @@
 import csv
 import io
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from tagseg.artifacts.layout import TrainingLayout
 from tagseg.errors import ArtifactError
@@ -12,7 +14,7 @@ from tagseg.system.atomic import atomic_write
 
 
 class Curves:
-    """Writer of ``curves.csv`` (columns step, name, value) and of TensorBoard events beside it.
+    """Writer of ``curves.csv`` (columns step, name, value) and, where its package is there, of TensorBoard events.
 
     Fabric's CSV logger starts a new version at every start; a resumed run needs one curve, hence this writer.
 
@@ -30,17 +32,16 @@ class Curves:
         writer.writerow(("step", "name", "value"))
         writer.writerows((step, name, repr(value)) for step, name, value in rows)
         atomic_write(self.path, buffer.getvalue().encode())
-        from torch.utils.tensorboard import SummaryWriter  # brings torch, which those who read curves do without
-
         self._file = self.path.open("a", newline="", encoding="utf-8")
         self._writer = csv.writer(self._file, lineterminator="\n")
-        self._board = SummaryWriter(str(layout.events), purge_step=start_step + 1)
+        self._board = _open_board(layout.events, start_step=start_step)
 
     def add(self, step: int, figures: Mapping[str, float]) -> None:
         """Add one point to each named curve."""
         for name, value in figures.items():
             self._writer.writerow((step, name, repr(float(value))))
-            self._board.add_scalar(name.replace("_", "/", 1), value, global_step=step)
+            if self._board is not None:
+                self._board.add_scalar(name.replace("_", "/", 1), value, global_step=step)
         self._file.flush()
 
     def __enter__(self) -> "Curves":
@@ -50,7 +51,30 @@ class Curves:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
-        self._board.close()
+        if self._board is not None:
+            self._board.close()
+
+
+def has_tensorboard() -> bool:
+    """Return whether there is the package that TensorBoard's events are written with, the extra ``loggers``.
+
+    >>> has_tensorboard() in (True, False)
+    True
+    """
+    try:
+        import_module("tensorboard")
+    except ImportError:
+        return False
+    return True
+
+
+def _open_board(folder: Path, *, start_step: int) -> Any:  # noqa: ANN401 (a SummaryWriter, whose package may be missing)
+    """Return a writer of TensorBoard events, None without its package."""
+    if not has_tensorboard():
+        return None
+    from torch.utils.tensorboard import SummaryWriter  # brings torch, which those who read curves do without
+
+    return SummaryWriter(str(folder), purge_step=start_step + 1)
 
 
 def read_curves(path: Path) -> list[tuple[int, str, float]]:

@@ -83,6 +83,7 @@ class Session:
         until_epoch: stop after this many epochs of ``settings.epochs``.
         task: told about every step.
         validate: called with the number of finished epochs; returns figures for the curves. They decide nothing.
+        made_of: name of what is trained on and how; another training's checkpoints are told apart by it.
     """
 
     folder: Path
@@ -90,6 +91,7 @@ class Session:
     until_epoch: int
     task: Task
     validate: Callable[[int], dict[str, float]]
+    made_of: str = ""
 
 
 def train(
@@ -160,37 +162,48 @@ def train(
                     session.task.advance(unreported_images, **figures)
                     unreported_images = 0
                 if step % settings.checkpoint_every_steps == 0 and not epoch_ends:
-                    save(fabric, learner, session.folder, step=step)
+                    save(fabric, learner, session.folder, step=step, made_of=session.made_of)
             scores = session.validate(epoch + 1)
             if curves:
                 curves.add(step, scores)
-            save(fabric, learner, session.folder, step=step)
+            save(fabric, learner, session.folder, step=step, made_of=session.made_of)
     return scores
 
 
-def save(fabric: Fabric, learner: Learner, folder: Path, *, step: int) -> None:
+def save(fabric: Fabric, learner: Learner, folder: Path, *, step: int, made_of: str = "") -> None:
     """Write everything that the next step depends on; the checkpoint before this one stays as a reserve."""
     if fabric.is_global_zero:
         tensors, layouts = {}, {}
         for name, part in _parts(learner):
             tensors[name], layouts[name] = split_tensors(part.state_dict())
         path = TrainingLayout(folder).checkpoint
-        save_checkpoint(path, tensors=tensors, state={"step": step, "layouts": layouts}, keep_previous=True)
+        state = {"step": step, "layouts": layouts, "made_of": made_of}
+        save_checkpoint(path, tensors=tensors, state=state, keep_previous=True)
     fabric.barrier()
 
 
-def resume(learner: Learner, folder: Path) -> tuple[int, str]:
+def resume(learner: Learner, folder: Path, *, made_of: str = "") -> tuple[int, str]:
     """Load the latest whole checkpoint of ``folder`` into ``learner``.
+
+    Args:
+        learner: what learns.
+        folder: of the stage.
+        made_of: as of the :class:`Session` that saved it; a checkpoint of version 0.1 does not say.
 
     Returns:
         The steps taken (0 without a checkpoint), and a warning when an older checkpoint had to be taken.
 
     Raises:
-        ArtifactError: when checkpoints are there and none is whole, or they belong to other networks.
+        ArtifactError: when checkpoints are there and none is whole, or they are of other networks or another training.
     """
     checkpoint = load_latest_checkpoint(TrainingLayout(folder).checkpoint)
     if checkpoint is None:
         return 0, ""
+    if checkpoint.state.get("made_of", made_of) != made_of:
+        raise ArtifactError(
+            f"checkpoint {checkpoint.path} must be of this training, got one of other images or another recipe",
+            help="delete it and run the same command again",
+        )
     for name, part in _parts(learner):
         try:
             part.load_state_dict(join_tensors(checkpoint.tensors[name], checkpoint.state["layouts"][name]))

@@ -31,6 +31,7 @@ from tagseg.ops.resize import resize_maps
 from tagseg.prediction.segment import normalize_images
 from tagseg.prediction.segmenter import MAX_SIDE_PX, Segmenter, shrink
 from tagseg.recipe import load_run_recipe
+from tagseg.system.home import with_home
 from tagseg.types import Image
 from tagseg.use.load import choose_device, load
 
@@ -190,7 +191,7 @@ def load_networks(source: str, *, device: str = "auto") -> Networks:
 
 def find_run_folder(source: str) -> RunFolder | None:
     """Return the run folder that ``source`` names, None when it is something else."""
-    folder = RunFolder(Path(source).expanduser())
+    folder = RunFolder(Path(with_home(source)))
     return folder if folder.recipe_path.is_file() else None
 
 

@@ -1,7 +1,6 @@
 """Segmenters on a model hub: pushed with a page that explains them, and fetched to a local folder."""
 
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -17,6 +16,7 @@ from huggingface_hub.errors import (
 from tagseg.artifacts.model_card import model_card
 from tagseg.artifacts.segmenter_file import DESCRIPTION_NAME, WEIGHTS_NAME, read_description
 from tagseg.errors import ArtifactError, TagsegError
+from tagseg.system.own_version import own_version
 
 CARD_NAME = "README.md"
 
@@ -62,8 +62,8 @@ def push_to_hub(
         ArtifactError: when the folder holds no whole segmenter, the repository is public, or the hub refuses.
     """
     description = read_description(folder)
-    card = model_card(description, repo_id=repo_id).encode()
-    hub: Any = client or HfApi(token=token, library_name="tagseg", library_version=version("tagseg"))
+    card = model_card(description, repo_id=repo_id).encode("utf-8", "backslashreplace")
+    hub: Any = client or HfApi(token=token, library_name="tagseg", library_version=own_version())
     files: dict[str, bytes | Path] = {
         WEIGHTS_NAME: folder / WEIGHTS_NAME,
         DESCRIPTION_NAME: folder / DESCRIPTION_NAME,
@@ -127,7 +127,7 @@ def load_from_hub(
                 token=token,
                 allow_patterns=[DESCRIPTION_NAME, WEIGHTS_NAME, CARD_NAME],
                 library_name="tagseg",
-                library_version=version("tagseg"),
+                library_version=own_version(),
             )
         )
     except Exception as error:  # the hub's own errors, and those of whatever carries its requests

@@ -14,6 +14,7 @@ from tagseg.artifacts.settings_file import read_prediction_settings
 from tagseg.classes import nearest_name_help
 from tagseg.errors import ArtifactError, DeviceError, RecipeError
 from tagseg.prediction.segmenter import MAX_SIDE_PX, PredictionSettings, Segmenter
+from tagseg.system.home import with_home
 from tagseg.training.accelerator import choose_accelerator
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -54,7 +55,7 @@ def find_segmenter(
     Raises:
         ArtifactError: when there is none.
     """
-    path = Path(source).expanduser()
+    path = Path(with_home(str(source)))
     if path.exists():
         if revision is not None:
             raise ArtifactError(
@@ -111,15 +112,29 @@ def _checked(settings: Mapping[str, Any], *, path: Path) -> PredictionSettings:
                 f"prediction settings in {path} are {', '.join(names)}, got '{name}'",
                 help=nearest_name_help(name, names),
             )
+        if not _fits(name, settings[name]):
+            raise _unusable(path, f"{name} = {str(settings[name])[:50]!r}, a value of another type")
     values: dict[str, Any] = {"max_side_px": MAX_SIDE_PX}
     values |= {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
     try:
         return PredictionSettings(**values)
-    except (RecipeError, TypeError) as error:
-        found = error.problem if isinstance(error, RecipeError) else "a value of another type"
-        raise ArtifactError(
-            f"prediction settings in {path} must be usable, got {found}", help="mend the file or export it again"
-        ) from error
+    except RecipeError as error:
+        raise _unusable(path, error.problem) from error
+
+
+def _unusable(path: Path, found: str) -> ArtifactError:
+    return ArtifactError(
+        f"prediction settings in {path} must be usable, got {found}", help="mend the file or export it again"
+    )
+
+
+def _fits(name: str, value: Any) -> bool:  # noqa: ANN401 (what JSON gave)
+    """Return whether a setting is of the type that Python would not ask for: ``flip = "no"`` is true to it."""
+    if name == "scales":
+        return isinstance(value, list) and all(type(scale) in (int, float) for scale in value)
+    if name == "flip":
+        return isinstance(value, bool)
+    return type(value) is int or (name == "max_side_px" and value is None)
 
 
 def _in_folder(folder: Path) -> Path:

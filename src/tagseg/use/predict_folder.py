@@ -1,12 +1,11 @@
 """The folder that ``tagseg predict`` writes into: its files, and what it remembers of segmenter and settings."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tagseg.artifacts.json_file import count_of, mapping_of, read_json
+from tagseg.artifacts.json_file import count_of, json_bytes, mapping_of, read_json
 from tagseg.artifacts.run_folder import fingerprint
 from tagseg.data.input_files import InputImage, absolute
 from tagseg.errors import ArtifactError
@@ -107,9 +106,7 @@ def open_record(
 
 def write_record(folder: OutputFolder, record: dict[str, Any]) -> None:
     """Write ``predictions.json``."""
-    text = json.dumps(record, indent=2, ensure_ascii=False)
-    # Bytes of a file's name that are no text become escapes, which JSON has for them.
-    atomic_write(folder.root / RECORD_NAME, f"{text}\n".encode("utf-8", "backslashreplace"))
+    atomic_write(folder.root / RECORD_NAME, json_bytes(record))
 
 
 def read_record(root: Path) -> dict[str, Any]:

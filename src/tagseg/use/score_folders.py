@@ -1,12 +1,12 @@
 """Score a folder of predictions against a folder of masks, whatever tool made them."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tagseg.artifacts.json_file import json_bytes
 from tagseg.artifacts.run_scores import LabelScores
 from tagseg.artifacts.scores_table import label_rows, table_text
 from tagseg.classes import BACKGROUND, MAX_CLASSES, VOID, ClassTable
@@ -139,13 +139,14 @@ def write_folder_scores(path: Path, scores: Mapping[str, Any]) -> None:
     ['mean_iou,0.5', 'precision,', 'recall,1.0', 'pixel_accuracy,0.5']
     """
     if path.suffix.lower() == ".json":
-        text = f"{json.dumps(scores, indent=2, ensure_ascii=False, allow_nan=False)}\n"
+        content = json_bytes(scores)
     elif path.suffix.lower() == ".csv":
         names = ("mean_iou", "precision", "recall", "pixel_accuracy", "iou")
-        text = table_text([("score", "value"), *label_rows(LabelScores(**{name: scores[name] for name in names}))])
+        rows = label_rows(LabelScores(**{name: scores[name] for name in names}))
+        content = table_text([("score", "value"), *rows]).encode("utf-8", "backslashreplace")
     else:
         raise ArtifactError(f"scores {path} must be written to .json or .csv, got '{path.suffix}'", help="rename it")
-    atomic_write(path, text.encode())
+    atomic_write(path, content)
 
 
 def _files(folder: Path, what: str) -> dict[str, Path]:

@@ -54,6 +54,13 @@ def test_a_stage_goes_from_missing_to_started_to_done(run: RunFolder) -> None:
     assert run.is_done("extract_cams", "aa") == (False, "2_cams is gone")
 
 
+def test_a_name_of_bytes_that_are_no_text_is_kept(run: RunFolder) -> None:
+    """The name of a bad file may be any bytes; Python has them as halves of surrogate pairs."""
+    bad = [{"path": "photos/bad\udcff.jpg", "reason": "image photos/bad\udcff.jpg must be whole"}]
+    run.update_manifest(data={"listing": "0", "images": 1, "fingerprint": "1", "bad_files": bad})
+    assert run.read_manifest()["data"]["bad_files"] == bad
+
+
 def test_resuming_keeps_the_first_start_and_new_inputs_begin_anew(run: RunFolder) -> None:
     run.mark_started("extract_cams", "aa")
     manifest = run.read_manifest()

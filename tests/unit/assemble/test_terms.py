@@ -61,3 +61,15 @@ def test_a_shorter_pyramid_has_the_last_of_the_papers_weights():
     (*_, reconstruction), _ = terms_of(make_recipe(VALUES))
     assert isinstance(reconstruction, ReconstructionTerm)
     assert reconstruction.level_weights == (1 / 4, 1.0)
+
+
+def test_the_decoder_may_see_the_tagged_maps_and_the_background():
+    terms, _ = terms_of(make_recipe(VALUES, ["reconstruction.maps='tagged'"]))
+    reconstruction = terms[-1]
+    assert isinstance(reconstruction, ReconstructionTerm)
+    maps = torch.randn(2, 3, 2, 2, requires_grad=True)
+    batch = {"image": torch.randn(2, 3, 32, 32), "tags": torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]])}
+    reconstruction(maps, batch).backward()
+    assert maps.grad is not None
+    assert maps.grad[batch["tags"] == 1].any()
+    assert not maps.grad[batch["tags"] == 0].any()

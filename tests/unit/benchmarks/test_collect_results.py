@@ -72,9 +72,9 @@ def test_the_command_names_the_shipped_recipe_and_what_differs() -> None:
     from tagseg.recipe import load_recipe
 
     script = runpy.run_path(str(SCRIPT))
-    recipe = load_recipe(SCRIPT.parents[1] / "recipes" / "demo.toml", ["training.lr=0.5", "seed=3"])
+    recipe = load_recipe("demo", ["training.lr=0.5", "seed=3"])
     values = {**recipe.model_dump(mode="json"), "name": "demo-hot"}
-    assert script["command"](values) == "tagseg run recipes/demo.toml --set seed=SEED --set training.lr=0.5"
+    assert script["command"](values) == "tagseg run demo --set seed=SEED --set training.lr=0.5"
 
 
 def masked(runs: list[dict[str, Any]], **changes: Any) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from kit.messages import assert_says
 from PIL import Image
 
 from tagseg.classes import ClassTable
@@ -18,7 +19,7 @@ from tagseg.data.datasets import (
     tag_vector,
     worker_init,
 )
-from tagseg.errors import DataError
+from tagseg.errors import ArtifactError, DataError
 from tagseg.types import ImageRecord, Split
 
 TRANSFORM = TrainTransform(crop_size=8, long_side_range=(6, 12), mean=(0.0,) * 3, std=(1.0,) * 3, color_jitter=0.0)
@@ -198,3 +199,17 @@ def test_a_worker_has_one_thread() -> None:
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("count", [1, 59, 61])
+def test_region_scores_of_other_superpixels_are_refused(split: Split, count: int) -> None:
+    scores = {record.image_id: np.ones((len(record.tags), 60), np.float32) for record in split.records}
+    assert TrainingSet(split, TRANSFORM, seed=0, regions=RegionsByPixel(), region_scores=scores)[0, 1] is not None
+    scores["1"] = np.ones((1, count), np.float32)
+    dataset = TrainingSet(split, TRANSFORM, seed=0, regions=RegionsByPixel(), region_scores=scores)
+    assert_says(
+        lambda: dataset[0, 1],
+        ArtifactError,
+        f"region scores of {split.records[1].image_path} must be one for each of 60 superpixels, got {count}",
+        "delete the folder of the stage to train again",
+    )

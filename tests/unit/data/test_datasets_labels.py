@@ -12,7 +12,8 @@ from tagseg.artifacts.layout import RunLayout
 from tagseg.artifacts.mask_file import write_mask
 from tagseg.classes import VOID, ClassTable
 from tagseg.data.augment import TrainTransform
-from tagseg.data.datasets import ConfidenceSource, EpochSampler, LabelSource, TrainingLoader, TrainingSet
+from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
+from tagseg.data.sample_sources import ConfidenceSource, LabelSource
 from tagseg.errors import ArtifactError
 from tagseg.stages.train_affinity import Seeds
 from tagseg.types import ImageRecord, Split

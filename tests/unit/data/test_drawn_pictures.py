@@ -76,8 +76,8 @@ def test_the_marking_is_a_small_part_of_the_body() -> None:
     assert 0.1 < marking.sum() / body.sum() < 0.25
 
 
-def test_coats_say_little_about_the_class() -> None:
-    """Guessing a class from the mean colour of its pixels, by the nearest class mean, stays near chance (20 %)."""
+def test_a_coat_hints_at_the_class_and_is_sometimes_wrong() -> None:
+    """Guessing a class from the mean colour of its pixels, by the nearest class mean, is right more often than not."""
     colors, labels = [], []
     for image, mask, tags in SCENES:
         for label_id in tags:
@@ -89,7 +89,7 @@ def test_coats_say_little_about_the_class() -> None:
         rest = np.arange(len(labels)) != left_out
         means = [colors[rest & (labels == label_id)].mean(0) for label_id in range(1, 6)]
         hits += 1 + int(np.argmin(((means - colors[left_out]) ** 2).sum(1))) == labels[left_out]
-    assert hits / len(labels) < 0.55
+    assert 0.5 < hits / len(labels) < 0.95
 
 
 def test_the_written_folder_reads_back_equal(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tagseg.data.images import read_image
 from tagseg.data.input_files import LeftOut, find_inputs
 from tagseg.errors import DataError
 
@@ -151,3 +152,18 @@ def test_what_is_there_in_the_place_of_images_is_told(tmp_path):
     (tmp_path / "q" / "masks" / "a.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"must hold images, got .*masks only"):
         find_inputs([str(tmp_path / "q")])
+
+
+@pytest.mark.parametrize("line", [".", "..", "../..", "/", "//", "a/..", "~\0/a", "~\0", "~no such user/a.jpg"])
+def test_a_line_that_is_no_file_gets_a_name_and_is_told_of_when_it_is_read(line):
+    """A path without a name of its own ended the whole call."""
+    (image,) = find_inputs(["-"], lines=[line])
+    assert image.name and ".." not in image.name and image.name[0] != "/"
+
+
+@pytest.mark.parametrize("word", ["[" * 20_000, "*/" * 3000, "**/" * 3000 + "*.jpg", "<a>*</a>" * 3000])
+def test_a_word_that_is_longer_or_deeper_than_any_path_is_no_pattern(word):
+    """One of these took minutes of a processor, another ran out of Python's stack."""
+    (image,) = find_inputs([word])
+    with pytest.raises(DataError, match="must have a name of at most 255 bytes"):
+        read_image(image.path)

@@ -196,3 +196,39 @@ def test_killed_and_run_again_equals_an_uninterrupted_run(tmp_path: Path) -> Non
 
     assert broken.compute_missing(some, workers=1) == []
     assert contents(broken.folder) == contents(whole.folder)
+
+
+def test_regions_of_another_image_are_computed_again(tmp_path: Path) -> None:
+    one, other = records(tmp_path / "images", 2)
+    cache = SuperpixelCache(tmp_path / "cache", FEW)
+    cache.compute_missing([one, other])
+    expected = cache.read(one.image_path)
+    cache.path(one.image_path).write_bytes(cache.path(other.image_path).read_bytes())
+    np.testing.assert_array_equal(cache.read(one.image_path), expected)
+
+
+def test_regions_that_name_no_image_are_of_version_0_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (one,) = records(tmp_path / "images", 1)
+    cache = SuperpixelCache(tmp_path / "cache", FEW)
+    expected, path = cache.read(one.image_path), cache.path(one.image_path)
+    Image.fromarray(expected.astype(np.uint16)).save(path, format="PNG")
+    forbid_computing(monkeypatch)
+    np.testing.assert_array_equal(cache.read(one.image_path), expected)
+
+
+def test_an_image_that_changes_meanwhile_spoils_no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = records(tmp_path / "images", 2)
+    content, compute = one.image_path.read_bytes(), superpixels.compute_regions
+
+    def replace_and_compute(*given: object, **options: object) -> object:
+        one.image_path.write_bytes(other.image_path.read_bytes())
+        return compute(*given, **options)
+
+    cache = SuperpixelCache(tmp_path / "cache", FEW)
+    with monkeypatch.context() as patched:
+        patched.setattr(superpixels, "compute_regions", replace_and_compute)
+        ((path, reason),) = cache.compute_missing([one])
+    assert path == one.image_path
+    assert "must stay as it is while its superpixels are computed, got a file that changed" in reason
+    one.image_path.write_bytes(content)
+    assert not cache.path(one.image_path).exists()

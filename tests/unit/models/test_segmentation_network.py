@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from tagseg.models.architectures import usual_atrous_rate
 from tagseg.models.backbone import build_backbone
 from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
 from tagseg.models.synced_norm import SyncedBatchNorm2d
@@ -195,3 +196,22 @@ def test_mobilevit_sees_sides_that_it_cuts_into_patches(architecture: str, multi
 def test_other_networks_see_multiples_of_their_stride(architecture: str) -> None:
     network = build(architecture)
     assert network.multiple == network.design.output_stride
+
+
+@pytest.mark.parametrize(("stride", "rate"), [(16, 6), (8, 12)])
+def test_the_atrous_pyramid_reaches_equally_far_at_either_stride(stride, rate):
+    assert usual_atrous_rate(stride) == rate
+    design = SegmenterDesign("deeplabv3plus", "test_resnet", 3, stride, decoder_channels=8, atrous_rate=rate)
+    network = build_segmenter(design, weights=None)
+    dilations = {module.dilation[0] for module in network.network.decoder.aspp.modules() if is_convolution(module)}
+    assert dilations == {1, rate, 2 * rate, 3 * rate}
+
+
+def is_convolution(module):
+    return isinstance(module, nn.Conv2d)
+
+
+def test_a_design_of_version_0_1_keeps_the_rates_that_it_was_trained_with():
+    values = SegmenterDesign("deeplabv3plus", "test_resnet", num_labels=3).to_dict()
+    del values["atrous_rate"]
+    assert SegmenterDesign.from_dict(values).atrous_rate == 12

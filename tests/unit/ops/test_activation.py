@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tagseg.ops.activation import max_normalize, spatial_peak, suppress, tag_logits
+from tagseg.ops.activation import max_normalize, object_and_background_maps, spatial_peak, suppress, tag_logits
 
 
 def as_map(*values: float) -> torch.Tensor:
@@ -89,3 +89,25 @@ def test_inputs_are_not_written_to():
     max_normalize(maps)
     suppress(maps, delta=0.5)
     assert torch.equal(maps, before)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), classes=st.integers(1, 4))
+def test_objects_and_background_share_every_cell_and_untagged_classes_have_nothing(seed, classes):
+    generator = torch.Generator().manual_seed(seed)
+    maps = torch.randn(3, classes, 2, 4, generator=generator, requires_grad=True)
+    tags = (torch.rand(3, classes, generator=generator) > 0.5).float()
+    found = object_and_background_maps(maps, tags)
+    assert found.shape == (3, classes + 1, 2, 4)
+    assert ((found >= 0) & (found <= 1)).all()
+    torch.testing.assert_close(found[:, -1] + found[:, :-1].amax(dim=1), torch.ones(3, 2, 4))
+    torch.testing.assert_close(found[:, :-1], max_normalize(maps * tags[:, :, None, None]))
+    (found * torch.rand(found.shape, generator=generator)).sum().backward()
+    assert maps.grad is not None
+    assert not maps.grad[tags == 0].any()
+
+
+def test_a_map_that_floods_leaves_no_background():
+    flood, spot = torch.full((1, 1, 2, 2), 3.0), torch.tensor([[[[3.0, 0.0], [0.0, 0.0]]]])
+    assert object_and_background_maps(flood, torch.ones(1, 1))[0, 1].sum() == 0
+    assert object_and_background_maps(spot, torch.ones(1, 1))[0, 1].sum() == 3

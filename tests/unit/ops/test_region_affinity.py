@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from tagseg.ops.region_affinity import region_features, region_transition, spread_over_regions
+from tagseg.ops.region_affinity import RegionSharing, region_features, region_transition, spread_over_regions
 
 
 def drawn(seed: int, *, channels: int = 5, cells: tuple[int, int] = (3, 4), size: tuple[int, int] = (12, 16)):
@@ -85,3 +85,24 @@ def test_padding_counts_nowhere() -> None:
     changed[:, :, 3] += 5.0  # cells whose pixels are all padding
     shift = changed.mean(dim=(1, 2)) - features.mean(dim=(1, 2))
     torch.testing.assert_close(region_features(changed, regions, num_regions=6), means - shift)
+
+
+@given(st.integers(0, 1000), st.integers(1, 4), st.floats(1.0, 3.0))
+def test_rounds_share_what_the_round_before_left(seed: int, rounds: int, inflation: float) -> None:
+    features, regions = drawn(seed)
+    sizes = torch.bincount(regions.flatten(), minlength=6).float()
+    transition = region_transition(region_features(features, regions, num_regions=6), sizes)
+    means = torch.rand(2, 6, generator=torch.Generator().manual_seed(seed))
+    expected = means.numpy()
+    for step in range(rounds):
+        expected = (expected**inflation if step else expected) @ transition.numpy().T
+        expected = expected / expected.max(axis=1, keepdims=True)
+    found = RegionSharing(transition, rounds, inflation)(means)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4, atol=1e-5)
+    assert found.amax(dim=1).tolist() == [1.0, 1.0]
+
+
+def test_one_round_is_the_plain_sharing() -> None:
+    transition, means = torch.tensor([[0.7, 0.3], [0.2, 0.8]]), torch.tensor([[1.0, 0.2]])
+    shared = RegionSharing(transition, inflation=3.0)(means)
+    torch.testing.assert_close(shared, spread_over_regions(means, transition), rtol=0, atol=0)

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from kit.messages import assert_says
 
 from tagseg.errors import RecipeError
 from tagseg.losses.affinity import pair_sums
 from tagseg.recipe import load_recipe, load_run_recipe, make_recipe, to_toml
 from tagseg.recipe.layouts import FolderData
+from tagseg.recipe.packaged import FOLDER
 from tagseg.refine.dense_crf import CrfSettings
 
-RECIPES = Path(__file__).resolve().parents[3] / "recipes"
 MINIMAL = {"name": "mine", "data": {"format": "folder", "root": "photos"}}
 
 
@@ -124,7 +125,7 @@ def test_plain_cam_is_refined_like_ssc():
     )
 
 
-@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.name)
 def test_every_shipped_recipe_loads_and_survives_a_round_trip(path, tmp_path):
     recipe = load_recipe(path)
     copy = tmp_path / "recipe.toml"
@@ -234,3 +235,19 @@ def test_the_home_folder_may_be_short(monkeypatch: pytest.MonkeyPatch) -> None:
     ]  # fmt: skip
     assert (recipe.name, recipe.classifier.weights) == ("~", "/home/me/w.safetensors")
     assert str(recipe.superpixels.cache) == "/home/me/cache"
+
+
+@pytest.mark.parametrize("name", ["größe", "dog \U0001f600", "a\x7fb", 'quote " and \\', "tab\tline\n", "\u2028"])
+def test_any_text_of_a_path_is_read_back(tmp_path, name):
+    recipe = make_recipe({"name": "mine", "data": {"format": "folder", "root": name}})
+    (tmp_path / "recipe.toml").write_text(to_toml(recipe), encoding="utf-8")
+    assert load_recipe(tmp_path / "recipe.toml") == recipe
+
+
+def test_a_path_that_is_no_text_is_refused():
+    assert_says(
+        lambda: make_recipe({"name": "mine", "data": {"format": "folder", "root": "a/b\udcff.d"}}),
+        RecipeError,
+        "recipe holds text, got 'a/b\\udcff.d' at 'data.root'",
+        "give it a name in UTF-8",
+    )

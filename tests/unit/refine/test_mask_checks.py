@@ -6,6 +6,7 @@ import pytest
 from tagseg.classes import ClassTable
 from tagseg.refine.mask_checks import (
     FEW_IMAGES,
+    FLAT_LEVEL,
     FLAT_SHARE,
     FLOOD_SHARE,
     NAMED,
@@ -18,8 +19,8 @@ CLASSES = ClassTable(("cat", "dog"))
 ENOUGH = {1: FEW_IMAGES, 2: FEW_IMAGES}
 
 
-def pictures(label: int, *shares: float) -> list[Coverage]:
-    return [Coverage(f"{label}/{index}", (label,), share) for index, share in enumerate(shares)]
+def pictures(label: int, *shares: float, level: float = 0.2) -> list[Coverage]:
+    return [Coverage(f"{label}/{index}", (label,), share, (level,)) for index, share in enumerate(shares)]
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def pictures(label: int, *shares: float) -> list[Coverage]:
     [([[0, 0, 0, 0]], 0.0), ([[1, 2, 0, 0]], 0.5), ([[1, 255, 255, 255]], 1.0), ([[255, 255, 255, 255]], 0.0)],
 )
 def test_void_pixels_do_not_count(labels: list[list[int]], share: float) -> None:
-    assert measure_coverage("a", (1, 2), np.array(labels, np.uint8)).share == share
+    assert measure_coverage("a", (1, 2), np.array(labels, np.uint8), np.zeros((2, 1, 4), np.float32)).share == share
 
 
 def test_good_masks_warn_of_nothing() -> None:
@@ -49,6 +50,17 @@ def test_a_class_is_flat_when_its_median_mask_labels_most_of_the_picture() -> No
         "the maps of 'dog' are flat: half of its 3 masks label 75% of the picture or more, so it cannot be told from "
         "its scene; add photographs of the same scenes without it"
     ]
+
+
+def test_a_class_is_flat_when_its_median_map_stands_high_everywhere() -> None:
+    assert mask_warnings(pictures(2, 0.1, 0.3, level=FLAT_LEVEL), CLASSES, training_images=ENOUGH) == []
+    assert mask_warnings(pictures(2, 0.1, 0.3, level=0.45), CLASSES, training_images=ENOUGH) == [
+        "the maps of 'dog' are flat: on half of its 2 pictures their mean is 45% of their peak or more, so it cannot "
+        "be told from its scene; add photographs of the same scenes without it"
+    ]
+    two = [Coverage("a", (1, 2), 0.3, (0.9, 0.1)), Coverage("b", (2,), 0.3, (0.1,))]
+    (warning,) = mask_warnings(two, CLASSES, training_images=ENOUGH)
+    assert warning.startswith("the maps of 'cat' are flat: on half of its 1 pictures their mean is 90%")
 
 
 def test_a_class_of_few_images_is_named() -> None:

@@ -50,7 +50,8 @@ def context(split: Split, tmp_path: Path) -> StageContext:
 
 
 def scores_of(context: StageContext) -> dict:
-    evaluate.run(context)
+    context.folder.mark_started("evaluate", "x")
+    context.folder.mark_done("evaluate", "x", evaluate.run(context))
     return json.loads(context.folder.scores_path.read_text())
 
 
@@ -95,4 +96,12 @@ def test_scores_of_this_format_are_kept_and_others_are_made_again(context) -> No
 def test_a_run_without_ground_truth_has_scores_of_this_format_too(context, split) -> None:
     blind = Split("eval", split.classes, tuple(dataclasses.replace(record, mask=None) for record in split.records))
     scores_of(dataclasses.replace(context, evaluation=blind))
+    assert why_outdated(context) == ""
+
+
+def test_scores_are_made_again_when_a_stage_before_was_done_again(context) -> None:
+    scores_of(context)
+    context.folder.mark_done("make_masks", "x", {"background_score": 0.3})
+    assert why_outdated(context) == "a stage before it was done again"
+    scores_of(context)
     assert why_outdated(context) == ""

@@ -4,6 +4,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from kit.blocked import run_python
 from PIL import Image
 
 from tagseg.data.images import read_image_bytes
@@ -26,3 +27,14 @@ def test_a_damaged_tiff_is_one_error_and_no_line_on_the_terminal(capfd, compress
             refused += 1
     assert refused
     assert capfd.readouterr() == ("", "")
+
+
+def test_what_pillow_tells_its_log_is_not_printed():
+    """Python prints errors of a log to which nobody listens: such as a TIFF file of 57 samples a pixel."""
+    code = """
+import logging
+from tagseg.system.quiet import quiet_decoders
+with quiet_decoders:
+    logging.getLogger("PIL.TiffImagePlugin").error("More samples per pixel than can be decoded")
+"""
+    assert run_python(code).stderr == ""

@@ -1,9 +1,11 @@
 """Curves: what was logged comes back, and a resumed run continues one curve."""
 
+import sys
+
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tagseg.training.curves import Curves, read_curves
+from tagseg.training.curves import Curves, has_tensorboard, read_curves
 
 
 def write(folder, *, start_step, points):
@@ -42,6 +44,15 @@ def test_tensorboard_is_cut_at_the_same_step(tmp_path):
     events = EventAccumulator(str(tmp_path / "tensorboard"), size_guidance={"scalars": 0})
     events.Reload()
     assert [(point.step, point.value) for point in events.Scalars("loss/x")] == [(10, 1.25), (20, 2.5), (30, 9.0)]
+
+
+def test_without_the_package_the_table_is_written_all_the_same(tmp_path, monkeypatch):
+    assert has_tensorboard()
+    monkeypatch.setitem(sys.modules, "tensorboard", None)  # what an import finds when there is no such package
+    assert not has_tensorboard()
+    write(tmp_path, start_step=0, points=[(10, {"loss": 0.5})])
+    assert (tmp_path / "curves.csv").read_text() == "step,name,value\n10,loss,0.5\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["curves.csv"]
 
 
 def test_starting_anew_begins_an_empty_curve(tmp_path):

@@ -54,7 +54,8 @@ def term():
     torch.manual_seed(0)
     decoder = Reconstructor(3, width=8, target_stride=2, output_stride=8)
     pyramid = timm_pyramid("test_resnet", None, (0, 1))
-    return ReconstructionTerm(decoder, pyramid, (0.5, 1.0), target_stride=2, normalize=True, beta=BETA_P, balance=False)
+    options = {"target_stride": 2, "normalize": True, "maps": "raw", "beta": BETA_P, "balance": False}
+    return ReconstructionTerm(decoder, pyramid, (0.5, 1.0), **options)
 
 
 def evaluate(class_maps, batch, *beside, epoch: int = 0, fabric: Fabric | None = None) -> Evaluated:

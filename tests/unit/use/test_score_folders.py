@@ -213,6 +213,17 @@ def test_scores_are_written_as_json_whole(folders: tuple[Path, Path], tmp_path: 
     assert json.loads((tmp_path / "out" / "scores.json").read_text()) == scores
 
 
+def test_the_name_of_a_folder_may_be_bytes_that_are_no_text(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    other = tmp_path / "masks\udcff"
+    try:
+        folders[1].rename(other)
+    except (OSError, UnicodeError):
+        pytest.skip("names of this file system are text")
+    scores = evaluate_folders(folders[0], other, classes=NAMES)
+    write_folder_scores(tmp_path / "scores.json", scores)
+    assert json.loads((tmp_path / "scores.json").read_text())["split"] == "masks\udcff"
+
+
 def test_scores_are_written_as_rows(folders: tuple[Path, Path], tmp_path: Path) -> None:
     scores = evaluate_folders(*folders, classes=NAMES)
     write_folder_scores(tmp_path / "scores.CSV", scores)

@@ -185,7 +185,8 @@ def read_coco(
     """
     listing = list_file(annotations, problems)
     own = tuple(listing.categories.values())
-    table = choose_classes(own if known is None else known, classes, source="the file's categories")
+    source = f"the categories of {annotations if known is None else 'the file to learn from'}"
+    table = choose_classes(own if known is None else known, classes, source=source)
     if known is not None:
         _compare_classes(annotations, own, known, classes=classes, problems=problems)
     label_ids = {key: table.label_id(name) for key, name in listing.categories.items() if name in table.names}

@@ -13,6 +13,7 @@ from tagseg.artifacts.run_scores import (
 from tagseg.artifacts.scores_file import read_scores, write_scores
 from tagseg.artifacts.scores_table import write_scores_table
 from tagseg.assemble.maps import chosen_records, read_maps
+from tagseg.data.seen_files import read_truth
 from tagseg.errors import ArtifactError
 from tagseg.evaluation.activation_share import ActivationCount, ActivationPoint, ActivationShares
 from tagseg.evaluation.threshold import BackgroundSweep, best
@@ -24,7 +25,10 @@ from tagseg.stages.evaluate.label_images import (
     score_sure_seeds,
     scored_cut,
 )
+from tagseg.stages.work import count_gone
 from tagseg.types import ImageRecord
+
+STAGE = "evaluate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,12 @@ def run(context: StageContext) -> dict[str, Any]:
     write_scores(context.folder.scores_path, scores)
     if reason and scores.segmenter is None:
         context.progress.note(f"nothing is scored: {reason}")
-    return _told(scores)
+    return {**_told(scores), "made_of": context.folder.made_of(STAGE)}
+
+
+def count_missing(context: StageContext) -> int:
+    """Return how many files of the stage are gone, besides its output."""
+    return count_gone([context.folder.scores_table_path])
 
 
 def why_outdated(context: StageContext) -> str:
@@ -68,7 +77,7 @@ def why_outdated(context: StageContext) -> str:
         return f"{context.folder.scores_path.name} cannot be read"
     if scores.format != SCORES_FORMAT:
         return f"its scores have format {scores.format}, and now {SCORES_FORMAT} with more in it"
-    return ""
+    return context.folder.why_outdated(STAGE)
 
 
 def _why_unscored(context: StageContext) -> str:
@@ -126,8 +135,7 @@ def count_seeds(context: StageContext, kind: str) -> SeedCounts:
     records = scored_records(context)
     with context.progress.task(f"Scoring seeds ({kind})", total=len(records)) as task:
         for record in records:
-            assert record.mask is not None
-            maps, truth = read_maps(context.folder, record, kind=kind, regions=context.regions), record.mask.read()
+            maps, truth = read_maps(context.folder, record, kind=kind, regions=context.regions), read_truth(record)
             counts.sweep.update(maps, truth, name=record.image_id)
             counts.activation.update(maps, truth, name=record.image_id)
             task.advance()

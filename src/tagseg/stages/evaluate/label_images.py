@@ -14,11 +14,12 @@ from tagseg.artifacts.run_scores import (
 )
 from tagseg.assemble.maps import chosen_records, read_mask_maps
 from tagseg.classes import VOID
+from tagseg.data.seen_files import read_truth
 from tagseg.evaluation.confusion import ConfusionMatrix
 from tagseg.evaluation.scores import Scores, compute_scores
 from tagseg.evaluation.threshold import BackgroundSweep, ThresholdPoint, best
 from tagseg.stages.context import StageContext
-from tagseg.types import ImageRecord, LabelMap, Split
+from tagseg.types import LabelMap, Split
 
 
 def score_sure_seeds(context: StageContext) -> SureSeedScores | None:
@@ -37,7 +38,7 @@ def score_sure_seeds(context: StageContext) -> SureSeedScores | None:
     with context.progress.task("Scoring sure seeds", total=len(records)) as task:
         for record in records:
             labels = read_mask(layout.seeds(record))
-            counted.add(labels, _truth(record), where=labels != VOID, name=record.image_id)
+            counted.add(labels, read_truth(record), where=labels != VOID, name=record.image_id)
             task.advance()
     return SureSeedScores(len(records), counted.scores(split.classes.label_names))
 
@@ -63,7 +64,7 @@ def score_pseudo_masks(context: StageContext, *, background_score: float) -> Mas
     sweep = BackgroundSweep(split.classes.label_names, recipe.evaluation.background_scores)
     with context.progress.task("Scoring pseudo masks", total=len(records)) as task:
         for record in records:
-            labels, truth = read_mask(layout.pseudo_mask(record)), _truth(record)
+            labels, truth = read_mask(layout.pseudo_mask(record)), read_truth(record)
             whole.add(labels, truth, where=np.ones_like(truth, bool), name=record.image_id)
             trusted.add(labels, truth, where=read_confidence(layout.confidence(record)), name=record.image_id)
             sweep.update(read_mask_maps(layout, record, recipe, regions=context.regions), truth, name=record.image_id)
@@ -94,7 +95,7 @@ def score_segmenter(context: StageContext) -> SegmenterScores | None:
     matrix = ConfusionMatrix(split.classes.num_labels)
     with context.progress.task("Scoring the segmenter", total=len(records)) as task:
         for record in records:
-            matrix.update(read_mask(context.folder.prediction(record)), _truth(record), name=record.image_id)
+            matrix.update(read_mask(context.folder.prediction(record)), read_truth(record), name=record.image_id)
             task.advance()
     return SegmenterScores(
         split=split.name,
@@ -141,11 +142,6 @@ class _Counted:
         """Return the share of pixels that count, their scores, and the matrix behind these."""
         coverage = self.chosen / max(1, self.pixels)
         return PartScores(coverage, _label_scores(compute_scores(self.matrix, label_names)), counts_of(self.matrix))
-
-
-def _truth(record: ImageRecord) -> LabelMap:
-    assert record.mask is not None
-    return record.mask.read()
 
 
 def _shares_images(train: Split, test: Split) -> bool:

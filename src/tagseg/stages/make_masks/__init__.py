@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from tagseg.artifacts.cam_file import write_cam
+from tagseg.artifacts.cam_file import read_cam, write_cam
 from tagseg.artifacts.mask_file import read_mask, write_confidence, write_mask
 from tagseg.assemble.maps import chosen_records, read_mask_maps, read_unrefined_maps
 from tagseg.assemble.refinements import build_refinements
 from tagseg.cams.batches import Batch
-from tagseg.data.images import read_image
+from tagseg.data.seen_files import read_photograph
 from tagseg.ops.spacing import evenly_spaced
 from tagseg.refine.background import otsu_background
 from tagseg.refine.mask_checks import mask_warnings, measure_coverage
@@ -111,7 +111,7 @@ def _write_masks(context: StageContext, records: tuple[ImageRecord, ...], *, bac
         maps = read_mask_maps(layout, record, context.recipe, regions=context.regions)
         cut = scores = label_scores(torch.from_numpy(maps.cam).to(fabric.device), background_score)
         if steps:
-            image = read_image(record.image_path)
+            image = read_photograph(record)
             with fabric.autocast():
                 refiners = [refiner for step in steps for refiner in step.prepare([image], [record])]
             scores = refine_in_order(image, scores, refiners)
@@ -140,7 +140,8 @@ def _check_masks(context: StageContext, records: tuple[ImageRecord, ...]) -> dic
     with context.progress.task("Checking pseudo masks", total=len(tagged)) as task:
         for record in tagged:
             labels = read_mask(context.folder.pseudo_mask(record))
-            coverages.append(measure_coverage(record.image_id, record.tags, labels))
+            maps = read_cam(context.folder.cam(record)).cam
+            coverages.append(measure_coverage(record.image_id, record.tags, labels, maps))
             task.advance()
     counts = Counter(label for record in train.records for label in record.tags)
     warnings = mask_warnings(coverages, train.classes, training_images=counts)

@@ -7,7 +7,7 @@ from tagseg.assemble.maps import read_unrefined_maps
 from tagseg.assemble.networks import load_affinity_network
 from tagseg.assemble.settings import settings_from
 from tagseg.data.augment import normalize_image
-from tagseg.data.images import read_image
+from tagseg.data.seen_files import read_photograph
 from tagseg.models.affinity import AffinityNetwork, predict_boundary, predict_displacement
 from tagseg.refine.instances import Instance, InstanceSettings, find_instances
 from tagseg.stages.context import StageContext
@@ -48,7 +48,7 @@ def _instances_of(
     if not maps.label_ids:
         return []
     backbone, device = network.backbone, context.fabric.device
-    pixels = normalize_image(read_image(record.image_path), mean=backbone.mean, std=backbone.std)[None].to(device)
+    pixels = normalize_image(read_photograph(record), mean=backbone.mean, std=backbone.std)[None].to(device)
     return find_instances(
         torch.from_numpy(maps.cam).to(device),
         maps.label_ids,

@@ -1,6 +1,7 @@
 """Stage 5: the segmentation network, taught by pseudo masks or by ground truth; leaves ``5_segmenter/``."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from tagseg.assemble.segmenter import (
 )
 from tagseg.data.augment import normalize_image
 from tagseg.data.datasets import TrainingLoader, TrainingSet
-from tagseg.data.images import read_image
+from tagseg.data.seen_files import read_photograph
 from tagseg.evaluation.validation import validate_labels
 from tagseg.models.segmentation_network import SegmentationNetwork
 from tagseg.ops.spacing import evenly_spaced
@@ -46,13 +47,18 @@ def run(context: StageContext) -> dict[str, Any]:
     if fabric.is_global_zero:
         notes = {"labels": recipe.segmenter.labels, "strategy": recipe.segmenter.strategy, "seed": recipe.seed}
         save_segmenter(context.folder.segmenter, network, context.train.classes, prediction={}, notes=notes)
+        context.folder.seals.note(_files(context))
     fabric.barrier()
     return {"images": len(labelled.split), "labels": recipe.segmenter.labels, **figures}
 
 
 def count_missing(context: StageContext) -> int:
     """Return how many files of the trained network are gone."""
-    return count_gone(context.folder.segmenter / name for name in (WEIGHTS_NAME, DESCRIPTION_NAME))
+    return count_gone(_files(context))
+
+
+def _files(context: StageContext) -> list[Path]:
+    return [context.folder.segmenter / name for name in (WEIGHTS_NAME, DESCRIPTION_NAME)]
 
 
 def _loader(context: StageContext, network: SegmentationNetwork, labelled: LabelledSplit) -> TrainingLoader:
@@ -77,7 +83,7 @@ def _validate(context: StageContext, network: SegmentationNetwork) -> dict[str, 
         return {}
 
     def label(record: ImageRecord) -> LabelMap:
-        image = normalize_image(read_image(record.image_path), mean=network.mean, std=network.std)
+        image = normalize_image(read_photograph(record), mean=network.mean, std=network.std)
         return segment(network, image[None].to(fabric.device))[0].argmax(0).to(torch.uint8).cpu().numpy()
 
     return validate_labels(records, split.classes, label=label)

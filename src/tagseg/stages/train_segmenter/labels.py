@@ -10,7 +10,8 @@ from torch import Tensor
 from tagseg.artifacts.layout import RunLayout
 from tagseg.artifacts.mask_file import read_confidence, read_mask
 from tagseg.classes import VOID
-from tagseg.data.datasets import ConfidenceSource, LabelSource
+from tagseg.data.sample_sources import ConfidenceSource, LabelSource
+from tagseg.data.seen_files import read_truth
 from tagseg.errors import DataError
 from tagseg.losses.segmentation import label_balance
 from tagseg.ops.spacing import evenly_spaced
@@ -80,8 +81,7 @@ class TrueLabels:
 
     def read(self, record: ImageRecord) -> LabelMap:
         """Return the ground truth of an image, void where it says nothing."""
-        assert record.mask is not None
-        return record.mask.read()
+        return read_truth(record)
 
 
 def balanced_weights(labelled: LabelledSplit) -> Float[Tensor, " K"]:

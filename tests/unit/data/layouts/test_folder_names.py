@@ -7,6 +7,7 @@ import pytest
 from kit.files import save, write
 
 from tagseg.data.layouts.folder import read_folder
+from tagseg.data.problems import Problem, ProblemKind
 from tagseg.errors import DataError
 from tagseg.types import Split
 
@@ -115,3 +116,18 @@ def test_rows_that_name_no_image_are_told_with_the_cause(
         f"{tmp_path / 'tags.csv'} must name images that are there, such as {there}, got only others, such as {found}"
     )
     assert help in refused.value.help
+
+
+def test_a_folder_whose_name_is_no_text_is_no_class(tmp_path: Path) -> None:
+    """The scores of the run could not be written at its end."""
+    save(tmp_path / "cat" / "a.jpg")
+    try:
+        save(tmp_path / "dog\udcff" / "b.jpg")
+    except (OSError, UnicodeError):
+        pytest.skip("names of this file system are text")
+    with pytest.raises(DataError) as caught:
+        read_folder(tmp_path)
+    assert caught.value.problem == f"folder {tmp_path / 'dog'}\udcff must have a name in UTF-8, got 'dog\\udcff'"
+    problems: list[Problem] = []
+    assert names_by_image(read_folder(tmp_path, problems=problems)) == {"cat/a": ("cat",)}
+    assert [problem.kind for problem in problems] == [ProblemKind.UNKNOWN_TAG]

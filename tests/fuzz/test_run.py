@@ -1,0 +1,81 @@
+"""A short run over every reader, and what the runner sees: exceptions, signals, hangs, memory, words past us."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from fuzz.mutate import mutated
+from fuzz.reader import with_png_sums
+
+TESTS = Path(__file__).resolve().parents[1]
+COUNT = 3000
+MAX_CORPUS_BYTES = 200_000
+
+
+def run(module: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a module in a process without threads, which may fork."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (TESTS.parent / "src", TESTS)))}
+    return subprocess.run(
+        [sys.executable, "-m", module, *words], capture_output=True, text=True, env=environment, timeout=280
+    )
+
+
+def test_no_reader_answers_with_anything_else(tmp_path):
+    done = run("fuzz.run", "--seed", "0", "--count", str(COUNT), "--out", str(tmp_path), "--quiet")
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert done.stdout.endswith(" 0 findings\n")
+
+
+def test_the_corpus_stays_small():
+    corpus = TESTS / "fuzz" / "corpus"
+    assert sum(path.stat().st_size for path in corpus.rglob("*") if path.is_file()) < MAX_CORPUS_BYTES
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("fine", ""),
+        ("refuses", "a sentence that does not name the file at "),
+        ("raises", "KeyError: 'a' at "),
+        ("is_killed", "signal 11"),
+        ("hangs", "a hang"),
+        ("fills_memory", " GB of memory"),
+        ("talks", "prints 9 bytes past us"),
+        ("leaves", "SystemExit: 3 at "),
+    ],
+)
+def test_the_runner_sees_a_fault_and_goes_on(name, kind):
+    lines = run("fuzz.planted", name).stdout.splitlines()
+    assert [line.split()[0] for line in lines] == (["5", "6"] if kind else [])
+    assert all(kind in line for line in lines)
+
+
+def test_a_finding_is_found_again_from_its_file(tmp_path):
+    path = tmp_path / "tags.csv"
+    path.write_bytes(b"image,tags\na.jpg,cat\n")
+    done = run("fuzz.run", "--reader", "tags-csv", "--file", str(path))
+    assert (done.returncode, done.stdout) == (0, "1 files, 0 findings\n")
+
+
+def test_the_same_random_numbers_give_the_same_copy():
+    seeds = [b"image,tags\na.jpg,cat\n", b'{"a": [1, 2]}', bytes(range(256))]
+    copies = [[mutated(seed, seeds, Random(index)) for seed in seeds] for index in (*range(300), *range(300))]
+    assert copies[:300] == copies[300:]
+    assert len({copy for each in copies for copy in each}) > 600
+
+
+def test_checksums_of_a_changed_picture_are_mended(tmp_path):
+    import io
+
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("L", (4, 4), 7).save(file, "PNG")
+    whole = file.getvalue()
+    changed = whole.replace(whole[29:33], b"\0\0\0\0", 1)  # the checksum of the first chunk
+    assert changed != whole
+    assert with_png_sums(changed) == with_png_sums(whole) == whole
