@@ -7,7 +7,7 @@ import pytest
 from kit.files import save, write
 from kit.messages import assert_says, row
 
-from tagseg.data.image_files import IMAGE_ENDINGS
+from tagseg.data.image_formats import IMAGE_ENDINGS
 from tagseg.data.layouts.folder import read_folder
 from tagseg.data.layouts.voc import read_voc
 from tagseg.errors import DataError
