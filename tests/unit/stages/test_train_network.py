@@ -48,7 +48,8 @@ def test_curves_that_lost_points_are_told_when_a_training_goes_on(points, tmp_pa
     (tmp_path / "curves.csv").write_text("".join(["step,name,value\n", *(f"{step},loss,0.5\n" for step in points)]))
     monkeypatch.setattr(train_network, "train", lambda *_, **__: {})
     loader = SimpleNamespace(epoch_sampler=SimpleNamespace(steps_per_epoch=30, batch_size=1))
-    training.run("Training", None, loader, settings=LoopSettings(epochs=1), until_epoch=1, validate=lambda _: {})
+    settings = LoopSettings(epochs=1, poly_power=0.9, clip_norm=None, checkpoint_every_steps=5)
+    training.run("Training", None, loader, settings=settings, until_epoch=1, validate=lambda _: {})
     told = (
         f"{tmp_path / 'curves.csv'} must hold the points of 25 steps, got none behind step 10: the others are lost; "
         "the training itself goes on as it was"

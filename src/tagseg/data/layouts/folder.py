@@ -222,7 +222,7 @@ def _find_images(folder: Path, masks: Path, problems: list[Problem] | None) -> I
                 message = f"image {here / name} must be a file, got a folder"
                 problem = Problem(ProblemKind.IMAGE_NAMED_FOLDER, here / name, message, "rename or remove the folder")
                 report_problem(problem, problems)
-        for name in files:
+        for name in sorted(files):
             if Path(name).suffix.lower() in IMAGE_ENDINGS and not name.startswith("."):
                 yield here / name
             elif Path(name).suffix.lower() in PICTURE_ENDINGS and not name.startswith("."):
