@@ -89,6 +89,6 @@ def _is_western(text: str) -> bool:
         before, after = text[max(found.start() - 1, 0) : found.start()], text[found.end() : found.end() + 1]
         if not letters.isalpha() or len(letters) > 2 or not (before.isalpha() or after.isalpha()):
             return False
-        if letters[-1].isupper() and before.islower():
+        if letters[-1].isupper() and before.isalpha() and (before.islower() or after.islower()):
             return False
     return True
