@@ -209,11 +209,16 @@ def _tags_of(
     annotations, name = root / "Annotations", f"{image_id}.xml"
     path = same_named_file(annotations, name) or annotations / name
     try:
-        names = {composed((item.findtext("name") or "").strip()) for item in parse_xml(path).iter("object")}
+        tree = parse_xml(path)
     except XmlError as error:
         problem = f"annotation {path} must be XML, got {error}"
         report_problem(Problem(ProblemKind.BAD_ANNOTATION, path, problem, error.help), problems)
         return None
+    if tree.tag != "annotation":  # a page that says "not found" names no objects, which would be no tag
+        problem = f"annotation {path} must be an <annotation>, got <{tree.tag[:60]}>"
+        report_problem(Problem(ProblemKind.BAD_ANNOTATION, path, problem, "restore the file"), problems)
+        return None
+    names = {composed((item.findtext("name") or "").strip()) for item in tree.iter("object")}
     for name in sorted(names - set(known)):
         if not is_background(name):
             message = f"annotation {path} must hold known classes, got '{name}'"

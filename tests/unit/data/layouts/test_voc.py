@@ -154,3 +154,14 @@ def test_a_list_of_a_western_windows_is_read_and_reported(root: Path) -> None:
     assert [record.image_id for record in split.records] == ["2007_1", "Kühe_2"]
     assert [problem.kind for problem in problems] == [ProblemKind.OTHER_ENCODING]
     assert problems[0].problem.endswith("train.txt should be UTF-8 text, got other bytes, read as Windows-1252: Kühe_2")
+
+
+def test_xml_of_something_else_is_no_image_without_objects(root: Path) -> None:
+    path = root / "Annotations" / "2007_3.xml"
+    path.write_text("<html><body>404</body></html>")
+    problems: list[Problem] = []
+    assert [record.image_id for record in read_voc(root, split="train", problems=problems).records] == [
+        "2007_1",
+        "2007_2",
+    ]
+    assert [problem.problem for problem in problems] == [f"annotation {path} must be an <annotation>, got <html>"]
