@@ -59,6 +59,7 @@ def serve(
         run_server(source, listening, host=host, limits=Limits(upload_mb=max_upload_mb), device=device, ready=ready)
     except KeyboardInterrupt:
         console.print("stopped")
+        console.file.flush()
         end_at_once(0)
     finally:
         listening.close()

@@ -2,9 +2,7 @@
 
 import multiprocessing
 import os
-import sys
 import threading
-from contextlib import suppress
 from multiprocessing import connection
 
 
@@ -28,12 +26,10 @@ def end_at_once(code: int) -> None:
     """End this process now, whatever its threads are at work on.
 
     Python would wait for them, and then take modules and networks apart, which takes seconds where torch is loaded and
-    the processor is busy. What it does at its end is left out: call it where nothing waits to be written.
+    the processor is busy. What it does at its end is left out: what was printed must have been
+    flushed.
 
     Args:
         code: what the process ends with.
     """
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # nobody reads it any more, or it is closed
-            stream.flush()
     os._exit(code)
