@@ -1,4 +1,4 @@
-# Everything runs from .venv, which the first target that needs it makes. Needs GNU make 3.81+ (macOS's) and Python 3.11-3.13.
+# Everything runs from .venv, which the first target that needs it makes. Needs GNU make 3.81+ (macOS's) and Python 3.11-3.14.
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -8,17 +8,26 @@ FAULTS := runs/faults.jsonl
 
 # The first interpreter that is new enough, not too new, and able to make an environment. Asked by running it:
 # the shims of pyenv answer to names of versions that are not active. Set PYTHON=/path/to/python to choose.
-USABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
-PYTHON ?= $(firstword $(foreach python,python3.12 python3.13 python3.11 python3,$(shell $(python) -c '$(USABLE)' 2>/dev/null && echo $(python))))
+USABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
+PYTHON ?= $(firstword $(foreach python,python3.12 python3.13 python3.11 python3.14 python3,$(shell $(python) -c '$(USABLE)' 2>/dev/null && echo $(python))))
 
 # One thread a process: pytest already runs one process a core, and sums come out the same on every machine.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 WORKERS ?= 2
+# A file's tests share what its fixtures train: one process runs them all, the long files of tests/pipeline before the short.
+SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+CHECKED := --jaxtyping-packages=tagseg,beartype.beartype
+TESTS :=
+FLOORS := .venv-floors
+SHARES := import json, sys; of = json.load(sys.stdin)["totals"]; \
+  found = {name: 100 * of["covered_" + name] / of[total] \
+  for name, total in (("lines", "num_statements"), ("branches", "num_branches"))}; \
+  print(*("{}: {:.1f} %".format(*each) for each in found.items()), sep=", "); sys.exit(min(found.values()) < 90)
 
 # Compiled modules are kept, whatever the shell says: without them each of the many processes of a test compiles torch anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test reference faults fuzz mutation lint types format wheel docs-results docs-pictures docs-architecture clean help
+.PHONY: demo test coverage floors reference faults fuzz mutation lint types format wheel docs-results docs-pictures docs-architecture clean help
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,8 +35,17 @@ help: ## List the targets
 demo: $(READY) ## Run the whole pipeline on the embedded data set, plain CAM and the upper bound beside SSC: CPU, no download after set-up
 	$(VENV)/bin/tagseg demo --out $(OUT)
 
-test: $(READY) ## Run all tests, shapes and types of tensor functions checked at every call
-	$(TEST_ENV) $(VENV)/bin/python -m pytest -n $(WORKERS) --jaxtyping-packages=tagseg,beartype.beartype
+test: $(READY) ## Run all tests (TESTS=folders: some), shapes and types of tensor functions checked at every call
+	$(TEST_ENV) $(VENV)/bin/python -m pytest $(SPREAD) $(CHECKED) $(TESTS)
+
+coverage: $(READY) ## Run all tests (TESTS=folders: some) and print the lines and branches of src that they miss; fails under 90 % of either
+	$(TEST_ENV) $(VENV)/bin/python -m pytest $(SPREAD) --cov --cov-report=term-missing:skip-covered $(TESTS)
+	@$(VENV)/bin/coverage json --quiet -o - | $(VENV)/bin/python -c '$(SHARES)'
+
+floors: $(READY) ## Run all tests (TESTS=folders: some) with the oldest releases that pyproject.toml allows, in an environment of their own
+	test -x $(FLOORS)/bin/python || $(VENV)/bin/uv venv --quiet --python 3.11 $(FLOORS)
+	$(VENV)/bin/uv pip install --quiet --python $(FLOORS)/bin/python --resolution lowest-direct --editable '.[dev]'
+	$(TEST_ENV) $(FLOORS)/bin/python -m pytest $(SPREAD) $(CHECKED) $(TESTS)
 
 fuzz: $(READY) ## Give damaged files to every reader (COUNT=200000 inputs, SEED=0); anything but a result or an error of ours is a finding
 	$(TEST_ENV) PYTHONPATH=tests $(VENV)/bin/python -m fuzz.run --seed $(or $(SEED),0) --count $(or $(COUNT),200000) $(if $(READER),--reader $(READER))
@@ -65,14 +83,14 @@ docs-architecture: $(READY) ## Write the tree and the picture of docs/architectu
 	$(VENV)/bin/python benchmarks/docs_architecture.py
 
 clean: ## Remove the environment and the caches, never runs/
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(FLOORS) .coverage .pytest_cache .ruff_cache .hypothesis
 
 # Made anew when it is missing, broken or of a version that we do not run on; else brought up to date in place.
 $(READY): pyproject.toml constraints.txt
 	@$(VENV)/bin/python -c '$(USABLE)' 2>/dev/null || { \
 	  python="$(PYTHON)"; \
 	  test -n "$$python" || { \
-	    echo "error: no Python 3.11 to 3.13 with venv was found" >&2; \
+	    echo "error: no Python 3.11 to 3.14 with venv was found" >&2; \
 	    echo "help: install one (Debian, Ubuntu: apt install python3 python3-venv; macOS: brew install python@3.12), or set PYTHON=/path/to/python" >&2; \
 	    exit 1; }; \
 	  echo "making $(VENV) with $$python"; \

@@ -52,7 +52,7 @@ def test_every_picture_is_opened_as_one_of_a_stated_list_of_formats() -> None:
 
 
 def test_no_format_that_starts_a_program_is_among_those_of_photographs() -> None:
-    from tagseg.data.image_files import ENDINGS_BY_FORMAT
+    from tagseg.data.image_formats import ENDINGS_BY_FORMAT
 
     # Pillow is built with AVIF on some machines only.
     assert set(ENDINGS_BY_FORMAT) | {"AVIF"} == {"JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF"}

@@ -14,7 +14,7 @@ from kit.browser_checks import axe_serious, has_horizontal_scroll
 from kit.serving import Client, running
 from PIL import Image as PillowImage
 
-from tagseg.data.image_files import ENDINGS_BY_FORMAT
+from tagseg.data.image_formats import ENDINGS_BY_FORMAT
 from tagseg.report.colors import safe_color
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8).repeat(12, 0).repeat(12, 1)

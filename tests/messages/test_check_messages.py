@@ -6,7 +6,7 @@ import numpy as np
 from kit.files import GREY, save, write
 
 from tagseg.classes import ClassTable
-from tagseg.data.image_files import IMAGE_ENDINGS
+from tagseg.data.image_formats import ENDINGS_BY_FORMAT, IMAGE_ENDINGS
 from tagseg.data.layouts.folder import read_folder
 from tagseg.data.mask_images import PaletteMask, label_ids
 from tagseg.data.preflight import check_split
@@ -22,14 +22,15 @@ def warnings_of(split: Split, reader_problems: list[Problem]) -> list[str]:
 def test_warnings_of_the_folder_reader(tmp_path: Path) -> None:
     save(tmp_path / "cat" / "a.png", np.zeros((32, 32), np.uint8))
     (tmp_path / "b.jpg").mkdir()
-    heic = write(tmp_path / "c.heic", "x")
+    film, draft = write(tmp_path / "c.mp4", "x"), write(tmp_path / "d.psd", "x")
     old = save(tmp_path / "masks" / "old.png", GREY)
     problems: list[Problem] = []
     split = read_folder(tmp_path, problems=problems)
-    endings = ", ".join(sorted(IMAGE_ENDINGS))
+    endings, formats = ", ".join(sorted(IMAGE_ENDINGS)), ", ".join(ENDINGS_BY_FORMAT)
     assert warnings_of(split, problems) == [
         f"image {tmp_path / 'b.jpg'} must be a file, got a folder; rename or remove the folder",
-        f"file {heic} is left out, since an image ends in {endings}; convert it if it is an image",
+        f"image {draft} must be one of {formats}, got a .psd file; convert it to JPEG or PNG",
+        f"file {film} is left out, since an image ends in {endings}; convert it if it is an image",
         f"mask {old} must have the path of an image, got none that fits; rename it like its image or remove it",
     ]
 

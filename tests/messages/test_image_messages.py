@@ -12,7 +12,7 @@ from kit.messages import ROW, assert_says, row
 from PIL import Image as PillowImage
 
 from tagseg.classes import ClassTable
-from tagseg.data.image_files import ENDINGS_BY_FORMAT
+from tagseg.data.image_formats import ENDINGS_BY_FORMAT
 from tagseg.data.images import content_fingerprint, image_size, read_image
 from tagseg.data.mask_images import PaletteMask, label_ids
 from tagseg.errors import DataError

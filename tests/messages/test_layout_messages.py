@@ -7,7 +7,7 @@ import pytest
 from kit.files import save, write
 from kit.messages import assert_says, row
 
-from tagseg.data.image_files import IMAGE_ENDINGS
+from tagseg.data.image_formats import IMAGE_ENDINGS
 from tagseg.data.layouts.folder import read_folder
 from tagseg.data.layouts.voc import read_voc
 from tagseg.errors import DataError
@@ -97,10 +97,16 @@ REMOVE_LINE = "restore it or remove its line from the list"
             {
                 LIST: "a\n",
                 "JPEGImages/a.jpg": None,
-                "Annotations/a.xml": "<a><object><name>hrose</name></object></a>",
+                "Annotations/a.xml": "<annotation><object><name>hrose</name></object></annotation>",
             },
             "annotation FOLDER/Annotations/a.xml must hold known classes, got 'hrose'",
             "did you mean 'horse'?",
+        ),
+        row(
+            "xml_of_something_else",
+            {LIST: "a\n", "JPEGImages/a.jpg": None, "Annotations/a.xml": "<html><body/></html>"},
+            "annotation FOLDER/Annotations/a.xml must be an <annotation>, got <html>",
+            "restore the file",
         ),
     ],
 )

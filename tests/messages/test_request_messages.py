@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from kit.serving import Answer, Client, form, photo
 
-from tagseg.data.image_files import ENDINGS_BY_FORMAT
+from tagseg.data.image_formats import ENDINGS_BY_FORMAT
 
 FORM = "send files as curl -F images=@photo.jpg does"
 KINDS = ", ".join(ENDINGS_BY_FORMAT)

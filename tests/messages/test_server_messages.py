@@ -10,7 +10,7 @@ from kit.command_line import exit_code
 from kit.messages import assert_says
 from kit.serving import Answer, Client, photo
 
-from tagseg.data.image_files import ENDINGS_BY_FORMAT
+from tagseg.data.image_formats import ENDINGS_BY_FORMAT
 from tagseg.errors import ServeError
 from tagseg.serve.server import address_of, open_socket
 

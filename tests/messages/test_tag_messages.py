@@ -156,7 +156,7 @@ def folder(path: Path) -> Path:
         ),
         row(
             "class_names_of_other_bytes",
-            lambda path: read_class_names(write(path, b"caf\xe9\n")),
+            lambda path: read_class_names(write(path, b"\xea\xee\xf2\n")),
             "PATH must be UTF-8 text with a class name a line, got something else",
             PLAIN_TEXT,
         ),

@@ -178,6 +178,21 @@ def test_a_photograph_or_mask_that_changes_while_a_run_is_at_work(scene, whole, 
     assert_equal(scene, whole)
 
 
+@pytest.mark.parametrize("stage", ["train_affinity", "make_masks", "train_segmenter", "evaluate"])
+def test_a_file_of_a_stage_that_becomes_another_while_the_next_are_at_work(scene, whole, stage):
+    path = sorted(scene.run.glob("2_cams/*.npz"))[-1]
+    for name in list(STAGE_OUTPUTS.values())[STAGES.index(stage) :]:
+        made = scene.run / name
+        shutil.rmtree(made) if made.is_dir() else made.unlink()
+    with pytest.raises(ArtifactError) as caught:
+        run(scene, Meddler(stage, lambda: another_content(path)))
+    assert caught.value.problem == f"{path} must be the file that stage 'extract_cams' wrote, got another"
+    assert not (scene.run / STAGE_OUTPUTS[stage]).exists()
+    path.unlink()
+    run(scene)
+    assert_equal(scene, whole)
+
+
 def test_changed_ground_truth_is_scored_anew_and_nothing_else_is_done(scene, whole):
     masks = sorted((scene.photos / "learn" / "masks").iterdir())
     content = masks[0].read_bytes()

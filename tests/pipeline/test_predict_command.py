@@ -338,7 +338,7 @@ def test_wrong_words_are_refused_word_for_word(segmenter, photos, tmp_path, caps
 
 
 def test_pictures_that_are_not_read_are_counted_and_masks_left_out(segmenter, photos, tmp_path, capsys):
-    (photos / "phone.heic").write_bytes(b"")
+    (photos / "draft.psd").write_bytes(b"")
     (photos / "masks").mkdir()
     shutil.copy(photos / "deep" / "b.png", photos / "masks" / "a.png")
     assert tagseg("predict", segmenter, photos, "--out", tmp_path / "masks") == 1
@@ -346,11 +346,11 @@ def test_pictures_that_are_not_read_are_counted_and_masks_left_out(segmenter, ph
     assert (
         f"left out: {photos / 'masks'} holds the masks of a data set, name it itself to label what lies there" in told
     )
-    assert told[-2].startswith(f"skipped {photos / 'phone.heic'}: image {photos / 'phone.heic'} must be one of JPEG, ")
+    assert told[-2].startswith(f"skipped {photos / 'draft.psd'}: image {photos / 'draft.psd'} must be one of JPEG, ")
     assert told[-1].startswith("4 images labelled, 0 were there, 1 skipped")
     assert [
         file["path"] for file in json.loads((tmp_path / "masks" / "predictions.json").read_text())["bad_files"]
-    ] == [str(photos / "phone.heic")]
+    ] == [str(photos / "draft.psd")]
 
 
 def test_a_format_may_be_given_again(segmenter, photos, tmp_path):

@@ -111,7 +111,7 @@ def _stages(value: Json) -> None:
 
 _DETAILS: dict[str, Check] = {
     **dict.fromkeys(("time_s", "total_time_s", "images_per_s"), _amount),
-    **dict.fromkeys(("images", "scored"), _or_none(count_of)),
+    **dict.fromkeys(("images", "scored", "steps"), _or_none(count_of)),
     **dict.fromkeys(("processes", "threads", "peak_memory_bytes", "peak_gpu_memory_bytes", "counted_images"), count_of),
     **dict.fromkeys(("device", "counted"), text_of),
     "commit": _or_none(text_of),

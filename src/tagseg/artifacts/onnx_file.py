@@ -4,6 +4,7 @@ Axes: N images, K labels (background first), H W image rows and columns in pixel
 """
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -117,7 +118,8 @@ def encode_onnx(
         )
     axes = {0: "batch", 2: "height", 3: "width"}
     try:
-        with torch.no_grad(), _symbolic_sizes():
+        with torch.no_grad(), _symbolic_sizes(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # torch 2.10 warns of calls of its own
             program: Any = torch.onnx.export(
                 ExportableNetwork(network),
                 (torch.zeros(_EXAMPLE_SIZE),),

@@ -40,7 +40,7 @@ def serve(
     from tagseg.serve.limits import Limits
     from tagseg.serve.server import address_of, open_socket
     from tagseg.serve.server import serve as run_server
-    from tagseg.system.orphans import end_without_waiting
+    from tagseg.system.orphans import end_at_once
 
     console = open_console()
     listening = open_socket(host, port)
@@ -59,7 +59,8 @@ def serve(
         run_server(source, listening, host=host, limits=Limits(upload_mb=max_upload_mb), device=device, ready=ready)
     except KeyboardInterrupt:
         console.print("stopped")
-        end_without_waiting(0)
+        console.file.flush()
+        end_at_once(0)
     finally:
         listening.close()
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tagseg.classes import is_text
-from tagseg.data.names import composed, composed_path, is_background
+from tagseg.data.image_formats import PICTURE_ENDINGS, other_format
+from tagseg.data.names import composed, composed_path, is_background, same_named_file
 from tagseg.data.problems import Problem, ProblemKind, report_problem
 from tagseg.errors import DataError
 
@@ -107,7 +108,10 @@ def tags_by_row(
         matches = candidates.get(composed_path(image), [])
         path = matches[0] if matches else place.images / image
         kind, message, help = None, "", ""
-        if not matches:
+        if not matches and (unread := _picture_of(place, image)) is not None:
+            error, kind = other_format(unread), ProblemKind.UNREADABLE_IMAGE
+            path, message, help = unread, error.problem, error.help
+        elif not matches:
             kind, help = ProblemKind.MISSING_IMAGE, "restore the file, mend the name or remove the row"
             message = f"image '{image}' of {place.tags_file} must exist below {place.images}, got no such file"
         elif len(matches) > 1:
@@ -126,6 +130,14 @@ def tags_by_row(
             help = "add the row, with empty tags if none fit"
             report_problem(Problem(ProblemKind.NO_TAGS_KNOWN, path, message, help), problems)
     return tags
+
+
+def _picture_of(place: Place, image: str) -> Path | None:
+    """Return the file of a row when it is a picture of a format that is not read."""
+    endings = [""] if PurePosixPath(image).suffix.lower() in PICTURE_ENDINGS else sorted(PICTURE_ENDINGS)
+    names = (f"{image}{form}" for ending in endings for form in dict.fromkeys((ending, ending.upper())))
+    found = (same_named_file(folder, name) for name in names for folder in (place.images, place.root))
+    return next((path for path in found if path is not None), None)
 
 
 def no_row_fits(tags_file: Path, rows: Sequence[str], images: Sequence[str]) -> DataError:

@@ -9,52 +9,13 @@ from io import BytesIO
 from pathlib import Path
 
 from PIL import Image as PillowImage
-from PIL import features
 
+from tagseg.data.image_formats import ENDINGS_BY_FORMAT, INSTALL_HEIF, format_begun
 from tagseg.errors import DataError, ImageFormatError, ImageSizeError
 from tagseg.system.quiet import quiet_decoders
 
 MAX_PIXELS = 178_956_970
 """The largest image that Pillow opens without a change of its global guard against decompression bombs."""
-
-ENDINGS_BY_FORMAT = {
-    "JPEG": (".jpg", ".jpeg", ".jfif", ".jpe"),
-    "PNG": (".png",),
-    "WEBP": (".webp",),
-    "BMP": (".bmp",),
-    "TIFF": (".tif", ".tiff"),
-    "GIF": (".gif",),
-    **({"AVIF": (".avif",)} if features.check("avif") else {}),
-}
-"""Formats that are opened. A closed list: Pillow knows others that start outside programs, such as EPS. AVIF
-where Pillow was built with it."""
-
-IMAGE_ENDINGS = frozenset(ending for endings in ENDINGS_BY_FORMAT.values() for ending in endings)
-
-PICTURE_ENDINGS = (
-    frozenset(
-        {
-            ".avif",
-            ".heic",
-            ".heif",
-            ".hif",
-            ".jp2",
-            ".j2k",
-            ".jpx",
-            ".jxl",
-            ".ppm",
-            ".pgm",
-            ".pnm",
-            ".tga",
-            ".ico",
-            ".svg",
-        }
-        | {".psd", ".eps", ".pcx", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2", ".exr", ".hdr"}
-        | {".pjpeg", ".pjp", ".jfi", ".jif", ".apng", ".dib"}
-    )
-    - IMAGE_ENDINGS
-)
-"""Endings of pictures that are not read: whoever is given a folder with such files names them."""
 
 _SYSTEM_FOLDERS = frozenset({"@eadir", "__macosx", "$recycle.bin", "system volume information", "lost+found"})
 
@@ -213,49 +174,24 @@ def unreadable_file(kind: str, source: ImageSource, error: OSError) -> DataError
     return DataError(f"{kind} {path} must be a file, got {found}", help=_RESTORE)
 
 
-_BEGINNINGS = (
-    ("JPEG", b"\xff\xd8\xff"),
-    ("PNG", b"\x89PNG\r\n\x1a\n"),
-    ("GIF", b"GIF87a"),
-    ("GIF", b"GIF89a"),
-    ("BMP", b"BM"),
-    ("TIFF", b"II*\0"),
-    ("TIFF", b"MM\0*"),
-    ("TIFF", b"II+\0"),
-    ("TIFF", b"MM\0+"),
-    ("PSD", b"8BPS"),
-    ("PDF", b"%PDF"),
-    ("JPEG 2000", b"\x00\x00\x00\x0cjP"),
-    ("JPEG XL", b"\x00\x00\x00\x0cJXL"),
-    ("JPEG XL", b"\xff\x0a"),
-    ("Git LFS pointer", b"version https://git-lfs"),
-    ("HTML", b"<!doctype html"),
-    ("HTML", b"<html"),
-    ("SVG", b"<svg"),
-    ("XML", b"<?xml"),
-    ("ZIP", b"PK\x03\x04"),
-)
-"""What files of some formats start with, in lower case where it is text."""
-
-_BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF", b"hevc": "HEIC", b"msf1": "HEIF", b"avif": "AVIF"}
-
-
-_READ_IN_EVERY_KIND = frozenset({"PNG", "GIF"})
+_READ_IN_EVERY_KIND = frozenset({"PNG", "GIF", "HEIC", "HEIF"})
 """What Pillow does not know is damaged: it knows a PNG no more when the check sum of a mere note is wrong."""
 
 
 def _unidentified_file(kind: str, source: ImageSource, formats: tuple[str, ...]) -> DataError:
     """Return the error for a file that Pillow does not open, with what it is as far as its first bytes tell."""
     begun = _begun_format(source)
-    if begun in formats and begun in _READ_IN_EVERY_KIND:
+    if ("HEIF" if begun == "HEIC" else begun) in formats and begun in _READ_IN_EVERY_KIND:
         return damaged_file(kind, source, begun)
     if begun in formats:
         bits = 12 if begun == "JPEG" else 64
         found = f"a {begun} file that is damaged or of a kind that is not read, such as {bits} bits a channel"
     else:
         found = f"the content of a {begun} file" if begun else "another content"
+    unread = begun in ("HEIC", "HEIF") and kind == "image" and "HEIF" not in formats
     return ImageFormatError(
-        f"{kind} {source} must be one of {', '.join(formats)}, got {found}", help=_help(source, _REPLACE)
+        f"{kind} {source} must be one of {', '.join(formats)}, got {found}",
+        help=_help(source, INSTALL_HEIF if unread else _REPLACE),
     )
 
 
@@ -266,10 +202,7 @@ def _begun_format(source: ImageSource) -> str | None:
     else:
         with source.open("rb") as file:
             start = file.read(64)
-    if start[4:8] == b"ftyp" and start[8:12] in _BRANDS:
-        return _BRANDS[start[8:12]]
-    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return next((name for name, begin in _BEGINNINGS if start.startswith(begin) or text.startswith(begin)), None)
+    return format_begun(start)
 
 
 def _num_bytes(source: ImageSource) -> int:

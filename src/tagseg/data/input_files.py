@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from tagseg.data.image_files import ENDINGS_BY_FORMAT, IMAGE_ENDINGS, PICTURE_ENDINGS, walk_folders
+from tagseg.data.image_files import walk_folders
+from tagseg.data.image_formats import IMAGE_ENDINGS, PICTURE_ENDINGS, other_format
 from tagseg.errors import DataError
 from tagseg.system.home import with_home
 
@@ -155,7 +156,7 @@ def _no_images(rule: str, left_out: Sequence[LeftOut]) -> DataError:
     if masks:
         return DataError(f"{rule}, got {masks[0]} only", help=f"name {masks[0]} itself if these are photographs")
     if pictures:
-        return DataError(f"{rule}, got only others, such as {pictures[0]}", help=endings)
+        return DataError(f"{rule}, got only others, such as {pictures[0]}", help=other_format(pictures[0]).help)
     if rule.startswith("pattern"):
         return DataError(f"{rule}, got none", help="put it in quotes, or name a folder")
     return DataError(f"{rule}, got none", help=endings)
@@ -187,8 +188,8 @@ def _images_below(folder: Path, left_out: list[LeftOut]) -> Iterator[Path]:
 
 
 def _of_no_format(path: Path) -> LeftOut:
-    reason = f"image {path} must be one of {', '.join(ENDINGS_BY_FORMAT)}, got a {path.suffix} file"
-    return LeftOut(path, reason, is_failure=True)
+    error = other_format(path)
+    return LeftOut(path, f"{error.problem}; {error.help}", is_failure=True)
 
 
 def _unique_names(found: dict[Path, PurePosixPath]) -> dict[Path, str]:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from tagseg.classes import ClassTable, nearest_name_help
-from tagseg.data.text_files import decode_unicode
+from tagseg.data.problems import Problem
+from tagseg.data.text_files import read_names
 from tagseg.errors import DataError
 
 _BACKGROUND_NAMES = frozenset({"background", "_background_", "__background__", "__ignore__"})
@@ -95,14 +96,15 @@ def is_inside(relative: str) -> bool:
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
-def read_class_names(path: Path) -> tuple[str, ...]:
+def read_class_names(path: Path, *, problems: list[Problem] | None = None) -> tuple[str, ...]:
     r"""Return the class names of a text file, one a line; the name on line ``i`` (from 1) has mask id ``i``.
 
     A file that starts with ``background``, or with labelme's ``__ignore__`` and ``_background_``, counts from there:
     what follows has the ids 1, 2 and so on.
 
     Args:
-        path: ``classes.txt``, UTF-8 or UTF-16; empty lines at the end are ignored.
+        path: ``classes.txt``, UTF-8, UTF-16 or Windows-1252; empty lines at the end are ignored.
+        problems: told of Windows-1252.
 
     Returns:
         The names in order, without background, their accents composed.
@@ -117,7 +119,7 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     ('cat', 'traffic light')
     """
     try:
-        text = decode_unicode(path.read_bytes())
+        text = read_names(path, problems)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"{path} must be UTF-8 text with a class name a line, got {_reason(error)}", help=_WRITE
@@ -167,7 +169,7 @@ def choose_classes(known: Sequence[str], classes: Sequence[str] | None, *, sourc
         The class table; known names outside it are background.
 
     Raises:
-        DataError: when an asked name is not known or background, or two known ones differ in their case only.
+        DataError: when an asked name is not known or background, no known one is a class, or two differ in case only.
 
     >>> choose_classes(("cat", "cow", "dog"), ("dog", "cat"), source="tags.csv").names
     ('dog', 'cat')
@@ -178,7 +180,13 @@ def choose_classes(known: Sequence[str], classes: Sequence[str] | None, *, sourc
             f"{source} must differ in more than upper and lower case, got '{twins[0]}' and '{twins[1]}'",
             help=f"spell the class one way, '{twins[0]}' or '{twins[1]}', everywhere",
         )
-    known = tuple(composed(name) for name in known if not is_background(name))
+    objects = tuple(composed(name) for name in known if not is_background(name))
+    if not objects:
+        raise DataError(
+            f"{source} must name an object, got {'background only' if known else 'none'}",
+            help="name what is to be learned",
+        )
+    known = objects
     asked = known if classes is None else tuple(composed(name) for name in classes)
     for name in asked:
         if is_background(name):

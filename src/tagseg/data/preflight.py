@@ -10,7 +10,7 @@ import numpy as np
 
 from tagseg.classes import VOID
 from tagseg.data.coco_shapes import IncompleteMaskError
-from tagseg.data.image_files import ENDINGS_BY_FORMAT
+from tagseg.data.image_formats import ENDINGS_BY_FORMAT
 from tagseg.data.images import content_fingerprint, read_header, read_image
 from tagseg.data.mask_images import MaskLabelError, PaletteMask
 from tagseg.data.problems import Problem, ProblemKind

@@ -36,6 +36,7 @@ class ProblemKind(StrEnum):
     TINY_IMAGE = "tiny image"
     HUGE_IMAGE = "huge image"
     WRONG_ENDING = "name that does not fit the format"
+    OTHER_FORMAT = "picture of a format that is not read"
     UNUSED_FILE = "file that is no image by its name"
     IMAGE_NAMED_FOLDER = "folder with the name of an image"
 

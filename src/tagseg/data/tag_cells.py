@@ -16,13 +16,16 @@ _MISSING = frozenset({"", "nan", "none", "null", "<na>", "n/a", "na", "#n/a"})
 def is_list(cell: str) -> bool:
     """Return whether a cell is a list of its own kind, in brackets, which pandas, numpy and annotation tools write.
 
-    A round bracket counts only around quotes: ``(young) dog`` is a name.
+    A round bracket counts only around quotes: ``(young) dog`` is a name. One that was cut short, with a bracket and a
+    quote at its beginning, is a list too, and none that can be read.
 
-    >>> [is_list(cell) for cell in ("['dog', 'cat']", '{"choices": ["dog"]}', "[]", "(young)", "dog;cat")]
-    [True, True, True, False, False]
+    >>> [is_list(cell) for cell in ("['dog', 'cat']", '{"choices": ["dog"]}', "[]", "(young)", "dog;cat", "['dog', 'c")]
+    [True, True, True, False, False, True]
     """
-    if not cell or _BRACKETS.get(cell[0]) != cell[-1]:
+    if not cell or cell[0] not in _BRACKETS:
         return False
+    if _BRACKETS[cell[0]] != cell[-1]:
+        return cell[1:].lstrip()[:1] in ("'", '"')
     return cell[0] != "(" or "'" in cell or '"' in cell
 
 

@@ -21,6 +21,9 @@ _YES_OR_NO = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, 
 _NO_CLASS = "unlabeled"  # Roboflow's column of images without any class
 _DELIMITER = re.compile(r"sep=(.)\s*")  # Excel's first line
 
+_INVISIBLE = "\u200b\u200e\u200f\u2060\ufeff"
+"""What copying from a page or a document leaves around a name: marks of no width, which no reader sees."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
@@ -70,7 +73,7 @@ def csv_rows(path: Path, text: str, known: Sequence[str] | None, problems: list[
             help = 'write \'name.jpg,cat;dog\', or a list such as ["cat", "dog"]'
             report_problem(Problem(ProblemKind.BAD_TAGS, path, message, help), problems)
         else:
-            yield place, image, tuple(name.strip() for name in names)
+            yield place, image, tuple(name.strip().strip(_INVISIBLE).strip() for name in names)
 
 
 def _table(path: Path, text: str, problems: list[Problem] | None) -> tuple[_Columns, list[tuple[str, list[str]]]]:

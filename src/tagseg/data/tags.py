@@ -10,7 +10,7 @@ from tagseg.data.names import composed, is_background
 from tagseg.data.problems import Problem, ProblemKind, report_problem
 from tagseg.data.tag_cells import is_missing
 from tagseg.data.tag_table import Row, csv_rows
-from tagseg.data.text_files import decode_text, strange_words
+from tagseg.data.text_files import read_names
 from tagseg.errors import DataError
 
 
@@ -136,7 +136,7 @@ def _is_list_of_names(value: object) -> TypeGuard[list[str]]:
 
 def _read_text(path: Path, problems: list[Problem] | None) -> str:
     try:
-        text, is_windows = decode_text(path.read_bytes())
+        return read_names(path, problems)
     except FileNotFoundError as error:
         raise DataError(f"file of tags {path} must exist, got no such file", help="mend the path") from error
     except OSError as error:
@@ -145,9 +145,3 @@ def _read_text(path: Path, problems: list[Problem] | None) -> str:
         line = error.object[: error.start].count(b"\n") + 1
         message = f"file of tags {path} must be UTF-8 text, got other bytes at line {line}"
         raise DataError(message, help="save it with the encoding UTF-8") from error
-    if is_windows:
-        words = ", ".join(strange_words(text))
-        message = f"{path} should be UTF-8 text, got other bytes, read as Windows-1252: {words}"
-        help = "save it as UTF-8 if these words are wrong"
-        report_problem(Problem(ProblemKind.OTHER_ENCODING, path, message, help), problems)
-    return text

@@ -2,6 +2,9 @@
 
 import codecs
 import re
+from pathlib import Path
+
+from tagseg.data.problems import Problem, ProblemKind, report_problem
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -54,6 +57,22 @@ def decode_text(data: bytes) -> tuple[str, bool]:
         return text, True
 
 
+def read_names(path: Path, problems: list[Problem] | None) -> str:
+    """Return the text of a file of names; where it was read as Windows-1252, that is reported with some of its words.
+
+    Raises:
+        OSError: when the file cannot be read.
+        UnicodeDecodeError: as :func:`decode_text`.
+    """
+    text, is_windows = decode_text(path.read_bytes())
+    if is_windows:
+        words = ", ".join(strange_words(text))
+        message = f"{path} should be UTF-8 text, got other bytes, read as Windows-1252: {words}"
+        help = "save it as UTF-8 if these words are wrong"
+        report_problem(Problem(ProblemKind.OTHER_ENCODING, path, message, help), problems)
+    return text
+
+
 def strange_words(text: str, *, count: int = 2) -> list[str]:
     """Return the first words of a text that have a letter beyond ASCII, for a message about its encoding.
 
@@ -70,6 +89,6 @@ def _is_western(text: str) -> bool:
         before, after = text[max(found.start() - 1, 0) : found.start()], text[found.end() : found.end() + 1]
         if not letters.isalpha() or len(letters) > 2 or not (before.isalpha() or after.isalpha()):
             return False
-        if letters[-1].isupper() and before.islower():
+        if letters[-1].isupper() and before.isalpha() and (before.islower() or after.islower()):
             return False
     return True

@@ -150,6 +150,7 @@ def _step(inputs: RunInputs, stage: Stage, *, only: str | None, progress: Progre
     with StageCost(fabric, folder, stage.name, progress=progress) as cost:
         details = stage.run(replace(context, progress=cost.progress))
     if fabric.is_global_zero:
+        _require_same_files(inputs, stage)
         folder.mark_done(stage.name, named, {**details, **cost.figures()})
         progress.stage(stage.name, "done", f"{cost.seconds:.0f} s")
         # The last stage is the page itself, and it follows the one before at once.
@@ -180,11 +181,23 @@ def _require_own_files(inputs: RunInputs) -> None:
     folder = inputs.folder
     for stage in needed_stages(inputs.recipe):
         if stage.costly and (changed := _changed_files(folder, stage)):
-            raise ArtifactError(
-                f"{changed[0]} must be the file that stage '{stage.name}' wrote, got another",
-                help="delete it and run the same command again; "
-                f"to keep files that you changed, delete {folder.seals_path}",
-            )
+            raise _other_file(folder, stage, changed[0])
+
+
+def _require_same_files(inputs: RunInputs, done: Stage) -> None:
+    """Refuse what a stage made while a file that it may have read became another; nothing of it is kept."""
+    folder, stages = inputs.folder, needed_stages(inputs.recipe)
+    for stage in stages[: stages.index(done)]:
+        if changed := _changed_files(folder, stage):
+            _remove(folder.output(done.name))
+            raise _other_file(folder, stage, changed[0])
+
+
+def _other_file(folder: RunFolder, stage: Stage, path: Path) -> ArtifactError:
+    return ArtifactError(
+        f"{path} must be the file that stage '{stage.name}' wrote, got another",
+        help=f"delete it and run the same command again; to keep files that you changed, delete {folder.seals_path}",
+    )
 
 
 def _require_before(name: str, *, only: str, reason: str) -> None:

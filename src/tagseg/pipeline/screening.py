@@ -48,7 +48,7 @@ def load_splits(recipe: Recipe, folder: RunFolder, *, progress: Progress) -> Loa
     """
     warnings: list[Problem] = []
     splits = _seen(read_splits(recipe.data, drawn=folder.drawn_data, warnings=warnings))
-    _warn_of_classes(warnings, progress)
+    _warn_of_data(warnings, progress)
     known = _look_through([splits.train, splits.evaluation], folder, key="data", progress=progress)
     test, test_known = splits.test, known
     if test is not None:
@@ -63,10 +63,19 @@ def load_splits(recipe: Recipe, folder: RunFolder, *, progress: Progress) -> Loa
     )
 
 
-def _warn_of_classes(found: list[Problem], progress: Progress) -> None:
-    """Say where the classes of two files differ: what the scores are of depends on it."""
-    for kind in (ProblemKind.ABSENT_CLASS, ProblemKind.UNLEARNED_CLASS):
-        of_kind = [problem for problem in found if problem.kind is kind]
+_TOLD_IN_RUNS = (
+    ProblemKind.ABSENT_CLASS,
+    ProblemKind.UNLEARNED_CLASS,
+    ProblemKind.OTHER_ENCODING,
+    ProblemKind.OTHER_FORMAT,
+)
+"""What a run says of its data, whether or not anyone has asked `tagseg check`: which images and classes there are."""
+
+
+def _warn_of_data(found: list[Problem], progress: Progress) -> None:
+    """Say where classes of two files differ, where names were read by a guess, and what is left out by its format."""
+    for kind in _TOLD_IN_RUNS:
+        of_kind = list(dict.fromkeys(problem for problem in found if problem.kind is kind))
         if of_kind:
             more = f", and {len(of_kind) - 1} more" if len(of_kind) > 1 else ""
             progress.warn(f"{of_kind[0].problem}{more}; {of_kind[0].help}")

@@ -15,7 +15,7 @@ from tagseg.results.facts import facts
 from tagseg.results.gallery import Gallery
 from tagseg.results.score_sets import activation, score_sets, sweeps
 from tagseg.results.source import ReportSource
-from tagseg.training.curves import read_curves
+from tagseg.training.curves import lost_points, read_curves
 
 CURVE_POINTS = 300
 """Most points of a curve; of a longer one, each point is the mean of a stretch."""
@@ -31,7 +31,7 @@ def gather_report(source: ReportSource, gallery: Gallery) -> Report:
         ArtifactError: when a file of the run is not as tagseg wrote it.
     """
     manifest, scores = source.folder.read_manifest(), read_scores(source.folder.scores_path)
-    curves, broken = _curves(source)
+    curves, broken = _curves(source, manifest)
     return Report(
         title=source.recipe.name,
         folder=str(source.folder.root),
@@ -90,8 +90,8 @@ def _stage_notes(entry: Mapping[str, Any], details: Mapping[str, Any]) -> Iterat
         yield f"{gpu / 2**30:.1f} GiB of the GPU's memory"
 
 
-def _curves(source: ReportSource) -> tuple[tuple[Curve, ...], tuple[Problem, ...]]:
-    """Return the curves of every training that the recipe needs, and the files that cannot be read."""
+def _curves(source: ReportSource, manifest: Mapping[str, Any]) -> tuple[tuple[Curve, ...], tuple[Problem, ...]]:
+    """Return the curves of every training that the recipe needs, and what is wrong with their files."""
     found: list[Curve] = []
     broken: list[Problem] = []
     for stage in _LEARNING:
@@ -103,6 +103,9 @@ def _curves(source: ReportSource) -> tuple[tuple[Curve, ...], tuple[Problem, ...
         except ArtifactError:
             broken.append(Problem("warning", str(path), "it holds no curves that tagseg wrote, and none are shown"))
             continue
+        steps = manifest["stages"].get(stage, {}).get("details", {}).get("steps")
+        if steps is not None and (lost := lost_points(path, steps=steps)):
+            broken.append(Problem("warning", str(path), lost))
         by_name: dict[str, list[tuple[int, float]]] = {}
         for step, name, value in rows:
             by_name.setdefault(name, []).append((step, value))

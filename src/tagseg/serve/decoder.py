@@ -23,6 +23,53 @@ _KINDS = {kind.__name__: kind for kind in (DataError, ImageFormatError, ImageSiz
 _JPEG, _SCAN = b"\xff\xd8", b"\xff\xda"
 
 
+class Decoders:
+    """As many decoders as are needed at a time; used by any thread.
+
+    Args:
+        decode_s: seconds of a processor for one picture.
+        max_pixels: largest height x width.
+    """
+
+    def __init__(self, *, decode_s: float, max_pixels: int) -> None:
+        self._decode_s = decode_s
+        self._max_pixels = max_pixels
+        self._all: list[Decoder] = []
+        self._free: list[Decoder] = []
+
+    def start(self, count: int) -> None:
+        """Start processes, so that the first pictures do not wait for them."""
+        self._free = [self._made() for _ in range(count)]
+        for decoder in self._free:
+            decoder.start()
+
+    def read(self, data: bytes, name: str) -> Image:
+        """Return the upright RGB image of a file's content; see :meth:`Decoder.read`.
+
+        Raises:
+            DataError: when it is none, or damaged or too large.
+            RefusedError: when decoding takes too long.
+        """
+        try:
+            decoder = self._free.pop()
+        except IndexError:
+            decoder = self._made()
+        try:
+            return decoder.read(data, name)
+        finally:
+            self._free.append(decoder)
+
+    def close(self) -> None:
+        """End all processes for good, from any thread: pictures under way break off."""
+        for decoder in self._all:
+            decoder.close()
+
+    def _made(self) -> "Decoder":
+        decoder = Decoder(decode_s=self._decode_s, max_pixels=self._max_pixels)
+        self._all.append(decoder)
+        return decoder
+
+
 class Decoder:
     """Decodes one picture after another, each in a limited time; used by one thread at a time.
 

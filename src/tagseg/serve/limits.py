@@ -20,6 +20,8 @@ class Limits:
         read_s: seconds for a request to arrive.
         crowded_s: the same for one whose place another request needs.
         decode_s: seconds of a processor for one file to be decoded.
+        alone_s: seconds after which work at one file goes on beside that at the next.
+        beside: most files that are worked at beside the one whose turn it is; each may take a gigabyte.
         answer_s: seconds for its answer, waiting included.
     """
 
@@ -33,6 +35,8 @@ class Limits:
     read_s: float = 60.0
     crowded_s: float = 2.0
     decode_s: float = 4.0
+    alone_s: float = 1.5
+    beside: int = 3
     answer_s: float = 120.0
 
     @property

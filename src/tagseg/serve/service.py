@@ -1,9 +1,11 @@
-"""What is computed for one file: everything between its bytes and its answer, in the worker's thread.
+"""What is computed for one file: everything between its bytes and its answer, in a thread of the worker.
 
 Axes: H W pixels of the upright image.
 """
 
+import threading
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -18,7 +20,7 @@ from tagseg.ops.overlay import overlay_labels
 from tagseg.prediction.segmenter import Segmenter
 from tagseg.report.colors import VOID_COLORS, safe_color
 from tagseg.serve import answers
-from tagseg.serve.decoder import Decoder
+from tagseg.serve.decoder import Decoders
 from tagseg.serve.limits import Limits
 from tagseg.serve.options import PALETTES, Options, Palette
 from tagseg.serve.refusal import RefusedError
@@ -28,6 +30,7 @@ from tagseg.use.cams import CamPredictor, Networks, TagsAndCams
 
 _WARM_UP_SIZE = (375, 500)
 _COUNTED_PIXELS = 2**20
+_DECODERS = 2  # ready from the start: for the file whose turn it is while another takes long
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +65,10 @@ class Service:
         self.networks = networks
         self.title = title
         self.limits = limits
-        self.decoder = Decoder(decode_s=limits.decode_s, max_pixels=limits.pixels)
+        native = networks.segmenter is not None and networks.segmenter.settings.max_side_px is None
+        # What looks at an image tile by tile takes notes in the network, of one image at a time.
+        self._segmenting: AbstractContextManager[object] = threading.Lock() if native else nullcontext()
+        self.decoders = Decoders(decode_s=limits.decode_s, max_pixels=limits.pixels)
 
     @property
     def label_classes(self) -> ClassTable:
@@ -91,7 +97,7 @@ class Service:
 
     def warm_up(self) -> None:
         """Run the networks once: the first time takes longer, and shows whether the device is up to it."""
-        self.decoder.start()
+        self.decoders.start(_DECODERS)
         noise = np.random.default_rng(0).integers(0, 256, (*_WARM_UP_SIZE, 3), np.uint8)
         if self.networks.segmenter is not None:
             self.networks.segmenter.predict(noise)
@@ -99,8 +105,8 @@ class Service:
             self.networks.cams.look(noise)
 
     def close(self) -> None:
-        """End the process that decodes files."""
-        self.decoder.close()
+        """End the processes that decode files."""
+        self.decoders.close()
 
     def predict(self, upload: Upload, options: Options) -> answers.PredictedImage:
         """Return labels, areas and pictures of one file.
@@ -166,7 +172,8 @@ class Service:
         """
         segmenter, image = self._segmenter(options), self._read(upload)
         if segmenter is not None:
-            prediction = segmenter.predict(image)
+            with self._segmenting:
+                prediction = segmenter.predict(image)
             return Labelled(image, prediction.labels, prediction.score)
         cams = self.require_cams()
         found = self._look(cams, image, options, name=upload.name)
@@ -237,7 +244,7 @@ class Service:
         return cams.look(image, tags=tags, scales=options.scales or (1.0,), flip=bool(options.flip), most_tags=most)
 
     def _read(self, upload: Upload) -> Image:
-        return self.decoder.read(upload.data, upload.name)
+        return self.decoders.read(upload.data, upload.name)
 
 
 @cache

@@ -1,13 +1,17 @@
-"""The one thread in which networks run: requests wait for it in order, and the event loop never does."""
+"""The threads in which networks run: requests wait for their turn in order, and the event loop never waits.
+
+One job works at a time. One that takes long goes on beside the others, so that no image holds others up.
+"""
 
 import asyncio
 import math
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tagseg.serve.limits import Limits
 from tagseg.serve.refusal import RefusedError
@@ -32,8 +36,18 @@ class Reading:
     lost: "asyncio.Future[None]"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    """A job that waits for its turn, and who waits for its answer."""
+
+    job: Callable[[], Any]
+    answer: "asyncio.Future[Any]"
+
+
 class Worker:
-    """A queue in front of one thread.
+    """A queue in front of threads.
+
+    The job in turn works alone. After ``alone_s`` seconds it goes on beside the next, as long as at most ``beside`` do.
 
     Args:
         limits: how many requests may be inside, and for how long.
@@ -41,7 +55,10 @@ class Worker:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="networks")
+        self._threads = ThreadPoolExecutor(1 + limits.beside, thread_name_prefix="networks")
+        self._waiting: deque[_Waiting] = deque()
+        self._working: set[Future[Any]] = set()
+        self._in_turn: Future[Any] | None = None
         self._inside = 0
         self._reading: dict[Reading, None] = {}  # in the order in which they came
         self._last_s = 1.0
@@ -85,7 +102,7 @@ class Worker:
         self._reading.pop(reading, None)
 
     async def compute(self, job: Callable[[], T], *, gone: "asyncio.Future[None]", until_s: float) -> T:
-        """Do a job in the thread and return what it returns, or raise what it raises.
+        """Do a job in a thread and return what it returns, or raise what it raises.
 
         A job that has not started when its client leaves or its time is up never starts; one that runs is left to end.
 
@@ -98,8 +115,10 @@ class Worker:
             ClientLeftError: when the client has left.
             RefusedError: when the time is up.
         """
-        answer = asyncio.wrap_future(self._thread.submit(self._timed, job))
-        left_s = max(0.0, until_s - asyncio.get_running_loop().time())
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(job, answer))
+        self._start_next()
+        left_s = max(0.0, until_s - _now_s())
         try:
             await asyncio.wait({answer, gone}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
             if answer.done():
@@ -115,12 +134,51 @@ class Worker:
         )
 
     def compute_now(self, job: Callable[[], T]) -> T:
-        """Do a job in the thread and wait for it: for the start, when there is no event loop yet."""
-        return self._thread.submit(self._timed, job).result()
+        """Do a job in a thread and wait for it: for the start, when there is no event loop yet."""
+        return self._threads.submit(self._timed, job).result()
 
     def close(self) -> None:
         """Drop what has not started."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._waiting.clear()
+        self._threads.shutdown(wait=False)
+
+    def _start_next(self) -> None:
+        """Start the job that has waited longest, where none has the turn and few go on beside it."""
+        while self._waiting and self._in_turn is None and len(self._working) <= self._limits.beside:
+            waiting = self._waiting.popleft()
+            if not waiting.answer.done():
+                self._start(waiting)
+
+    def _start(self, waiting: _Waiting) -> None:
+        loop = asyncio.get_running_loop()
+        self._in_turn = working = self._threads.submit(self._timed, waiting.job)
+        self._working.add(working)
+        loop.call_later(self._limits.alone_s, self._end_turn, working)
+
+        def tell(ended: Future[Any]) -> None:
+            with suppress(RuntimeError):  # the loop is closed: the server has ended
+                loop.call_soon_threadsafe(self._end, ended, waiting.answer)
+
+        working.add_done_callback(tell)
+
+    def _end_turn(self, working: Future[Any]) -> None:
+        """Give the turn of a job to the next."""
+        if self._in_turn is working:
+            self._in_turn = None
+            self._start_next()
+
+    def _end(self, ended: Future[Any], answer: "asyncio.Future[Any]") -> None:
+        """Hand on what a job has found, and its turn."""
+        self._working.discard(ended)
+        if not answer.done():
+            error = ended.exception()
+            if error is None:
+                answer.set_result(ended.result())
+            else:
+                answer.set_exception(error)
+        if self._in_turn is ended:
+            self._in_turn = None
+        self._start_next()
 
     def _full(self) -> RefusedError:
         seconds = math.ceil(self._inside * self._last_s)

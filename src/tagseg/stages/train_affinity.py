@@ -58,7 +58,7 @@ def run(context: StageContext) -> dict[str, Any]:
         save_checkpoint(context.folder.affinity_weights, tensors={"affinity": network.state_dict()}, state=state)
         context.folder.seals.note([context.folder.affinity_weights])
     fabric.barrier()
-    return {"images": len(context.train)}
+    return {"images": len(context.train), "steps": training.step}
 
 
 def count_missing(context: StageContext) -> int:

@@ -65,7 +65,7 @@ def run(context: StageContext) -> dict[str, Any]:
         save_checkpoint(context.folder.classifier_weights, tensors={"classifier": classifier.state_dict()}, state=state)
         context.folder.seals.note([context.folder.classifier_weights])
     fabric.barrier()
-    return {"images": len(context.train), **figures}
+    return {"images": len(context.train), "steps": training.step, **figures}
 
 
 def count_missing(context: StageContext) -> int:

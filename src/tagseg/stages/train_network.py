@@ -6,9 +6,10 @@ from typing import Any, Generic, Literal, TypeVar
 
 from torch import nn
 
+from tagseg.artifacts.layout import TrainingLayout
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.stages.context import StageContext
-from tagseg.training.curves import has_tensorboard
+from tagseg.training.curves import has_tensorboard, lost_points
 from tagseg.training.loop import Learner, LoopSettings, Session, resume, train
 from tagseg.training.seed import seed_everything
 from tagseg.training.step import TrainingStep
@@ -73,6 +74,11 @@ class NetworkTraining(Generic[Network]):
         end, batch = until_epoch * sampler.steps_per_epoch, sampler.batch_size
         if self.step >= end:
             return {}
+        curves = TrainingLayout(self._folder).curves
+        if self.step and self._context.fabric.is_global_zero and curves.exists():
+            lost = lost_points(curves, steps=self.step, every_steps=settings.log_every_steps)
+            if lost:
+                self._context.progress.warn(f"{lost}; the training itself goes on as it was")
         with self._context.progress.task(title, total=end * batch, done=self.step * batch) as task:
             session = Session(self._folder, self.step, until_epoch, task, validate, self._context.made_of)
             fabric = self._context.fabric

@@ -5,9 +5,6 @@ import os
 import threading
 from multiprocessing import connection
 
-_PAUSE_S = 0.2
-"""For threads that are about to end."""
-
 
 def end_with_parent() -> None:
     """End this process when the one that started it is gone, however that ended: it would work on, or wait, unseen.
@@ -25,16 +22,14 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
-def end_without_waiting(code: int) -> None:
-    """End this process now where threads are still at work, which Python would wait for; else return.
+def end_at_once(code: int) -> None:
+    """End this process now, whatever its threads are at work on.
 
-    What was printed must have been flushed.
+    Python would wait for them, and then take modules and networks apart, which takes seconds where torch is loaded and
+    the processor is busy. What it does at its end is left out: what was printed must have been
+    flushed.
 
     Args:
         code: what the process ends with.
     """
-    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon]
-    for thread in others:
-        thread.join(_PAUSE_S / len(others))
-    if any(thread.is_alive() for thread in others):
-        os._exit(code)
+    os._exit(code)

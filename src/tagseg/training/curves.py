@@ -95,3 +95,17 @@ def read_curves(path: Path) -> list[tuple[int, str, float]]:
             help="delete it and run the same command again: the curves begin where training goes on",
         ) from error
     return rows
+
+
+def lost_points(path: Path, *, steps: int, every_steps: int = 1) -> str:
+    """Return what is wrong with curves that end before the training did, "" where nothing is.
+
+    Args:
+        path: of curves that can be read.
+        steps: that were taken.
+        every_steps: steps between points.
+    """
+    last = max((step for step, _, _ in read_curves(path) if step <= steps), default=0)
+    if steps - last < every_steps:
+        return ""
+    return f"{path} must hold the points of {steps} steps, got none behind step {last}: the others are lost"

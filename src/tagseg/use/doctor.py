@@ -18,6 +18,7 @@ EXTRAS = {
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "serve": ("fastapi", "uvicorn", "python-multipart"),
     "crf": ("pydensecrf2",),
+    "heic": ("pillow-heif",),
     "loggers": ("tensorboard",),
 }
 """The packages of each extra, as pyproject.toml has them."""

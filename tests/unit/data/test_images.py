@@ -308,7 +308,6 @@ def jpeg_of_12_bits() -> bytes:
     [
         (bitmap_of_bit_fields(), "must be of a kind that is read, got an unsupported BMP bitfields layout"),
         (tiff_of_doubles(), "got a TIFF file that is damaged or of a kind that is not read, such as 64 bits a channel"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 40, "got the content of a HEIC file"),
         (b"8BPS\0\1" + b"\0" * 40, "got the content of a PSD file"),
         (b"\n<!DOCTYPE html><html>not found</html>", "got the content of a HTML file"),
         (b"version https://git-lfs.github.com/spec/v1\noid", "got the content of a Git LFS pointer file"),

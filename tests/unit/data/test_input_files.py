@@ -84,12 +84,12 @@ def left_out(*words: Path, **options) -> tuple[dict[str, str], list[LeftOut]]:
 
 
 def test_pictures_of_other_formats_are_named(photos):
-    for name in ("phone.HEIC", "a/raw.cr2", ".hidden.heic", "film.mp4"):
+    for name in ("draft.PSD", "a/raw.cr2", ".hidden.psd", "film.mp4"):
         (photos / name).write_bytes(b"")
     for words in ([photos], [photos / "*", photos / "a" / "*"]):
         _, others = left_out(*words)
-        assert {other.path.name: other.is_failure for other in others} == {"phone.HEIC": True, "raw.cr2": True}
-        assert any(other.reason.endswith("got a .HEIC file") for other in others)
+        assert {other.path.name: other.is_failure for other in others} == {"draft.PSD": True, "raw.cr2": True}
+        assert any(other.reason.endswith("got a .PSD file; convert it to JPEG or PNG") for other in others)
 
 
 def test_jpeg_has_further_endings(tmp_path):
@@ -145,8 +145,8 @@ def test_a_name_that_no_file_can_have_is_left_to_who_reads_it():
 
 def test_what_is_there_in_the_place_of_images_is_told(tmp_path):
     (tmp_path / "p").mkdir()
-    (tmp_path / "p" / "a.heic").write_bytes(b"")
-    with pytest.raises(DataError, match=r"got only others, such as .*a\.heic"):
+    (tmp_path / "p" / "a.psd").write_bytes(b"")
+    with pytest.raises(DataError, match=r"got only others, such as .*a\.psd"):
         find_inputs([str(tmp_path / "p")])
     (tmp_path / "q" / "masks").mkdir(parents=True)
     (tmp_path / "q" / "masks" / "a.png").write_bytes(b"")

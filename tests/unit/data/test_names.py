@@ -52,7 +52,7 @@ def test_class_file_keeps_order_and_spaces(tmp_path: Path) -> None:
     assert read_class_names(tmp_path / "classes.txt") == ("zebra", "traffic light", "cat")
 
 
-@pytest.mark.parametrize("content", [b"", b"cat\n\ndog\n", b"cat\ncat\n", b"caf\xe9\n"])
+@pytest.mark.parametrize("content", [b"", b"cat\n\ndog\n", b"cat\ncat\n", b"\xea\xee\xf2\n"])
 def test_bad_class_file_is_a_data_error_that_names_it(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "classes.txt").write_bytes(content)
     with pytest.raises(DataError, match=r"classes\.txt"):
@@ -99,3 +99,18 @@ def test_a_file_is_found_in_either_form_of_its_accents(tmp_path: Path, forms: tu
 def test_subset_keeps_the_asked_order() -> None:
     assert choose_classes(("a", "b", "c"), ["c", "a"], source="x").names == ("c", "a")
     assert choose_classes(("a", "b", "c"), None, source="x").names == ("a", "b", "c")
+
+
+def test_class_file_of_a_western_windows_is_read_and_reported(tmp_path: Path) -> None:
+    path, problems = tmp_path / "classes.txt", []
+    path.write_bytes("Kühe\nHund\n".encode("cp1252"))
+    assert read_class_names(path, problems=problems) == ("Kühe", "Hund")
+    assert [(problem.kind.name, problem.problem) for problem in problems] == [
+        ("OTHER_ENCODING", f"{path} should be UTF-8 text, got other bytes, read as Windows-1252: Kühe")
+    ]
+
+
+@pytest.mark.parametrize(("known", "found"), [((), "none"), (("background",), "background only")])
+def test_no_class_at_all_is_told_with_its_source(known: tuple[str, ...], found: str) -> None:
+    with pytest.raises(DataError, match=f"^the categories of a.json must name an object, got {found};"):
+        choose_classes(known, None, source="the categories of a.json")

@@ -42,7 +42,8 @@ BROKEN = {
     "DUPLICATE_IMAGE": {"twin.jpg"},
     "TINY_IMAGE": {"tiny.png"},
     "WRONG_ENDING": {"wrong_ending.jpg"},
-    "UNUSED_FILE": {"photo.heic"},
+    "OTHER_FORMAT": {"photo.psd"},
+    "UNUSED_FILE": {"notes.odt"},
     "IMAGE_NAMED_FOLDER": {"folder.jpg"},
 }  # fmt: skip
 FINE = {"fine", "cmyk", "grey16", "turned", "palette", "alpha", "no_object", "größe & farbe.v2"}
@@ -98,7 +99,8 @@ def write_broken_images(images: Path) -> None:
     shutil.copyfile(images / "fine.jpg", images / "twin.jpg")
     (images / "broken_link.jpg").symlink_to(images / "nowhere.jpg")
     (images / "folder.jpg").mkdir()
-    (images / "photo.heic").write_bytes(b"....ftypheic")
+    (images / "photo.psd").write_bytes(b"8BPS")
+    (images / "notes.odt").write_bytes(b"PK")
     (images / ".hidden.jpg").write_bytes(b"")
 
 
@@ -116,7 +118,7 @@ def write_broken_masks(masks: Path) -> None:
 
 def write_tags(root: Path) -> None:
     images = [path.name for path in sorted((root / "images").iterdir()) if path.is_file() or path.is_symlink()]
-    left_out = ("no_row.jpg", "photo.heic", ".hidden.jpg", "double.jpg", "untagged.jpg", "no_object.jpg")
+    left_out = ("no_row.jpg", "photo.psd", "notes.odt", ".hidden.jpg", "double.jpg", "untagged.jpg", "no_object.jpg")
     rows = [f'"{name}",cat' for name in images if name not in left_out]
     rows += [
         "untagged.jpg,",
@@ -176,7 +178,7 @@ def test_nothing_is_said_about_the_good_files(checked: tuple[Split, CheckReport]
 def test_errors_come_before_warnings_in_a_fixed_order(checked: tuple[Split, CheckReport]) -> None:
     _, report = checked
     assert [kind.name for kind in report.by_kind()] == list(BROKEN)
-    assert [kind.is_error for kind in report.by_kind()] == [True] * 10 + [False] * 10
+    assert [kind.is_error for kind in report.by_kind()] == [True] * 10 + [False] * 11
     assert not report.is_clean
 
 

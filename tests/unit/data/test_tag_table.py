@@ -78,3 +78,22 @@ def test_windows_text_is_told(tmp_path: Path) -> None:
 def test_other_old_encodings_are_refused(tmp_path: Path, words: str, encoding: str) -> None:
     with pytest.raises(DataError, match="must be UTF-8 text, got other bytes at line 2"):
         read(tmp_path, f'image,tags\na.jpg,"{words}"\n'.encode(encoding))
+
+
+@pytest.mark.parametrize("cell", ["\"['dog', 'ca\"", '"[""dog"", ""c"', '"{""choices"": [""dog"'])
+def test_a_list_that_was_cut_short_is_no_class(tmp_path: Path, cell: str) -> None:
+    path, problems = tmp_path / "tags.csv", []
+    path.write_text(f"image,tags\na.jpg,{cell}\nb.jpg,dog\n")
+    assert read_tags(path, problems=problems) == {"b.jpg": ("dog",)}
+    assert [problem.kind for problem in problems] == [ProblemKind.BAD_TAGS]
+
+
+def test_text_of_a_macintosh_is_not_taken_for_windows(tmp_path: Path) -> None:
+    path = tmp_path / "tags.csv"
+    path.write_bytes("image,tags\na.jpg,Kühe\n".encode("mac_roman"))
+    with pytest.raises(DataError, match="must be UTF-8 text, got other bytes at line 2"):
+        read_tags(path)
+
+
+def test_marks_of_no_width_around_a_name_make_no_class(tmp_path: Path) -> None:
+    assert read(tmp_path, "image,tags\na.jpg,dog\u200b\nb.jpg,\u2060dog\n") == {"a.jpg": ("dog",), "b.jpg": ("dog",)}

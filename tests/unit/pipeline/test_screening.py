@@ -9,6 +9,7 @@ from kit.files import save, write
 from kit.heard import Heard
 
 from tagseg.artifacts.run_folder import RunFolder
+from tagseg.data.image_formats import ENDINGS_BY_FORMAT
 from tagseg.pipeline.screening import LoadedData, load_splits
 from tagseg.recipe import make_recipe
 
@@ -85,3 +86,17 @@ def test_masks_are_looked_at_again_when_they_or_their_meaning_change(tmp_path: P
     save(tmp_path / "masks" / "a.png", np.full((40, 40), 1, np.uint8))
     assert usable() == [True, False]
     assert usable(mask_255="object") == [True, True]
+
+
+def test_pictures_that_are_not_read_and_guessed_encodings_are_told(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", PICTURE)
+    for name in ("b.psd", "c.psd"):
+        (tmp_path / name).write_bytes(b"8BPS")
+    path = tmp_path / "tags.csv"
+    path.write_bytes("image,tags\na.png,Kühe\n".encode("cp1252"))
+    assert load(tmp_path / "run", format="folder", root=tmp_path)[1] == [
+        f"{path} should be UTF-8 text, got other bytes, read as Windows-1252: Kühe; "
+        "save it as UTF-8 if these words are wrong",
+        f"image {tmp_path / 'b.psd'} must be one of {', '.join(ENDINGS_BY_FORMAT)}, got a .psd file, and 1 more; "
+        "convert it to JPEG or PNG",
+    ]

@@ -13,7 +13,7 @@ from pycocotools.coco import COCO
 import tagseg
 from tagseg.artifacts.coco_file import coco_writer
 from tagseg.classes import ClassTable
-from tagseg.data.image_files import ENDINGS_BY_FORMAT
+from tagseg.data.image_formats import ENDINGS_BY_FORMAT
 from tagseg.ops.overlay import overlay_labels
 from tagseg.report.colors import safe_color
 from tagseg.use.cams import load_networks

@@ -2,6 +2,8 @@
 
 import os
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from io import BytesIO
 from pathlib import Path
@@ -14,7 +16,7 @@ from PIL import Image as PillowImage
 from tagseg.data.images import read_image_bytes
 from tagseg.errors import ImageFormatError, ImageSizeError
 from tagseg.serve import decoder
-from tagseg.serve.decoder import MAX_SCANS, Decoder
+from tagseg.serve.decoder import MAX_SCANS, Decoder, Decoders
 from tagseg.serve.refusal import RefusedError
 
 ENDLESS = """
@@ -117,3 +119,26 @@ def test_a_closed_decoder_leaves_no_process(made):
     number = made._process.pid
     made.close()
     assert not Path(f"/proc/{number}").exists()
+
+
+def test_pictures_that_come_at_a_time_have_a_process_each(monkeypatch):
+    with closing(Decoders(decode_s=60.0, max_pixels=10_000)) as several:
+        several.start(1)
+        inside, go_on = threading.Event(), threading.Event()
+        read = Decoder.read
+
+        def wait(made, data, name):
+            if name == "slow.png":
+                inside.set()
+                assert go_on.wait(60)
+            return read(made, data, name)
+
+        monkeypatch.setattr(Decoder, "read", wait)
+        with ThreadPoolExecutor(1) as pool:
+            slow = pool.submit(several.read, photo(), "slow.png")
+            assert inside.wait(60)
+            for size in ((30, 20), (7, 9)):
+                assert several.read(photo(size=size), "a.png").shape == (size[1], size[0], 3)
+            go_on.set()
+            assert slow.result().shape == (32, 48, 3)
+        assert len(several._all) == 2

@@ -32,7 +32,7 @@ class Gate:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.names: list[str] = []
         self.entered, self.opened = threading.Event(), threading.Event()
-        predict = Service.predict
+        self.predict = predict = Service.predict
 
         def wait(service, upload, options):
             self.names.append(upload.name)
@@ -76,6 +76,20 @@ class TestManyAtATime:
             assert client.get("/").status == 200
             gate.opened.set()
             assert answer.result().status == 200
+
+    def test_a_file_that_takes_long_holds_nobody_up(self, serving, full_run, gate, monkeypatch):
+        held = Service.predict
+        monkeypatch.setattr(
+            Service, "predict", lambda *call: (held if call[1].name == "slow.png" else gate.predict)(*call)
+        )
+        client = serving(full_run, alone_s=0.05)
+        with ThreadPoolExecutor(1) as pool:
+            slow = pool.submit(client.send, "/predict", *[("slow.png", photo())] * 3)
+            assert gate.entered.wait(30)
+            assert client.send("/predict", ("a.png", photo())).status == 200
+            assert not slow.done()
+            gate.opened.set()
+            assert slow.result().status == 200
 
     def test_more_than_it_takes_are_told_when_to_come_again(self, serving, full_run, gate):
         client = serving(full_run, waiting=2)
@@ -225,7 +239,7 @@ class TestCommand:
         out, err = process.communicate(timeout=60)
         assert (process.returncode, out, err) == (0, "stopped\n", "")
 
-    def test_ctrl_c_ends_it_with_a_job_inside_and_half_a_request(self, full_run):
+    def test_ctrl_c_ends_it_with_jobs_inside_half_a_request_and_an_open_connection(self, full_run):
         process = self.start(full_run, before=_ENDLESS)
         assert process.stdout is not None
         port = int(process.stdout.readline().split("127.0.0.1:")[1].split("/")[0])
@@ -235,7 +249,10 @@ class TestCommand:
             socket.create_connection(("127.0.0.1", port)) as whole,
             socket.create_connection(("127.0.0.1", port)) as half,
             socket.create_connection(("127.0.0.1", port)) as less,
+            socket.create_connection(("127.0.0.1", port)) as idle,
         ):
+            idle.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert idle.recv(15) == b"HTTP/1.1 200 OK"
             whole.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
             half.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:50])
             less.sendall(b"POST /pre")

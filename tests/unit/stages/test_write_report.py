@@ -299,6 +299,18 @@ def test_curves_that_cannot_be_read_are_a_problem_not_the_end(run: Path) -> None
     )
 
 
+@pytest.mark.parametrize("last", [20, 10])
+def test_curves_that_lost_points_are_shown_and_a_problem(run: Path, last: int) -> None:
+    path = RunFolder(run).output("train_classifier") / "curves.csv"
+    path.parent.mkdir()
+    path.write_text("".join(["step,name,value\n", *(f"{step},loss,0.5\n" for step in range(10, last + 1, 10))]))
+    write_manifest(run, stages={"train_classifier": {"state": "done", "details": {"steps": 20}}})
+    report = report_of(run)
+    assert [curve.steps[-1] for curve in report.curves] == [last]
+    said = f"{path} must hold the points of 20 steps, got none behind step 10: the others are lost"
+    assert report.problems == (() if last == 20 else (Problem("warning", str(path), said),))
+
+
 def test_curves_of_a_stage_that_the_recipe_does_without_are_not_shown(photos: Path, tmp_path: Path) -> None:
     root = make_run(tmp_path / "run", photos, "masks.refine=[]")
     (root / "3_affinity").mkdir()

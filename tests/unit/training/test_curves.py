@@ -5,7 +5,7 @@ import sys
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tagseg.training.curves import Curves, has_tensorboard, read_curves
+from tagseg.training.curves import Curves, has_tensorboard, lost_points, read_curves
 
 
 def write(folder, *, start_step, points):
@@ -70,3 +70,16 @@ def test_a_last_line_that_a_kill_cut_short_is_left_out_and_mended(tmp_path, half
     write(tmp_path, start_step=25, points=[(30, {"loss": 3.0})])
     assert read_curves(path) == [(10, "loss", 1.0), (20, "loss", 2.0), (30, "loss", 3.0)]
     assert path.read_text().splitlines()[-1] == "30,loss,3.0"
+
+
+def test_points_that_were_lost_at_the_end_are_told(tmp_path):
+    write(tmp_path, start_step=0, points=[(step, {"loss": 1.0, "lr": 0.5}) for step in (10, 20, 30, 33)])
+    path = tmp_path / "curves.csv"
+    assert lost_points(path, steps=33) == ""
+    assert lost_points(path, steps=42, every_steps=10) == ""  # killed before the next point
+    assert lost_points(path, steps=43, every_steps=10) != ""
+    path.write_bytes(path.read_bytes()[: len("step,name,value\n10,loss,1.0\n10,lr,0.5\n20,lo")])
+    told = f"{path} must hold the points of 33 steps, got none behind step 10: the others are lost"
+    assert lost_points(path, steps=33) == lost_points(path, steps=33, every_steps=10) == told
+    path.write_text("step,name,value\n")
+    assert lost_points(path, steps=33).endswith("got none behind step 0: the others are lost")

@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from tagseg.data.folder_tags import TAG_FILES, Place, find_tags_file, tags_by_folder, tags_by_row
-from tagseg.data.image_files import IMAGE_ENDINGS, walk_folders
+from tagseg.data.image_files import walk_folders
+from tagseg.data.image_formats import IMAGE_ENDINGS, PICTURE_ENDINGS, other_format
 from tagseg.data.mask_images import Meaning255, PaletteMask, label_ids, mask_paths, with_255_as
 from tagseg.data.names import choose_classes, composed, read_class_names, unique_image_ids
 from tagseg.data.problems import Problem, ProblemKind, report_problem
@@ -104,7 +105,7 @@ def read_folder(
     [(1,)]
     """
     images, masks, paths = _images_and_masks(root, masks, problems)
-    known = listed_classes(root)
+    known = listed_classes(root, problems)
     tags_file = find_tags_file(root, tags)
     if tags_file is None:
         names_by_image = tags_by_folder(images, paths, known, problems)
@@ -160,7 +161,7 @@ def read_untagged_folder(
     [('a', ())]
     """
     images, masks, paths = _images_and_masks(root, masks, problems)
-    known = listed_classes(root) or known
+    known = listed_classes(root, problems) or known
     table = choose_classes(tuple(known), classes, source="the data set's classes")
     mask_of = _Masks(mask_paths(masks, problems=problems), label_ids(known, table))
     records = _records(images, paths, dict.fromkeys(paths, ()), mask_of, problems)
@@ -180,15 +181,19 @@ def _images_and_masks(
     images = root / "images" if (root / "images").is_dir() else root
     paths = sorted(_find_images(images, masks, problems))
     if not paths:
+        other = next(_pictures(images, masks), None)
+        if other is not None:
+            help = other_format(other).help
+            raise DataError(f"folder {images} must hold images, got only others, such as {other}", help=help)
         endings = ", ".join(sorted(IMAGE_ENDINGS))
         raise DataError(f"folder {images} must hold images, got none", help=f"put files there that end in {endings}")
     return images, masks, paths
 
 
-def listed_classes(root: Path) -> tuple[str, ...] | None:
+def listed_classes(root: Path, problems: list[Problem] | None = None) -> tuple[str, ...] | None:
     """Return the lines of ``root/classes.txt``, None when there is no such file."""
     listed = root / "classes.txt"
-    return read_class_names(listed) if listed.is_file() else None
+    return read_class_names(listed, problems=problems) if listed.is_file() else None
 
 
 def _records(
@@ -217,13 +222,22 @@ def _find_images(folder: Path, masks: Path, problems: list[Problem] | None) -> I
                 message = f"image {here / name} must be a file, got a folder"
                 problem = Problem(ProblemKind.IMAGE_NAMED_FOLDER, here / name, message, "rename or remove the folder")
                 report_problem(problem, problems)
-        for name in files:
+        for name in sorted(files):
             if Path(name).suffix.lower() in IMAGE_ENDINGS and not name.startswith("."):
                 yield here / name
+            elif Path(name).suffix.lower() in PICTURE_ENDINGS and not name.startswith("."):
+                error = other_format(here / name)
+                report_problem(Problem(ProblemKind.OTHER_FORMAT, here / name, error.problem, error.help), problems)
             elif name not in _OWN_FILES and not name.startswith("."):
                 message = f"file {here / name} is left out, since an image ends in {', '.join(sorted(IMAGE_ENDINGS))}"
                 problem = Problem(ProblemKind.UNUSED_FILE, here / name, message, "convert it if it is an image")
                 report_problem(problem, problems)
+
+
+def _pictures(folder: Path, masks: Path) -> Iterator[Path]:
+    """Yield the pictures below a folder that are of formats that are not read."""
+    for here, _, files in walk_folders(folder, seen=[masks]):
+        yield from (here / name for name in sorted(files) if Path(name).suffix.lower() in PICTURE_ENDINGS)
 
 
 class _Masks:

@@ -12,7 +12,7 @@ from tagseg.data.names import choose_classes, composed, is_background, is_inside
 from tagseg.data.problems import Problem, ProblemKind, report_problem
 from tagseg.data.split_readers import SplitReader, SplitReaders
 from tagseg.data.tags import read_tags
-from tagseg.data.text_files import decode_unicode
+from tagseg.data.text_files import read_names
 from tagseg.data.xml_files import XmlError, parse_xml
 from tagseg.errors import DataError
 from tagseg.types import ImageRecord, Split
@@ -100,7 +100,8 @@ def read_voc(
     >>> [(record.image_id, record.tags) for record in split.records]
     [('2007_1', (2,))]
     """
-    known = read_class_names(root / "classes.txt") if (root / "classes.txt").is_file() else tuple(VOC_CLASSES)
+    listed = root / "classes.txt"
+    known = read_class_names(listed, problems=problems) if listed.is_file() else tuple(VOC_CLASSES)
     table = choose_classes(known, classes, source="the data set's classes")
     ids = _read_list(root / "ImageSets" / "Segmentation" / f"{split}.txt", problems)
     images = _image_paths(root / "JPEGImages")
@@ -130,7 +131,7 @@ def read_voc(
 def _read_list(path: Path, problems: list[Problem] | None) -> list[str]:
     """Return the different ids of a list file."""
     try:
-        lines = composed(decode_unicode(path.read_bytes())).splitlines()
+        lines = composed(read_names(path, problems)).splitlines()
     except FileNotFoundError as error:
         lists = sorted(file.stem for file in path.parent.glob("*.txt"))
         help = nearest_name_help(path.stem, lists) if lists else "mend the path of the data set"
@@ -208,11 +209,16 @@ def _tags_of(
     annotations, name = root / "Annotations", f"{image_id}.xml"
     path = same_named_file(annotations, name) or annotations / name
     try:
-        names = {composed((item.findtext("name") or "").strip()) for item in parse_xml(path).iter("object")}
+        tree = parse_xml(path)
     except XmlError as error:
         problem = f"annotation {path} must be XML, got {error}"
         report_problem(Problem(ProblemKind.BAD_ANNOTATION, path, problem, error.help), problems)
         return None
+    if tree.tag != "annotation":  # a page that says "not found" names no objects, which would be no tag
+        problem = f"annotation {path} must be an <annotation>, got <{tree.tag[:60]}>"
+        report_problem(Problem(ProblemKind.BAD_ANNOTATION, path, problem, "restore the file"), problems)
+        return None
+    names = {composed((item.findtext("name") or "").strip()) for item in tree.iter("object")}
     for name in sorted(names - set(known)):
         if not is_background(name):
             message = f"annotation {path} must hold known classes, got '{name}'"

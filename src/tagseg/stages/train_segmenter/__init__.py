@@ -49,7 +49,12 @@ def run(context: StageContext) -> dict[str, Any]:
         save_segmenter(context.folder.segmenter, network, context.train.classes, prediction={}, notes=notes)
         context.folder.seals.note(_files(context))
     fabric.barrier()
-    return {"images": len(labelled.split), "labels": recipe.segmenter.labels, **figures}
+    return {
+        "images": len(labelled.split),
+        "steps": training.step,
+        "labels": recipe.segmenter.labels,
+        **figures,
+    }
 
 
 def count_missing(context: StageContext) -> int:

@@ -161,7 +161,7 @@ def test_single_problems_are_collected_and_the_rest_is_read(tmp_path: Path) -> N
     for name in ("a.jpg", "x/a.jpg", "b.jpg", "c.jpg", "y/d.jpg", "z/d.jpg"):
         save(tmp_path / name)
     (tmp_path / "folder.jpg").mkdir()
-    (tmp_path / "photo.heic").write_bytes(b"")
+    (tmp_path / "notes.odt").write_bytes(b"")
     save(tmp_path / "masks" / "old.png")
     (tmp_path / "classes.txt").write_text("cat\ndog\n")
     write_tags(tmp_path, "a.jpg,cat", "x/a,dgo dog", "b.jpg,cat", "b,dog", "gone.jpg,cat", "d.jpg,cat")

@@ -143,3 +143,25 @@ def test_rows_of_tags_that_name_no_image_are_told(tmp_path: Path) -> None:
     (tmp_path / "image_tags.csv").write_text("image,tags\n1,dog\n2,cat\n")
     with pytest.raises(DataError, match="such as '0001' and '0002', got only others, such as '1' and '2'"):
         read_voc(tmp_path, split="train", problems=[])
+
+
+def test_a_list_of_a_western_windows_is_read_and_reported(root: Path) -> None:
+    for path in [*root.rglob("2007_2.*")]:
+        path.rename(path.with_stem("Kühe_2"))
+    (root / "ImageSets" / "Segmentation" / "train.txt").write_bytes("2007_1\nKühe_2\n".encode("cp1252"))
+    problems: list[Problem] = []
+    split = read_voc(root, split="train", problems=problems)
+    assert [record.image_id for record in split.records] == ["2007_1", "Kühe_2"]
+    assert [problem.kind for problem in problems] == [ProblemKind.OTHER_ENCODING]
+    assert problems[0].problem.endswith("train.txt should be UTF-8 text, got other bytes, read as Windows-1252: Kühe_2")
+
+
+def test_xml_of_something_else_is_no_image_without_objects(root: Path) -> None:
+    path = root / "Annotations" / "2007_3.xml"
+    path.write_text("<html><body>404</body></html>")
+    problems: list[Problem] = []
+    assert [record.image_id for record in read_voc(root, split="train", problems=problems).records] == [
+        "2007_1",
+        "2007_2",
+    ]
+    assert [problem.problem for problem in problems] == [f"annotation {path} must be an <annotation>, got <html>"]
