@@ -7,6 +7,8 @@ An arc is a piece of border from a junction, where three or more objects (backgr
 to the next. Every ring is made of arcs, and the two objects beside an arc use the same one.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from jaxtyping import Bool, Float64, Int32, Int64
 from numpy import ndarray
@@ -16,7 +18,7 @@ from tagseg.ops.pixel_edges import EDGE_START, find_edges, next_edges, walk_ring
 from tagseg.ops.simplify import simplify_arcs
 
 Ring = Float64[ndarray, "_ 2"]
-"""(x, y) of corners in pixels, the first one not repeated; clockwise on a screen around an object, else around a hole."""
+"""(x, y) of corners in pixels, the first one not repeated; around an object clockwise on a screen."""
 
 _OUTSIDE = -1
 
@@ -125,7 +127,7 @@ def _chain(ring: Int64[ndarray, "_ 2"], fixed: Bool[ndarray, "y x"], arcs: _Arcs
     ring = np.roll(ring, -kept[0], axis=0)
     ends = [*(kept - kept[0]).tolist(), len(ring)]
     closed = np.concatenate([ring, ring[:1]])
-    return [_add(closed[start : end + 1], arcs) for start, end in zip(ends, ends[1:], strict=False)]
+    return [_add(closed[start : end + 1], arcs) for start, end in pairwise(ends)]
 
 
 def _add(arc: Int64[ndarray, "_ 2"], arcs: _Arcs) -> tuple[_Name, bool]:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tagseg.errors import ArtifactError
 from tagseg.system.atomic import PART_SUFFIX, refused
 from tagseg.system.lock import folder_lock
 
