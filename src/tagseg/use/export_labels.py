@@ -101,7 +101,7 @@ class LabelChoice:
         if self.ignore_doubtful and self.what != "masks":
             raise RecipeError(
                 "--ignore-doubtful goes with --what masks, got predictions",
-                help="leave it out: nothing tells doubt here",
+                help="leave it out: predictions have no confidence mask",
             )
         if self.images_at is not None and not self.format.startswith("label-studio"):
             raise RecipeError(

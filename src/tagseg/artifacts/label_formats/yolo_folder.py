@@ -3,8 +3,8 @@
 Source: docs.ultralytics.com, "Instance Segmentation Datasets Overview" (a line an object: class from 0, then x and y as
 shares of width and height) and "Semantic Segmentation Datasets Overview" (one grey PNG a photograph whose values are
 the ids of ``names``, 255 is ignored, found by ``masks_dir``). Of a polygon dataset YOLO makes a background class
-itself; masks name it. Departure: the same photographs are named for training and for validation, since YOLO asks for both and
-nothing is held out here.
+itself; masks name it. Departure: the same photographs are named for training and for validation, since YOLO asks for
+both and nothing is held out here.
 """
 
 import json
