@@ -103,6 +103,12 @@ def _export_network(source: str, out: Path, *, format: str, check: list[Path], p
         raise RecipeError(
             "--public goes with --push, got --public alone", help="add --push OWNER/NAME, or leave it out"
         )
+    from tagseg.use.export_labels import LABEL_FORMATS
+
+    if format in LABEL_FORMATS:
+        raise RecipeError(
+            f"--format {format} goes with --what, got the network", help="add --what masks or --what predictions"
+        )
     from tagseg.use.export import export_segmenter, publish_segmenter
 
     exported = export_segmenter(source, out, format=format, check_images=check, progress=ConsoleProgress())

@@ -91,7 +91,7 @@ def brush_run_lengths(mask: Bool[ndarray, "H W"]) -> list[int]:
     """Return the bytes of a brush mask.
 
     >>> brush_run_lengths(np.array([[True]]))
-    [0, 0, 0, 4, 57, 27, 188, 207, 248]
+    [0, 0, 0, 4, 57, 27, 252, 127, 224]
     """
     values = mask.ravel()
     changes = np.flatnonzero(values[1:] != values[:-1]) + 1

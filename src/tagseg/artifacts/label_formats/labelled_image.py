@@ -92,6 +92,7 @@ def labels_by_id(classes: ClassTable) -> dict[str, str]:
 def half_px(ring: Ring) -> list[list[int | float]]:
     """Return corners as JSON numbers: whole ones without a fraction.
 
+    >>> import numpy as np
     >>> half_px(np.array([[0.0, 1.5]]))
     [[0, 1.5]]
     """
