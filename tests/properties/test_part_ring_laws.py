@@ -70,6 +70,9 @@ def test_shared_borders_stay_shared(labels: np.ndarray, tolerance_px: float) -> 
         for step in steps(ring)
     )
     assert max(walked.values()) == 1
+    ends = np.array(list(walked))[:, 2:]
+    assert (ends >= 0).all()
+    assert (ends <= (width, height)).all()
     for x, y, to_x, to_y in walked:
         on_frame = (x == to_x and x in (0, width)) or (y == to_y and y in (0, height))
         assert on_frame == ((to_x, to_y, x, y) not in walked)

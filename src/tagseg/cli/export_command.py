@@ -37,7 +37,7 @@ def export(
     ] = None,
     simplify: Annotated[
         float | None,
-        typer.Option("--simplify", metavar="PX", help="How far polygons may be from the border [default: 1]."),
+        typer.Option("--simplify", metavar="PX", help="How far polygons may be from the border [default: 1.5]."),
     ] = None,
     ignore_doubtful: Annotated[
         bool, typer.Option("--ignore-doubtful", help="Pixels that the confidence mask does not trust become 255.")

@@ -32,7 +32,7 @@ def part_rings(ids: Int32[ndarray, "H W"], *, tolerance_px: float) -> list[list[
 
     With tolerance 0 they follow the sides of pixels. Above 0 a border goes through the middle of each side instead,
     which takes the stairs out of a slope and parts the centres of pixels just as exactly; then corners are left out
-    as long as none of these points is further than the tolerance from what remains
+    and moved as long as none of these points is further than the tolerance from what remains
     (:func:`tagseg.ops.simplify.simplify_arcs`). Junctions and the corners of the image stay.
 
     Between neighbours there is neither gap nor overlap, since they share arcs and simplified arcs never cross. An

@@ -55,7 +55,7 @@ PIXELS: Mapping[str, LabelFormat] = {
 LABEL_FORMATS: Mapping[str, LabelFormat] = {**POLYGONS, **PIXELS}
 """Formats by name: those of polygons, and those that hold every pixel as it is."""
 
-MIN_AREA_PX, TOLERANCE_PX = 50, 1.0
+MIN_AREA_PX, TOLERANCE_PX = 50, 1.5
 """Defaults of polygons."""
 
 LOCAL_FILES = "/data/local-files/?d="
@@ -73,7 +73,7 @@ class LabelChoice:
             segmenter says of the images to test on.
         format: a name of :data:`LABEL_FORMATS`.
         min_area_px: smaller connected parts join what is around them; None for 50 in polygons and 0 elsewhere.
-        tolerance_px: how far polygons may be from the border between pixels; None for 1, 0 for all corners.
+        tolerance_px: how far polygons may be from the border between pixels; None for 1.5, 0 for all corners.
         ignore_doubtful: whether pixels that the confidence mask does not trust become void, 255.
         images_at: what Label Studio finds photographs under; None for :data:`LOCAL_FILES`.
         redo: whether an earlier export may be replaced.
@@ -127,7 +127,7 @@ class LabelChoice:
             )
         if not (math.isfinite(tolerance_px) and 0 <= tolerance_px <= _MOST_PX):
             raise RecipeError(
-                f"--simplify lies in [0, {_MOST_PX:g}] px, got {tolerance_px:g}", help="take 1, or 0 for all corners"
+                f"--simplify lies in [0, {_MOST_PX:g}] px, got {tolerance_px:g}", help="take 1.5, or 0 for all corners"
             )
 
 
