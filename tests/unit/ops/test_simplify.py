@@ -1,5 +1,7 @@
 """Fewer corners: known answers, the bound, and arcs that would cross."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from skimage.draw import disk
@@ -15,7 +17,7 @@ def staircase(steps: int) -> np.ndarray:
 def distance(points: np.ndarray, line: np.ndarray) -> np.ndarray:
     """Return how far each point is from a line of many segments, in the plainest way."""
     found = np.full(len(points), np.inf)
-    for start, end in zip(line, line[1:], strict=False):
+    for start, end in pairwise(line):
         along = end - start
         share = np.clip((points - start) @ along / max(along @ along, 1e-12), 0, 1)
         found = np.minimum(found, np.linalg.norm(points - start - share[:, None] * along, axis=1))
