@@ -17,44 +17,57 @@ FORMAT_HELP = (
 )
 
 
+_What = Annotated[
+    str | None,
+    typer.Option(
+        "--what", metavar="NAME", help="masks (of the images of the run) or predictions [default: the network]."
+    ),
+]
+_Format = Annotated[str | None, typer.Option("--format", metavar="NAME", help=FORMAT_HELP)]
+_Out = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the files go.")]
+_MinArea = Annotated[
+    int | None,
+    typer.Option(
+        "--min-area", metavar="PX", help="Smaller parts join what is around them [default: polygons 50, else 0]."
+    ),
+]
+_Simplify = Annotated[
+    float | None,
+    typer.Option("--simplify", metavar="PX", help="How far polygons may be from the border [default: 1.5]."),
+]
+_IgnoreDoubtful = Annotated[
+    bool, typer.Option("--ignore-doubtful", help="Pixels that the confidence mask does not trust become 255.")
+]
+_ImagesAt = Annotated[
+    str | None,
+    typer.Option("--images-at", metavar="PREFIX", help="Label Studio: what goes before names of photographs."),
+]
+_Check = Annotated[
+    list[Path] | None,
+    typer.Option("--check", metavar="IMAGE", help="Compare ONNX with torch on this image; may be repeated."),
+]
+_Push = Annotated[
+    str | None, typer.Option("--push", metavar="OWNER/NAME", help="Upload the safetensors folder to the hub.")
+]
+_Public = Annotated[bool, typer.Option("--public", help="Let everybody see what is uploaded.")]
+_Redo = Annotated[bool, typer.Option("--redo", help="Replace an earlier export of labels.")]
+
+
 @app.command(epilog="Example: tagseg export runs/demo --what masks --format coco --out exported/")
 def export(
     source: SourceArgument,
     *,
-    what: Annotated[
-        str | None,
-        typer.Option(
-            "--what", metavar="NAME", help="masks (of the images of the run) or predictions [default: the network]."
-        ),
-    ] = None,
-    format: Annotated[str | None, typer.Option("--format", metavar="NAME", help=FORMAT_HELP)] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the files go.")],
-    min_area: Annotated[
-        int | None,
-        typer.Option(
-            "--min-area", metavar="PX", help="Smaller parts join what is around them [default: polygons 50, else 0]."
-        ),
-    ] = None,
-    simplify: Annotated[
-        float | None,
-        typer.Option("--simplify", metavar="PX", help="How far polygons may be from the border [default: 1.5]."),
-    ] = None,
-    ignore_doubtful: Annotated[
-        bool, typer.Option("--ignore-doubtful", help="Pixels that the confidence mask does not trust become 255.")
-    ] = False,
-    images_at: Annotated[
-        str | None,
-        typer.Option("--images-at", metavar="PREFIX", help="Label Studio: what goes before names of photographs."),
-    ] = None,
-    check: Annotated[
-        list[Path] | None,
-        typer.Option("--check", metavar="IMAGE", help="Compare ONNX with torch on this image; may be repeated."),
-    ] = None,
-    push: Annotated[
-        str | None, typer.Option("--push", metavar="OWNER/NAME", help="Upload the safetensors folder to the hub.")
-    ] = None,
-    public: Annotated[bool, typer.Option("--public", help="Let everybody see what is uploaded.")] = False,
-    redo: Annotated[bool, typer.Option("--redo", help="Replace an earlier export of labels.")] = False,
+    what: _What = None,
+    format: _Format = None,
+    out: _Out,
+    min_area: _MinArea = None,
+    simplify: _Simplify = None,
+    ignore_doubtful: _IgnoreDoubtful = False,
+    images_at: _ImagesAt = None,
+    check: _Check = None,
+    push: _Push = None,
+    public: _Public = False,
+    redo: _Redo = False,
 ) -> None:
     """Write the segmentation network, the masks or the predictions of a run for other programs.
 

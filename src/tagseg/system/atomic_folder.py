@@ -8,7 +8,7 @@ from pathlib import Path
 from tagseg.system.atomic import PART_SUFFIX, refused
 from tagseg.system.lock import folder_lock
 
-_LOCK = ".lock"
+_LOCK = ".writing"
 
 
 @contextmanager

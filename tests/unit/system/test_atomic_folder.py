@@ -46,7 +46,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
         (tmp_path / left / "deep" / "half.png").touch()
     (tmp_path / "out").mkdir()
     with atomic_folder(tmp_path / "out") as folder:
-        assert names(folder) == [".lock"]
+        assert names(folder) == [".writing"]
         (folder / "whole.png").touch()
     assert names(tmp_path) == ["out"]
     assert names(tmp_path / "out") == ["whole.png"]
@@ -57,7 +57,7 @@ def test_two_at_once_are_refused(tmp_path: Path) -> None:
         (folder / "mine.txt").touch()
         with pytest.raises(ArtifactError, match="takes one run at a time"), atomic_folder(tmp_path / "out"):
             raise AssertionError("it was lent twice")
-        assert names(folder) == [".lock", "mine.txt"]
+        assert names(folder) == [".writing", "mine.txt"]
     assert names(tmp_path / "out") == ["mine.txt"]
 
 
