@@ -126,7 +126,7 @@ def test_imports_go_down() -> None:
         ("timm", {"models", "artifacts"}),  # the page of a published segmenter shows code for timm
         ("segmentation_models_pytorch", {"models"}),
         ("huggingface_hub", {"use"}),
-        ("skimage", {"data", "refine"}),
+        ("skimage", {"data", "ops", "refine"}),
         ("pycocotools", {"data", "artifacts"}),
         ("fcntl", {"system"}),  # what one operating system has and another lacks
         ("msvcrt", {"system"}),

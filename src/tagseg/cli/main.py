@@ -10,7 +10,15 @@ from typing import Annotated, cast
 import typer
 import typer.main
 
-from tagseg.cli import figure_command, report_commands, run_commands, serve_command, start_commands, use_commands
+from tagseg.cli import (
+    export_command,
+    figure_command,
+    report_commands,
+    run_commands,
+    serve_command,
+    start_commands,
+    use_commands,
+)
 from tagseg.cli.console import open_console, print_error
 from tagseg.cli.machine import limit_of_machine
 from tagseg.errors import TagsegError
@@ -33,6 +41,7 @@ app = typer.Typer(
 app.add_typer(start_commands.app)
 app.add_typer(run_commands.app)
 app.add_typer(use_commands.app)
+app.add_typer(export_command.app)
 app.add_typer(report_commands.app)
 app.add_typer(figure_command.app)
 app.add_typer(serve_command.app)

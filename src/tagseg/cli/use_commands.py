@@ -139,37 +139,3 @@ def predict(
     console.print(f"{counts}: {out}")
     if summary.failed:
         raise typer.Exit(EXIT_FAILED)
-
-
-@app.command(epilog="Example: tagseg export runs/demo --format onnx --out exported/")
-def export(
-    source: SourceArgument,
-    *,
-    format: Annotated[str, typer.Option("--format", metavar="NAME", help="onnx or safetensors.")] = "onnx",
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the files go.")],
-    check: Annotated[
-        list[Path] | None,
-        typer.Option("--check", metavar="IMAGE", help="Compare ONNX with torch on this image; may be repeated."),
-    ] = None,
-    push: Annotated[
-        str | None, typer.Option("--push", metavar="OWNER/NAME", help="Upload the safetensors folder to the hub.")
-    ] = None,
-    public: Annotated[bool, typer.Option("--public", help="Let everybody see what is uploaded.")] = False,
-) -> None:
-    """Write the segmentation network for other programs.
-
-    onnx: one file for onnxruntime, any batch and image size, compared with torch before it is kept. safetensors:
-    weights and a JSON file that tagseg.load, plain timm and segmentation_models_pytorch read.
-    """
-    if public and push is None:
-        raise RecipeError(
-            "--public goes with --push, got --public alone", help="add --push OWNER/NAME, or leave it out"
-        )
-    from tagseg.use.export import export_segmenter, publish_segmenter
-
-    exported = export_segmenter(source, out, format=format, check_images=check or [], progress=ConsoleProgress())
-    for path in exported.files:
-        open_console().print(f"written: {path}")
-    if push is not None:
-        address = publish_segmenter(source, push, private=not public)
-        open_console().print(f"uploaded: {address}")

@@ -137,6 +137,22 @@ def image_size(path: Path) -> tuple[int, int]:
     return read_header(path).size
 
 
+def is_turned(path: Path) -> bool:
+    """Return whether a file's EXIF says that its pixels must be turned or mirrored to be upright.
+
+    Raises:
+        DataError: when the file is missing, empty, no image or too large.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     PillowImage.new("L", (3, 2)).save(Path(folder, "grey.png"))
+    ...     is_turned(Path(folder, "grey.png"))
+    False
+    """
+    with open_image(path) as image:
+        return _orientation(image) > 1
+
+
 def content_fingerprint(path: Path) -> str:
     """Return the SHA-256 of a file's bytes; it follows the content, whatever the file is called.
 

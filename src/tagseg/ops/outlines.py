@@ -1,10 +1,7 @@
 """Outlines of label maps along pixel edges: one closed polygon for each connected component, its holes bridged.
 
 Axes: H W pixels, P = (H + 2) * (W + 2) pixels with a frame of background, E unit edges, B bridges, R rings, V corners.
-Pixel (row y, column x) is the square from corner (x, y) to (x + 1, y + 1).
-
-A side of a pixel is an edge when the pixel beyond it has another label. It is walked with its pixel on the right hand:
-the top side leads east. Its number is ``side * P + pixel``; bridges are numbered after all edges.
+Pixels, edges and their numbers are those of :mod:`tagseg.ops.pixel_edges`; bridges are numbered after all edges.
 """
 
 from dataclasses import dataclass
@@ -14,10 +11,7 @@ from jaxtyping import Int64, UInt8
 from numpy import ndarray
 
 from tagseg.classes import BACKGROUND, VOID
-
-_TOP, _RIGHT, _BOTTOM, _LEFT = range(4)  # in the order in which a walk around a pixel passes them
-_START = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])  # (x, y) in the pixel where the walk along each side starts
-_SWEEP = np.array([-1, 0, 1, 0])  # a unit edge at height y adds this many times y to the area of its ring
+from tagseg.ops.pixel_edges import BOTTOM, EDGE_START, EDGE_SWEEP, LEFT, RIGHT, TOP, find_edges, next_edges, walk_rings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,22 +54,22 @@ def outlines(labels: UInt8[ndarray, "H W"]) -> list[Outline]:
     framed = np.pad(labels, 1, constant_values=BACKGROUND)
     framed[framed == VOID] = BACKGROUND
     flat, width = framed.ravel(), framed.shape[1]
-    edges = _find_edges(flat, width)
+    edges = find_edges(flat, width, shown=flat != BACKGROUND)
     if not edges.size:
         return []
     sides, pixels = np.divmod(edges, flat.size)
-    corners = np.stack([pixels % width - 1, pixels // width - 1], axis=1) + _START[sides]
-    following = _next_edges(flat, width, edges)
-    order, starts = _walk(following)
-    sweep = _SWEEP[sides] * corners[:, 1]
+    corners = np.stack([pixels % width - 1, pixels // width - 1], axis=1) + EDGE_START[sides]
+    following = next_edges(flat, width, edges, diagonal=True)
+    order, starts = walk_rings(following)
+    sweep = EDGE_SWEEP[sides] * corners[:, 1]
     is_hole = np.add.reduceat(sweep[order], starts) < 0
     if is_hole.any():
         right = _leftmost_right_sides(sides, pixels, order=order, starts=starts, width=width)[is_hole]
-        left = np.searchsorted(edges, _LEFT * flat.size + pixels[right], side="right") - 1  # where the run starts
-        order, starts = _walk(_bridge(following, right=right, left=left))
+        left = np.searchsorted(edges, LEFT * flat.size + pixels[right], side="right") - 1  # where the run starts
+        order, starts = walk_rings(_bridge(following, right=right, left=left))
         # Bridges lead east along the top of the run and back; what they sweep adds up to nothing.
         corners = np.concatenate([corners, corners[left] - [0, 1], corners[right]])
-        sides = np.concatenate([sides, np.full(len(left), _TOP), np.full(len(right), _BOTTOM)])
+        sides = np.concatenate([sides, np.full(len(left), TOP), np.full(len(right), BOTTOM)])
         sweep = np.concatenate([sweep, np.zeros(2 * len(left), np.int64)])
     areas = np.add.reduceat(sweep[order], starts)
     rings = np.split(order, starts[1:])
@@ -83,58 +77,6 @@ def outlines(labels: UInt8[ndarray, "H W"]) -> list[Outline]:
         Outline(int(flat[pixels[ring[0]]]), corners[_turning(sides[ring], ring)], int(area))
         for ring, area in zip(rings, areas, strict=True)
     ]
-
-
-def _outward(width: int) -> tuple[int, int, int, int]:
-    """Return the step from a pixel to the one beyond each side; a side's walk leads where the next side looks."""
-    return -width, 1, width, -1
-
-
-def _find_edges(flat: UInt8[ndarray, " P"], width: int) -> Int64[ndarray, " E"]:
-    """Return the edges of all components, ascending: tops first, each side in the order of the pixels."""
-    inside = flat[width:-width]
-    shown = inside != BACKGROUND  # never on the frame, so that no step leads around it
-    found = []
-    for side, step in enumerate(_outward(width)):
-        beyond = flat[width + step : flat.size - width + step]
-        found.append(np.flatnonzero(shown & (inside != beyond)) + (side * flat.size + width))
-    return np.concatenate(found)
-
-
-def _next_edges(flat: UInt8[ndarray, " P"], width: int, edges: Int64[ndarray, " E"]) -> Int64[ndarray, " E"]:
-    """Return which edge follows each: left where the pixel ahead on the left belongs, else straight, else right.
-
-    Left comes first, so that the walk crosses to a pixel that it touches at a corner.
-    """
-    outward, ends = _outward(width), np.searchsorted(edges, flat.size * np.arange(5))
-    numbers = []
-    for side in range(4):
-        pixels = edges[ends[side] : ends[side + 1]] - side * flat.size
-        own, ahead = flat[pixels], pixels + outward[(side + 1) % 4]
-        beyond = ahead + outward[side]
-        straight_or_right = np.where(flat[ahead] == own, side * flat.size + ahead, (side + 1) % 4 * flat.size + pixels)
-        numbers.append(np.where(flat[beyond] == own, (side - 1) % 4 * flat.size + beyond, straight_or_right))
-    return np.searchsorted(edges, np.concatenate(numbers))
-
-
-def _walk(following: Int64[ndarray, " E"]) -> tuple[Int64[ndarray, " E"], Int64[ndarray, " R"]]:
-    """Follow every ring once; return the edges ring by ring, and where in that list each ring starts.
-
-    A ring starts at its first edge, and rings are in the order of these. Arrays would need log2(E) passes over all
-    edges for what plain lists do in one.
-    """
-    steps, order, starts = following.tolist(), [], []
-    ahead = bytearray(b"\1") * len(steps)
-    start = 0
-    while start >= 0:
-        starts.append(len(order))
-        at = start
-        while ahead[at]:
-            ahead[at] = 0
-            order.append(at)
-            at = steps[at]
-        start = ahead.find(1, start)
-    return np.array(order, np.int64), np.array(starts, np.int64)
 
 
 def _leftmost_right_sides(
@@ -148,7 +90,7 @@ def _leftmost_right_sides(
     """Return of each ring the right side with the smallest x, the upper one of several."""
     edges, rows = len(sides), int(pixels.max()) // width + 1
     place = pixels % width * rows + pixels // width
-    ranked = np.where(sides == _RIGHT, place * edges + np.arange(edges), np.iinfo(np.int64).max)
+    ranked = np.where(sides == RIGHT, place * edges + np.arange(edges), np.iinfo(np.int64).max)
     return np.minimum.reduceat(ranked[order], starts) % edges
 
 

@@ -53,7 +53,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         _sync(path.parent)
     except OSError as error:
-        raise _refused(path, error) from error
+        raise refused(path, error) from error
     finally:
         with suppress(OSError):  # already renamed, or its folder never was one
             temporary.unlink()
@@ -106,10 +106,11 @@ def append(path: Path, content: bytes) -> None:
             if file.write(content) != len(content):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as error:
-        raise _refused(path, error) from error
+        raise refused(path, error) from error
 
 
-def _refused(path: Path, error: OSError) -> ArtifactError:
+def refused(path: Path, error: OSError) -> ArtifactError:
+    """Return what to say when the operating system does not let a file or folder be written."""
     few_files = error.errno in (errno.EMFILE, errno.ENFILE)
     return ArtifactError(
         f"{path} could not be written, got '{error.strerror or error}'",

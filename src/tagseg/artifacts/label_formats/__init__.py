@@ -1,0 +1,1 @@
+"""Label maps for annotation tools and other trainers: one file a format."""

@@ -1,0 +1,31 @@
+"""Photographs beside the labels that are written of them."""
+
+import shutil
+from pathlib import Path
+
+from PIL import Image as PillowImage
+
+from tagseg.artifacts.label_formats.labelled_image import LabelledImage
+from tagseg.data.images import is_turned, read_image
+
+
+def copy_photograph(image: LabelledImage, stem: Path) -> Path:
+    """Copy a photograph, byte for byte unless its file says that it must be turned: then upright, as PNG.
+
+    Labels are of the upright image, and not every tool turns what it shows.
+
+    Args:
+        image: whose photograph is copied.
+        stem: the new path without the ending; missing parents are made.
+
+    Returns:
+        The new path.
+    """
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    if is_turned(image.photograph):
+        path = stem.with_name(f"{stem.name}.png")
+        PillowImage.fromarray(read_image(image.photograph)).save(path)
+        return path
+    path = stem.with_name(f"{stem.name}{image.photograph.suffix}")
+    shutil.copyfile(image.photograph, path)
+    return path

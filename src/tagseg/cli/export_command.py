@@ -1,0 +1,132 @@
+"""The command that writes what a run made for other programs: its network, its masks, its predictions."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tagseg.cli.console import ConsoleProgress, open_console
+from tagseg.cli.use_commands import SourceArgument
+from tagseg.errors import RecipeError
+
+app = typer.Typer()
+
+FORMAT_HELP = (
+    "Of the network: onnx or safetensors. Of labels: coco, coco-rle, coco-rle-plain, voc, ids, yolo, yolo-masks, "
+    "label-studio, label-studio-polygons, cvat, labelme, huggingface."
+)
+
+
+_What = Annotated[
+    str | None,
+    typer.Option(
+        "--what", metavar="NAME", help="masks (of the images of the run) or predictions [default: the network]."
+    ),
+]
+_Format = Annotated[str | None, typer.Option("--format", metavar="NAME", help=FORMAT_HELP)]
+_Out = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the files go.")]
+_MinArea = Annotated[
+    int | None,
+    typer.Option(
+        "--min-area", metavar="PX", help="Smaller parts join what is around them [default: polygons 50, else 0]."
+    ),
+]
+_Simplify = Annotated[
+    float | None,
+    typer.Option("--simplify", metavar="PX", help="How far polygons may be from the border [default: 1.5]."),
+]
+_IgnoreDoubtful = Annotated[
+    bool, typer.Option("--ignore-doubtful", help="Pixels that the confidence mask does not trust become 255.")
+]
+_ImagesAt = Annotated[
+    str | None,
+    typer.Option("--images-at", metavar="PREFIX", help="Label Studio: what goes before names of photographs."),
+]
+_Check = Annotated[
+    list[Path] | None,
+    typer.Option("--check", metavar="IMAGE", help="Compare ONNX with torch on this image; may be repeated."),
+]
+_Push = Annotated[
+    str | None, typer.Option("--push", metavar="OWNER/NAME", help="Upload the safetensors folder to the hub.")
+]
+_Public = Annotated[bool, typer.Option("--public", help="Let everybody see what is uploaded.")]
+_Redo = Annotated[bool, typer.Option("--redo", help="Replace an earlier export of labels.")]
+
+
+@app.command(epilog="Example: tagseg export runs/demo --what masks --format coco --out exported/")
+def export(
+    source: SourceArgument,
+    *,
+    what: _What = None,
+    format: _Format = None,
+    out: _Out,
+    min_area: _MinArea = None,
+    simplify: _Simplify = None,
+    ignore_doubtful: _IgnoreDoubtful = False,
+    images_at: _ImagesAt = None,
+    check: _Check = None,
+    push: _Push = None,
+    public: _Public = False,
+    redo: _Redo = False,
+) -> None:
+    """Write the segmentation network, the masks or the predictions of a run for other programs.
+
+    onnx: one file for onnxruntime, any batch and image size, compared with torch before it is kept. safetensors:
+    weights and a JSON file that tagseg.load, plain timm and segmentation_models_pytorch read.
+
+    With --what, formats of annotation tools and trainers; docs/exports.md says what each keeps.
+    """
+    of_labels = {
+        "--min-area": min_area is not None,
+        "--simplify": simplify is not None,
+        "--ignore-doubtful": ignore_doubtful,
+        "--images-at": images_at is not None,
+        "--redo": redo,
+    }
+    of_network = {"--check": bool(check), "--push": push is not None, "--public": public}
+    if what is None:
+        _refuse(of_labels, "goes with --what, got the network", help="add --what masks or --what predictions")
+        _export_network(source, out, format=format or "onnx", check=check or [], push=push, public=public)
+        return
+    _refuse(of_network, "goes with the network, got --what", help="leave one of the two out")
+    if format is None:
+        raise RecipeError("--what goes with --format, got --what alone", help="add --format coco, or see --help")
+    from tagseg.use.export_labels import LabelChoice, export_labels
+
+    choice = LabelChoice(what, format, min_area, simplify, ignore_doubtful, images_at, redo)
+    found = export_labels(Path(source), out, choice=choice, progress=ConsoleProgress())
+    console = open_console()
+    console.print(f"written: {out} ({found.images} photographs, {found.objects} objects)")
+    if found.corners:
+        console.print(f"polygons: {found.corners:,} corners, within {choice.settled_tolerance_px:g} px of the masks")
+    if choice.settled_area_px > 1:
+        console.print(f"parts below {choice.settled_area_px} px joined what is around them")
+    agreement = "no pixel was changed" if found.mean_iou is None else f"{100 * found.mean_iou:.2f} % mean IoU"
+    console.print(f"agreement with the {what} of the run: {agreement}")
+
+
+def _refuse(options: dict[str, bool], rule: str, *, help: str) -> None:
+    for option, is_given in options.items():
+        if is_given:
+            raise RecipeError(f"{option} {rule}", help=help)
+
+
+def _export_network(source: str, out: Path, *, format: str, check: list[Path], push: str | None, public: bool) -> None:
+    if public and push is None:
+        raise RecipeError(
+            "--public goes with --push, got --public alone", help="add --push OWNER/NAME, or leave it out"
+        )
+    from tagseg.use.export_labels import LABEL_FORMATS
+
+    if format in LABEL_FORMATS:
+        raise RecipeError(
+            f"--format {format} goes with --what, got the network", help="add --what masks or --what predictions"
+        )
+    from tagseg.use.export import export_segmenter, publish_segmenter
+
+    exported = export_segmenter(source, out, format=format, check_images=check, progress=ConsoleProgress())
+    for path in exported.files:
+        open_console().print(f"written: {path}")
+    if push is not None:
+        address = publish_segmenter(source, push, private=not public)
+        open_console().print(f"uploaded: {address}")
