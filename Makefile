@@ -18,7 +18,7 @@ WORKERS ?= 2
 # Compiled modules are kept, whatever the shell says: without them each of the many processes of a test compiles torch anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test reference faults fuzz mutation lint types format wheel docs-results docs-pictures docs-architecture clean help
+.PHONY: demo test reference faults fuzz mutation lint types format wheel docs docs-results docs-pictures docs-architecture clean help
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ format: $(READY) ## Format, and mend what ruff can mend
 
 wheel: $(READY) ## Build wheel and sdist into dist/, check them, and drive the wheel in an empty environment without the checkout
 	$(VENV)/bin/python .ci/check_wheel.py --out dist
+
+docs: $(READY) ## Build the site of the documents into build/docs; a warning is an error
+	$(VENV)/bin/python -m sphinx -W --keep-going -q -b html docs build/docs
 
 docs-results: $(READY) ## Write docs/results.md from the record of the runs (RUNS=runs: from run folders, and record them)
 	$(VENV)/bin/python benchmarks/collect_results.py $(or $(RUNS),$(RECORD)) --out docs/results.md $(if $(RUNS),--record $(RECORD))
