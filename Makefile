@@ -18,7 +18,7 @@ WORKERS ?= 2
 # Compiled modules are kept, whatever the shell says: without them each of the many processes of a test compiles torch anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test reference faults fuzz mutation lint types format wheel docs docs-results docs-pictures docs-architecture clean help
+.PHONY: demo test reference faults fuzz mutation lint types format wheel docs docs-results docs-pictures docs-architecture docs-reference clean help
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ docs-pictures: $(READY) ## Take the pictures of README and documents from the de
 
 docs-architecture: $(READY) ## Write the tree and the picture of docs/architecture.md from the code
 	$(VENV)/bin/python benchmarks/docs_architecture.py
+
+docs-reference: $(READY) ## Write the recipe keys and the command line of docs/reference from the code
+	$(VENV)/bin/python benchmarks/docs_reference.py
 
 clean: ## Remove the environment and the caches, never runs/
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
