@@ -29,7 +29,7 @@ def sentences(paragraph: str) -> list[str]:
     text = re.sub(r"`[^`]*`", "CODE", paragraph)
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
     text = re.sub(r"\*\*|(?<!\w)[*_]|[*_](?!\w)", "", text)
-    parts = re.split(r"(?<=[.!?])[)\"']?\s+(?=[\"'(]?[A-Z0-9])", text)
+    parts = re.split(r"(?<=[.!?])[)\"']?\s+(?=[\"'(]?(?:[A-Z0-9]|tagseg|mIoU))", text)
     return [part.strip() for part in parts if part.strip()]
 
 
