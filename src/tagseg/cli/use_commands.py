@@ -158,8 +158,8 @@ def export(
 ) -> None:
     """Write the segmentation network for other programs.
 
-    onnx: one file for onnxruntime, any batch and image size, compared with torch before it is kept. safetensors:
-    weights and a JSON file that tagseg.load, plain timm and segmentation_models_pytorch read.
+    'onnx' gives one file for onnxruntime, for any batch and image size; it is compared with torch before it is kept.
+    With 'safetensors' come weights and a JSON file that tagseg.load, plain timm and segmentation_models_pytorch read.
     """
     if public and push is None:
         raise RecipeError(
