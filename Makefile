@@ -58,8 +58,8 @@ wheel: $(READY) ## Build wheel and sdist into dist/, check them, and drive the w
 docs: $(READY) ## Build the site of the documents into build/docs; a warning is an error
 	$(VENV)/bin/python -m sphinx -W --keep-going -q -b html docs build/docs
 
-docs-results: $(READY) ## Write docs/results.md from the record of the runs (RUNS=runs: from run folders, and record them)
-	$(VENV)/bin/python benchmarks/collect_results.py $(or $(RUNS),$(RECORD)) --out docs/results.md $(if $(RUNS),--record $(RECORD))
+docs-results: $(READY) ## Write docs/results.md from the record of the runs (RUNS=runs: with the run folders there, and record them)
+	$(VENV)/bin/python benchmarks/collect_results.py $(RECORD) $(RUNS) --out docs/results.md --record $(RECORD)
 
 docs-pictures: $(READY) ## Take the pictures of README and documents from the demo's run (needs chromium)
 	$(VENV)/bin/python benchmarks/docs_pictures.py $(OUT) --out docs/images

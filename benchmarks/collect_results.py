@@ -44,8 +44,7 @@ pseudo masks; training and prediction for the segmenter. A run that took over it
 seed counts only its own minutes. The machines were not equally busy, so minutes of two rows do not compare.
 
 No training read ground truth, except that of the runs that end in `-full`. Those are the upper bound: the same
-segmentation network taught by ground truth. The rows of the demo are of the commit that they name; what it prints now
-is in the README.
+segmentation network taught by ground truth.
 
 Not run by us: full VOC 2012 and COCO 2014. The paper reports 72.7 % and 47.0 % mIoU there, with a ResNet-101.
 """

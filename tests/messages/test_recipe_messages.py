@@ -158,6 +158,21 @@ def out_of_range(setting: str, rule: str) -> Any:
             "lower it or set self_modulation.enabled=false",
         ),
         (
+            ["self_modulation.target_refine=['crf','region_affinity']"],
+            "self_modulation target_refine names 'region_affinity' and 'crf' at most once and in this order, "
+            "got ['crf', 'region_affinity']",
+        ),
+        (
+            ["self_modulation.target=self", "self_modulation.midpoint=auto"],
+            "self_modulation target_refine and midpoint 'auto' need a target that is measured once; "
+            "set self_modulation.target='warmup'",
+        ),
+        (
+            ["self_modulation.target_refine=['region_affinity']", "region_affinity.weights=trained"],
+            "self_modulation.target_refine has 'region_affinity', and the target is made before the classifier is "
+            "trained; set region_affinity.weights='same', or leave the step out",
+        ),
+        (
             ["region_affinity.features=vit_tiny_patch16_224"],
             "region_affinity weights 'same' are the classifier's, got features 'vit_tiny_patch16_224'; set "
             "region_affinity.weights to a file, or to 'pretrained'",

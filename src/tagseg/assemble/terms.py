@@ -1,6 +1,7 @@
 """From recipe values to the terms of the classifier's objective and the networks that they need."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import nn, optim
@@ -19,6 +20,8 @@ from tagseg.training.optimizer import build_decoder_optimizer
 
 DECODER = "decoder"
 """Name of the network that rebuilds the image, among those that learn."""
+
+_UNMEASURED = 0.5  # the midpoint "auto" during the warm-up, when the term does not act
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,23 @@ def build_terms(recipe: Recipe, learner: Learner, backbone: Backbone, *, device:
     return tuple(terms)
 
 
+def with_midpoint(terms: Iterable[Term], midpoint: float) -> tuple[Term, ...]:
+    """Return the terms with the midpoint of self-modulation that is known once its target is measured."""
+    return tuple(
+        replace(term, settings=replace(term.settings, midpoint=midpoint))
+        if isinstance(term, SelfModulationTerm)
+        else term
+        for term in terms
+    )
+
+
 def _self_modulation(recipe: Recipe) -> SelfModulationTerm:
     values = recipe.self_modulation
+    midpoint = _UNMEASURED if values.midpoint == "auto" else values.midpoint
     return settings_from(
         values,
         SelfModulationTerm,
-        settings=settings_from(values, SelfModulationSettings),
+        settings=settings_from(values, SelfModulationSettings, midpoint=midpoint),
         first_epoch=values.warmup_epochs,
     )
 

@@ -31,6 +31,7 @@ def measure_region_scores(
     read_regions: ReadRegions,
     *,
     scales: Sequence[float],
+    affinity: RegionTransitions | None = None,
     advance: Callable[[int], object] = lambda images: None,
 ) -> RegionScores:
     """Return the mean of each tagged class's map over each region of whole images, from their mirror images too.
@@ -40,6 +41,7 @@ def measure_region_scores(
         batches: records with their images, those of a batch of one size.
         read_regions: of an image file.
         scales: factors of the image's height and width, each above 0.
+        affinity: with it, regions that look alike share their scores.
         advance: told how many images each batch had.
 
     Returns:
@@ -48,9 +50,14 @@ def measure_region_scores(
     scores: RegionScores = {}
     for batch, images in batches:
         cams = batch_cams(method, batch, images, scales=scales, flip=True)
-        for record, cam in zip(batch, cams, strict=True):
-            scores[record.image_id] = mean_by_region(torch.from_numpy(cam), read_regions(record.image_path))
+        regions = [read_regions(record.image_path) for record in batch]
+        for record in batch:
             require_unchanged(record)
+        if affinity is None:
+            means = [mean_by_region(torch.from_numpy(cam), each) for cam, each in zip(cams, regions, strict=True)]
+        else:
+            means = spread_maps(affinity, images, cams, regions)
+        scores |= {record.image_id: each for record, each in zip(batch, means, strict=True)}
         advance(len(batch))
     return scores
 

@@ -25,6 +25,7 @@ PIPELINE = (
         train_classifier.run,
         costly=True,
         missing=train_classifier.count_missing,
+        also=lambda recipe: recipe.self_modulation.refines_target,
     ),
     Stage(
         "extract_cams",
@@ -83,4 +84,4 @@ def declared_sections(stage: Stage, recipe: Recipe) -> tuple[str, ...]:
     """
     position = [each.name for each in PIPELINE].index(stage.name)
     before = [each for each in PIPELINE[:position] if not why_unneeded(each.name, recipe)]
-    return tuple(sorted({section for each in (*before, stage) for section in each.sections}))
+    return tuple(sorted({section for each in (*before, stage) for section in (*each.sections, *each.also(recipe))}))

@@ -4,7 +4,7 @@ A term of the objective is added here by a class of its own, derived from ``Term
 ``LearningSections``.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -61,15 +61,7 @@ class Suppression(Constraint):
 
 
 class Reconstruction(TermSection):
-    """CAM-driven reconstruction: a decoder rebuilds the image from the class maps under a perceptual loss.
-
-    ``maps`` are what it sees: ``raw`` (the paper's: all class maps) or ``tagged`` (ours: the activation maps of the
-    image's own classes, and one of the background).
-
-    ``pyramid`` judges the rebuilt image: ``backbone`` (a frozen copy of the classifier's own network with its initial
-    weights), ``vgg19``, or a timm name; ``pyramid_weights`` is ``same`` (those of the classifier, with ``backbone``),
-    ``pretrained``, ``random``, or a path.
-    """
+    """CAM-driven reconstruction: a decoder rebuilds the image from the class maps under a perceptual loss."""
 
     beta: float = Field(default=0.1, ge=0)
     """Weight of the term's gradient on the class maps."""
@@ -104,6 +96,8 @@ class SelfModulation(TermSection):
 
     ``target`` is ``warmup`` (ours: the region means of the network at the end of the warm-up, measured once on whole
     images at ``target_scales`` and their flips) or ``self`` (the paper's: the map's own, on reliably active pixels).
+    ``target_refine`` names what the measured target goes through: ``region_affinity`` and then ``crf``. ``midpoint`` is
+    where the contrast step is half way, and where the target is cut for the CRF; ``auto`` is Otsu's threshold on it.
     """
 
     beta: float = Field(default=10.0, ge=0)
@@ -114,6 +108,8 @@ class SelfModulation(TermSection):
     """Factors of the image's size at which the target is measured, each also mirrored; with `target = "warmup"`."""
     target_batch_size: int = Field(default=8, ge=1)
     """Images of equal size in one batch of that measurement; with `target = "warmup"`."""
+    target_refine: tuple[Literal["region_affinity", "crf"], ...] = ()
+    """What the measured target goes through, in this order; with `target = "warmup"`."""
     warmup_epochs: int = Field(default=2, ge=0)
     """Epochs before the term starts; fewer than `training.epochs`."""
     threshold: float = Field(default=0.3, ge=0, lt=1)
@@ -124,8 +120,28 @@ class SelfModulation(TermSection):
     """What region means are divided by: the peak of the map, or their own; with `target = "self"`."""
     contrast: float = Field(default=10.0, ge=0)
     """Slope of the logistic step; 0 for none."""
-    midpoint: float = Field(default=0.4, ge=0, le=1)
-    """Activation at which the step is half way."""
+    midpoint: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = 0.4
+    """Activation at which the step is half way. `auto`: Otsu's threshold on the measured target."""
+
+    @model_validator(mode="after")
+    def _target_fits(self) -> "SelfModulation":
+        steps = [step for step in ("region_affinity", "crf") if step in self.target_refine]
+        if list(self.target_refine) != steps:
+            raise ValueError(
+                "target_refine names 'region_affinity' and 'crf' at most once and in this order, "
+                f"got {list(self.target_refine)}"
+            )
+        if self.target == "self" and (steps or self.midpoint == "auto"):
+            raise ValueError(
+                "target_refine and midpoint 'auto' need a target that is measured once; "
+                "set self_modulation.target='warmup'"
+            )
+        return self
+
+    @property
+    def refines_target(self) -> tuple[str, ...]:
+        """Steps that the measured target goes through: they are sections of the recipe too."""
+        return self.target_refine if self.enabled else ()
 
 
 class Training(Section):
@@ -243,13 +259,7 @@ class Cams(Section):
 
 
 class RegionAffinity(Section):
-    """Superpixels that look alike share their scores: used by ``cams.region_affinity`` and in ``masks.refine``.
-
-    ``features`` says by whose eyes they look alike: ``same`` (the network of the classifier section) or a timm name.
-    ``weights`` is ``same`` (the initial ones of the classifier section), ``trained`` (those of the finished
-    classifier), ``pretrained``, ``random`` or a path. ``power`` is that of the cosine of two superpixels. They share in
-    ``rounds``, with the scores raised to the power ``inflation`` between two of them.
-    """
+    """Superpixels that look alike share their scores: used by ``cams.region_affinity`` and in ``masks.refine``."""
 
     features: str = "same"
     """The network by whose features regions look alike: `same` (that of the classifier section) or a timm name."""

@@ -144,6 +144,11 @@ class Recipe(SegmentingSections, RefiningSections, MapSections, LearningSections
                     f"{section}.batch_size ({size}) is the batch of all processes together and must be a multiple of "
                     f"engine.devices x engine.nodes ({processes})"
                 )
+        if "region_affinity" in self.self_modulation.refines_target and self.region_affinity.weights == "trained":
+            raise ValueError(
+                "self_modulation.target_refine has 'region_affinity', and the target is made before the classifier is "
+                "trained; set region_affinity.weights='same', or leave the step out"
+            )
         missing = [name for name in self.masks.splits if name not in self.cams.splits]
         if missing:
             raise ValueError(f"masks.splits names '{missing[0]}', of which cams.splits makes no maps; add it there")

@@ -9,6 +9,7 @@ from lightning_fabric import Fabric
 from tagseg.artifacts.run_folder import RunFolder
 from tagseg.data.superpixel_cache import SuperpixelCache
 from tagseg.progress import Progress
+from tagseg.recipe import Recipe
 from tagseg.recipe.view import RecipeView
 from tagseg.types import Split
 
@@ -56,12 +57,14 @@ class Stage:
         name: its name on the command line, with underscores.
         sections: the recipe's sections that it reads, besides those of the stages before it. It is handed these and no
             others, and its fingerprint is made of these.
+        also: returns sections that it reads only with some recipes.
         run: does or continues the work, in every process of the run; the first one's details go to the manifest.
         costly: whether a finished result is kept from being overwritten when the recipe changes.
         outdated: returns why a finished result is made again although its inputs are the same, or an empty string.
         missing: counts the files of a finished stage that are gone, so that whoever deletes a damaged one gets it back.
         tests: whether it looks at the images to test on.
         scores: whether it shows how good the results are: then it is done again when the ground truth changed.
+        also: returns sections that it reads too, with this recipe.
     """
 
     name: str
@@ -72,3 +75,4 @@ class Stage:
     missing: Callable[[StageContext], int] = lambda context: 0
     tests: bool = False
     scores: bool = False
+    also: Callable[[Recipe], tuple[str, ...]] = lambda recipe: ()

@@ -4,20 +4,17 @@ from functools import partial
 from typing import Any
 
 from tagseg.artifacts.checkpoint import save_checkpoint
-from tagseg.artifacts.region_scores import RegionScores, read_region_scores, write_region_scores
+from tagseg.artifacts.region_scores import RegionScores
 from tagseg.assemble.networks import build_classifier_learner, build_transform, loop_settings
-from tagseg.assemble.terms import build_terms
-from tagseg.cams.batches import batches_by_shape, look, read_ahead
-from tagseg.cams.map_method import MapMethod
+from tagseg.assemble.terms import build_terms, with_midpoint
+from tagseg.cams.batches import look
 from tagseg.cams.methods.cam import ClassActivation
-from tagseg.cams.region_means import measure_region_scores
 from tagseg.data.datasets import TrainingLoader, TrainingSet
-from tagseg.errors import ArtifactError
 from tagseg.evaluation.validation import validate_tags_and_seeds
 from tagseg.models.classifier import TagClassifier
 from tagseg.ops.spacing import evenly_spaced
-from tagseg.recipe import Recipe
 from tagseg.stages.context import StageContext
+from tagseg.stages.modulation_target import is_measured, settle_midpoint, settle_region_scores
 from tagseg.stages.train_network import NetworkTraining, training_loader
 from tagseg.stages.work import compute_superpixels, count_gone
 from tagseg.training.classifier_step import ClassifierStep
@@ -39,7 +36,7 @@ def run(context: StageContext) -> dict[str, Any]:
     step = ClassifierStep(fabric, learner.networks["classifier"], terms)
     settings, validate = loop_settings(recipe.training), partial(_validate, context, classifier)
     region_scores = None
-    if _target_is_measured(recipe):
+    if is_measured(recipe):
         warmup_epochs, loader = recipe.self_modulation.warmup_epochs, _loader(context, classifier, None)
         training.run(
             "Warming up the classifier",
@@ -51,6 +48,8 @@ def run(context: StageContext) -> dict[str, Any]:
         )
         just_ended = training.step == warmup_epochs * loader.epoch_sampler.steps_per_epoch
         region_scores = settle_region_scores(context, ClassActivation(classifier), may_measure=just_ended)
+        terms = with_midpoint(terms, settle_midpoint(context, region_scores))
+        step = ClassifierStep(fabric, learner.networks["classifier"], terms)
     loader = _loader(context, classifier, region_scores)
     figures = training.run(
         "Training the classifier",
@@ -74,54 +73,6 @@ def count_missing(context: StageContext) -> int:
     return count_gone([context.folder.classifier_weights])
 
 
-def settle_region_scores(context: StageContext, method: MapMethod, *, may_measure: bool) -> RegionScores:
-    """Return the mean of every tagged class's map over every superpixel of every training image.
-
-    The maps are those of whole images, at ``self_modulation.target_scales`` and their flips; so a crop that misses an
-    object is told so. The first process measures, once: afterwards the file is read.
-
-    Args:
-        context: the run.
-        method: of the classifier as it is at the end of the warm-up.
-        may_measure: False when training is past that point, where only the file can say what the target was.
-
-    Raises:
-        ArtifactError: when the file is damaged, or missing and it is too late to measure.
-    """
-    path = context.folder.region_scores
-    if context.fabric.is_global_zero and not path.exists():
-        if not may_measure:
-            raise ArtifactError(
-                f"{path} must exist once the warm-up is over, got no such file",
-                help="delete the folder of the stage to train again",
-            )
-        write_region_scores(path, _measure(context, method))
-        context.folder.seals.note([path])
-    context.fabric.barrier()
-    scores = read_region_scores(path)
-    for record in context.train.records:
-        if record.image_id not in scores or len(scores[record.image_id]) != len(record.tags):
-            raise ArtifactError(
-                f"{path} must hold scores of every image and tag of the run, got others for {record.image_id}",
-                help="delete the folder of the stage to train again",
-            )
-    return scores
-
-
-def _measure(context: StageContext, method: MapMethod) -> RegionScores:
-    values, records = context.recipe.self_modulation, context.train.records
-    batches = batches_by_shape(records, batch_size=values.target_batch_size)
-    title = "Measuring the target of self-modulation"
-    with context.progress.task(title, total=len(records)) as task, context.fabric.autocast():
-        return measure_region_scores(
-            method, read_ahead(batches), context.regions.read, scales=values.target_scales, advance=task.advance
-        )
-
-
-def _target_is_measured(recipe: Recipe) -> bool:
-    return recipe.self_modulation.enabled and recipe.self_modulation.target == "warmup"
-
-
 def _validate(context: StageContext, classifier: TagClassifier, epoch: int) -> dict[str, float]:
     """Score the classifier in the first process and tell; nothing depends on it."""
     fabric, split = context.fabric, context.evaluation
@@ -143,7 +94,7 @@ def _loader(context: StageContext, classifier: TagClassifier, region_scores: Reg
     """Return this process's batches; regions and their scores come with them where self-modulation acts."""
     recipe = context.recipe
     transform = build_transform(recipe.training, classifier.backbone)
-    needed = region_scores is not None or (recipe.self_modulation.enabled and not _target_is_measured(recipe))
+    needed = region_scores is not None or (recipe.self_modulation.enabled and not is_measured(recipe))
     dataset = TrainingSet(
         context.train,
         transform,

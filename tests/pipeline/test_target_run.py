@@ -1,0 +1,49 @@
+"""A run whose self-modulation has a target that is shared by regions that look alike and drawn by the dense CRF."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kit.heard import Heard
+from kit.small_run import NUM_IMAGES, small_recipe
+
+from tagseg.artifacts.checkpoint import load_checkpoint
+from tagseg.artifacts.layout import RunLayout
+from tagseg.artifacts.region_scores import read_region_scores
+from tagseg.data.drawn_pictures import write_dataset
+from tagseg.pipeline import run_pipeline
+from tagseg.progress import SilentProgress
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("photos")
+    write_dataset(root, num_images=NUM_IMAGES, size=(64, 64), seed=3)
+    return root
+
+
+def weights(out: Path) -> dict[str, np.ndarray]:
+    tensors = load_checkpoint(RunLayout(out).classifier_weights).tensors["classifier"]
+    return {name: tensor.numpy() for name, tensor in tensors.items()}
+
+
+def test_the_target_of_self_modulation_is_shared_and_drawn_and_goes_on_after_a_kill(
+    photos: Path, tmp_path: Path
+) -> None:
+    steps = ["self_modulation.target_refine=['region_affinity','crf']", "self_modulation.midpoint=auto"]
+    recipe = small_recipe(photos, tmp_path / "cache", *steps, "training.epochs=2")
+    whole, again = tmp_path / "whole", tmp_path / "again"
+    run_pipeline(recipe, whole, progress=SilentProgress(), only="train_classifier")
+    plain = small_recipe(photos, tmp_path / "cache", "training.epochs=2")
+    run_pipeline(plain, tmp_path / "plain", progress=SilentProgress(), only="train_classifier")
+    target, before = (read_region_scores(RunLayout(out).region_scores) for out in (whole, tmp_path / "plain"))
+    assert target.keys() == before.keys()
+    assert any(not np.allclose(target[name], before[name], atol=0.05) for name in target)
+    shutil.copytree(whole, again)
+    RunLayout(again).classifier_weights.unlink()  # the target is read, not measured anew
+    heard = Heard()
+    run_pipeline(recipe, again, progress=heard, only="train_classifier")
+    assert not any("the target of self-modulation" in title for title in heard.tasks)
+    for name, array in weights(whole).items():
+        np.testing.assert_array_equal(array, weights(again)[name], err_msg=name)
