@@ -26,6 +26,7 @@ python_use_unqualified_type_names = True
 
 html_theme = "furo"
 html_title = f"tagseg {version}"
+html_favicon = "images/icon.svg"
 html_copy_source = html_show_sourcelink = True
 html_sourcelink_suffix = ""  # _sources/page.md, which llms.txt names
 html_show_copyright = False
