@@ -27,7 +27,7 @@ SHARES := import json, sys; of = json.load(sys.stdin)["totals"]; \
 # Compiled modules are kept, whatever the shell says: without them each of the many processes of a test compiles torch anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test coverage floors reference faults fuzz mutation lint types format wheel docs-results docs-pictures docs-architecture clean help
+.PHONY: demo test coverage floors reference faults fuzz mutation lint types format wheel docs docs-results docs-pictures docs-architecture docs-reference clean help
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ format: $(READY) ## Format, and mend what ruff can mend
 wheel: $(READY) ## Build wheel and sdist into dist/, check them, and drive the wheel in an empty environment without the checkout
 	$(VENV)/bin/python .ci/check_wheel.py --out dist
 
+docs: $(READY) ## Build the site of the documents into build/docs; a warning is an error
+	$(VENV)/bin/python -m sphinx -W --keep-going -q -b html docs build/docs
+
 docs-results: $(READY) ## Write docs/results.md from the record of the runs (RUNS=runs: with the run folders there, and record them)
 	$(VENV)/bin/python benchmarks/collect_results.py $(RECORD) $(RUNS) --out docs/results.md --record $(RECORD)
 
@@ -81,6 +84,9 @@ docs-pictures: $(READY) ## Take the pictures of README and documents from the de
 
 docs-architecture: $(READY) ## Write the tree and the picture of docs/architecture.md from the code
 	$(VENV)/bin/python benchmarks/docs_architecture.py
+
+docs-reference: $(READY) ## Write the recipe keys and the command line of docs/reference from the code
+	$(VENV)/bin/python benchmarks/docs_reference.py
 
 clean: ## Remove the environment and the caches, never runs/
 	rm -rf $(VENV) $(FLOORS) .coverage .pytest_cache .ruff_cache .hypothesis

@@ -24,6 +24,8 @@ from tagseg.results.figure import FigureChoice, write_figure
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 APP_IMAGES = 4
+CONCEPTS = {"cams": ("image", "cam", "seed", "truth"), "masks": ("image", "seed", "mask", "confident", "truth")}
+"""Columns of the figures that explain what a map and what a mask is; maps of plain CAM stand left of those of SSC."""
 
 
 @contextmanager
@@ -81,6 +83,10 @@ def main() -> None:
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     write_figure([asked.run], asked.out / "demo.png", choice=FigureChoice(count=4))
+    for name, columns in CONCEPTS.items():
+        runs = [asked.run / "plain", asked.run] if name == "cams" else [asked.run]
+        choice = FigureChoice(count=2 if name == "cams" else 3, columns=columns)
+        write_figure(runs, asked.out / f"concept_{name}.png", choice=choice)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         compared = Path(folder) / "compare.html"
         write_comparison([asked.run / "plain", asked.run], compared)

@@ -1,4 +1,4 @@
-"""The output of `tagseg check` that docs/own_data.md shows is the one that the program prints."""
+"""What the documents show as the output of `tagseg check` and `tagseg init` is what the program prints."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,8 @@ from PIL import Image
 
 from tagseg.cli.main import app_main
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "own_data.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE, TUTORIAL = DOCS / "own_data.md", DOCS / "start" / "tutorial.md"
 RECIPE = 'name = "photos"\n\n[data]\nformat = "folder"\nroot = "photos"\n'
 TAGS = """\
 image,tags
@@ -59,4 +60,26 @@ def test_the_check_of_the_page_is_what_the_program_prints(
         app_main(["check", "photos.toml"])
     assert ended.value.code == 1
     (shown,) = re.findall(r"```console\n\$ tagseg check photos.toml\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+    assert without_times(capsys.readouterr().out) == without_times(shown)
+
+
+@pytest.mark.parametrize("command", ["init photos", "check photos.toml"])
+def test_the_output_in_the_tutorial_is_what_the_program_prints(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog", "horse"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(20):
+            pixels = rng.integers(0, 255, (48, 64, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number}.png")
+    monkeypatch.chdir(tmp_path)
+    if command != "init photos":
+        with pytest.raises(SystemExit):
+            app_main(["init", "photos"])
+        capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        app_main(command.split())
+    assert ended.value.code == 0
+    (shown,) = re.findall(rf"```console\n\$ tagseg {command}\n(.*?)```", TUTORIAL.read_text(), flags=re.DOTALL)
     assert without_times(capsys.readouterr().out) == without_times(shown)

@@ -1,11 +1,14 @@
-"""What the documents say works: recipes load, commands parse, examples are short, links lead somewhere."""
+"""What the documents say works: recipes load, commands and code parse, keys and imports exist."""
 
 import ast
 import contextlib
+import importlib
 import itertools
+import json
 import re
 import shlex
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +16,38 @@ import pytest
 import typer
 import typer.main
 
+import tagseg
+from benchmarks.docs_reference import recipe_rows
 from tagseg.cli.main import app
 from tagseg.recipe import load_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted((ROOT / "src" / "tagseg" / "recipes").glob("*.toml"))
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+LANGUAGES = {"", "sh", "console", "python", "toml", "json", "text", "bibtex"}
+DIRECTIVES = {"{toctree}", "{eval-rst}"}
 MAX_EXAMPLE_LINES = 40
 
 
 def fenced_blocks(text: str) -> list[tuple[str, str]]:
     """Return (language, content) of the fenced code blocks of a Markdown page."""
-    return re.findall(r"^```(\w*)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"^```([\w{}-]*)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def page_id(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@cache
+def recipe_keys() -> frozenset[str]:
+    """Return every key of a recipe, with its section."""
+    return frozenset(key.strip("`") for key, _, _, _ in recipe_rows())
+
+
+def keys_of(value: object) -> list[str]:
+    """Return the keys of a section; a value at the top of a recipe has none."""
+    return list(value) if isinstance(value, dict) else []
 
 
 def commands(page: Path) -> list[str]:
@@ -79,7 +101,7 @@ def test_an_example_is_short_and_says_what_it_shows(path: Path) -> None:
     assert ast.get_docstring(ast.parse(text)), f"{path.name} has no docstring"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_the_commands_of_a_page_parse(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     for command in commands(page):
@@ -91,20 +113,39 @@ def test_the_commands_of_a_page_parse(page: Path) -> None:
             assert goals <= targets, f"{page.name}: {command}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_python_and_toml_of_a_page_parse(page: Path) -> None:
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_the_code_of_a_page_parses(page: Path) -> None:
     for language, content in fenced_blocks(page.read_text(encoding="utf-8")):
+        assert language in LANGUAGES | DIRECTIVES, f"blocks of '{language}' are looked at by no test"
         if language == "python":
             compile(content, page.name, "exec")
         elif language == "toml":
-            tomllib.loads(content)
+            values = tomllib.loads(content)
+            settings = [f"{section}.{key}" for section, keys in values.items() for key in keys_of(keys)]
+            assert [key for key in settings if key not in recipe_keys()] == []
+        elif language == "json":
+            json.loads(content)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_links_of_a_page_lead_to_files(page: Path) -> None:
-    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
-    local = [target for target in targets if not re.match(r"[a-z]+:", target)]
-    assert [target for target in local if not (page.parent / target).exists()] == []
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_the_settings_of_a_page_are_keys_of_a_recipe(page: Path) -> None:
+    """What stands behind --set in a command, and what a page writes as `section.key=value`."""
+    text = page.read_text(encoding="utf-8")
+    sections = "|".join({key.partition(".")[0] for key in recipe_keys()})
+    named = set(re.findall(rf"(?:--set[= ]'?|`)((?:{sections})\.\w+) ?=", text))
+    assert [key for key in sorted(named) if key not in recipe_keys()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_what_the_python_of_a_page_imports_is_there(page: Path) -> None:
+    for language, content in fenced_blocks(page.read_text(encoding="utf-8")):
+        if language == "python":
+            for node in ast.walk(ast.parse(content)):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tagseg"):
+                    module = importlib.import_module(node.module or "")
+                    assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == []
+                elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "tagseg":
+                    assert hasattr(tagseg, node.attr)
 
 
 def test_a_command_that_does_not_exist_would_be_seen() -> None:

@@ -46,7 +46,7 @@ def test_the_wheel_says_who_it_is(wheel: zipfile.ZipFile) -> None:
     (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
     said = message_from_bytes(wheel.read(name))
     assert (said["Name"], said["Version"], said["License-Expression"]) == ("tagseg", PROJECT["version"], "Apache-2.0")
-    assert set(said.get_all("Provides-Extra", [])) == {"onnx", "serve", "crf", "heic", "loggers", "dev"}
+    assert set(said.get_all("Provides-Extra", [])) == {"onnx", "serve", "crf", "heic", "loggers", "docs", "dev"}
     assert said["Description-Content-Type"] == "text/markdown"
 
 
@@ -64,7 +64,7 @@ def test_the_version_has_one_place_and_is_that_of_the_newest_release() -> None:
 def test_doctor_knows_the_packages_of_the_extras() -> None:
     from tagseg.use.doctor import EXTRAS
 
-    extras = {name: needs for name, needs in PROJECT["optional-dependencies"].items() if name != "dev"}
+    extras = {name: needs for name, needs in PROJECT["optional-dependencies"].items() if name not in {"docs", "dev"}}
     assert {name: {re.split(r"[><=]", need)[0] for need in needs} for name, needs in extras.items()} == {
         name: set(packages) for name, packages in EXTRAS.items()
     }
@@ -76,11 +76,10 @@ def test_a_workflow_may_do_little_and_ends(path: Path) -> None:
     assert workflow["permissions"] == {"contents": "read"}
     assert all("timeout-minutes" in job for job in workflow["jobs"].values())
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
-    site = {"docs"} if not (ROOT / "docs" / "conf.py").exists() else set()  # that step asks for the file
     for job in workflow["jobs"].values():
         for step in job["steps"]:
             goals = re.findall(r"\bmake ([a-z-]+)", step.get("run", ""))
-            assert set(goals) <= targets | site, step
+            assert set(goals) <= targets, step
 
 
 def test_the_tests_run_on_three_systems_and_every_python_that_is_promised() -> None:

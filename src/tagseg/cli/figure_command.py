@@ -75,8 +75,9 @@ def figure(
 ) -> None:
     """Draw images with their maps, seeds, masks and predictions; several runs side by side.
 
-    Without --images, N images evenly spaced over those with masks (over all when none has any), sorted by id: the same
-    call shows the same images. 'cam' is the strongest map as the network gave it, 'seed' what the next stage gets.
+    Without --images, N images evenly spaced over those with masks (over all when none has any), sorted by id. The same
+    call shows the same images. The column 'cam' is the strongest map as the network gave it, 'seed' what the next stage
+    gets.
 
     Run folders stand before --images and --columns, which take all words up to the next option.
     """

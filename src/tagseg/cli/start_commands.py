@@ -33,7 +33,7 @@ def demo(
     *,
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The run folder.")] = Path("runs/demo"),
 ) -> None:
-    """Run the demo: the whole pipeline on drawn pictures, with plain CAM and the upper bound beside it.
+    """Run the demo: the whole pipeline on drawn pictures, also with plain CAM and with the upper bound.
 
     Short for 'tagseg run demo --baseline --upper-bound'. It needs no GPU and downloads nothing.
     """

@@ -24,7 +24,9 @@ class DataLayout(Section, ABC, Generic[Format]):
     """
 
     format: Format
+    """Layout of the data set. A key of another layout is an error."""
     classes: tuple[str, ...] | None = None
+    """Classes to learn, in label order; none learns all. Every other class is background."""
 
     @property
     @abstractmethod
@@ -50,11 +52,19 @@ class VocData(DataLayout[Literal["voc"]]):
     """
 
     root: Path
+    """Folder of the data set."""
     train_split: str = "train_aug"
+    """The list in `ImageSets/Segmentation` to train on."""
     eval_split: str | None = None
+    """The list on which seeds and pseudo masks are scored; none scores neither."""
     test_split: str | None = None
+    """The list on which the segmentation network is scored; none takes `data.eval_split`."""
     tags: Path | None = None
+    """CSV or JSON file of tags, instead of those in the data set."""
     mask_255: Literal["void", "object"] | None = None
+    """What 255 is in the masks: `void` (not scored) or `object` (the one class). With none it is void, and a mask of 0
+    and 255 only is not scored.
+    """
 
     @property
     def place(self) -> str:
@@ -66,9 +76,13 @@ class CocoData(DataLayout[Literal["coco"]]):
     """COCO's layout: each split is a folder of images with a JSON file; without both of ``eval`` nothing is scored."""
 
     train_images: Path
+    """Folder of the images to train on."""
     train_annotations: Path
+    """JSON file of the images to train on."""
     eval_images: Path | None = None
+    """Folder of the images to score."""
     eval_annotations: Path | None = None
+    """JSON file of the images to score; without folder and file nothing is scored."""
 
     @property
     def place(self) -> str:
@@ -83,11 +97,21 @@ class FolderData(DataLayout[Literal["folder"]]):
     """
 
     root: Path
+    """Folder of the data set."""
     tags: Path | None = None
+    """CSV or JSON file of tags, instead of those in the data set."""
     masks: Path | None = None
+    """Folder of masks, instead of `root/masks`."""
     test_root: Path | None = None
+    """Another folder of the same layout on which the segmentation network is scored; none takes the images to train
+    on.
+    """
     test_masks: Path | None = None
+    """Folder of its masks, instead of `test_root/masks`."""
     mask_255: Literal["void", "object"] | None = None
+    """What 255 is in the masks: `void` (not scored) or `object` (the one class). With none it is void, and a mask of 0
+    and 255 only is not scored.
+    """
 
     @property
     def place(self) -> str:
@@ -103,11 +127,17 @@ class SyntheticData(DataLayout[Literal["synthetic"]]):
     """
 
     root: Path | None = None
+    """Folder to draw the pictures into; none is the run folder."""
     tags: Path | None = None
+    """CSV or JSON file of tags, instead of those in the data set."""
     num_images: int = Field(default=240, ge=1)
+    """Number of pictures to draw."""
     image_size_px: int = Field(default=128, ge=32)
+    """Side of the square pictures."""
     synthetic_seed: int = 0
+    """Seed of the drawing, apart from `seed`."""
     test_num_images: int = Field(default=0, ge=0)
+    """Number of further pictures, on which the segmentation network is scored; 0 takes the others."""
 
     @property
     def place(self) -> str:

@@ -19,76 +19,106 @@ class Classifier(Section):
     """
 
     backbone: str = "resnet50"
+    """A timm name."""
     weights: str = "pretrained"
+    """`pretrained` (timm's download), `random`, or the path of a `.safetensors` or `.pth` file."""
     output_stride: Literal[8, 16, 32] = 16
+    """Image pixels per cell of the class maps; an error when the network cannot have it."""
     feature_layer: Literal["head", "last_stage"] = "head"
+    """Class maps of MobileNetV2 and EfficientNet come after the last 1x1 convolution (`head`) or before it
+    (`last_stage`). For other networks both are the same.
+    """
     frozen_stages: FrozenStages = 2
+    """The stem and this many stages do not learn. With 0 all learn, with `all` only the head."""
     batch_norm: Literal["frozen", "train"] = "frozen"
+    """`frozen` keeps the statistics everywhere, `train` in frozen stages only."""
 
 
 class Constraint(Section):
     """A part of SSC that can be left out."""
 
     enabled: bool = True
+    """Whether this part of SSC is used."""
 
 
 class TermSection(Constraint):
     """A term of the classifier's objective beside the classification; see :class:`tagseg.losses.term.Term`."""
 
     beta: float = Field(default=1.0, ge=0)
+    """Weight of the term's gradient on the class maps."""
     balance: bool = False
+    """Whether `beta` is relative to the classification's gradient."""
 
 
 class Suppression(Constraint):
     """Discriminative region suppression: ``min(x, delta * max(x))`` at the named positions."""
 
     delta: float = Field(default=0.55, gt=0, le=1)
+    """Share of a channel's peak that is kept; 1 caps nothing."""
     positions: tuple[Literal["features", "last_stage", "after_stage_2"], ...] = ("last_stage", "after_stage_2")
+    """Where features are capped: at the backbone's output, at each block of its last stage, or after its second stage.
+    """
 
 
 class Reconstruction(TermSection):
-    """CAM-driven reconstruction: a decoder rebuilds the image from the class maps under a perceptual loss.
-
-    ``maps`` are what it sees: ``raw`` (the paper's: all class maps) or ``tagged`` (ours: the activation maps of the
-    image's own classes, and one of the background).
-
-    ``pyramid`` judges the rebuilt image: ``backbone`` (a frozen copy of the classifier's own network with its initial
-    weights), ``vgg19``, or a timm name; ``pyramid_weights`` is ``same`` (those of the classifier, with ``backbone``),
-    ``pretrained``, ``random``, or a path.
-    """
+    """CAM-driven reconstruction: a decoder rebuilds the image from the class maps under a perceptual loss."""
 
     beta: float = Field(default=0.1, ge=0)
+    """Weight of the term's gradient on the class maps."""
     balance: bool = True
+    """Whether `beta` is relative to the classification's gradient."""
     maps: Literal["raw", "tagged"] = "raw"
+    """What the decoder sees: `raw` (the paper's: all class maps), or `tagged` (maps of the image's own classes and one
+    of the background).
+    """
     width: int = Field(default=64, ge=8)
+    """Channels of the decoder: a multiple of 2^(steps - 1), where steps = log2(`output_stride` / `target_stride`),
+    rounded up.
+    """
     target_stride: Literal[1, 2, 4, 8] = 4
+    """The image is rebuilt at 1 / this of its size; at most `classifier.output_stride`."""
     pyramid: str = "backbone"
+    """The frozen network that judges the rebuilt image: `backbone` (a copy of the classifier's, with its initial
+    weights), `vgg19`, or a timm name.
+    """
     pyramid_weights: str = "same"
+    """Weights of that network: `same` (as `classifier.weights`), `pretrained`, `random`, or a path."""
     pyramid_levels: tuple[int, ...] = Field(default=(0, 1, 2, 3), min_length=1, max_length=5)
+    """Levels of a timm network, 1 to 5 of them, ascending from the shallowest, 0. `vgg19` always has its five."""
     normalize: bool = True
+    """Whether each level's distance is relative to the contrast of the image's own features."""
     lr: float = Field(default=5e-4, gt=0)
+    """Learning rate of the decoder."""
 
 
 class SelfModulation(TermSection):
     """Activation self-modulation: the CAM follows region means.
 
-    ``target`` is ``warmup`` (ours: the region means of the network at the end of the warm-up, measured once on whole
-    images at ``target_scales`` and their flips) or ``self`` (the paper's: the map's own, on reliably active pixels).
-    ``target_refine`` names what the measured target goes through: ``region_affinity`` and then ``crf``. ``midpoint`` is
-    where the contrast step is half way, and where the target is cut for the CRF; ``auto`` is Otsu's threshold on it.
+    The target is measured once, of whole images by the network at the end of the warm-up (ours), or it is the paper's.
     """
 
     beta: float = Field(default=10.0, ge=0)
+    """Weight of the term's gradient on the class maps."""
     target: Literal["warmup", "self"] = "warmup"
+    """`warmup`: region means by the network at the end of the warm-up. `self`: the paper's, from the map itself."""
     target_scales: tuple[float, ...] = Field(default=(0.5,), min_length=1)
+    """Factors of the image's size at which the target is measured, each also mirrored; with `target = "warmup"`."""
     target_batch_size: int = Field(default=8, ge=1)
+    """Images of equal size in one batch of that measurement; with `target = "warmup"`."""
     target_refine: tuple[Literal["region_affinity", "crf"], ...] = ()
+    """What the measured target goes through, in this order; with `target = "warmup"`."""
     warmup_epochs: int = Field(default=2, ge=0)
+    """Epochs before the term starts; fewer than `training.epochs`."""
     threshold: float = Field(default=0.3, ge=0, lt=1)
+    """Activation above which a pixel may be reliable; with `target = "self"`."""
     erosion_px: int = Field(default=8, ge=1)
+    """Side of the eroding square, in pixels of the region map; with `target = "self"`."""
     normalizer: Literal["pixel", "region"] = "pixel"
+    """What region means are divided by: the peak of the map, or their own; with `target = "self"`."""
     contrast: float = Field(default=10.0, ge=0)
+    """Slope of the logistic step; 0 for none."""
     midpoint: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = 0.4
+    """Activation at which the step is half way, and at which `crf` cuts the target. `auto`: Otsu's threshold on it."""
 
     @model_validator(mode="after")
     def _target_fits(self) -> "SelfModulation":
@@ -121,22 +151,41 @@ class Training(Section):
     """
 
     epochs: int = Field(default=10, ge=1)
+    """Passes over the images."""
     least_steps: int = Field(default=0, ge=0)
+    """A small data set gets as many epochs as give this many steps."""
     most_steps: int | None = Field(default=None, ge=1)
+    """A large data set gets no more epochs than give this many steps."""
     batch_size: int = Field(default=16, ge=1)
+    """Images of a step, all processes together: a multiple of `engine.devices` x `engine.nodes`. Fewer when there are
+    fewer images.
+    """
     crop_size_px: int = Field(default=512, ge=32)
+    """Side of the square crop."""
     long_side_px: LongSide = (320, 640)
+    """Shortest and longest long side of a scaled image; the first at least 16."""
     optimizer: Literal["sgd", "adamw"] = "sgd"
+    """Optimizer of the classifier."""
     lr: float = Field(default=0.1, gt=0)
+    """Initial learning rate of the backbone."""
     head_lr_factor: float = Field(default=10.0, gt=0)
+    """The head learns at this times `lr`."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Momentum of SGD."""
     weight_decay: float = Field(default=1e-4, ge=0)
+    """Weight decay of all learning parameters of the classifier."""
     poly_power: float = Field(default=0.9, ge=0)
+    """All rates follow (1 - step / steps) to this power; 0 keeps them constant."""
     clip_norm: float | None = Field(default=None, gt=0)
+    """Upper bound of the norm of the classifier's gradient; none for no bound."""
     flip: bool = True
+    """Whether half of the samples are mirrored."""
     checkpoint_every_steps: int = Field(default=100, ge=1)
+    """Steps between checkpoints; one more follows every epoch."""
     validation_images: int = Field(default=200, ge=0)
+    """Most images scored after an epoch; 0 for none."""
     validation_scores: BackgroundScores = SWEPT_SCORES
+    """Background scores of which the best one gives `val_seed_miou`, ascending, in 0..1."""
 
 
 class LearningSections(Section):
@@ -178,13 +227,21 @@ class Cams(Section):
     """
 
     splits: tuple[Literal["train", "eval"], ...] = ("train", "eval")
+    """The splits whose maps are extracted."""
     method: Literal["cam"] = "cam"
+    """What makes the maps: `cam`, the positive class maps of the paper."""
     scales: Scales = (0.5, 1.0, 1.5, 2.0)
+    """Factors of the image's size, each above 0 and at most 8."""
     flip: bool = True
+    """Whether the network also sees every scale mirrored."""
     batch_size: int = Field(default=8, ge=1)
+    """Images of equal size in one batch."""
     average_over_regions: bool = False
+    """Whether the next stages get the maps with every region at its mean."""
     region_affinity: bool = False
+    """Whether the next stages get maps in which regions that look alike share their scores."""
     dtype: Literal["uint8", "float16"] = "uint8"
+    """How maps are stored; the error is at most 1/510 or 2^-12."""
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -199,23 +256,24 @@ class Cams(Section):
 
 
 class RegionAffinity(Section):
-    """Superpixels that look alike share their scores: used by ``cams.region_affinity`` and in ``masks.refine``.
-
-    ``features`` says by whose eyes they look alike: ``same`` (the network of the classifier section) or a timm name.
-    ``weights`` is ``same`` (the initial ones of the classifier section), ``trained`` (those of the finished
-    classifier), ``pretrained``, ``random`` or a path. ``power`` is that of the cosine of two superpixels;
-    ``color_sigma`` (CIELAB) makes those of other colours less alike. ``border_sigma`` weighs the scores down, before
-    they are shared, of superpixels of which much that is alike lies on the border of the image. They share in
-    ``rounds``, with the scores raised to the power ``inflation`` between two of them.
-    """
+    """Superpixels that look alike share their scores: used by ``cams.region_affinity`` and in ``masks.refine``."""
 
     features: str = "same"
+    """The network by whose features regions look alike: `same` (that of the classifier section) or a timm name."""
     weights: str = "same"
+    """Weights of that network: `same` (the initial ones of the classifier section), `trained` (those of the finished
+    classifier), `pretrained`, `random` or a path.
+    """
     power: float = Field(default=3.0, gt=0)
+    """Power of the cosine of two regions; the higher, the fewer regions count."""
     color_sigma: float | None = Field(default=None, gt=0)
+    """How far apart in CIELAB two regions may lie and still look alike; none leaves colours out."""
     border_sigma: float | None = Field(default=None, gt=0)
+    """Of the prior that weighs down regions that are connected to the border of the image; none leaves it out."""
     rounds: int = Field(default=1, ge=1, le=100)
+    """How often regions share."""
     inflation: float = Field(default=1.5, ge=1)
+    """Power to which the scores are raised between two rounds."""
 
     @model_validator(mode="after")
     def _weights_are_of_the_network(self) -> "RegionAffinity":

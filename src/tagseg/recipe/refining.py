@@ -11,12 +11,19 @@ class Crf(Section):
     """The dense CRF of seeds and pseudo masks; the defaults are those of IRN's affinity labels."""
 
     iterations: int = Field(default=10, ge=0)
+    """Mean-field iterations."""
     gaussian_sigma_px: float = Field(default=3.0, gt=0)
+    """Reach of the kernel that smooths."""
     gaussian_weight: float = Field(default=3.0, ge=0)
+    """Weight of the kernel that smooths."""
     bilateral_sigma_px: float = Field(default=50.0, gt=0)
+    """Reach of the kernel that follows colours."""
     bilateral_sigma_rgb: float = Field(default=5.0, gt=0)
+    """How unlike two colours may be for that kernel, in grey levels."""
     bilateral_weight: float = Field(default=10.0, ge=0)
+    """Weight of the kernel that follows colours."""
     certainty: float = Field(default=0.7, gt=0, lt=1)
+    """Probability of a pixel's own label before the CRF starts."""
 
 
 class Seeds(Section):
@@ -26,8 +33,11 @@ class Seeds(Section):
     """
 
     foreground_score: float = Field(default=0.30, gt=0, lt=1)
+    """A pixel that exceeds this background score is surely foreground."""
     background_score: float = Field(default=0.10, ge=0, lt=1)
+    """A pixel that does not exceed this one is surely background; lower than `seeds.foreground_score`."""
     crf: bool = True
+    """Whether the dense CRF draws both labellings to the edges of the image before they are compared."""
 
     @model_validator(mode="after")
     def _ordered(self) -> "Seeds":
@@ -47,24 +57,45 @@ class Affinity(Section):
     """
 
     backbone: str = "classifier"
+    """`classifier` (the network of that section) or a timm name; frozen."""
     weights: str = "same"
+    """`same` (the initial ones of the classifier section), `trained` (those of the finished classifier), `pretrained`,
+    `random` or a path.
+    """
     output_stride: Literal[8, 16, 32] = 16
+    """Image pixels per cell of the backbone's last stage."""
     radius: int = Field(default=10, ge=2)
+    """Pairs of cells closer than this teach, in cells of 4 px."""
     epochs: int = Field(default=3, ge=1)
+    """Passes over the training images."""
     least_steps: int = Field(default=0, ge=0)
+    """A small data set gets as many epochs as give this many steps."""
     most_steps: int | None = Field(default=None, ge=1)
+    """A large data set gets no more epochs than give this many steps."""
     batch_size: int = Field(default=16, ge=1)
+    """Images of a step, all processes together."""
     crop_size_px: int = Field(default=512, ge=64)
+    """Side of the square crop."""
     long_side_px: LongSide = (250, 750)
+    """Shortest and longest long side after the random scaling."""
     optimizer: Literal["sgd", "adamw"] = "sgd"
+    """Optimizer of the two branches."""
     lr: float = Field(default=0.1, gt=0)
+    """Learning rate of the boundary branch."""
     displacement_lr_factor: float = Field(default=10.0, gt=0)
+    """The displacement branch learns at this times `lr`."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Momentum of SGD."""
     weight_decay: float = Field(default=1e-4, ge=0)
+    """Weight decay of both branches."""
     poly_power: float = Field(default=0.9, ge=0)
+    """All rates follow (1 - step / steps) to this power."""
     clip_norm: float | None = Field(default=None, gt=0)
+    """Upper bound of the gradient's norm; none for no bound."""
     flip: bool = True
+    """Whether half of the crops are mirrored."""
     checkpoint_every_steps: int = Field(default=100, ge=1)
+    """Steps between checkpoints; one more follows every epoch."""
 
     @model_validator(mode="after")
     def _pairs_fit(self) -> "Affinity":
@@ -92,16 +123,29 @@ class Masks(Section):
     """
 
     splits: tuple[Literal["train", "eval"], ...] = ("train", "eval")
+    """Splits to make pseudo masks of; `cams.splits` must have them."""
     maps: Literal["seeds", "network"] = "seeds"
+    """Maps to start from: those of the `seeds`, as `cams` hands them on, or the `network`'s own."""
     refine: tuple[Literal["walk", "region_affinity", "crf", "superpixels", "pixel_adaptive"], ...] = ("walk",)
+    """What is done to the maps, in order. `walk` and `region_affinity` come first. An empty list leaves the maps as
+    they are.
+    """
     background_rule: Literal["fixed", "auto"] = "fixed"
+    """`fixed`: `masks.background_score`. `auto`: Otsu's threshold on the maps, which needs no masks."""
     background_score: float = Field(default=0.25, ge=0, le=1)
+    """A pixel is background where no class exceeds this score."""
     keep_fraction: float = Field(default=0.5, ge=0, le=1)
+    """Share of each label's pixels that the confidence mask keeps."""
     walk_radius: int = Field(default=5, ge=2)
+    """How far a step of the walk reaches, in cells of 4 px."""
     walk_beta: float = Field(default=10.0, gt=0)
+    """Power of the affinities."""
     walk_doublings: int = Field(default=8, ge=0, le=16)
+    """The walk takes 2 to this power steps."""
     soft_scores: bool = False
+    """Whether the scores from which the labels were picked are kept too."""
     instances: bool = False
+    """Whether instance masks are made too, one for each object that the displacement field tells apart."""
 
     @property
     def walks(self) -> bool:

@@ -19,26 +19,37 @@ class Superpixels(Section):
     """Regions of an image, computed once and kept in a cache (SSC, METHOD: at most 64 regions an image)."""
 
     method: Literal["felzenszwalb", "slic"] = "felzenszwalb"
+    """How an image is cut before regions are merged."""
     max_regions: int = Field(default=64, ge=1, le=65535)
+    """Most regions of an image after merging."""
     cache: Path | None = None
+    """Folder of the cache; none is `~/.cache/tagseg/superpixels`."""
 
 
 class Evaluation(Section):
     """Which background scores the sweep tries, and the one that the run uses (0..1)."""
 
     background_scores: BackgroundScores = SWEPT_SCORES
+    """Background scores that the sweep tries, ascending, in 0..1."""
     background_score: float = Field(default=0.2, ge=0, le=1)
+    """The background score of the run; `scores.json` shows the nearest of the sweep."""
 
 
 class Engine(Section):
     """Devices, precision and processes."""
 
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """`auto` takes CUDA, else Apple's GPU, else the CPU."""
     devices: int = Field(default=1, ge=1)
+    """Processes on each machine, one device each; on a CPU they share it."""
     nodes: int = Field(default=1, ge=1)
+    """Number of machines; more than one needs torchrun or SLURM."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    """`bf16-mixed` runs the networks that learn under autocast."""
     workers: int = Field(default=0, ge=0)
+    """Processes that read and augment training images; 0 reads in the training process."""
     threads: int | None = Field(default=None, ge=1)
+    """CPU threads of a process. With none: `OMP_NUM_THREADS`, or the number of cores, divided by `devices`."""
 
 
 _SETTLED_BEFORE = frozenset({"data", "engine", "small_set"})
@@ -52,7 +63,9 @@ class SmallSet(Section):
     """
 
     below: int = Field(default=0, ge=0)
+    """With fewer training images than this, `small_set.set` applies."""
     set: tuple[str, ...] = ()
+    """Settings as those of `--set`. What the command line sets wins over them; the log names those that apply."""
 
     def without(self, keys: Collection[str]) -> "SmallSet":
         """Return the same without the settings of some ``section.key``: what was decided elsewhere stays decided.
@@ -100,8 +113,11 @@ class InputSections(Section):
     """What a run is called and starts from."""
 
     name: Annotated[str, AfterValidator(_folder_name)]
+    """Name of the run. The default run folder is `runs/<name>`."""
     preset: Literal["corrected", "release"] = "corrected"
+    """The set of constants that the recipe starts from."""
     seed: int = Field(default=0, ge=0, le=10**18)
+    """Seed of the initial weights, of the order of the images and of their augmentation."""
     data: Data
     superpixels: Superpixels = Superpixels()
     small_set: SmallSet = SmallSet()

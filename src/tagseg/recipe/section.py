@@ -14,7 +14,10 @@ _LONGEST_NAME = 255  # bytes, of every file system in use
 
 
 class Section(BaseModel):
-    """A group of recipe values: types are strict and unknown keys are errors."""
+    """A group of recipe values: types are strict and unknown keys are errors.
+
+    The text below a value says what it means; docs/reference/recipe.md is made from it.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 

@@ -24,41 +24,81 @@ class Segmenter(Section):
     """
 
     enabled: bool = True
+    """Whether a segmentation network is trained, and predicts."""
     labels: Literal["pseudo", "truth"] = "pseudo"
+    """What it learns from: `pseudo` masks, or ground `truth` (the upper bound; stages 1 to 4 are skipped)."""
     architecture: Architecture = "deeplabv3plus"
+    """DeepLab-v2, DeepLabV3+, SegFormer or UPerNet."""
     backbone: str = "classifier"
+    """`classifier` (the network of that section) or a timm name."""
     weights: str = "same"
+    """Initial weights of its encoder: `same` (the initial ones of the classifier section), `pretrained`, `random` or a
+    path.
+    """
     output_stride: Literal[8, 16, 32] = 16
+    """Image pixels per cell of the deepest features. `segformer` and `upernet` have 32, `deeplabv3plus` 8 or 16."""
     decoder_channels: int = Field(default=256, ge=8)
+    """Width of the decoder; `deeplabv2` has none."""
     frozen_stages: int = Field(default=0, ge=0)
+    """The stem and this many stages do not learn; 0 lets all learn."""
     batch_norm: Literal["frozen", "train"] = "frozen"
+    """Whether the encoder's batch norms keep their statistics; those of the decoder always learn."""
     strategy: Literal["confident", "all", "cotrain", "consistency"] = "confident"
+    """Which pixels teach, and what teaches the others."""
     unsure_weight: float = Field(default=1.0, ge=0)
+    """Weight of the term on the pixels that are not trusted; with `cotrain` and `consistency`."""
     min_probability: float = Field(default=0.9, ge=0, lt=1)
+    """A pixel whose teacher is less sure teaches nothing; with `cotrain` and `consistency`."""
     boundary_px: int = Field(default=5, ge=1)
+    """Pixels this close to another label of the teacher count as boundary; with `cotrain`."""
     boundary_weight: float = Field(default=2.0, ge=1)
+    """Weight of boundary pixels; with `cotrain`."""
     warmup_epochs: int = Field(default=1, ge=0)
+    """Epochs before networks teach, fewer than `segmenter.epochs`; with `cotrain` and `consistency`."""
     mask_untagged: bool = True
+    """Whether a teacher may name only background and the classes of the image's tags; with `cotrain` and
+    `consistency`.
+    """
     balance: bool = False
+    """Whether rare labels weigh more in the loss."""
     epochs: int = Field(default=20, ge=1)
+    """Passes over the training images."""
     least_steps: int = Field(default=0, ge=0)
+    """A small data set gets as many epochs as give this many steps."""
     most_steps: int | None = Field(default=None, ge=1)
+    """A large data set gets no more epochs than give this many steps."""
     batch_size: int = Field(default=16, ge=1)
+    """Images of a step, all processes together: a multiple of `engine.devices` x `engine.nodes`."""
     crop_size_px: int = Field(default=512, ge=32)
+    """Side of the square crop."""
     long_side_px: LongSide = (320, 960)
+    """Shortest and longest long side after the random scaling."""
     optimizer: Literal["sgd", "adamw"] = "sgd"
+    """Optimizer of the network."""
     lr: float = Field(default=0.01, gt=0)
+    """Initial learning rate of the encoder."""
     head_lr_factor: float = Field(default=10.0, gt=0)
+    """Everything but the encoder learns at this times `lr`."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Momentum of SGD."""
     weight_decay: float = Field(default=5e-4, ge=0)
+    """Weight decay of all learning parameters."""
     poly_power: float = Field(default=0.9, ge=0)
+    """All rates follow (1 - step / steps) to this power."""
     clip_norm: float | None = Field(default=None, gt=0)
+    """Upper bound of the gradient's norm, of each network in co-training; none for no bound."""
     flip: bool = True
+    """Whether half of the crops are mirrored."""
     color_jitter: float = Field(default=0.3, ge=0, lt=1)
+    """How far brightness, contrast and saturation change, as a share; 0 for no change."""
     keep: Literal["average", "last"] = "average"
+    """The weights that stay: their running mean, or those of the last step."""
     ema_decay: float = Field(default=0.99, ge=0, lt=1)
+    """Decay of the running mean; 0 repeats the last weights."""
     checkpoint_every_steps: int = Field(default=100, ge=1)
+    """Steps between checkpoints; one more follows every epoch."""
     validation_images: int = Field(default=40, ge=0)
+    """Most images scored after an epoch, for information; 0 for none."""
 
     @model_validator(mode="after")
     def _architecture_can_have_the_stride(self) -> "Segmenter":
@@ -92,10 +132,15 @@ class Predicting(Section):
     """
 
     scales: Scales = (1.0,)
+    """Factors of the image's size, each above 0 and at most 8. The probabilities of all scales are averaged."""
     flip: bool = False
+    """Whether the network also sees every scale mirrored."""
     crf: bool = False
+    """Whether the dense CRF refines the labels, with the constants of the paper's final test."""
     max_side_px: Annotated[int, Field(ge=32)] | Literal["auto"] = "auto"
+    """Images with a longer side are shrunk to it for the network. `auto`: the upper one of `segmenter.long_side_px`."""
     batch_size: int = Field(default=8, ge=1)
+    """Images of equal size that are read together; a GPU computes them at once."""
 
 
 class SegmentingSections(Section):

@@ -24,7 +24,7 @@ def otsu_background(maps: Iterable[CamFile]) -> float | None:
     exactly 0 are background at any threshold and are left out: how many there are says nothing about the others.
 
     Source: Otsu, "A threshold selection method from gray-level histograms", IEEE Trans. SMC, 1979; one threshold for
-    the whole data set is ours. How close it comes to the best score of a sweep is in docs/pipeline.md.
+    the whole data set is ours. How close it comes to the best score of a sweep is in docs/lab_notes.md.
 
     Args:
         maps: the maps of images with at least one tag; those without maps are passed over.

@@ -43,7 +43,7 @@ def test_the_help_of_figure_says_which_images_it_shows() -> None:
     result = CliRunner().invoke(main.app, ["figure", "--help"])
     shown = " ".join(result.output.split())
     assert "Without --images, N images evenly spaced over those with masks" in shown
-    assert "the same call shows the same images" in shown
+    assert "The same call shows the same images" in shown
     assert "Run folders stand before --images and --columns, which take all words up to the next option" in shown
     assert "Example: tagseg figure runs/demo --images 000003 000017 --columns image cam mask truth --out" in shown
 

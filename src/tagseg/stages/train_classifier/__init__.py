@@ -14,7 +14,7 @@ from tagseg.evaluation.validation import validate_tags_and_seeds
 from tagseg.models.classifier import TagClassifier
 from tagseg.ops.spacing import evenly_spaced
 from tagseg.stages.context import StageContext
-from tagseg.stages.modulation_target import is_measured, settle_midpoint, settle_region_scores
+from tagseg.stages.train_classifier.target import is_measured, settle_midpoint, settle_region_scores
 from tagseg.stages.train_network import NetworkTraining, training_loader
 from tagseg.stages.work import compute_superpixels, count_gone
 from tagseg.training.classifier_step import ClassifierStep

@@ -1,0 +1,33 @@
+"""The site of the documents in a browser: phone and desk, light and dark, and its search."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from kit.browser_checks import axe_serious, has_horizontal_scroll
+from kit.site import build_site, served_site
+
+PAGES = ("index", "start/tutorial", "concepts/cams", "reference/recipe", "reference/python", "errors", "architecture")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served_site(build_site(tmp_path_factory.mktemp("site") / "html")) as address:
+        yield address
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_legible_and_fits(page: Any, site: str, name: str, width: int, theme: str) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    page.emulate_media(color_scheme=theme)
+    page.goto(f"{site}/{name}.html")
+    assert axe_serious(page) == []
+    assert not has_horizontal_scroll(page)
+
+
+def test_the_search_finds_a_page(page: Any, site: str) -> None:
+    page.goto(f"{site}/search.html?q=superpixels")
+    page.locator("#search-results li a").first.wait_for()
+    assert page.locator("#search-results li").count() > 3
