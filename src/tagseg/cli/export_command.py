@@ -71,10 +71,10 @@ def export(
 ) -> None:
     """Write the segmentation network, the masks or the predictions of a run for other programs.
 
-    onnx: one file for onnxruntime, any batch and image size, compared with torch before it is kept. safetensors:
-    weights and a JSON file that tagseg.load, plain timm and segmentation_models_pytorch read.
+    'onnx' gives one file for onnxruntime, for any batch and image size; it is compared with torch before it is kept.
+    With 'safetensors' come weights and a JSON file that tagseg.load, plain timm and segmentation_models_pytorch read.
 
-    With --what, formats of annotation tools and trainers; docs/exports.md says what each keeps.
+    With --what come the formats of annotation tools and trainers; docs/exports.md says what each keeps.
     """
     of_labels = {
         "--min-area": min_area is not None,
