@@ -55,4 +55,4 @@ def test_no_format_that_starts_a_program_is_among_those_of_photographs() -> None
     from tagseg.data.image_formats import ENDINGS_BY_FORMAT
 
     # Pillow is built with AVIF on some machines only.
-    assert set(ENDINGS_BY_FORMAT) | {"AVIF"} == {"JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF"}
+    assert set(ENDINGS_BY_FORMAT) | {"AVIF", "HEIF"} == {"JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF"}

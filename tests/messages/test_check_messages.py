@@ -29,8 +29,8 @@ def test_warnings_of_the_folder_reader(tmp_path: Path) -> None:
     endings, formats = ", ".join(sorted(IMAGE_ENDINGS)), ", ".join(ENDINGS_BY_FORMAT)
     assert warnings_of(split, problems) == [
         f"image {tmp_path / 'b.jpg'} must be a file, got a folder; rename or remove the folder",
-        f"image {draft} must be one of {formats}, got a .psd file; convert it to JPEG or PNG",
         f"file {film} is left out, since an image ends in {endings}; convert it if it is an image",
+        f"image {draft} must be one of {formats}, got a .psd file; convert it to JPEG or PNG",
         f"mask {old} must have the path of an image, got none that fits; rename it like its image or remove it",
     ]
 

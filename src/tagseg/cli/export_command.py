@@ -72,7 +72,8 @@ def export(
     """Write the segmentation network, the masks or the predictions of a run for other programs.
 
     Format 'onnx' gives one file for onnxruntime, for any batch and image size. It is compared with torch before it is
-    kept. With 'safetensors' come weights and a JSON file that tagseg.load, plain timm and segmentation_models_pytorch read.
+    kept. With 'safetensors' come weights and a JSON file that tagseg.load, plain timm and
+    segmentation_models_pytorch read.
 
     With --what come the formats of annotation tools and trainers; docs/exports.md says what each keeps.
     """

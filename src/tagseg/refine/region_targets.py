@@ -89,7 +89,7 @@ def draw_region_scores(
     if not len(scores):
         return scores
     half = torch.from_numpy(regions[::_REDUCTION, ::_REDUCTION].astype(np.int64)).to(device)[None]
-    small = np.asarray(PillowImage.fromarray(image).resize(half.shape[:0:-1], PillowImage.Resampling.BOX))
+    small = np.asarray(PillowImage.fromarray(image).resize((half.shape[2], half.shape[1]), PillowImage.Resampling.BOX))
     maps = paint_regions(torch.from_numpy(scores).to(device)[None], half)[0]
     labels = torch.cat([torch.full_like(maps[:1], background_score), maps])
     drawn = crf(small, labels)[1:].clamp(0, 1)

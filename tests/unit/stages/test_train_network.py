@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from kit.contexts import stage_context
@@ -10,6 +12,7 @@ from kit.heard import Heard
 from torch import nn, optim
 
 from tagseg.classes import ClassTable
+from tagseg.data.datasets import TrainingLoader
 from tagseg.recipe import make_recipe
 from tagseg.stages import train_network
 from tagseg.stages.context import StageContext
@@ -39,6 +42,14 @@ def test_a_missing_tensorboard_is_told(there: bool, tmp_path: Path, monkeypatch:
     assert heard.notes == ([] if there else [said])
 
 
+class NoStep:
+    def forward(self, batch: Any) -> Any:
+        raise AssertionError("nothing is trained")
+
+    def loss(self, outputs: Any, batch: Any, *, epoch: int) -> Any:
+        raise AssertionError("nothing is trained")
+
+
 @pytest.mark.parametrize("points", [(10, 20), (10,)])
 def test_curves_that_lost_points_are_told_when_a_training_goes_on(points, tmp_path: Path, monkeypatch) -> None:
     heard = Heard()
@@ -47,9 +58,10 @@ def test_curves_that_lost_points_are_told_when_a_training_goes_on(points, tmp_pa
     training.step = 25
     (tmp_path / "curves.csv").write_text("".join(["step,name,value\n", *(f"{step},loss,0.5\n" for step in points)]))
     monkeypatch.setattr(train_network, "train", lambda *_, **__: {})
-    loader = SimpleNamespace(epoch_sampler=SimpleNamespace(steps_per_epoch=30, batch_size=1))
+    loader = Mock(spec=TrainingLoader)
+    loader.epoch_sampler = SimpleNamespace(steps_per_epoch=30, batch_size=1)
     settings = LoopSettings(epochs=1, poly_power=0.9, clip_norm=None, checkpoint_every_steps=5)
-    training.run("Training", None, loader, settings=settings, until_epoch=1, validate=lambda _: {})
+    training.run("Training", NoStep(), loader, settings=settings, until_epoch=1, validate=lambda _: {})
     told = (
         f"{tmp_path / 'curves.csv'} must hold the points of 25 steps, got none behind step 10: the others are lost; "
         "the training itself goes on as it was"

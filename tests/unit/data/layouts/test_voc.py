@@ -131,7 +131,7 @@ def test_names_match_however_their_accents_are_composed(tmp_path: Path, forms: t
     PillowImage.new("L", (4, 3)).save(tmp_path / "JPEGImages" / f"{one}.jpg")
     PillowImage.new("L", (4, 3)).save(tmp_path / "SegmentationClass" / f"{other}.png")
     (tmp_path / "ImageSets/Segmentation/train.txt").write_text(f"{other}\n", encoding="utf-16")
-    (tmp_path / "Annotations" / f"{one}.xml").write_text("<a><object><name>dog</name></object></a>")
+    (tmp_path / "Annotations" / f"{one}.xml").write_text("<annotation><object><name>dog</name></object></annotation>")
     (record,) = read_voc(tmp_path, split="train").records
     assert (record.image_id, record.tags, record.mask is None) == ("café", (12,), False)
 
