@@ -20,7 +20,7 @@ from tagseg.models.suppression import Suppression, suppress_backbone
 from tagseg.models.weights import fit_weights, read_weights
 
 FREE_WINDOWS = "choose a network without fixed windows, such as resnet50, mobilenetv2_100 or convnext_tiny"
-BY_FILE = "give the path of a weights file, which needs no network"
+BY_FILE = "name a file of its weights in the recipe or by --set classifier.weights=FILE: that needs no network"
 THIS_NETWORK = "give weights of this very network, or name the network that they belong to"
 COPY_AGAIN = "copy the file again, or save the tensors as .safetensors"
 
@@ -154,7 +154,7 @@ def test_pyramid_levels(levels: tuple[int, ...]) -> None:
             ConnectionError("no route"),
             lambda: vgg19_pyramid("pretrained"),
             "pretrained weights of vgg19 cannot be downloaded, got ConnectionError",
-            BY_FILE,
+            "name a file of its weights by --set reconstruction.pyramid_weights=FILE: that needs no network",
             id="a_download_of_vgg_that_fails",
         ),
     ],

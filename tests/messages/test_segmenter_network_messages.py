@@ -245,7 +245,7 @@ def test_download_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
         lambda: build(weights="pretrained"),
         ModelError,
         "pretrained weights of test_resnet cannot be downloaded, got ConnectionError",
-        "give the path of a weights file, which needs no network",
+        "name a file of its weights in the recipe or by --set classifier.weights=FILE: that needs no network",
     )
 
 

@@ -28,7 +28,9 @@ _Out = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the f
 _MinArea = Annotated[
     int | None,
     typer.Option(
-        "--min-area", metavar="PX", help="Smaller parts join what is around them [default: polygons 50, else 0]."
+        "--min-area",
+        metavar="PX",
+        help="Smaller parts join what is around them [default: 50 for polygons, Label Studio and CVAT, else 0].",
     ),
 ]
 _Simplify = Annotated[

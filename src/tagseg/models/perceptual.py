@@ -168,7 +168,7 @@ def _download_vgg19() -> dict[str, Tensor]:
     except (OSError, RuntimeError) as error:
         raise ModelError(
             f"pretrained weights of vgg19 cannot be downloaded, got {type(error).__name__}",
-            help="give the path of a weights file, which needs no network",
+            help="name a file of its weights by --set reconstruction.pyramid_weights=FILE: that needs no network",
         ) from error
 
 

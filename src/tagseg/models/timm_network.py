@@ -70,7 +70,7 @@ def create_network(name: str, *, pretrained: bool, output_stride: int | None) ->
     except (OSError, RuntimeError) as error:
         raise ModelError(
             f"pretrained weights of {name} cannot be downloaded, got {type(error).__name__}",
-            help="give the path of a weights file, which needs no network",
+            help="name a file of its weights in the recipe or by --set classifier.weights=FILE: that needs no network",
         ) from error
     raise ModelError(f"timm {timm.__version__} cannot build {name} without classifier", help="choose another network")
 

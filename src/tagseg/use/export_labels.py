@@ -56,7 +56,9 @@ LABEL_FORMATS: Mapping[str, LabelFormat] = {**POLYGONS, **PIXELS}
 """Formats by name: those of polygons, and those that hold every pixel as it is."""
 
 MIN_AREA_PX, TOLERANCE_PX = 50, 1.5
-"""Defaults of polygons."""
+"""Defaults, the first of formats whose objects people see one by one, the second of polygons."""
+
+_OBJECT_BY_OBJECT = frozenset({*POLYGONS, "label-studio", "cvat"})
 
 LOCAL_FILES = "/data/local-files/?d="
 """What Label Studio serves the files of its own machine under."""
@@ -72,7 +74,8 @@ class LabelChoice:
         what: ``masks``, the pseudo masks of the images that the run learned from, or ``predictions``, what its
             segmenter says of the images to test on.
         format: a name of :data:`LABEL_FORMATS`.
-        min_area_px: smaller connected parts join what is around them; None for 50 in polygons and 0 elsewhere.
+        min_area_px: smaller connected parts join what is around them; None for 50 in polygons, Label Studio and CVAT,
+            and for 0 elsewhere.
         tolerance_px: how far polygons may be from the border between pixels; None for 1.5, 0 for all corners.
         ignore_doubtful: whether pixels that the confidence mask does not trust become void, 255.
         images_at: what Label Studio finds photographs under; None for :data:`LOCAL_FILES`.
@@ -111,7 +114,7 @@ class LabelChoice:
     @property
     def settled_area_px(self) -> int:
         """The least area that is in force."""
-        default = MIN_AREA_PX if self.format in POLYGONS else 0
+        default = MIN_AREA_PX if self.format in _OBJECT_BY_OBJECT else 0
         return default if self.min_area_px is None else self.min_area_px
 
     @property
