@@ -94,7 +94,18 @@ def best_background_score(folder: RunFolder, recipe: Recipe) -> tuple[float, str
     seeds = scores.seeds.get(recipe.cams.kinds[-1]) if scores else None
     if seeds:
         return seeds.best.background_score, "best of its sweep"
+    cut = _cut_of_masks(folder, recipe)
+    if cut is not None:
+        return cut, "of its pseudo masks, since nothing is scored"
     return recipe.evaluation.background_score, "of its recipe, since nothing is scored"
+
+
+def _cut_of_masks(folder: RunFolder, recipe: Recipe) -> float | None:
+    """Return the background score of finished pseudo masks, None where they were cut from other maps than the seeds."""
+    status = folder.stage_status("make_masks")
+    if status.state != "done" or recipe.masks.walks or recipe.masks.maps != "seeds":
+        return None
+    return status.details.get("background_score")
 
 
 def readable_splits(folder: RunFolder, recipe: Recipe) -> Splits:

@@ -13,6 +13,7 @@ from tagseg.recipe.needs import why_unneeded
 from tagseg.report.content import Beside, Curve, Problem, Report, StageRow
 from tagseg.results.facts import facts
 from tagseg.results.gallery import Gallery
+from tagseg.results.open_run import best_background_score
 from tagseg.results.score_sets import activation, score_sets, sweeps
 from tagseg.results.source import ReportSource
 from tagseg.training.curves import lost_points, read_curves
@@ -49,7 +50,7 @@ def gather_report(source: ReportSource, gallery: Gallery) -> Report:
         problems=(*_problems(source, manifest), *broken, *gallery.problems),
         beside=tuple(_beside(source.folder)),
         recipe=to_toml(source.recipe),
-        background_score=source.recipe.evaluation.background_score,
+        background_score=best_background_score(source.folder, source.recipe)[0],
     )
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from tagseg.artifacts.cam_file import read_cam, write_cam
 from tagseg.artifacts.mask_file import write_mask
+from tagseg.artifacts.run_folder import RunFolder
 from tagseg.classes import VOID, ClassTable
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.images import read_image
@@ -115,6 +116,24 @@ def test_a_run_without_scores_takes_the_score_of_its_recipe(photos, panels, tmp_
     write_figure([bare], tmp_path / "a.png", choice=FigureChoice(count=1), progress=progress)
     note = f"SSC ({bare}): seeds from the network's maps above 0.35 [of its recipe, since nothing is scored]"
     assert progress.notes == [note, note]
+
+
+@pytest.mark.parametrize(
+    ("settings", "cut", "where"),
+    [
+        (["masks.refine=['crf']"], "0.44", "of its pseudo masks, since nothing is scored"),
+        (["masks.refine=['walk','crf']"], "0.20", "of its recipe, since nothing is scored"),  # cut from walked maps
+        (["masks.refine=['crf']", "masks.maps=network"], "0.20", "of its recipe, since nothing is scored"),
+    ],
+)
+def test_a_run_without_ground_truth_is_cut_where_its_masks_were(photos, panels, tmp_path, settings, cut, where) -> None:
+    bare, progress = make_run(tmp_path / "bare", photos, *settings), Heard()
+    RunFolder(bare).mark_started("make_masks", "made")
+    write_figure([bare], tmp_path / "a.png", choice=FigureChoice(count=1), progress=progress)
+    RunFolder(bare).mark_done("make_masks", "made", {"images": NUM_IMAGES, "background_score": 0.44})
+    write_figure([bare], tmp_path / "a.png", choice=FigureChoice(count=1), progress=progress)
+    unfinished = f"SSC ({bare}): seeds from the network's maps above 0.20 [of its recipe, since nothing is scored]"
+    assert progress.notes == [unfinished, f"SSC ({bare}): seeds from the network's maps above {cut} [{where}]"]
 
 
 def test_images_are_spread_evenly_and_the_same_every_time(plain, panels, tmp_path) -> None:
