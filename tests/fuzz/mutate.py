@@ -138,7 +138,10 @@ def _words(content: bytes) -> tuple[str, list[re.Match[str]]]:
 
 
 def _bytes_of(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass" if "\ud800" in text else "surrogateescape")
+    try:
+        return text.encode("utf-8", "surrogateescape")  # bytes that were no text stay as they were
+    except UnicodeEncodeError:  # half of a pair, as JSON can write it
+        return text.encode("utf-8", "surrogatepass")
 
 
 def _replace_word(content: bytes, others: Sequence[bytes], random: Random) -> bytes:
