@@ -40,10 +40,22 @@ def otsu_background(maps: Iterable[CamFile]) -> float | None:
     for each in maps:
         if each.label_ids:
             counts += score_histogram(each.strongest()[1])
-    counts[0] = 0
-    if np.count_nonzero(counts) < 2:
+    return otsu_threshold(counts)
+
+
+def otsu_threshold(counts: Int64[ndarray, " B"]) -> float | None:
+    """Return Otsu's threshold of a histogram of scores, None when fewer than two bins above 0 are filled.
+
+    Args:
+        counts: of :func:`score_histogram`, of one image or added up over many; the first bin is left out.
+
+    >>> otsu_threshold(score_histogram(np.array([[0.0, 0.3, 0.3]], np.float32))) is None
+    True
+    """
+    positive = np.concatenate([[0], counts[1:]])
+    if np.count_nonzero(positive) < 2:
         return None
-    return float(threshold_otsu(hist=(counts, np.arange(BINS) / (BINS - 1))))
+    return float(threshold_otsu(hist=(positive, np.arange(BINS) / (BINS - 1))))
 
 
 def score_histogram(score: Float32[ndarray, "H W"]) -> Int64[ndarray, " B"]:

@@ -11,10 +11,9 @@ import torch
 from jaxtyping import Float32, Integer
 from numpy import ndarray
 from PIL import Image as PillowImage
-from skimage.filters import threshold_otsu
 
 from tagseg.ops.regions import paint_regions, region_mean
-from tagseg.refine.background import BINS, score_histogram
+from tagseg.refine.background import BINS, otsu_threshold, score_histogram
 from tagseg.refine.crf import CrfRefiner
 from tagseg.refine.dense_crf import CrfSettings
 from tagseg.types import Image
@@ -42,10 +41,8 @@ def otsu_midpoint(scores: Iterable[Float32[ndarray, "C_t R"]], *, default: float
     for each in scores:
         if each.size:
             counts += score_histogram(each.max(axis=0)[None])
-    counts[0] = 0
-    if np.count_nonzero(counts) < 2:
-        return default
-    return float(threshold_otsu(hist=(counts, np.arange(BINS) / (BINS - 1))))
+    found = otsu_threshold(counts)
+    return default if found is None else found
 
 
 def halved(settings: CrfSettings) -> CrfSettings:
