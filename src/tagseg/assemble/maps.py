@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from tagseg.artifacts.cam_file import CamFile, read_cam
 from tagseg.artifacts.layout import RunLayout
 from tagseg.artifacts.run_scores import AVERAGED, NETWORK
-from tagseg.data.seen_files import require_unchanged
+from tagseg.data.seen_files import read_regions
 from tagseg.data.superpixel_cache import SuperpixelCache
 from tagseg.recipe import Recipe
 from tagseg.types import ImageRecord, Split
@@ -43,8 +43,7 @@ def read_maps(layout: RunLayout, record: ImageRecord, *, kind: str, regions: Sup
     from tagseg.cams.extract import average_over_regions
     from tagseg.ops.regions import paint_regions
 
-    labels = torch.from_numpy(regions.read(record.image_path)).long()
-    require_unchanged(record)
+    labels = torch.from_numpy(read_regions(record, regions.read)).long()
     if kind == AVERAGED:
         cams = average_over_regions(torch.from_numpy(stored.cam), labels)
     else:

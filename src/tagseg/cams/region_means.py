@@ -16,7 +16,7 @@ from tagseg.artifacts.region_scores import RegionScores
 from tagseg.cams.batches import Batch, batch_cams
 from tagseg.cams.map_method import MapMethod
 from tagseg.data.augment import normalize_image
-from tagseg.data.seen_files import require_unchanged
+from tagseg.data.seen_files import read_regions as regions_of
 from tagseg.models.region_transitions import RegionTransitions
 from tagseg.ops.regions import region_mean
 from tagseg.types import Image
@@ -50,9 +50,7 @@ def measure_region_scores(
     scores: RegionScores = {}
     for batch, images in batches:
         cams = batch_cams(method, batch, images, scales=scales, flip=True)
-        regions = [read_regions(record.image_path) for record in batch]
-        for record in batch:
-            require_unchanged(record)
+        regions = [regions_of(record, read_regions) for record in batch]
         if affinity is None:
             means = [mean_by_region(torch.from_numpy(cam), each) for cam, each in zip(cams, regions, strict=True)]
         else:

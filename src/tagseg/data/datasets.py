@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from tagseg.data.augment import Regions, TrainTransform
 from tagseg.data.sample_sources import ConfidenceSource, LabelSource, RegionSource
-from tagseg.data.seen_files import read_photograph, require_unchanged
+from tagseg.data.seen_files import read_photograph, read_regions
 from tagseg.errors import ArtifactError, DataError, DeviceError, TagsegError
 from tagseg.ops.resize import resize_labels
 from tagseg.types import ImageRecord, Split
@@ -109,8 +109,7 @@ class TrainingSet(Dataset[dict[str, Tensor]]):
     def _read_regions(self, record: ImageRecord, size: tuple[int, int]) -> Regions | None:
         if self.regions is None:
             return None
-        regions = self.regions.read(record.image_path)
-        require_unchanged(record)
+        regions = read_regions(record, self.regions.read)
         if regions.shape != size:
             raise DataError(
                 f"{record.image_path}: superpixels have the image's size {size[0]} x {size[1]}, "

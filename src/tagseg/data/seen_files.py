@@ -1,6 +1,10 @@
 """Photographs and masks that must stay as a run found them while it is at work: what reads one looks whether it has."""
 
+from collections.abc import Callable
 from pathlib import Path
+
+from jaxtyping import Integer
+from numpy import ndarray
 
 from tagseg.data.images import read_image
 from tagseg.errors import DataError
@@ -66,3 +70,18 @@ def read_truth(record: ImageRecord) -> LabelMap:
     truth = record.mask.read()
     require_unchanged(record)
     return truth
+
+
+def read_regions(record: ImageRecord, read: Callable[[Path], Integer[ndarray, "H W"]]) -> Integer[ndarray, "H W"]:
+    """Return the regions of a record's photograph.
+
+    Args:
+        record: of the photograph.
+        read: reads the regions 0..R-1 of an image file.
+
+    Raises:
+        DataError: when the photograph changed since the run began.
+    """
+    regions = read(record.image_path)
+    require_unchanged(record)
+    return regions

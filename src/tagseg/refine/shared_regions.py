@@ -14,7 +14,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from tagseg.data.augment import normalize_image
-from tagseg.data.seen_files import require_unchanged
+from tagseg.data.seen_files import read_regions
 from tagseg.models.region_transitions import RegionTransitions
 from tagseg.ops.region_affinity import RegionSharing
 from tagseg.ops.regions import paint_regions, region_mean
@@ -41,9 +41,8 @@ class SharedRegions:
         backbone = self.transitions.backbone
         device = next(backbone.parameters()).device
         pixels = torch.stack([normalize_image(image, mean=backbone.mean, std=backbone.std) for image in images])
-        regions = [torch.from_numpy(self.read_regions(record.image_path).astype(np.int64)) for record in records]
-        for record in records:
-            require_unchanged(record)
+        found = [read_regions(record, self.read_regions) for record in records]
+        regions = [torch.from_numpy(each.astype(np.int64)) for each in found]
         sharing = self.transitions(pixels.to(device), regions)
         return [SharedRegionsRefiner(*pair) for pair in zip(regions, sharing, strict=True)]
 

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int64, Integer
 from numpy import ndarray
 from torch import Tensor
 
-from tagseg.data.seen_files import require_unchanged
+from tagseg.data.seen_files import read_regions
 from tagseg.errors import DataError
 from tagseg.ops.regions import paint_regions, region_mean
 from tagseg.refine.pseudo_mask import winning_labels
@@ -33,9 +33,7 @@ class SuperpixelMajority:
 
     def prepare(self, images: Sequence[Image], records: Sequence[ImageRecord]) -> Sequence[Refiner]:
         """Return refiners that hold the superpixels of their image."""
-        regions = [self.read_regions(record.image_path) for record in records]
-        for record in records:
-            require_unchanged(record)
+        regions = [read_regions(record, self.read_regions) for record in records]
         return [SuperpixelSnap(each) for each in regions]
 
 

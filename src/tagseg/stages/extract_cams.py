@@ -11,7 +11,7 @@ from tagseg.assemble.maps import chosen_records
 from tagseg.assemble.networks import build_region_affinity, load_classifier
 from tagseg.cams.batches import Batch, batch_cams
 from tagseg.cams.region_means import spread_maps
-from tagseg.data.seen_files import require_unchanged
+from tagseg.data.seen_files import read_regions
 from tagseg.stages.context import StageContext
 from tagseg.stages.work import compute_superpixels, count_gone, do_missing_batches
 from tagseg.types import Image, ImageRecord
@@ -33,9 +33,7 @@ def run(context: StageContext) -> dict[str, Any]:
         with fabric.autocast():
             found = batch_cams(method, batch, images, scales=cams.scales, flip=cams.flip)
         if affinity is not None:
-            regions = [context.regions.read(record.image_path) for record in batch]
-            for record in batch:
-                require_unchanged(record)
+            regions = [read_regions(record, context.regions.read) for record in batch]
             scores = spread_maps(affinity, images, found, regions)
         for record, cam, shared in zip(batch, found, scores, strict=True):
             write_cam(layout.cam(record), cam, record.tags, region_scores=shared, dtype=cams.dtype)

@@ -7,8 +7,7 @@ from tagseg.assemble.networks import build_region_affinity, crf_settings
 from tagseg.cams.batches import batches_by_shape, read_ahead
 from tagseg.cams.map_method import MapMethod
 from tagseg.cams.region_means import measure_region_scores
-from tagseg.data.images import read_image
-from tagseg.data.seen_files import require_unchanged
+from tagseg.data.seen_files import read_photograph, read_regions
 from tagseg.errors import ArtifactError
 from tagseg.recipe import Recipe
 from tagseg.refine.crf import CrfRefiner
@@ -99,8 +98,7 @@ def _draw(context: StageContext, scores: RegionScores) -> RegionScores:
     drawn: RegionScores = {}
     with context.progress.task("Drawing the target of self-modulation", total=len(context.train)) as task:
         for record in context.train.records:
-            image, regions = read_image(record.image_path), context.regions.read(record.image_path)
-            require_unchanged(record)
+            image, regions = read_photograph(record), read_regions(record, context.regions.read)
             drawn[record.image_id] = draw(scores[record.image_id], image, regions)
             task.advance(1)
     return drawn
