@@ -99,6 +99,10 @@ class RunLayout:
         """What every finished file was when it was made."""
         return self.root / ".seals"
 
+    def log_beside(self, name: str) -> Path:
+        """What a run beside this one printed, where both ran at once; ``name`` is that of its folder."""
+        return self.root / f"{name}.log"
+
     @property
     def drawn_data(self) -> Path:
         """The embedded data set, where the recipe draws it."""
