@@ -145,6 +145,15 @@ class RunLayout:
         """The target of self-modulation that the warm-up sets."""
         return self.output("train_classifier") / "region_scores.npz"
 
+    @property
+    def target_parts(self) -> Path:
+        """Folder of the target of each image, until all of them are in the file of region scores."""
+        return self.output("train_classifier") / "target"
+
+    def target_part(self, step: str, record: ImageRecord) -> Path:
+        """Return the target of one image after a step, ``measured`` or ``drawn``."""
+        return self.target_parts / step / f"{record.image_id}.npz"
+
     def cam(self, record: ImageRecord) -> Path:
         """Return the maps of an image as the network gave them; sub-folders are those of its id."""
         return self.output("extract_cams") / f"{record.image_id}.npz"
