@@ -49,6 +49,11 @@ class TrainingLayout:
         """The same for TensorBoard."""
         return self.root / "tensorboard"
 
+    @property
+    def logger_keys(self) -> Path:
+        """What finds the runs of other loggers again; hidden, since it is of no use to people."""
+        return self.root / ".loggers.json"
+
 
 class RunLayout:
     """The paths of a run folder; none of them needs to exist.

