@@ -42,13 +42,13 @@ def suppress_twice() -> None:
         row(
             "an_unknown_name_that_is_near_one",
             lambda: build("mobilnetv2_100"),
-            f"'mobilnetv2_100' is no network of timm {timm.__version__}",
+            f"'mobilnetv2_100' is not a network of timm {timm.__version__}",
             "did you mean 'mobilenetv2_100'?",
         ),
         row(
             "an_unknown_name",
             lambda: build("zzzz"),
-            f"'zzzz' is no network of timm {timm.__version__}",
+            f"'zzzz' is not a network of timm {timm.__version__}",
             "choose a name of timm.list_models()",
         ),
         row(

@@ -18,7 +18,7 @@ STAGE_OUTPUTS = {
 """What each stage leaves in the run folder, in the order of the pipeline."""
 
 PLAIN_FOLDER, FULL_FOLDER = "plain", "full"
-"""Runs beside a run, inside its folder: plain CAM, and the upper bound."""
+"""Runs to compare a run with, inside its folder: plain CAM, and the upper bound."""
 
 
 @dataclass(frozen=True, slots=True)

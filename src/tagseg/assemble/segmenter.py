@@ -19,7 +19,7 @@ from tagseg.training.step import TrainingStep
 from tagseg.training.weight_average import WeightAverage
 
 NAME, PEER = "segmenter", "peer"
-"""Names of the network that stays, and of the one beside it in co-training."""
+"""Names of the network that stays, and of its peer in co-training."""
 
 
 def build_segmentation_network(recipe: Recipe, *, num_labels: int, pretrained: bool = True) -> SegmentationNetwork:

@@ -42,7 +42,7 @@ def measure_region_scores(
         read_regions: of an image file.
         scales: factors of the image's height and width, each above 0.
         affinity: with it, regions that look alike share their scores.
-        advance: told how many images each batch had.
+        advance: called with the number of images of each batch.
 
     Returns:
         In [0, 1], by image id.

@@ -260,7 +260,7 @@ def _is_fixed(norm: _BatchNorm) -> bool:
 
 
 def _stop_dropout(network: nn.Module) -> None:
-    """Let every layer keep everything: Swin and others drop whole branches at random unless told otherwise."""
+    """Let every layer keep everything: Swin and others drop whole branches at random by default."""
     for module in network.modules():
         if isinstance(module, _DropoutNd):
             module.p = 0.0

@@ -21,7 +21,7 @@ Decoder = Literal["deeplabv3plus", "segformer", "upernet"]
 
 _KINDS = {"deeplabv3plus": smp.DeepLabV3Plus, "segformer": smp.Segformer, "upernet": smp.UPerNet}
 
-# How hierarchical transformers are told that the image size is free; other networks do not know the option.
+# How to tell hierarchical transformers that the image size is free; other networks do not know the option.
 _FREE_SIZE: tuple[dict[str, Any], ...] = ({"strict_img_size": False}, {})
 
 # What timm, smp and torch raise at options or shapes of features that they do not take.

@@ -21,7 +21,7 @@ PROBE_SIDE = 64
 
 _TOKEN_STAGES = 4  # groups of blocks that stand for the four resolution levels of other networks
 
-# How timm's families are told that the image size is free; the first that a network accepts is used.
+# How to tell timm's families that the image size is free; the first that a network accepts is used.
 _FREE_SIZE: tuple[dict[str, Any], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False}, {})
 
 
@@ -61,7 +61,7 @@ def create_network(name: str, *, pretrained: bool, output_stride: int | None) ->
     if not timm.is_model(name):
         near = get_close_matches(name.split(".")[0], timm.list_models(), n=1, cutoff=0.6)
         help = f"did you mean '{near[0]}'?" if near else "choose a name of timm.list_models()"
-        raise ModelError(f"'{name}' is no network of timm {timm.__version__}", help=help)
+        raise ModelError(f"'{name}' is not a network of timm {timm.__version__}", help=help)
     dilated: tuple[dict[str, Any], ...] = ({"output_stride": output_stride},) if output_stride else ()
     try:
         for options in (*dilated, *_FREE_SIZE):

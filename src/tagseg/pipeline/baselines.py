@@ -1,4 +1,4 @@
-"""Runs beside a run: plain CAM, and the fully supervised upper bound, of the same seed, data and budget."""
+"""Runs to compare a run with: plain CAM, and the fully supervised upper bound, of the same seed, data and budget."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tagseg.recipe import Recipe, load_run_recipe
 
 @dataclass(frozen=True, slots=True)
 class ComparedRuns:
-    """A run and those beside it.
+    """A run and those to compare it with.
 
     Args:
         main: the run of the recipe.
@@ -29,14 +29,14 @@ class ComparedRuns:
 def run_compared(
     recipe: Recipe, out: Path, *, baseline: bool, upper_bound: bool, progress: Progress, redo: bool = False
 ) -> ComparedRuns:
-    """Run a recipe and, beside it, what it is to be compared with.
+    """Run a recipe, and then what it is to be compared with.
 
     Args:
         recipe: all values.
         out: the run folder; plain CAM goes to ``plain`` in it, the upper bound to ``full``.
         baseline: whether to run plain CAM.
         upper_bound: whether to train the same segmentation network on ground truth.
-        progress: told what happens.
+        progress: reports what happens.
         redo: do stages again whose inputs changed.
 
     Raises:
@@ -68,7 +68,7 @@ def run_compared(
     if upper_bound:
         progress.note(f"now the segmenter on ground truth, same seed and budget, in {out / FULL_FOLDER}")
         full = run_pipeline(_beside(recipe.supervised(), out), out / FULL_FOLDER, progress=progress, redo=redo)
-    if plain or full:  # the report of the run shows the scores of those beside it
+    if plain or full:  # the report of the run shows the scores of the others
         run_pipeline(recipe, out, progress=_WithoutSkips(progress), only="report")
     return ComparedRuns(main, plain, full)
 

@@ -42,7 +42,7 @@ class RunInputs:
 
         Args:
             stage: one of the pipeline.
-            progress: told what happens.
+            progress: reports what happens.
         """
         splits = self.data.splits
         _, reason = choose_accelerator(self.recipe.engine.accelerator)
@@ -63,7 +63,7 @@ class RunInputs:
         )
 
     def _logged(self, stage: Stage, *, warn: Callable[[str], None]) -> Logged:
-        """Return what loggers are told: the name of the run folder, and values without the places of the data."""
+        """Return what loggers get: the name of the run folder, and values without the places of the data."""
         sections = [name for name in declared_sections(stage, self.recipe) if name not in ("data", "superpixels")]
         values = self.recipe.model_dump(mode="json", include=set(sections))
         flat = {f"{section}.{key}": value for section in sections for key, value in values[section].items()}

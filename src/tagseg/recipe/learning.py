@@ -45,7 +45,7 @@ class Constraint(Section):
 
 
 class TermSection(Constraint):
-    """A term of the classifier's objective beside the classification; see :class:`tagseg.losses.term.Term`."""
+    """A term of the classifier's objective in addition to the classification; see :class:`tagseg.losses.term.Term`."""
 
     beta: float = Field(default=1.0, ge=0)
     """Weight of the term's gradient on the class maps."""

@@ -28,13 +28,13 @@ class StageContext:
         train: images to train on; unreadable ones are left out.
         evaluation: images to score, or None.
         test: images on which the segmentation network is scored, or None.
-        made_of: name of the stage's inputs; its results are told from those of other inputs by it.
+        made_of: name of the stage's inputs; it tells its results from those of other inputs.
         stages: names of the stages that the recipe needs.
         regions: superpixels of images, wherever they are kept.
         workers: processes that read batches ahead; 0 reads them here.
-        logged: the loggers of a training, and what they are told of this one.
+        logged: the loggers of a training, and what they get of this one.
         place: what it runs on, and why, for the log.
-        progress: told what happens.
+        progress: reports what happens.
     """
 
     fabric: Fabric

@@ -23,7 +23,7 @@ class Curves:
     Args:
         folder: the stage's folder.
         start_step: steps taken already; rows of later ones are dropped, since those steps are taken again.
-        logged: the loggers, and what they are told.
+        logged: the loggers, and what they get.
     """
 
     def __init__(self, folder: Path, *, start_step: int, logged: Logged | None = None) -> None:

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,13 +29,13 @@ PROJECT = "tagseg"
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """What loggers are told of a training besides its figures.
+    """What loggers get of a training in addition to its figures.
 
     Args:
         loggers: some of ``tensorboard``, ``mlflow``, ``wandb`` and ``trackio``.
         name: of the training, such as ``photos/1_classifier``.
         values: of the recipe, by key.
-        warn: told when a logger fails; training goes on without it.
+        warn: called when a logger fails; training goes on without it.
     """
 
     loggers: tuple[str, ...] = (TENSORBOARD,)
@@ -61,23 +62,21 @@ class MlflowLogger:
     """A run of MLflow, wherever ``MLFLOW_TRACKING_URI`` says; without it, in MLflow's usual place here."""
 
     def __init__(self, about: Logged, *, key: str | None) -> None:
-        from mlflow import MlflowClient
-        from mlflow.entities import Param
-
-        self._client = MlflowClient()
+        self._mlflow = import_module("mlflow")
+        self._client = self._mlflow.MlflowClient()
         if key is None:
             experiment = self._client.get_experiment_by_name(PROJECT)
             number = experiment.experiment_id if experiment else self._client.create_experiment(PROJECT)
-            key = self._client.create_run(number, run_name=about.name).info.run_id
-            self._client.log_batch(key, params=[Param(name, str(value)) for name, value in about.values.items()])
-        self.key = key
+            run = self._client.create_run(number, run_name=about.name)
+            key = str(run.info.run_id)
+            param = self._mlflow.entities.Param
+            self._client.log_batch(key, params=[param(name, str(value)) for name, value in about.values.items()])
+        self.key: str = key
 
     def add(self, step: int, figures: Mapping[str, float]) -> None:
         """Add one point to each named curve."""
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        self._client.log_batch(self.key, metrics=[Metric(name, value, now, step) for name, value in figures.items()])
+        metric, now = self._mlflow.entities.Metric, int(time.time() * 1000)
+        self._client.log_batch(self.key, metrics=[metric(name, value, now, step) for name, value in figures.items()])
 
     def close(self) -> None:
         """Mark the run as finished."""
@@ -88,8 +87,7 @@ class WandbLogger:
     """A run of Weights & Biases; ``WANDB_MODE=offline`` keeps it here, in the folder of the stage."""
 
     def __init__(self, about: Logged, *, key: str | None, folder: Path) -> None:
-        import wandb
-
+        wandb = import_module("wandb")
         self.key = key or uuid.uuid4().hex[:12]
         # It would send names of folders, of the machine and of the last commit, too.
         settings = wandb.Settings(
@@ -106,18 +104,17 @@ class WandbLogger:
 
     def close(self) -> None:
         """Send what is left."""
-        self._run.finish(quiet=True)
+        self._run.finish()
 
 
 class TrackioLogger:
     """A run of trackio: on this machine, or where its own variables say."""
 
     def __init__(self, about: Logged, *, key: str | None) -> None:
-        import trackio
-
+        self._trackio = import_module("trackio")
         self.key = key or f"{about.name} {uuid.uuid4().hex[:6]}"
         with contextlib.redirect_stdout(io.StringIO()):  # it explains itself at length
-            self._run = trackio.init(project=PROJECT, name=self.key, resume="allow", config=dict(about.values))
+            self._run = self._trackio.init(project=PROJECT, name=self.key, resume="allow", config=dict(about.values))
 
     def add(self, step: int, figures: Mapping[str, float]) -> None:
         """Add one point to each named curve."""
@@ -126,7 +123,7 @@ class TrackioLogger:
     def close(self) -> None:
         """Write what is left."""
         with contextlib.redirect_stdout(io.StringIO()):
-            self._run.finish()
+            self._trackio.finish()
 
 
 def require_loggers(names: Sequence[str]) -> None:

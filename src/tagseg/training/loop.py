@@ -82,10 +82,10 @@ class Session:
         folder: where checkpoint and curves go (written by the first process).
         start_step: steps taken already, see :func:`resume`.
         until_epoch: stop after this many epochs of ``settings.epochs``.
-        task: told about every step.
+        task: moves on with every step.
         validate: called with the number of finished epochs; returns figures for the curves. They decide nothing.
-        made_of: name of what is trained on and how; another training's checkpoints are told apart by it.
-        logged: the loggers of the curves, and what they are told.
+        made_of: name of what is trained on and how; it tells them from those of another training.
+        logged: the loggers of the curves, and what they get.
     """
 
     folder: Path
@@ -117,7 +117,7 @@ def train(
         training_step: forward pass and loss of one batch.
         loader: batches of this process.
         settings: constants of the loop.
-        session: where it starts, where it writes, who is told.
+        session: where it starts, where it writes, what shows its progress.
 
     Returns:
         The figures of the last validation.

@@ -47,7 +47,7 @@ def write_new_recipe(root: Path, *, base: str = "folder", out: Path | None = Non
 
     Raises:
         RecipeError: when the file is there already, or no packaged recipe is called so.
-        DataError: when the folder cannot be used, has a name that is no text, or would hold the runs.
+        DataError: when the folder cannot be used, has a name that is not text, or would hold the runs.
     """
     name = root.resolve().name or "photos"
     out = Path(f"{name}.toml") if out is None else out
@@ -56,7 +56,7 @@ def write_new_recipe(root: Path, *, base: str = "folder", out: Path | None = Non
         raise RecipeError(
             f"recipe {out} must not be there yet, got {found}", help="choose another --out, or move it away"
         )
-    blocks = packaged_text(base)  # an unknown name is told before the look
+    blocks = packaged_text(base)  # an unknown name is an error before the look
     survey = survey_folder(root)
     _require_room_for_runs(survey, root)
     body = "\n".join([f"name = {toml_value(name)}", *_top_values(blocks), "", *_data_lines(survey), *_sections(blocks)])

@@ -18,7 +18,7 @@ def test_the_recipes_are_listed_with_purpose_hardware_and_time(capsys: pytest.Ca
         *packaged_names(),
         "run one by its name, such as",
     ]
-    place = lines.index("demo: Drawn creatures with tags, SSC beside plain CAM; nothing is downloaded")
+    place = lines.index("demo: Drawn creatures with tags, SSC against plain CAM; nothing is downloaded")
     assert lines[place + 1 : place + 3] == [
         "  hardware: any CPU, 2 GB of memory",
         "  time: about three minutes on two idle cores",
@@ -45,7 +45,7 @@ def test_the_demo_is_the_run_with_both_comparisons(
     assert drawn[0][0] == ([folder / "plain", folder], Path("demo.png"))
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
-        "Drawn creatures with tags, SSC beside plain CAM; nothing is downloaded.",
+        "Drawn creatures with tags, SSC against plain CAM; nothing is downloaded.",
         "First it draws pictures, learns from their tags, cuts masks and trains a network on them.",
         "Then plain CAM and a network that ground truth teaches do the same, to compare.",
         "Time: about three minutes on two idle cores. Ctrl-C stops it, and the same command goes on.",
