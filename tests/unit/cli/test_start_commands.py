@@ -46,8 +46,8 @@ def test_the_demo_is_the_run_with_both_comparisons(
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
         "Drawn creatures with tags, SSC against plain CAM; nothing is downloaded.",
-        "First it draws pictures, learns from their tags, cuts masks and trains a network on them.",
-        "Then plain CAM and a network that ground truth teaches do the same, to compare.",
+        "It draws pictures, learns from their tags, cuts masks and trains a network on them.",
+        "Plain CAM and a network that ground truth teaches do the same, to compare.",
         "Time: about three minutes on two idle cores. Ctrl-C stops it, and the same command goes on.",
         f"You get the folder {folder} and the picture demo.png.",
         f"run folder: {folder}",
