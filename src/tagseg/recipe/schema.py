@@ -16,7 +16,7 @@ _LONGEST_NAME = 200  # bytes; file systems take 255
 
 
 class Superpixels(Section):
-    """Regions of an image, computed once and kept in a cache (SSC, METHOD: at most 64 regions an image)."""
+    """Regions of an image, computed once and kept in a cache (SSC: at most 64 regions an image)."""
 
     method: Literal["felzenszwalb", "slic"] = "felzenszwalb"
     """How an image is cut before regions are merged."""
