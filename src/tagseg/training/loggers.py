@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from tagseg.artifacts.json_file import json_bytes, read_json
 from tagseg.artifacts.layout import TrainingLayout
@@ -44,6 +44,7 @@ class Logged:
     warn: Callable[[str], None] = lambda _text: None
 
 
+@runtime_checkable
 class Logger(Protocol):
     """One program that curves are sent to; ``key`` finds the same run there when a training goes on."""
 
