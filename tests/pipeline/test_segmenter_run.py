@@ -78,7 +78,7 @@ def assert_same_segmenter(one: Path, other: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "problem"),
     [
-        ("segmenter.backbone=resnet999", "'resnet999' is no network of timm"),
+        ("segmenter.backbone=resnet999", "'resnet999' is not a network of timm"),
         ("segmenter.weights=gone.safetensors", "gone.safetensors"),
         ("segmenter.frozen_stages=9", "frozen_stages of test_resnet is 0 to"),
     ],

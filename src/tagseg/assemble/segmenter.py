@@ -25,7 +25,7 @@ from tagseg.training.step import TrainingStep
 from tagseg.training.weight_average import WeightAverage
 
 NAME, PEER = "segmenter", "peer"
-"""Names of the network that stays, and of the one beside it in co-training."""
+"""Names of the network that stays, and of its peer in co-training."""
 
 _TAUGHT_BY_AVERAGE = {"consistency": ConsistencyStep, "self_training": SelfTrainingStep}
 """Strategies whose teacher is the running mean of the weights."""

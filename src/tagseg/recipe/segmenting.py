@@ -13,7 +13,7 @@ class Segmenter(Section):
 
     ``labels`` are the ``pseudo`` masks, or the ``truth``: the fully supervised upper bound, for which no other stage
     runs. ``backbone`` is ``classifier`` (the network of that section) or a timm name. ``weights`` is ``same`` (the
-    initial ones of the classifier section), ``pretrained``, ``random`` or a path.
+    initial ones of the classifier section), ``pretrained``, ``pip``, ``random`` or a path.
 
     ``strategy``: ``confident`` learns the pixels that the pseudo masks trust, ``all`` every pixel. ``self_training``
     too learns every pixel, and where the running mean of the weights is sure, its label. Beyond the trusted pixels
@@ -33,8 +33,8 @@ class Segmenter(Section):
     backbone: str = "classifier"
     """`classifier` (the network of that section) or a timm name."""
     weights: str = "same"
-    """Initial weights of its encoder: `same` (the initial ones of the classifier section), `pretrained`, `random` or a
-    path.
+    """Initial weights of its encoder: `same` (the initial ones of the classifier section), `pretrained`, `pip`,
+    `random` or a path.
     """
     output_stride: Literal[8, 16, 32] = 16
     """Image pixels per cell of the deepest features. `segformer` and `upernet` have 32, `deeplabv3plus` 8 or 16."""

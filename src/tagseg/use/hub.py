@@ -150,7 +150,7 @@ def _not_fetched(repo_id: str, revision: str | None, error: Exception) -> Tagseg
     if isinstance(error, RepositoryNotFoundError | HFValidationError):
         return ArtifactError(
             f"segmenter '{repo_id}' must be a folder here or a repository on the hub, got neither",
-            help="mend the path or the name; for a private repository run 'hf auth login' first",
+            help="correct the path or the name; for a private repository run 'hf auth login' first",
         )
     if isinstance(error, RevisionNotFoundError):
         return ArtifactError(
@@ -161,7 +161,7 @@ def _not_fetched(repo_id: str, revision: str | None, error: Exception) -> Tagseg
         return ArtifactError(
             f"segmenter '{repo_id}' must be a folder here, or in the hub's cache, or the hub must be reachable, "
             "got none of them",
-            help="mend the path, or fetch it once while there is a connection",
+            help="correct the path, or fetch it once while there is a connection",
         )
     return ArtifactError(
         f"repository '{repo_id}' must be fetched whole, got {_reason(error)}",

@@ -53,7 +53,7 @@ def evaluate_folders(
         allow_missing: whether masks without a prediction are left out and counted; else they are an error.
         mask_255: what 255 is: ``void``, or ``object``, the one class, in masks and predictions; None is void, but an
             error where a mask holds 0 and 255 only and no mask shows both a class and 255.
-        progress: told what happens; None is nobody.
+        progress: reports what happens; None is nobody.
 
     Returns:
         JSON values: ``split``, ``images`` (pairs), ``missing`` (masks without prediction), ``classes`` (background
@@ -152,7 +152,7 @@ def write_folder_scores(path: Path, scores: Mapping[str, Any]) -> None:
 def _files(folder: Path, what: str) -> dict[str, Path]:
     """Return the image files of ids below a folder by their path without ending, its accents composed."""
     if not folder.is_dir():
-        raise DataError(f"folder of {what} {folder} must exist, got no such folder", help="mend the path")
+        raise DataError(f"folder of {what} {folder} must exist, got no such folder", help="correct the path")
     files = mask_paths(folder)
     if all(map(is_lossy, files.values())):
         found = "JPEG files only, which are lossy" if files else "none"
