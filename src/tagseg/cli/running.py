@@ -36,29 +36,21 @@ def run_stages(recipe: Recipe, folder: Path, *, only: str | None = None, redo: b
     return run_pipeline(recipe, folder, progress=ConsoleProgress(), only=only, redo=redo).scored
 
 
-def compare_runs(
-    recipe: Recipe,
-    folder: Path,
-    *,
-    baseline: bool,
-    upper_bound: bool,
-    redo: bool = False,
-    side_by_side: bool = False,
-) -> None:
-    """Run all stages and the runs to compare with, and print the scores of all."""
+def compare_runs(recipe: Recipe, folder: Path, *, baseline: bool, upper_bound: bool, redo: bool = False) -> None:
+    """Run all stages, then what it is to be compared with, and print the scores of all."""
     from tagseg.pipeline import run_compared
 
     runs = run_compared(
-        recipe,
-        folder,
-        baseline=baseline,
-        upper_bound=upper_bound,
-        progress=ConsoleProgress(),
-        redo=redo,
-        side_by_side=side_by_side,
+        recipe, folder, baseline=baseline, upper_bound=upper_bound, progress=ConsoleProgress(), redo=redo
     )
-    plain, full = (beside.scored if beside else None for beside in (runs.plain, runs.full))
-    print_compared(runs.main.scored, plain, full)
+    print_compared(*runs.scored)
+
+
+def compare_at_once(recipe: Recipe, folder: Path) -> None:
+    """Do as :func:`compare_runs` with both comparisons, all at the same time."""
+    from tagseg.pipeline import run_at_once
+
+    print_compared(*run_at_once(recipe, folder, progress=ConsoleProgress()).scored)
 
 
 def print_report(report: CheckReport, *, show: int) -> None:

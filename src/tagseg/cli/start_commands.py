@@ -39,10 +39,10 @@ def demo(
 ) -> None:
     """Run the demo: the whole pipeline on drawn pictures, also with plain CAM and with the upper bound.
 
-    Like 'tagseg run demo --baseline --upper-bound', with all three at the same time where there are cores, and with a
-    picture of the masks at the end: demo.png in the current folder. It needs no GPU and downloads nothing.
+    Like 'tagseg run demo --baseline --upper-bound', with all three at the same time where there are cores. At the end
+    it draws a picture of the masks, demo.png in the current folder. It needs no GPU and downloads nothing.
     """
-    from tagseg.cli.running import compare_runs, open_recipe
+    from tagseg.cli.running import compare_at_once, compare_runs, open_recipe
     from tagseg.recipe.packaged import packaged_text, read_sheet
 
     sheet = read_sheet("demo", packaged_text("demo"))
@@ -55,7 +55,10 @@ def demo(
     console.print(f"Time: {sheet.time}. Ctrl-C stops it, and the same command goes on.")
     console.print(f"You get the folder {out} and the picture {picture}.")
     loaded, folder = open_recipe("demo", out=out, settings=None)
-    compare_runs(loaded, folder, baseline=True, upper_bound=True, side_by_side=(os.cpu_count() or 1) > 1)
+    if (os.cpu_count() or 1) > 1:
+        compare_at_once(loaded, folder)
+    else:
+        compare_runs(loaded, folder, baseline=True, upper_bound=True)
     _draw_demo(folder, picture)
     console.print(f"run folder: {folder}")
     console.print(f"picture: {picture} (maps and masks of plain CAM and of SSC)")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tagseg.artifacts.layout import FULL_FOLDER, PLAIN_FOLDER, RunLayout
+from tagseg.artifacts.run_scores import RunScores
 from tagseg.assemble.data import read_splits
 from tagseg.assemble.networks import engine_settings
 from tagseg.errors import RecipeError
@@ -13,6 +14,9 @@ from tagseg.progress import Progress, StageStatus, Task
 from tagseg.recipe import Recipe, load_run_recipe
 from tagseg.system.apart import Apart
 from tagseg.training.engine import thread_count
+
+Others = dict[str, tuple[Recipe, Path]]
+"""What a run is compared with: its name for people, its recipe and its folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,43 +33,65 @@ class ComparedRuns:
     plain: Run | None = None
     full: Run | None = None
 
+    @property
+    def scored(self) -> tuple[RunScores | None, RunScores | None, RunScores | None]:
+        """The scores of the three, None where there are none."""
+        return self.main.scored, self.plain and self.plain.scored, self.full and self.full.scored
+
 
 def run_compared(
-    recipe: Recipe,
-    out: Path,
-    *,
-    baseline: bool,
-    upper_bound: bool,
-    progress: Progress,
-    redo: bool = False,
-    side_by_side: bool = False,
+    recipe: Recipe, out: Path, *, baseline: bool, upper_bound: bool, progress: Progress, redo: bool = False
 ) -> ComparedRuns:
-    """Run a recipe, and then what it is to be compared with.
+    """Run a recipe and then what it is to be compared with.
 
     Args:
         recipe: all values.
         out: the run folder; plain CAM goes to ``plain`` in it, the upper bound to ``full``.
         baseline: whether to run plain CAM.
         upper_bound: whether to train the same segmentation network on ground truth.
-        progress: reports what happens.
+        progress: gets what happens.
         redo: do stages again whose inputs changed.
-        side_by_side: whether all of them run at once, each in a process with its share of the cores. Small networks
-            gain more from that than from threads; it takes the memory of them all.
 
     Raises:
         RecipeError: when the recipe is itself what it is to be compared with, or has no segmentation network.
         TagsegError: for anything else that a user can correct.
     """
-    _require_comparable(recipe, baseline=baseline, upper_bound=upper_bound)
-    others = {"plain CAM": (recipe.plain(), out / PLAIN_FOLDER)} if baseline else {}
-    others |= {"the segmenter on ground truth": (recipe.supervised(), out / FULL_FOLDER)} if upper_bound else {}
-    if side_by_side and others:
-        main, runs = _run_at_once(recipe, out, others, progress=progress, redo=redo)
-    else:
-        main, runs = _run_in_turn(recipe, out, others, progress=progress, redo=redo)
+    others = _others(recipe, out, baseline=baseline, upper_bound=upper_bound)
+    main, runs = _run_in_turn(recipe, out, others, progress=progress, redo=redo)
+    return _compared(recipe, out, main, runs, progress=progress)
+
+
+def run_at_once(recipe: Recipe, out: Path, *, progress: Progress, redo: bool = False) -> ComparedRuns:
+    """Run a recipe, plain CAM and the upper bound at the same time, each in a process with its share of the cores.
+
+    Small networks gain more from that than from threads; it takes the memory of all three. What the two others print
+    goes to files in the run folder.
+
+    Args:
+        recipe: all values.
+        out: the run folder, as in :func:`run_compared`.
+        progress: gets what happens.
+        redo: do stages again whose inputs changed.
+
+    Raises:
+        RecipeError: when the recipe is itself what it is to be compared with, or has no segmentation network.
+        TagsegError: for anything else that a user can correct.
+    """
+    others = _others(recipe, out, baseline=True, upper_bound=True)
+    main, runs = _run_side_by_side(recipe, out, others, progress=progress, redo=redo)
+    return _compared(recipe, out, main, runs, progress=progress)
+
+
+def _compared(recipe: Recipe, out: Path, main: Run, runs: dict[str, Run], *, progress: Progress) -> ComparedRuns:
     if runs:  # the report of the run shows the scores of the others
         run_pipeline(recipe, out, progress=_WithoutSkips(progress), only="report")
     return ComparedRuns(main, runs.get(PLAIN_FOLDER), runs.get(FULL_FOLDER))
+
+
+def _others(recipe: Recipe, out: Path, *, baseline: bool, upper_bound: bool) -> Others:
+    _require_comparable(recipe, baseline=baseline, upper_bound=upper_bound)
+    others = {"plain CAM": (recipe.plain(), out / PLAIN_FOLDER)} if baseline else {}
+    return others | ({"the segmenter on ground truth": (recipe.supervised(), out / FULL_FOLDER)} if upper_bound else {})
 
 
 def _require_comparable(recipe: Recipe, *, baseline: bool, upper_bound: bool) -> None:
@@ -85,10 +111,6 @@ def _require_comparable(recipe: Recipe, *, baseline: bool, upper_bound: bool) ->
         )
 
 
-Others = dict[str, tuple[Recipe, Path]]
-"""What a run is compared with: its name for people, its recipe and its folder."""
-
-
 def _run_in_turn(
     recipe: Recipe, out: Path, others: Others, *, progress: Progress, redo: bool
 ) -> tuple[Run, dict[str, Run]]:
@@ -103,7 +125,7 @@ def _run_in_turn(
     return main, runs
 
 
-def _run_at_once(
+def _run_side_by_side(
     recipe: Recipe, out: Path, others: Others, *, progress: Progress, redo: bool
 ) -> tuple[Run, dict[str, Run]]:
     """Run all at once, the others in processes of their own whose output goes to files in the run folder."""

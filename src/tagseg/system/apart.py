@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import signal
-import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -13,6 +12,8 @@ from tagseg.errors import DeviceError, TagsegError
 from tagseg.system.orphans import end_with_parent
 
 T = TypeVar("T")
+
+_OUTPUTS = (1, 2)  # numbers of standard output and standard error
 
 
 class Apart(Generic[T]):
@@ -65,8 +66,8 @@ def _work(work: Callable[..., T], arguments: tuple[object, ...], log: Path, answ
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both processes; the other one ends this one
     with log.open("a", encoding="utf-8") as file:
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(file.fileno(), stream.fileno())
+        for output in _OUTPUTS:
+            os.dup2(file.fileno(), output)
     try:
         answers.send((work(*arguments), None))
     except TagsegError as error:

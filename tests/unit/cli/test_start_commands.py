@@ -1,5 +1,6 @@
 """The commands of the first minutes: what they print, and what they hand on."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -25,23 +26,27 @@ def test_the_recipes_are_listed_with_purpose_hardware_and_time(capsys: pytest.Ca
     ]
 
 
+@pytest.mark.parametrize("cores", [1, 2])
 @pytest.mark.parametrize(("words", "folder"), [((), Path("runs/demo")), (("--out", "mine"), Path("mine"))])
 def test_the_demo_is_the_run_with_both_comparisons(
     words: tuple[str, ...],
     folder: Path,
+    cores: int,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     calls = Calls(ComparedRuns(Run(folder=folder, scored=None), None))
-    monkeypatch.setattr(pipeline, "run_compared", calls)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(pipeline, {1: "run_compared", 2: "run_at_once"}[cores], calls)
     drawn = Calls(())
     monkeypatch.setattr(figure, "write_figure", drawn)
     assert exit_code("demo", *words) == 0
     ((recipe, out), options) = calls[0]
     assert (recipe.name, out) == ("demo", folder)
-    assert (options["baseline"], options["upper_bound"], options["redo"]) == (True, True, False)
+    if cores == 1:
+        assert (options["baseline"], options["upper_bound"], options["redo"]) == (True, True, False)
     assert drawn[0][0] == ([folder / "plain", folder], Path("demo.png"))
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
@@ -65,7 +70,8 @@ def test_a_picture_that_somebody_else_made_is_kept(
     Path("demo.png").touch()
     if again:
         Path("runs/demo").mkdir(parents=True)
-    monkeypatch.setattr(pipeline, "run_compared", Calls(ComparedRuns(Run(folder=Path("runs/demo"), scored=None), None)))
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(pipeline, "run_at_once", Calls(ComparedRuns(Run(folder=Path("runs/demo"), scored=None), None)))
     drawn = Calls(())
     monkeypatch.setattr(figure, "write_figure", drawn)
     assert exit_code("demo") == 0
