@@ -39,8 +39,8 @@ def demo(
 ) -> None:
     """Run the demo: the whole pipeline on drawn pictures, also with plain CAM and with the upper bound.
 
-    Like 'tagseg run demo --baseline --upper-bound', with all three at the same time where there are cores, and with a
-    picture of the masks at the end: demo.png in the current folder. It needs no GPU and downloads nothing.
+    Like 'tagseg run demo --baseline --upper-bound', all three at the same time where there are cores. At the end a
+    picture of the masks lies in the current folder: demo.png. It needs no GPU and downloads nothing.
     """
     from tagseg.cli.running import compare_runs, open_recipe
     from tagseg.recipe.packaged import packaged_text, read_sheet
