@@ -27,7 +27,7 @@ from tagseg.pipeline.screening import load_splits
 from tagseg.progress import SilentProgress
 
 NUM_IMAGES, NUM_TESTED = 8, 5
-STRATEGIES = ("confident", "all", "cotrain", "consistency")
+STRATEGIES = ("confident", "all", "self_training", "cotrain", "consistency")
 
 
 @pytest.fixture(scope="module")
