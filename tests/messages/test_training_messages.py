@@ -11,6 +11,7 @@ from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.errors import ArtifactError, DeviceError, TrainingError
 from tagseg.losses.classification import ClassificationTerm
 from tagseg.progress import SilentTask
+from tagseg.training import loggers
 from tagseg.training.accelerator import choose_accelerator
 from tagseg.training.classifier_step import ClassifierStep
 from tagseg.training.engine import EngineSettings, launch
@@ -82,7 +83,7 @@ def test_a_process_that_died(monkeypatch):
 
 
 def test_a_logger_that_is_not_installed(monkeypatch):
-    monkeypatch.setattr("tagseg.training.loggers.find_spec", lambda _name: None)
+    monkeypatch.setattr(loggers, "find_spec", lambda _name: None)
     assert_says(
         lambda: require_loggers(("tensorboard", "mlflow")),
         TrainingError,
@@ -95,8 +96,8 @@ def test_a_logger_that_cannot_start(tmp_path, monkeypatch):
     def refuse(*_args: object, **_options: object) -> None:
         raise ConnectionError("no route")
 
-    monkeypatch.setattr("tagseg.training.loggers.find_spec", lambda _name: object())
-    monkeypatch.setattr("tagseg.training.loggers.WandbLogger", refuse)
+    monkeypatch.setattr(loggers, "find_spec", lambda _name: object())
+    monkeypatch.setattr(loggers, "WandbLogger", refuse)
     assert_says(
         lambda: Loggers(Logged(("wandb",)), tmp_path, sent_step=0),
         TrainingError,
