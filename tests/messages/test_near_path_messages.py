@@ -12,6 +12,7 @@ from tagseg.data.layouts.folder import read_folder
 from tagseg.data.tags import read_tags
 from tagseg.errors import TagsegError
 from tagseg.recipe import load_recipe
+from tagseg.results.open_run import read_run_recipe
 from tagseg.use.folder_survey import survey_folder
 from tagseg.use.load import find_segmenter
 from tagseg.use.score_folders import evaluate_folders
@@ -62,6 +63,12 @@ from tagseg.use.score_folders import evaluate_folders
             "segmenter FOLDER/Masks must be a run folder, a folder with segmenter.json, or 'owner/name' on the hub, "
             "got no such path",
             "did you mean 'FOLDER/masks'?",
+        ),
+        row(
+            "a_run",
+            lambda folder: read_run_recipe(folder / "photoss"),
+            "FOLDER/photoss is the folder of a run, got no recipe.toml in it",
+            "did you mean 'FOLDER/photos'?",
         ),
         row(
             "a_folder_to_score",
