@@ -40,13 +40,27 @@ def run_stages(recipe: Recipe, folder: Path, *, only: str | None = None, redo: b
     return run_pipeline(recipe, folder, progress=ConsoleProgress(), only=only, redo=redo).scored
 
 
-def compare_runs(recipe: Recipe, folder: Path, *, baseline: bool, upper_bound: bool, redo: bool = False) -> None:
+def compare_runs(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    baseline: bool,
+    upper_bound: bool,
+    redo: bool = False,
+    side_by_side: bool = False,
+) -> None:
     """Run all stages, and beside them what is asked for, and print the scores of all."""
     _require_free(folder)
     from tagseg.pipeline import run_compared
 
     runs = run_compared(
-        recipe, folder, baseline=baseline, upper_bound=upper_bound, progress=ConsoleProgress(), redo=redo
+        recipe,
+        folder,
+        baseline=baseline,
+        upper_bound=upper_bound,
+        progress=ConsoleProgress(),
+        redo=redo,
+        side_by_side=side_by_side,
     )
     plain, full = (beside.scored if beside else None for beside in (runs.plain, runs.full))
     print_compared(runs.main.scored, plain, full)

@@ -1,5 +1,6 @@
 """Commands for the first minutes: which recipes there are, the demo, a recipe for a folder, facts for a bug report."""
 
+import os
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -35,7 +36,8 @@ def demo(
 ) -> None:
     """Run the demo: the whole pipeline on drawn pictures, also with plain CAM and with the upper bound.
 
-    Short for 'tagseg run demo --baseline --upper-bound'. It needs no GPU and downloads nothing.
+    Short for 'tagseg run demo --baseline --upper-bound', all three at the same time where there are cores. It needs
+    no GPU and downloads nothing.
     """
     from tagseg.cli.running import compare_runs, open_recipe
     from tagseg.recipe.packaged import packaged_text, read_sheet
@@ -44,7 +46,7 @@ def demo(
     console = open_console()
     console.print(f"{sheet.purpose}. Time: {sheet.time}.")
     loaded, folder = open_recipe("demo", out=out, settings=None)
-    compare_runs(loaded, folder, baseline=True, upper_bound=True)
+    compare_runs(loaded, folder, baseline=True, upper_bound=True, side_by_side=(os.cpu_count() or 1) > 1)
     console.print(f"run folder: {folder}")
 
 

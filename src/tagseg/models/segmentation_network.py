@@ -185,6 +185,21 @@ class SegmentationNetwork(nn.Module):
         logits = self.network(padded.contiguous(memory_format=torch.channels_last)).contiguous()
         return resize_maps(logits, (padded.shape[-2], padded.shape[-1]))[..., :height, :width]
 
+    def add_to_logit(self, label: int, amount: float) -> None:
+        """Add a constant to the logit of a label everywhere: to the bias of the last convolution.
+
+        Args:
+            label: in [0, K).
+            amount: any.
+        """
+        biases = [
+            module.bias
+            for module in self.network.modules()
+            if isinstance(module, nn.Conv2d) and module.bias is not None and len(module.bias) == self.design.num_labels
+        ]
+        with torch.no_grad():
+            biases[-1][label] += amount
+
     def train(self, mode: bool = True) -> "SegmentationNetwork":
         """Switch to training mode, except for the batch norms whose statistics are frozen."""
         super().train(mode)

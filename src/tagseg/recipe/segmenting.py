@@ -61,6 +61,10 @@ class Segmenter(Section):
     """
     balance: bool = False
     """Whether rare labels weigh more in the loss."""
+    match_background: bool = False
+    """Whether the bias of background moves, after the training, until the network labels as much of its training images
+    as their masks do.
+    """
     epochs: int = Field(default=20, ge=1)
     """Passes over the training images."""
     least_steps: int = Field(default=0, ge=0)

@@ -22,6 +22,7 @@ from tagseg.ops.spacing import evenly_spaced
 from tagseg.prediction.segment import segment
 from tagseg.stages.context import StageContext
 from tagseg.stages.train_network import NetworkTraining, training_loader
+from tagseg.stages.train_segmenter.background import match_background
 from tagseg.stages.train_segmenter.labels import LabelledSplit, balanced_weights, choose_labels
 from tagseg.stages.work import count_gone
 from tagseg.types import ImageRecord, LabelMap
@@ -45,6 +46,8 @@ def run(context: StageContext) -> dict[str, Any]:
     )
     figures = figures or _validate(context, network)  # no step was left to take
     if fabric.is_global_zero:
+        if recipe.segmenter.match_background:
+            figures = {**figures, "background_offset": match_background(context, network, labelled)}
         notes = {"labels": recipe.segmenter.labels, "strategy": recipe.segmenter.strategy, "seed": recipe.seed}
         save_segmenter(context.folder.segmenter, network, context.train.classes, prediction={}, notes=notes)
         context.folder.seals.note(_files(context))
