@@ -2,9 +2,8 @@
 
 import zlib
 from collections.abc import Iterator
-from io import SEEK_CUR, BytesIO
+from io import SEEK_CUR, BufferedIOBase, BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 from PIL import Image as PillowImage
 from PIL.TiffImagePlugin import PLANAR_CONFIGURATION, SAMPLESPERPIXEL, TiffImageFile
@@ -59,7 +58,7 @@ def _planes(image: PillowImage.Image, decoder: str) -> int:
     return image.tag_v2.get(SAMPLESPERPIXEL, 1) if image.tag_v2.get(PLANAR_CONFIGURATION) == _SEPARATE_PLANES else 1
 
 
-def _is_short_png(file: BinaryIO) -> bool:
+def _is_short_png(file: BufferedIOBase) -> bool:
     """Return whether the compressed rows of a PNG end before its last row, or are damaged there."""
     file.seek(_SIGNATURE_BYTES + _CHUNK_BYTES)
     missing = _row_bytes(file.read(13))
@@ -77,7 +76,7 @@ def _is_short_png(file: BinaryIO) -> bool:
     return missing > 0
 
 
-def _compressed_rows(file: BinaryIO) -> Iterator[bytes]:
+def _compressed_rows(file: BufferedIOBase) -> Iterator[bytes]:
     """Yield pieces of the compressed rows of a PNG, which lie in chunks that follow each other."""
     file.seek(_SIGNATURE_BYTES)
     has_begun = False
