@@ -67,7 +67,7 @@ lint: $(READY) ## Check style and formatting
 types: $(READY) ## Check types
 	$(VENV)/bin/pyright
 
-format: $(READY) ## Format, and mend what ruff can mend
+format: $(READY) ## Format, and correct what ruff can correct
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 

@@ -89,6 +89,13 @@ def test_a_finished_run_is_shown_without_a_network(words: tuple[str, ...], photo
     assert out.stat().st_size > 1000
 
 
+def test_a_recipe_is_written_without_torch(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "mine.toml"
+    done = run_python(COMMAND, "init", str(photos), "--out", str(out), without=(*LEARNING, "skimage", "matplotlib"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert out.read_text().startswith("# The photographs in ")
+
+
 def test_a_segmenter_loads_what_it_needs(segmenter_folder: Path) -> None:
     code = """
 import tagseg

@@ -76,7 +76,7 @@ def test_warnings_of_the_check(tmp_path: Path) -> None:
     tag_it = "tag it, or leave it as an image that shows none of the classes"
     assert warnings_of(Split("train", table, records), []) == [
         f"image {one} should show a class, got no tag; {tag_it}",
-        f"mask of {one} should show tagged classes only, got cat; add the tag or mend the mask",
+        f"mask of {one} should show tagged classes only, got cat; add the tag or correct the mask",
         f"image {tiny} should end in .png, got a PNG file; rename it; it is read by its content",
         f"image {tiny} should have sides of 32 px or more, got 2 x 3; remove it if it is a thumbnail",
         f"image {tiny} should have a mask as others do, got none; add it, or leave the image out of the scores",

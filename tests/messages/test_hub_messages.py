@@ -15,7 +15,7 @@ from tagseg.use.hub import load_from_hub, push_to_hub
 
 NEITHER = (
     "segmenter 'NAME' must be a folder here or a repository on the hub, got neither",
-    "mend the path or the name; for a private repository run 'hf auth login' first",
+    "correct the path or the name; for a private repository run 'hf auth login' first",
 )
 TRY_AGAIN = "check the connection and the free disk space, then run the same command again"
 
@@ -79,7 +79,7 @@ def test_no_connection_and_nothing_in_the_cache(monkeypatch: pytest.MonkeyPatch,
         ArtifactError,
         "segmenter 'runs/voc' must be a folder here, or in the hub's cache, or the hub must be reachable, "
         "got none of them",
-        "mend the path, or fetch it once while there is a connection",
+        "correct the path, or fetch it once while there is a connection",
     )
 
 

@@ -14,6 +14,7 @@ from tagseg.progress import SilentTask
 from tagseg.training.accelerator import choose_accelerator
 from tagseg.training.classifier_step import ClassifierStep
 from tagseg.training.engine import EngineSettings, launch
+from tagseg.training.loggers import Logged, Loggers, require_loggers
 from tagseg.training.loop import Learner, LoopSettings, Session, resume, save, train
 
 
@@ -77,6 +78,30 @@ def test_a_process_that_died(monkeypatch):
         DeviceError,
         "all processes of a run work to its end, got one that died: process 1 terminated with signal SIGKILL",
         "run the same command again to continue; with too little memory lower the batch_size of this stage",
+    )
+
+
+def test_a_logger_that_is_not_installed(monkeypatch):
+    monkeypatch.setattr("tagseg.training.loggers.find_spec", lambda _name: None)
+    assert_says(
+        lambda: require_loggers(("tensorboard", "mlflow")),
+        TrainingError,
+        "engine.loggers has 'mlflow', which needs the package mlflow, got none that is installed",
+        "pip install mlflow, or take it out of engine.loggers",
+    )
+
+
+def test_a_logger_that_cannot_start(tmp_path, monkeypatch):
+    def refuse(*_args: object, **_options: object) -> None:
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr("tagseg.training.loggers.find_spec", lambda _name: object())
+    monkeypatch.setattr("tagseg.training.loggers.WandbLogger", refuse)
+    assert_says(
+        lambda: Loggers(Logged(("wandb",)), tmp_path, sent_step=0),
+        TrainingError,
+        "logger 'wandb' cannot start, got ConnectionError: no route",
+        "set up wandb, or take it out of engine.loggers",
     )
 
 

@@ -256,7 +256,7 @@ def test_a_name_that_cannot_be_written_is_skipped_and_the_others_are_not(segment
     assert (tmp_path / "out" / "z.png").exists()
 
 
-@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems refuse names that are no text")
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems refuse names that are not text")
 def test_a_bad_file_whose_name_is_no_text_is_listed(segmenter, tmp_path):
     (tmp_path / "in").mkdir()
     bad = os.fsencode(tmp_path / "in") + b"/x\xff.jpg"

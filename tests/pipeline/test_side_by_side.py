@@ -37,7 +37,7 @@ def test_both_runs_leave_what_they_leave_in_turn(photos, tmp_path, capsys):
     assert "train_classifier: done" in log.read_text()
     shown = capsys.readouterr().out
     assert f"at the same time plain CAM, with the same seed, data and budget; its progress is in {log}\n" in shown
-    assert "Waiting for the runs beside it: 1 runs" in shown
+    assert "Waiting for the other runs: 1 runs" in shown
     assert not (tmp_path / "turn" / "plain.log").exists()
 
 

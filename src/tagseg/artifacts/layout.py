@@ -18,7 +18,7 @@ STAGE_OUTPUTS = {
 """What each stage leaves in the run folder, in the order of the pipeline."""
 
 PLAIN_FOLDER, FULL_FOLDER = "plain", "full"
-"""Runs beside a run, inside its folder: plain CAM, and the upper bound."""
+"""Runs to compare a run with, inside its folder: plain CAM, and the upper bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,11 @@ class TrainingLayout:
     def events(self) -> Path:
         """The same for TensorBoard."""
         return self.root / "tensorboard"
+
+    @property
+    def logger_keys(self) -> Path:
+        """What finds the runs of other loggers again; hidden, since it is of no use to people."""
+        return self.root / ".loggers.json"
 
 
 class RunLayout:

@@ -50,7 +50,7 @@ def check(recipe: RecipeArgument, *, settings: SetOption = None, show: ShowOptio
     from tagseg.cli.running import print_report
     from tagseg.recipe import load_recipe
 
-    loaded = load_recipe(recipe, settings or [])  # a mistake in it is told before more is imported
+    loaded = load_recipe(recipe, settings or [])  # a mistake in it is an error before more is imported
     from tagseg.use.check import check_data
 
     reports = check_data(loaded.data, progress=ConsoleProgress())

@@ -49,7 +49,7 @@ def compare_runs(
     redo: bool = False,
     side_by_side: bool = False,
 ) -> None:
-    """Run all stages, and beside them what is asked for, and print the scores of all."""
+    """Run all stages and the runs to compare with, and print the scores of all."""
     _require_free(folder)
     from tagseg.pipeline import run_compared
 
@@ -92,7 +92,7 @@ def print_scores(scores: RunScores | None) -> None:
 
 
 def print_compared(scores: RunScores | None, plain: RunScores | None, full: RunScores | None) -> None:
-    """Print the scores of SSC beside those of plain CAM and of the upper bound, if there are any."""
+    """Print the scores of SSC with those of plain CAM and of the upper bound, if there are any."""
     if scores and tables.shown_scores(scores):
         columns = (*tables.SCORE_COLUMNS, tables.DIFFERENCE_COLUMN)
         rows = tables.compared_rows(scores, plain, full)

@@ -146,7 +146,7 @@ def tags_by_row(
             error, kind = other_format(unread), ProblemKind.UNREADABLE_IMAGE
             path, message, help = unread, error.problem, error.help
         elif not matches:
-            kind, help = ProblemKind.MISSING_IMAGE, "restore the file, mend the name or remove the row"
+            kind, help = ProblemKind.MISSING_IMAGE, "restore the file, correct the name or remove the row"
             message = f"image '{image}' of {place.tags_file} must exist below {place.images}, got no such file"
         elif len(matches) > 1:
             kind, help = ProblemKind.REPEATED_IMAGE, "write its whole path with the ending"
@@ -195,14 +195,14 @@ def _way_to_fit(rows: Sequence[str], stems: Set[str]) -> str:
     tails = [PurePosixPath(composed_path(row).partition("?")[0]).stem.lower() for row in rows[:1000]]
     zeros = {stem.lstrip("0") for stem in stems if stem.isdigit()}
     if any(tail.isdigit() and tail.lstrip("0") in zeros and tail not in stems for tail in tails):
-        return "write the numbers with their zeros: a spreadsheet takes them away from cells that are no text"
+        return "write the numbers with their zeros: a spreadsheet takes them away from cells that are not text"
     if any("://" in row for row in rows[:1000]):
         return "write the names of the files in the place of web addresses"
     if any(tail.partition("-")[2] in stems for tail in tails):
         return "take away what the annotation tool put before the names at the upload, up to the first '-'"
     if any(tail in stems for tail in tails):
         return "write the paths below the folder of the images, or the names alone"
-    return "write the names of the files, or mend data.root or data.tags"
+    return "write the names of the files, or correct data.root or data.tags"
 
 
 def _spellings(place: Place, paths: Sequence[Path]) -> dict[str, list[Path]]:

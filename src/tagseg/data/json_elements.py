@@ -44,10 +44,12 @@ def list_elements(path: Path) -> Iterator[tuple[str, Any, Span]]:
         text = path.read_bytes().decode("latin-1")
     except FileNotFoundError as error:
         raise DataError(
-            f"annotations {path} must exist, got no such file", help=near_path_help(path, "mend the path")
+            f"annotations {path} must exist, got no such file", help=near_path_help(path, "correct the path")
         ) from error
     except OSError as error:
-        raise DataError(f"annotations {path} must be readable, got {error.strerror}", help="mend the path") from error
+        raise DataError(
+            f"annotations {path} must be readable, got {error.strerror}", help="correct the path"
+        ) from error
     try:
         yield from _members(text)
     except (_MistakeError, IndexError) as error:
@@ -97,7 +99,7 @@ def _decode(text: str, at: int) -> tuple[Any, int]:
 
 
 def _skip(text: str, at: int) -> int:
-    """Return the place of the next character that is no white space."""
+    """Return the place of the next character that is not white space."""
     match = _SPACE.match(text, at)
     return match.end() if match else at
 

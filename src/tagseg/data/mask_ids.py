@@ -46,7 +46,7 @@ def read_ids(path: Path) -> LabelMap:
 
     Raises:
         DataError: when the file is missing, damaged, or stores ids in no way that is read.
-        MaskLabelError: when a colour or a number is no id.
+        MaskLabelError: when a colour or a number is not an id.
     """
     return _ids_of_array(path) if path.suffix.lower() == ARRAY_ENDING else _ids_of_image(path)
 
@@ -92,7 +92,7 @@ def _starts_like_jpeg(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return file.read(len(_START_OF_JPEG)) == _START_OF_JPEG
-    except OSError:  # told when it is opened as a picture
+    except OSError:  # the error comes when it is opened as a picture
         return False
 
 

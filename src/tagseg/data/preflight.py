@@ -87,7 +87,7 @@ def check_split(
     Args:
         split: what a reader returned.
         reader_problems: what the reader collected; put first into the report.
-        progress: who is told of each image looked at; None tells nobody.
+        progress: moves on after each image; None shows nothing.
         num_threads: images looked at side by side, from 1; None is the number of processors.
         huge_pixels: an image with more is worth a warning.
 
@@ -213,7 +213,9 @@ def _check_mask(record: ImageRecord, size: tuple[int, ...], split: Split) -> lis
     untagged = [classes.name(label) for label in sorted(present - set(record.tags) - set(beyond))]
     if untagged and split.has_tags:
         message = f"mask of {record.image_path} should show tagged classes only, got {', '.join(untagged)}"
-        problems.append(_about_mask(record, ProblemKind.UNTAGGED_MASK_CLASS, message, "add the tag or mend the mask"))
+        problems.append(
+            _about_mask(record, ProblemKind.UNTAGGED_MASK_CLASS, message, "add the tag or correct the mask")
+        )
     return problems
 
 

@@ -115,7 +115,7 @@ def report_problem(problem: Problem, problems: list[Problem] | None) -> None:
         DataError: when ``problems`` is None and the problem is an error.
 
     >>> found: list[Problem] = []
-    >>> report_problem(Problem(ProblemKind.BAD_TAGS, Path("tags.csv"), "line 2 is odd", "mend it"), found)
+    >>> report_problem(Problem(ProblemKind.BAD_TAGS, Path("tags.csv"), "line 2 is odd", "correct it"), found)
     >>> [problem.kind.value for problem in found]
     ['row of tags that cannot be read']
     """

@@ -97,7 +97,7 @@ class SuperpixelCache:
         Args:
             records: the images.
             workers: processes of one thread each, or None for one a core.
-            progress: told after every image.
+            progress: moves on after every image.
 
         Returns:
             The images that failed, with the reason, sorted by path.

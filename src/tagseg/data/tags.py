@@ -100,7 +100,9 @@ def _json_rows(path: Path, text: str, problems: list[Problem] | None) -> Iterabl
         if not isinstance(error, json.JSONDecodeError):
             message = f"{path} must be JSON with image and tag names, got a number of too many digits"
             raise DataError(message, help="remove it") from error
-        raise DataError(f"{path} must be JSON, got a mistake at line {error.lineno}", help="mend that line") from error
+        raise DataError(
+            f"{path} must be JSON, got a mistake at line {error.lineno}", help="correct that line"
+        ) from error
     except RecursionError as error:
         raise DataError(
             f"{path} must hold image names and lists of tag names, got lists that lie too deep in each other",
@@ -140,10 +142,12 @@ def _read_text(path: Path, problems: list[Problem] | None) -> str:
         return read_names(path, problems)
     except FileNotFoundError as error:
         raise DataError(
-            f"file of tags {path} must exist, got no such file", help=near_path_help(path, "mend the path")
+            f"file of tags {path} must exist, got no such file", help=near_path_help(path, "correct the path")
         ) from error
     except OSError as error:
-        raise DataError(f"file of tags {path} must be readable, got {error.strerror}", help="mend the path") from error
+        raise DataError(
+            f"file of tags {path} must be readable, got {error.strerror}", help="correct the path"
+        ) from error
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         message = f"file of tags {path} must be UTF-8 text, got other bytes at line {line}"

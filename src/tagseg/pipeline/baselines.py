@@ -1,4 +1,4 @@
-"""Runs beside a run: plain CAM, and the fully supervised upper bound, of the same seed, data and budget."""
+"""Runs to compare a run with: plain CAM, and the fully supervised upper bound, of the same seed, data and budget."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from tagseg.training.engine import thread_count
 
 @dataclass(frozen=True, slots=True)
 class ComparedRuns:
-    """A run and those beside it.
+    """A run and those to compare it with.
 
     Args:
         main: the run of the recipe.
@@ -40,14 +40,14 @@ def run_compared(
     redo: bool = False,
     side_by_side: bool = False,
 ) -> ComparedRuns:
-    """Run a recipe and, beside it, what it is to be compared with.
+    """Run a recipe, and then what it is to be compared with.
 
     Args:
         recipe: all values.
         out: the run folder; plain CAM goes to ``plain`` in it, the upper bound to ``full``.
         baseline: whether to run plain CAM.
         upper_bound: whether to train the same segmentation network on ground truth.
-        progress: told what happens.
+        progress: reports what happens.
         redo: do stages again whose inputs changed.
         side_by_side: whether all of them run at once, each in a process with its share of the cores. Small networks
             gain more from that than from threads; it takes the memory of them all.
@@ -63,7 +63,7 @@ def run_compared(
         main, runs = _run_at_once(recipe, out, others, progress=progress, redo=redo)
     else:
         main, runs = _run_in_turn(recipe, out, others, progress=progress, redo=redo)
-    if runs:  # the report of the run shows the scores of those beside it
+    if runs:  # the report of the run shows the scores of the others
         run_pipeline(recipe, out, progress=_WithoutSkips(progress), only="report")
     return ComparedRuns(main, runs.get(PLAIN_FOLDER), runs.get(FULL_FOLDER))
 
@@ -86,7 +86,7 @@ def _require_comparable(recipe: Recipe, *, baseline: bool, upper_bound: bool) ->
 
 
 Others = dict[str, tuple[Recipe, Path]]
-"""What runs beside a run: its name for people, its recipe and its folder."""
+"""What a run is compared with: its name for people, its recipe and its folder."""
 
 
 def _run_in_turn(
@@ -118,7 +118,7 @@ def _run_at_once(
             shared = _beside(other, out).model_copy(update=share)
             apart[folder.name] = Apart(_run, shared, folder, progress, redo, log=log)
         main = run_pipeline(recipe.model_copy(update=share), out, progress=progress, redo=redo)
-        with progress.task("Waiting for the runs beside it", total=len(apart), unit="runs") as task:
+        with progress.task("Waiting for the other runs", total=len(apart), unit="runs") as task:
             runs = {folder: _advanced(task, other.result()) for folder, other in apart.items()}
     finally:
         for other in apart.values():

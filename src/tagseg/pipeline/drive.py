@@ -78,7 +78,7 @@ def run(recipe: str | Path, out: str | Path, *, overrides: Sequence[str] = (), p
         recipe: the name of a packaged recipe, or a TOML file.
         out: the run folder, made when missing.
         overrides: ``section.key=value`` settings that win over the file.
-        progress: told what happens; silent by default.
+        progress: reports what happens; silent by default.
 
     Returns:
         The finished run.
@@ -95,7 +95,7 @@ def run_pipeline(recipe: Recipe, out: Path, *, progress: Progress, only: str | N
     Args:
         recipe: all values.
         out: the run folder.
-        progress: told what happens.
+        progress: reports what happens.
         only: run this stage alone; the stages before it must be done.
         redo: do stages again whose inputs changed, instead of refusing to overwrite costly results.
 

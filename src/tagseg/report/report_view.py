@@ -31,7 +31,7 @@ _EMPTY = {
 
 _SECTIONS = (
     ("scores", "Scores"),
-    ("beside", "Beside"),
+    ("beside", "Compared"),
     ("sweep", "Background score"),
     ("activation", "Activation"),
     ("curves", "Curves"),
@@ -100,7 +100,7 @@ class BesideRow:
 
 @dataclass(frozen=True, slots=True)
 class BesideTable:
-    """Mean IoU of this run and of those beside it."""
+    """Mean IoU of this run and of those to compare with."""
 
     titles: tuple[str, ...]
     rows: tuple[BesideRow, ...]

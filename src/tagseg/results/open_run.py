@@ -32,7 +32,7 @@ def open_runs(roots: Sequence[Path], *, background_score: float | None, progress
         roots: the folders.
         background_score: cuts the seeds, in [0, 1]; None for each run's best one of its sweep, or, in a run without
             scores, the one of its recipe.
-        progress: told how the seeds of each run are cut.
+        progress: says how the seeds of each run are cut.
 
     Raises:
         ArtifactError: when a folder holds no run, or the runs have different classes.
@@ -89,7 +89,7 @@ def run_titles(roots: Sequence[Path], recipes: Sequence[Recipe]) -> list[str]:
 
 
 def best_background_score(folder: RunFolder, recipe: Recipe) -> tuple[float, str]:
-    """Return the score above which a pixel of the run's seeds is no background, and where it comes from.
+    """Return the score above which a pixel of the run's seeds is not background, and where it comes from.
 
     Raises:
         ArtifactError: when the scores cannot be read.

@@ -29,7 +29,7 @@ def folder_lock(path: Path) -> Iterator[int | None]:
 
     A POSIX record lock belongs to one process and, unlike ``flock``, is not inherited by forked data workers: when the
     holder is killed the lock is free at once, however long its workers linger. Windows locks a byte in the same way.
-    A system with neither gets a second file beside ``path``, which a killed holder leaves for people to delete.
+    A system with neither gets a second file next to ``path``, which a killed holder leaves for people to delete.
 
     Args:
         path: the lock file; it holds the process id of its holder for people and stays, empty, afterwards.

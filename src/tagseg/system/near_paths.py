@@ -11,7 +11,7 @@ _MOST_NAMES = 5000
 
 
 def near_path_help(path: Path, otherwise: str, *, wanted: Callable[[Path], bool] = os.path.exists) -> str:
-    """Return the help clause for a path that does not exist: the nearest one beside it, or another clause.
+    """Return the help clause for a path that does not exist: the nearest one in its folder, or another clause.
 
     Args:
         path: that does not exist.

@@ -15,7 +15,7 @@ def check_data(data: Data, *, progress: Progress) -> list[CheckReport]:
 
     Args:
         data: the recipe's data section; a synthetic data set is drawn into a temporary folder.
-        progress: told what is looked at.
+        progress: reports what is looked at.
 
     Returns:
         One report a split: the one to train on, and those to score and to test on when they are others.

@@ -158,7 +158,7 @@ def export_labels(source: Path, out: Path, *, choice: LabelChoice, progress: Pro
         source: a run folder.
         out: the new folder; missing parents are made.
         choice: what is written.
-        progress: told what happens.
+        progress: reports what happens.
 
     Raises:
         ArtifactError: when the run has none, a file of it is damaged, or the folder holds something else.
@@ -231,7 +231,7 @@ def _prepare(record: ImageRecord, labels: LabelMap, trusted: np.ndarray | None, 
 
 
 def _count(found: LabelExport, matrix: ConfusionMatrix, image: LabelledImage, labels: LabelMap) -> None:
-    """Add a photograph to what is told at the end: polygons are drawn again and compared with the labels."""
+    """Add a photograph to the summary at the end: polygons are drawn again and compared with the labels."""
     found.images += 1
     found.objects += len(image.parts.label_ids)
     found.corners += sum(len(ring) for rings in image.rings for ring in rings)

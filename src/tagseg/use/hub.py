@@ -152,7 +152,7 @@ def _not_fetched(repo_id: str, revision: str | None, error: Exception) -> Tagseg
         return ArtifactError(
             f"segmenter '{repo_id}' must be a folder here or a repository on the hub, got neither",
             help=near_path_help(
-                Path(repo_id), "mend the path or the name; for a private repository run 'hf auth login' first"
+                Path(repo_id), "correct the path or the name; for a private repository run 'hf auth login' first"
             ),
         )
     if isinstance(error, RevisionNotFoundError):
@@ -164,7 +164,7 @@ def _not_fetched(repo_id: str, revision: str | None, error: Exception) -> Tagseg
         return ArtifactError(
             f"segmenter '{repo_id}' must be a folder here, or in the hub's cache, or the hub must be reachable, "
             "got none of them",
-            help=near_path_help(Path(repo_id), "mend the path, or fetch it once while there is a connection"),
+            help=near_path_help(Path(repo_id), "correct the path, or fetch it once while there is a connection"),
         )
     return ArtifactError(
         f"repository '{repo_id}' must be fetched whole, got {_reason(error)}",

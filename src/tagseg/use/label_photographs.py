@@ -66,7 +66,7 @@ def label_photographs(
         folder: where labels go, locked by the caller.
         crf: whether the dense CRF refines the labels.
         kept: photographs that have theirs, which count as done.
-        progress: told how far it is.
+        progress: notified of each photograph.
     """
     failed: list[tuple[Path, str]] = []
     refiner = CrfRefiner(FINAL_CRF, unary="scores") if crf else None

@@ -115,7 +115,7 @@ def predict_files(
         inputs: files, folders, patterns, or ``-`` for a list on standard input.
         out: the folder for the results, made when missing.
         choice: what to make.
-        progress: told what happens.
+        progress: reports what happens.
 
     Raises:
         TagsegError: when the segmenter cannot be loaded, no image is named, or the folder holds other results. A single

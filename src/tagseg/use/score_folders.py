@@ -55,7 +55,7 @@ def evaluate_folders(
         allow_missing: whether masks without a prediction are left out and counted; else they are an error.
         mask_255: what 255 is: ``void``, or ``object``, the one class, in masks and predictions; None is void, but an
             error where a mask holds 0 and 255 only and no mask shows both a class and 255.
-        progress: told what happens; None is nobody.
+        progress: reports what happens; None is nobody.
 
     Returns:
         JSON values: ``split``, ``images`` (pairs), ``missing`` (masks without prediction), ``classes`` (background
@@ -156,7 +156,7 @@ def _files(folder: Path, what: str) -> dict[str, Path]:
     if not folder.is_dir():
         raise DataError(
             f"folder of {what} {folder} must exist, got no such folder",
-            help=near_path_help(folder, "mend the path", wanted=os.path.isdir),
+            help=near_path_help(folder, "correct the path", wanted=os.path.isdir),
         )
     files = mask_paths(folder)
     if all(map(is_lossy, files.values())):

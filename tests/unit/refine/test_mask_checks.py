@@ -47,8 +47,8 @@ def test_floods_are_named_and_counted() -> None:
 def test_a_class_is_flat_when_its_median_mask_labels_most_of_the_picture() -> None:
     assert mask_warnings(pictures(2, 0.1, FLAT_SHARE, 0.8), CLASSES, training_images=ENOUGH) == []
     assert mask_warnings(pictures(2, 0.1, 0.75, 0.8), CLASSES, training_images=ENOUGH) == [
-        "the maps of 'dog' are flat: half of its 3 masks label 75% of the picture or more, so it cannot be told from "
-        "its scene; add photographs of the same scenes without it"
+        "the maps of 'dog' are flat: half of its 3 masks label 75% of the picture or more, so it cannot be told apart "
+        "from its scene; add photographs of the same scenes without it"
     ]
 
 

@@ -99,7 +99,7 @@ def read_folder(
         tags: CSV or JSON file, see :func:`tagseg.data.tags.read_tags`.
         masks: folder of masks, which must exist when it is given.
         classes: names to learn, in label order, or None for all; every other class of ``classes.txt`` is background.
-        split_name: the split's name, printed beside scores.
+        split_name: the split's name, printed with scores.
         problems: where to collect what is wrong with single images, which are then left out; None raises at the first.
 
     Returns:
@@ -156,7 +156,7 @@ def read_untagged_folder(
         masks: folder of masks, ``root/masks`` by default.
         known: all classes that the masks tell apart, in the order of their ids, unless ``root/classes.txt`` says so.
         classes: those of them that are labels, in label order; every other one is background.
-        split_name: the split's name, printed beside scores.
+        split_name: the split's name, printed with scores.
         problems: as for :func:`read_folder`.
 
     Returns:
@@ -186,7 +186,7 @@ def _images_and_masks(
     """Return the folder of the images, that of the masks, and the images."""
     for folder in (root, *([masks] if masks is not None else [])):
         if not folder.is_dir():
-            help = near_path_help(folder, "mend the path in the recipe's data", wanted=os.path.isdir)
+            help = near_path_help(folder, "correct the path in the recipe's data", wanted=os.path.isdir)
             raise DataError(f"folder {folder} must exist, got no such folder", help=help)
     masks = root / "masks" if masks is None else masks
     images = root / "images" if (root / "images").is_dir() else root

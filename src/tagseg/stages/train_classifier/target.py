@@ -27,7 +27,7 @@ def settle_region_scores(context: StageContext, method: MapMethod, *, may_measur
     """Return the target: a score of every tagged class in every superpixel of every training image.
 
     It is the mean of the maps of whole images, at ``self_modulation.target_scales`` and their flips (so a crop that
-    misses an object is told so), after the steps of ``self_modulation.target_refine``. It is measured once, each
+    misses an object learns of it), after the steps of ``self_modulation.target_refine``. It is measured once, each
     process its share, and goes on after an interruption; afterwards one file is read.
 
     Args:
