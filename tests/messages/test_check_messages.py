@@ -9,7 +9,7 @@ from tagseg.classes import ClassTable
 from tagseg.data.image_formats import ENDINGS_BY_FORMAT, IMAGE_ENDINGS
 from tagseg.data.layouts.folder import read_folder
 from tagseg.data.mask_images import PaletteMask, label_ids
-from tagseg.data.preflight import check_split
+from tagseg.data.preflight import check_split, never_absent
 from tagseg.data.problems import Problem
 from tagseg.types import ImageRecord, Split
 
@@ -33,6 +33,32 @@ def test_warnings_of_the_folder_reader(tmp_path: Path) -> None:
         f"image {draft} must be one of {formats}, got a .psd file; convert it to JPEG or PNG",
         f"mask {old} must have the path of an image, got none that fits; rename it like its image or remove it",
     ]
+
+
+def test_warnings_of_a_folder_of_no_image_and_of_a_table_that_is_not_read(tmp_path: Path) -> None:
+    save(tmp_path / "cat" / "a.png", np.zeros((32, 32), np.uint8))
+    save(tmp_path / "masks" / "cat" / "a.png", np.zeros((32, 32), np.uint8))
+    (tmp_path / "dog").mkdir()
+    (tmp_path / "@eaDir").mkdir()
+    table, endings = write(tmp_path / "labels.csv", "image,tags\ncat/a,cat\n"), ", ".join(sorted(IMAGE_ENDINGS))
+    problems: list[Problem] = []
+    assert warnings_of(read_folder(tmp_path, problems=problems), problems) == [
+        f"file {table} is left out, since an image ends in {endings}; name it in data.tags if it holds the tags",
+        f"folder {tmp_path / 'dog'} should hold images of its class, got none; put images there, or remove the folder",
+    ]
+    problems.clear()
+    assert warnings_of(read_folder(tmp_path, tags=table, problems=problems), problems) == []
+
+
+def test_warnings_of_classes_that_every_image_shows(tmp_path: Path) -> None:
+    table = ClassTable(("cat", "dog"))
+    records = [ImageRecord(str(tags), tmp_path, tags) for tags in ((1, 2), (1,))]
+    advice = "add images that do not show it, with empty tags or of another class: nothing else tells it from its scene"
+    (found,) = never_absent(Split("all", table, tuple(records)))
+    assert found.problem == "class 'cat' should be absent from some images of all, got it in each of 2"
+    assert (found.kind.value, found.kind.is_error, found.help) == ("class that every image shows", False, advice)
+    assert len(never_absent(Split("all", table, tuple(records[:1])))) == 2
+    assert never_absent(Split("all", table, (*records, ImageRecord("none", tmp_path, ())))) == []
 
 
 def test_warnings_of_the_check(tmp_path: Path) -> None:

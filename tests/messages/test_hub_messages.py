@@ -140,3 +140,16 @@ def test_a_repository_that_cannot_be_written(segmenter_folder: Path, public: boo
         help,
         FOLDER=segmenter_folder,
     )
+
+
+def test_a_folder_that_is_nearly_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "demo").mkdir(parents=True)
+    fetch = failing(http_error(RepositoryNotFoundError))
+    problem, _ = NEITHER
+    assert_says(
+        lambda: load_from_hub("runs/dmeo", download=fetch),
+        ArtifactError,
+        problem.replace("NAME", "runs/dmeo"),
+        "did you mean 'runs/demo'?",
+    )

@@ -145,6 +145,22 @@ ENDINGS = ", ".join(sorted(IMAGE_ENDINGS))
             id="an_image_in_no_folder",
         ),
         pytest.param(
+            {"a.jpg": None, "labels.csv": "image,tags\na.jpg,cat\n"},
+            {},
+            "image FOLDER/a.jpg must lie in the folder of its class, got FOLDER itself",
+            "rename FOLDER/labels.csv to tags.csv, or set data.tags=FOLDER/labels.csv, if it holds the tags; "
+            "else move it into a sub-folder, or write tags.csv",
+            id="a_file_of_tags_of_another_name",
+        ),
+        pytest.param(
+            {"a.jpg": None, "labels.json": '{"a.jpg": ["cat"]}'},
+            {"problems": []},
+            "data set FOLDER must have tags, got none",
+            "rename FOLDER/labels.json to tags.json, or set data.tags=FOLDER/labels.json, if it holds the tags; "
+            "else write tags.csv, or a sub-folder for each class",
+            id="no_tags_but_a_file_of_another_name",
+        ),
+        pytest.param(
             {"a.jpg": None},
             {"problems": []},
             "data set FOLDER must have tags, got none",

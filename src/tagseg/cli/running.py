@@ -1,12 +1,15 @@
 """What commands share: opening a recipe, running stages, printing what came out."""
 
+import os
 from pathlib import Path
 
+from tagseg.artifacts.layout import RunLayout
 from tagseg.artifacts.run_scores import RunScores
 from tagseg.cli import tables
 from tagseg.cli.console import ConsoleProgress, open_console, print_table
 from tagseg.data.preflight import CheckReport
 from tagseg.recipe import Recipe, load_recipe
+from tagseg.system.lock import require_free
 
 
 def open_recipe(
@@ -31,6 +34,7 @@ def open_recipe(
 
 def run_stages(recipe: Recipe, folder: Path, *, only: str | None = None, redo: bool = False) -> RunScores | None:
     """Run all stages, or one, and return the scores of the run, None when nothing is scored yet."""
+    _require_free(folder)
     from tagseg.pipeline import run_pipeline
 
     return run_pipeline(recipe, folder, progress=ConsoleProgress(), only=only, redo=redo).scored
@@ -38,6 +42,7 @@ def run_stages(recipe: Recipe, folder: Path, *, only: str | None = None, redo: b
 
 def compare_runs(recipe: Recipe, folder: Path, *, baseline: bool, upper_bound: bool, redo: bool = False) -> None:
     """Run all stages, then what it is to be compared with, and print the scores of all."""
+    _require_free(folder)
     from tagseg.pipeline import run_compared
 
     runs = run_compared(
@@ -48,9 +53,16 @@ def compare_runs(recipe: Recipe, folder: Path, *, baseline: bool, upper_bound: b
 
 def compare_at_once(recipe: Recipe, folder: Path) -> None:
     """Do as :func:`compare_runs` with both comparisons, all at the same time."""
+    _require_free(folder)
     from tagseg.pipeline import run_at_once
 
     print_compared(*run_at_once(recipe, folder, progress=ConsoleProgress()).scored)
+
+
+def _require_free(folder: Path) -> None:
+    """Refuse a folder in use before torch is imported; of processes that a launcher starts, the first one locks it."""
+    if not any(name in os.environ for name in ("WORLD_SIZE", "SLURM_NTASKS")):
+        require_free(RunLayout(folder).lock_path)
 
 
 def print_report(report: CheckReport, *, show: int) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tagseg.errors import DataError
+from tagseg.system.near_paths import near_path_help
 
 Span = tuple[int, int]
 """First byte and byte after the last of one element in its file."""
@@ -42,7 +43,9 @@ def list_elements(path: Path) -> Iterator[tuple[str, Any, Span]]:
         # Latin-1 maps each byte to one character: places in the text are places in the file.
         text = path.read_bytes().decode("latin-1")
     except FileNotFoundError as error:
-        raise DataError(f"annotations {path} must exist, got no such file", help="correct the path") from error
+        raise DataError(
+            f"annotations {path} must exist, got no such file", help=near_path_help(path, "correct the path")
+        ) from error
     except OSError as error:
         raise DataError(
             f"annotations {path} must be readable, got {error.strerror}", help="correct the path"

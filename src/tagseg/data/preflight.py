@@ -122,6 +122,33 @@ def check_split(
     return CheckReport(split.name, len(split), images_by_class, tuple(problems))
 
 
+def never_absent(split: Split) -> list[Problem]:
+    """Return a warning for each class that every image of a split to learn from shows.
+
+    A classifier tells such a class by anything that all images share, so that its maps say nothing: data of one class
+    without images that lack it, and images that show all classes.
+
+    >>> from tagseg.classes import ClassTable
+    >>> from pathlib import Path
+    >>> records = tuple(ImageRecord(name, Path(name), tags=(1,)) for name in "ab")
+    >>> [problem.problem for problem in never_absent(Split("all", ClassTable(("cat",)), records))]
+    ["class 'cat' should be absent from some images of all, got it in each of 2"]
+    """
+    if not split.has_tags or not split.records:
+        return []
+    number = len(split)
+    return [
+        Problem(
+            ProblemKind.NEVER_ABSENT,
+            None,
+            f"class '{name}' should be absent from some images of {split.name}, got it in each of {number}",
+            "add images that do not show it, with empty tags or of another class: nothing else tells it from its scene",
+        )
+        for name, count in _images_by_class(split).items()
+        if count == number
+    ]
+
+
 def _check_record(record: ImageRecord, split: Split, huge_pixels: int) -> tuple[list[Problem], str]:
     """Return the problems of one image and its mask, and its content's fingerprint or an empty string."""
     problems: list[Problem] = []

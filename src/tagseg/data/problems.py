@@ -32,6 +32,7 @@ class ProblemKind(StrEnum):
     UNTAGGED_MASK_CLASS = "class in the mask that is not tagged"
     UNTAGGED_IMAGE = "image without tags"
     EMPTY_CLASS = "class without images"
+    NEVER_ABSENT = "class that every image shows"
     DUPLICATE_IMAGE = "same content as another image"
     TINY_IMAGE = "tiny image"
     HUGE_IMAGE = "huge image"

@@ -12,6 +12,7 @@ from tagseg.data.tag_cells import is_missing
 from tagseg.data.tag_table import Row, csv_rows
 from tagseg.data.text_files import read_names
 from tagseg.errors import DataError
+from tagseg.system.near_paths import near_path_help
 
 
 def read_tags(
@@ -140,7 +141,9 @@ def _read_text(path: Path, problems: list[Problem] | None) -> str:
     try:
         return read_names(path, problems)
     except FileNotFoundError as error:
-        raise DataError(f"file of tags {path} must exist, got no such file", help="correct the path") from error
+        raise DataError(
+            f"file of tags {path} must exist, got no such file", help=near_path_help(path, "correct the path")
+        ) from error
     except OSError as error:
         raise DataError(
             f"file of tags {path} must be readable, got {error.strerror}", help="correct the path"

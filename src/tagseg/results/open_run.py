@@ -1,5 +1,6 @@
 """Run folders opened to be looked at: recipe, readable images, titles, and the score that cuts the seeds."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from tagseg.errors import ArtifactError
 from tagseg.progress import Progress
 from tagseg.recipe import Recipe, load_run_recipe
 from tagseg.results.image_results import TEST_PREFIX, ImageResults
+from tagseg.system.near_paths import near_path_help
 from tagseg.types import ImageRecord
 
 _MAPS = {
@@ -68,8 +70,10 @@ def read_run_recipe(root: Path) -> Recipe:
     """
     path = RunFolder(root).recipe_path
     if not path.is_file():
+        help = "give the folder that 'tagseg run' printed"
         raise ArtifactError(
-            f"{root} is the folder of a run, got no {path.name} in it", help="give the folder that 'tagseg run' printed"
+            f"{root} is the folder of a run, got no {path.name} in it",
+            help=help if root.exists() else near_path_help(root, help, wanted=os.path.isdir),
         )
     return load_run_recipe(path)
 

@@ -68,6 +68,32 @@ def folder_lock(path: Path) -> Iterator[int | None]:
                 marker.unlink(missing_ok=True)
 
 
+def require_free(path: Path) -> None:
+    """Look whether another process holds a lock file, before slow work whose end would be to find out.
+
+    Nothing is written, and the lock may be taken a moment later: :func:`folder_lock` decides.
+
+    Args:
+        path: the lock file, which need not exist.
+
+    Raises:
+        ArtifactError: when another run holds it, or this process does.
+    """
+    if path.absolute() in _held:
+        raise _busy(path, os.getpid())
+    if not path.exists():
+        return
+    with _open(path) as file:
+        file.seek(0)
+        holder = _process_id(file.read())
+        try:
+            marker = _take(file, path)
+        except OSError as error:
+            raise _busy(path, holder) from error
+        if marker is not None:
+            marker.unlink(missing_ok=True)
+
+
 def _take(file: TextIO, path: Path) -> Path | None:
     """Take the lock of an open file until it is closed, or raise :class:`OSError` when another process has it.
 

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from tagseg.assemble.data import split_readers
-from tagseg.data.preflight import CheckReport, check_split
+from tagseg.data.preflight import CheckReport, check_split, never_absent
 from tagseg.data.problems import Problem
 from tagseg.progress import Progress
 from tagseg.recipe.layouts import Data
@@ -25,9 +25,11 @@ def check_data(data: Data, *, progress: Progress) -> list[CheckReport]:
     """
     reports = []
     with tempfile.TemporaryDirectory(prefix="tagseg-check-") as scratch:
-        for reader in split_readers(data, drawn=Path(scratch)).different():
+        readers = split_readers(data, drawn=Path(scratch))
+        for reader in readers.different():
             problems: list[Problem] = []
             split = reader(problems=problems)
+            problems += never_absent(split) if reader is readers.train else []
             progress.note(f"split '{split.name}': {len(split)} images, {split.classes.num_classes} classes")
             reports.append(check_split(split, reader_problems=problems, progress=progress))
     return reports
