@@ -6,6 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from tagseg.data.images import content_fingerprint, read_image
 from tagseg.data.stored_pixels import lacks_pixels
-from tagseg.errors import ArtifactError, DataError
+from tagseg.errors import ArtifactError, DataError, DeviceError
 from tagseg.progress import Progress, SilentProgress
 from tagseg.system.atomic import atomic_write
 from tagseg.system.orphans import end_with_parent
@@ -132,6 +133,11 @@ class SuperpixelCache:
         try:
             with _one_thread_each():
                 yield from zip(missing, pool.map(self._try, missing, chunksize=4), strict=True)
+        except BrokenProcessPool as error:
+            raise DeviceError(
+                "worker processes compute superpixels to their end, got one that died",
+                help='start the run of a script below `if __name__ == "__main__":`; else free memory and run it again',
+            ) from error
         finally:  # interrupted or not, do not wait for thousands of images in the queue
             pool.shutdown(cancel_futures=True)
 

@@ -28,6 +28,7 @@ from tagseg.recipe.settled import settle
 from tagseg.stages.context import Stage, StageContext
 from tagseg.stages.write_report import show_progress
 from tagseg.system.atomic import atomic_write
+from tagseg.system.orphans import leave_if_worker_imports_script
 from tagseg.training.engine import launch
 
 _OTHER_DATA = "the images or tags changed"
@@ -86,6 +87,7 @@ def run(recipe: str | Path, out: str | Path, *, overrides: Sequence[str] = (), p
     Raises:
         TagsegError: one sentence with the next move, for anything that a user can correct.
     """
+    leave_if_worker_imports_script()
     return run_pipeline(load_recipe(recipe, list(overrides)), Path(out), progress=progress or SilentProgress())
 
 

@@ -22,6 +22,16 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
+def leave_if_worker_imports_script() -> None:
+    """End this process if it is a worker that is only just importing the script that started it.
+
+    A script that starts a run outside of ``if __name__ == "__main__":`` would start it in every worker too. Python
+    forbids that with pages of tracebacks; this way the process that started the worker says it in one sentence.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        end_at_once(1)
+
+
 def end_at_once(code: int) -> None:
     """End this process now, whatever its threads are at work on.
 
