@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tagseg.cli.console import ConsoleProgress, open_console, print_table
+from tagseg.cli.label_options import ImagesAtOption, MinAreaOption, SimplifyOption
 from tagseg.cli.run_commands import RECIPE_HELP, OutOption, RedoOption, SetOption
 from tagseg.errors import RecipeError
 
@@ -101,8 +102,9 @@ def predict(
         typer.Option(
             "--format",
             metavar="NAMES",
-            help="png (palette masks, always written), overlay, probability, coco (polygons), coco-rle, csv (areas); "
-            "commas between several, or the option again.",
+            help="png (palette masks, always written), overlay, probability, csv (areas); as in 'tagseg export' coco, "
+            "coco-rle, coco-rle-plain, voc, ids, yolo, yolo-masks, label-studio, label-studio-polygons, cvat, labelme, "
+            "huggingface. Commas between several, or the option again.",
         ),
     ] = None,
     scales: Annotated[
@@ -114,6 +116,9 @@ def predict(
         str | None,
         typer.Option("--max-side", metavar="PX", help="Shrink larger images for the network; 'none': tiles."),
     ] = None,
+    min_area: MinAreaOption = None,
+    simplify: SimplifyOption = None,
+    images_at: ImagesAtOption = None,
     device: DeviceOption = "auto",
     redo: Annotated[
         bool, typer.Option("--redo", help="Label the named photographs again, whatever the folder holds.")
@@ -121,20 +126,26 @@ def predict(
 ) -> None:
     """Label photographs.
 
-    Bad files are skipped and named at the end (exit code 1). Give the command again to go on where it stopped.
+    Bad files are skipped and named at the end (exit code 1). Give the command again to go on where it stopped. A format
+    of 'tagseg export' gets a folder of its name inside FOLDER; docs/exports.md says what each keeps.
     """
     from tagseg.use.predict import PredictChoice, predict_files
 
     choice = PredictChoice.parse(
         formats=",".join(formats or ["png"]), scales=scales, flip=flip, crf=crf, max_side=max_side
     )
-    choice = replace(choice, device=device, redo=redo)
+    cleaning = {"min_area_px": min_area, "tolerance_px": simplify, "images_at": images_at}
+    choice = replace(choice, device=device, redo=redo, **cleaning)
     summary = predict_files(source, inputs, out, choice=choice, progress=ConsoleProgress())
     console = open_console()
     for note in summary.notes:
         console.print(f"left out: {note}")
     for path, reason in summary.failed:
         console.print(f"skipped {path}: {reason}")
+    for shape, found in summary.exports:
+        console.print(f"written: {out / shape.format} ({found.images} photographs, {found.objects} objects)")
+        for line in found.said(shape, what="masks"):
+            console.print(line)
     counts = f"{summary.predicted} images labelled, {summary.kept} were there, {len(summary.failed)} skipped"
     console.print(f"{counts}: {out}")
     if summary.failed:

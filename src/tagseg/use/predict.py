@@ -2,12 +2,10 @@
 
 import errno
 import hashlib
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,6 @@ import torch
 from PIL import Image as PillowImage
 
 from tagseg.artifacts.area_csv import area_writer
-from tagseg.artifacts.coco_file import coco_writer
 from tagseg.artifacts.mask_file import read_mask, write_mask
 from tagseg.artifacts.probability_file import write_probabilities
 from tagseg.classes import ClassTable, nearest_name_help
@@ -29,20 +26,20 @@ from tagseg.refine.dense_crf import FINAL_CRF
 from tagseg.system.atomic import atomic_path, remove_leftovers
 from tagseg.system.lock import folder_lock
 from tagseg.types import Image, LabelMap
+from tagseg.use.label_files import LABEL_FORMATS, FormatChoice, LabelExport
 from tagseg.use.load import load
-from tagseg.use.predict_folder import OutputFolder, files_made, open_record, write_record
+from tagseg.use.predict_folder import OutputFolder, files_made, keep_photographs, open_record, write_record
+from tagseg.use.predict_formats import format_choices, format_files, require_places, write_formats
 
 LabelWriter = Callable[[Path, ClassTable], AbstractContextManager[Callable[[str, LabelMap], None]]]
 """Given a path and the classes, lends a function that adds the label map of one photograph to the file."""
 
 SUMMARIES: Mapping[str, tuple[str, LabelWriter]] = {
-    "coco": ("coco_polygons.json", partial(coco_writer, kind="polygons")),
-    "coco-rle": ("coco_rle.json", partial(coco_writer, kind="rle")),
     "csv": ("areas.csv", area_writer),
 }
 """Formats of one file for all photographs together: its name, and its writer."""
 
-FORMATS = ("png", "overlay", "probability", *SUMMARIES)
+FORMATS = ("png", "overlay", "probability", *SUMMARIES, *LABEL_FORMATS)
 _BAD_NAMES = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 """Errors that a photograph's name brings about; others, such as a full disk, end the work."""
 
@@ -57,6 +54,12 @@ class PredictChoice:
         crf: whether the dense CRF refines the labels.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         redo: label the photographs again, whatever the folder holds.
+        min_area_px: see :class:`~tagseg.use.label_files.FormatChoice`, as the next two.
+        tolerance_px: how far polygons may be from the border between pixels.
+        images_at: what Label Studio finds photographs under.
+
+    Raises:
+        RecipeError: for an unknown format, or an option that none of the formats has.
     """
 
     formats: tuple[str, ...] = ("png",)
@@ -64,6 +67,22 @@ class PredictChoice:
     crf: bool = False
     device: str = "auto"
     redo: bool = False
+    min_area_px: int | None = None
+    tolerance_px: float | None = None
+    images_at: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.formats:
+            if name not in FORMATS:
+                raise RecipeError(f"--format '{name}' is unknown", help=nearest_name_help(name, FORMATS))
+        _ = self.exports
+
+    @property
+    def exports(self) -> tuple[FormatChoice, ...]:
+        """The formats of annotation tools and trainers among the formats, and how labels are cleaned for each."""
+        return format_choices(
+            self.formats, min_area_px=self.min_area_px, tolerance_px=self.tolerance_px, images_at=self.images_at
+        )
 
     @classmethod
     def parse(
@@ -82,9 +101,6 @@ class PredictChoice:
             RecipeError: for an unknown format, or a number that is none.
         """
         names = tuple(dict.fromkeys(name.strip() for name in formats.split(",")))
-        for name in names:
-            if name not in FORMATS:
-                raise RecipeError(f"--format '{name}' is unknown", help=nearest_name_help(name, FORMATS))
         settings: dict[str, Any] = {} if flip is None else {"flip": flip}
         if scales is not None:
             settings["scales"] = tuple(_number(scale, float, word=scales) for scale in scales.split(","))
@@ -102,12 +118,14 @@ class PredictSummary:
         kept: labelled by an earlier call with the same segmenter and settings.
         failed: files that could not be used, and why.
         notes: what lies in the named folders and was not meant, such as masks; a sentence each.
+        exports: formats of annotation tools and trainers, and what each holds.
     """
 
     predicted: int
     kept: int
     failed: list[tuple[Path, str]]
     notes: list[str] = field(default_factory=list)
+    exports: list[tuple[FormatChoice, LabelExport]] = field(default_factory=list)
 
 
 def predict_files(
@@ -136,23 +154,25 @@ def predict_files(
     """
     left_out: list[LeftOut] = []
     lines = sys.stdin if STDIN in inputs else ()
-    images = find_inputs(inputs, lines=lines, without=files_made(out), left_out=left_out)
+    images = find_inputs(inputs, lines=lines, without=files_made(out) | format_files(out), left_out=left_out)
     loaded = load(source, device=choice.device)
     segmenter = loaded.with_settings(replace(loaded.settings, **dict(choice.settings)))
     folder = OutputFolder(out, choice.formats)
-    _keep_photographs(images, folder)
+    keep_photographs(images, folder)
     with folder_lock(folder.lock_path):
         remove_leftovers(out)
+        require_places(out, images, choice.exports, segmenter.classes, redo=choice.redo)
         record = open_record(folder, _describe(segmenter, choice), images=images, redo=choice.redo)
         missing = [image for image in images if not folder.is_done(image, since_ns=record["since_ns"])]
         failed = _label(segmenter, missing, folder, choice, kept=len(images) - len(missing), progress=progress)
         made = [image for image in images if image.path not in dict(failed)]
         unread = [(other.path, other.reason) for other in left_out if other.is_failure]
         _summarize(folder, made, segmenter.classes)
+        exports = write_formats(folder, made, choice.exports, segmenter.classes, progress=progress)
         bad = [{"path": str(path), "reason": reason} for path, reason in failed + unread]
         write_record(folder, {**record, "images": len(made), "bad_files": bad})
     notes = [other.reason for other in left_out if not other.is_failure]
-    return PredictSummary(len(missing) - len(failed), len(images) - len(missing), failed + unread, notes)
+    return PredictSummary(len(missing) - len(failed), len(images) - len(missing), failed + unread, notes, exports)
 
 
 def _number(text: str, kind: type[int] | type[float], *, word: str) -> int | float:
@@ -228,17 +248,6 @@ def _summarize(folder: OutputFolder, images: Sequence[InputImage], classes: Clas
             labels = read_mask(folder.mask(image.name))
             for write in writers:
                 write(image.file_name, labels)
-
-
-def _keep_photographs(images: Sequence[InputImage], folder: OutputFolder) -> None:
-    """Refuse to write a result over a photograph."""
-    paths = {os.path.realpath(image.path) for image in images}
-    for path in (path for image in images for path in folder.files(image.name)):
-        if os.path.realpath(path) in paths:
-            kind = "mask" if path.suffix == ".png" else "result"
-            raise ArtifactError(
-                f"{kind} {path} is another file than the photographs, got one of them", help="choose another --out"
-            )
 
 
 def _describe(segmenter: Segmenter, choice: PredictChoice) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The folder that ``tagseg predict`` writes into: its files, and what it remembers of segmenter and settings."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +126,21 @@ def files_made(root: Path) -> set[Path]:
     folder = OutputFolder(root, ())
     names = read_record(root).get("photographs", {})
     return {absolute(path) for name in names for path in folder.all_files(name)}
+
+
+def keep_photographs(images: Sequence[InputImage], folder: OutputFolder) -> None:
+    """Refuse to write a result over a photograph.
+
+    Raises:
+        ArtifactError: when a result would be at the place of one.
+    """
+    paths = {os.path.realpath(image.path) for image in images}
+    for path in (path for image in images for path in folder.files(image.name)):
+        if os.path.realpath(path) in paths:
+            kind = "mask" if path.suffix == ".png" else "result"
+            raise ArtifactError(
+                f"{kind} {path} is another file than the photographs, got one of them", help="choose another --out"
+            )
 
 
 def _state(path: Path) -> list[int] | None:

@@ -1,0 +1,22 @@
+"""Options that `predict` and `export` have in common: how labels are cleaned for other programs."""
+
+from typing import Annotated
+
+import typer
+
+MinAreaOption = Annotated[
+    int | None,
+    typer.Option(
+        "--min-area",
+        metavar="PX",
+        help="Smaller parts join what is around them [default: 50 for polygons, Label Studio and CVAT, else 0].",
+    ),
+]
+SimplifyOption = Annotated[
+    float | None,
+    typer.Option("--simplify", metavar="PX", help="How far polygons may be from the border [default: 1.5]."),
+]
+ImagesAtOption = Annotated[
+    str | None,
+    typer.Option("--images-at", metavar="PREFIX", help="Label Studio: what goes before names of photographs."),
+]
