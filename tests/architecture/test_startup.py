@@ -19,7 +19,7 @@ LEARNING = ("torch", "torchvision", "timm", "lightning_fabric", "segmentation_mo
 
 COMMAND = "from tagseg.cli.main import app_main; app_main()"
 
-LOADED_MODULES = 45
+LOADED_MODULES = 46
 """Of tagseg, for a segmenter from a folder: 41, and a few to come."""
 
 

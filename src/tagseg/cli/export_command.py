@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from tagseg.cli.console import ConsoleProgress, open_console
-from tagseg.cli.label_options import ImagesAtOption, MinAreaOption, SimplifyOption
-from tagseg.cli.use_commands import SourceArgument
+from tagseg.cli.use_options import ImagesAtOption, MinAreaOption, SimplifyOption, SourceArgument
 from tagseg.errors import RecipeError
 
 app = typer.Typer()

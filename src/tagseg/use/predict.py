@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tagseg.classes import ClassTable, nearest_name_help
 from tagseg.data.input_files import STDIN, InputImage, LeftOut, find_inputs
 from tagseg.errors import ArtifactError, RecipeError, TagsegError
 from tagseg.prediction.many_images import predict_many
+from tagseg.prediction.segment import limit_labels
 from tagseg.prediction.segmenter import Prediction, Segmenter
 from tagseg.progress import Progress
 from tagseg.refine.crf import CrfRefiner
@@ -30,6 +32,7 @@ from tagseg.use.label_files import LABEL_FORMATS, FormatChoice, LabelExport
 from tagseg.use.load import load
 from tagseg.use.predict_folder import OutputFolder, files_made, keep_photographs, open_record, write_record
 from tagseg.use.predict_formats import format_choices, format_files, require_places, write_formats
+from tagseg.use.predict_tags import PhotographTags, read_photograph_tags
 
 LabelWriter = Callable[[Path, ClassTable], AbstractContextManager[Callable[[str, LabelMap], None]]]
 """Given a path and the classes, lends a function that adds the label map of one photograph to the file."""
@@ -57,6 +60,7 @@ class PredictChoice:
         min_area_px: see :class:`~tagseg.use.label_files.FormatChoice`, as the next two.
         tolerance_px: how far polygons may be from the border between pixels.
         images_at: what Label Studio finds photographs under.
+        tags: file of tags; a photograph has labels of its tags only.
 
     Raises:
         RecipeError: for an unknown format, or an option that none of the formats has.
@@ -70,6 +74,7 @@ class PredictChoice:
     min_area_px: int | None = None
     tolerance_px: float | None = None
     images_at: str | None = None
+    tags: Path | None = None
 
     def __post_init__(self) -> None:
         for name in self.formats:
@@ -119,6 +124,7 @@ class PredictSummary:
         failed: files that could not be used, and why.
         notes: what lies in the named folders and was not meant, such as masks; a sentence each.
         exports: formats of annotation tools and trainers, and what each holds.
+        tags: which classes the photographs may have, and what is to be said of the file of tags.
     """
 
     predicted: int
@@ -126,6 +132,7 @@ class PredictSummary:
     failed: list[tuple[Path, str]]
     notes: list[str] = field(default_factory=list)
     exports: list[tuple[FormatChoice, LabelExport]] = field(default_factory=list)
+    tags: PhotographTags = field(default_factory=PhotographTags)
 
 
 def predict_files(
@@ -157,14 +164,23 @@ def predict_files(
     images = find_inputs(inputs, lines=lines, without=files_made(out) | format_files(out), left_out=left_out)
     loaded = load(source, device=choice.device)
     segmenter = loaded.with_settings(replace(loaded.settings, **dict(choice.settings)))
+    tags = read_photograph_tags(choice.tags, images, loaded.classes) if choice.tags else PhotographTags()
+    possible = {name: tags.label_ids(name, loaded.classes) for name in tags.by_name}
     folder = OutputFolder(out, choice.formats)
     keep_photographs(images, folder)
     with folder_lock(folder.lock_path):
         remove_leftovers(out)
         require_places(out, images, choice.exports, segmenter.classes, redo=choice.redo)
-        record = open_record(folder, _describe(segmenter, choice), images=images, redo=choice.redo)
+        record = open_record(
+            folder,
+            _describe(segmenter, choice),
+            images=images,
+            labels=possible,
+            redo=choice.redo,
+        )
         missing = [image for image in images if not folder.is_done(image, since_ns=record["since_ns"])]
-        failed = _label(segmenter, missing, folder, choice, kept=len(images) - len(missing), progress=progress)
+        work = _Work(folder, choice, tags)
+        failed = _label(segmenter, missing, work, kept=len(images) - len(missing), progress=progress)
         made = [image for image in images if image.path not in dict(failed)]
         unread = [(other.path, other.reason) for other in left_out if other.is_failure]
         _summarize(folder, made, segmenter.classes)
@@ -172,7 +188,7 @@ def predict_files(
         bad = [{"path": str(path), "reason": reason} for path, reason in failed + unread]
         write_record(folder, {**record, "images": len(made), "bad_files": bad})
     notes = [other.reason for other in left_out if not other.is_failure]
-    return PredictSummary(len(missing) - len(failed), len(images) - len(missing), failed + unread, notes, exports)
+    return PredictSummary(len(missing) - len(failed), len(images) - len(missing), failed + unread, notes, exports, tags)
 
 
 def _number(text: str, kind: type[int] | type[float], *, word: str) -> int | float:
@@ -186,41 +202,47 @@ def _number(text: str, kind: type[int] | type[float], *, word: str) -> int | flo
         ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Where labels go, what is made, and which classes a photograph may have."""
+
+    folder: OutputFolder
+    choice: PredictChoice
+    tags: PhotographTags
+
+
 def _label(
-    segmenter: Segmenter,
-    images: Sequence[InputImage],
-    folder: OutputFolder,
-    choice: PredictChoice,
-    *,
-    kept: int,
-    progress: Progress,
+    segmenter: Segmenter, images: Sequence[InputImage], work: _Work, *, kept: int, progress: Progress
 ) -> list[tuple[Path, str]]:
-    """Label the photographs and return those that could not be read."""
-    failed: list[tuple[Path, str]] = []
-    refiner = CrfRefiner(FINAL_CRF, unary="scores") if choice.crf else None
+    """Label the photographs and return those that could not be read, in their order."""
+    failed: dict[Path, str] = {}
+    refiner = CrfRefiner(FINAL_CRF, unary="scores") if work.choice.crf else None
     paths = {image.name: image.path for image in images}
 
-    def handle(name: str, image: Image, prediction: Prediction) -> None:
+    def handle(name: str, image: Image, prediction: Prediction, *, possible: tuple[int, ...] | None) -> None:
         if refiner is not None:
             assert prediction.probabilities is not None
-            prediction = prediction.refined(refiner(image, prediction.probabilities))
+            refined = refiner(image, prediction.probabilities)
+            prediction = prediction.refined(refined if possible is None else limit_labels(refined, possible))
         try:
-            _write(folder, name, image, prediction, classes=segmenter.classes)
+            _write(work.folder, name, image, prediction, classes=segmenter.classes)
         except ArtifactError as error:
             if getattr(error.__cause__, "errno", None) not in _BAD_NAMES:
                 raise
-            failed.append((paths[name], error.problem))
+            failed[paths[name]] = error.problem
         task.advance()
 
     def note(name: str, error: TagsegError) -> None:
-        failed.append((paths[name], error.problem))
+        failed[paths[name]] = error.problem
         task.advance()
 
     with progress.task("Predicting", total=len(images) + kept, done=kept) as task:
-        items = list(paths.items())
-        wanted = refiner is not None or "probability" in choice.formats
-        predict_many(segmenter, items, handle=handle, failed=note, probabilities=wanted)
-    return failed
+        wanted = refiner is not None or "probability" in work.choice.formats
+        for tags, items in work.tags.groups(images).items():
+            limited = segmenter if tags is None else segmenter.with_tags(tags)
+            each = partial(handle, possible=limited.possible)
+            predict_many(limited, items, handle=each, failed=note, probabilities=wanted)
+    return [(image.path, failed[image.path]) for image in images if image.path in failed]
 
 
 def _write(folder: OutputFolder, name: str, image: Image, prediction: Prediction, *, classes: ClassTable) -> None:
@@ -255,7 +277,7 @@ def _describe(segmenter: Segmenter, choice: PredictChoice) -> dict[str, Any]:
     return {
         "format": 1,
         "labels": list(segmenter.classes.label_names),
-        "settings": {**asdict(segmenter.settings), "crf": choice.crf},
+        "settings": {**asdict(segmenter.settings), "crf": choice.crf, **({"tags": True} if choice.tags else {})},
         "weights": _weights_name(segmenter),
     }
 

@@ -1,7 +1,7 @@
 """The folder that ``tagseg predict`` writes into: its files, and what it remembers of segmenter and settings."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,16 +64,22 @@ class OutputFolder:
 
 
 def open_record(
-    folder: OutputFolder, wanted: dict[str, Any], *, images: Sequence[InputImage], redo: bool
+    folder: OutputFolder,
+    wanted: dict[str, Any],
+    *,
+    images: Sequence[InputImage],
+    labels: Mapping[str, Sequence[int]],
+    redo: bool,
 ) -> dict[str, Any]:
     """Return what ``predictions.json`` says from now on: what is wanted, since when, and of which photographs.
 
-    Files that an earlier call made of another photograph of the same name are removed.
+    Files that an earlier call made of another photograph of the same name, or with other tags, are removed.
 
     Args:
         folder: locked by the caller.
         wanted: segmenter and settings, as JSON values.
         images: the photographs that are to be labelled.
+        labels: the label ids that a photograph may have, by its name; one that is left out may have any.
         redo: whether results of others, and files of the same names, may be written over.
 
     Raises:
@@ -89,7 +95,8 @@ def open_record(
     made: dict[str, Any] = known.get("photographs", {})
     if not redo:
         _refuse_other_files(folder, [image.name for image in images if image.name not in made])
-    seen = {image.name: state for image in images if (state := _state(image.path)) is not None}
+    states = {image.name: state for image in images if (state := _state(image.path)) is not None}
+    seen = {name: [*state, *labels.get(name, ())] for name, state in states.items()}
     for name in seen:
         if name in made and made[name] != seen[name]:
             for path in folder.all_files(name):

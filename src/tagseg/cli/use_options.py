@@ -1,9 +1,14 @@
-"""Options that `predict` and `export` have in common: how labels are cleaned for other programs."""
+"""Arguments and options that commands on what a run left have in common."""
 
 from typing import Annotated
 
 import typer
 
+SourceArgument = Annotated[
+    str,
+    typer.Argument(metavar="SOURCE", help="A run folder, an exported folder, or OWNER/NAME on the hub."),
+]
+DeviceOption = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or mps.")]
 MinAreaOption = Annotated[
     int | None,
     typer.Option(
