@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tagseg.cli.console import ConsoleProgress, open_console
+from tagseg.cli.next_steps import last_lines
 
 EXIT_PROBLEMS = 1  # `check` found errors in a data set
 
@@ -83,7 +84,8 @@ def run(
         print_scores(run_stages(loaded, folder, redo=redo))
     else:
         compare_runs(loaded, folder, baseline=baseline, upper_bound=upper_bound, redo=redo)
-    open_console().print(f"run folder: {folder}")
+    for line in last_lines(folder):
+        open_console().print(line)
 
 
 def _add_stage(name: str, help: str, *, example: str = "demo --out runs/demo") -> None:

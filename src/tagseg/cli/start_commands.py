@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tagseg.cli.console import open_console
+from tagseg.cli.next_steps import last_lines
 
 app = typer.Typer()
 
@@ -45,7 +46,8 @@ def demo(
     console.print(f"{sheet.purpose}. Time: {sheet.time}.")
     loaded, folder = open_recipe("demo", out=out, settings=None)
     compare_runs(loaded, folder, baseline=True, upper_bound=True)
-    console.print(f"run folder: {folder}")
+    for line in last_lines(folder):
+        console.print(line)
 
 
 @app.command(epilog="Example: tagseg init photos --out photos.toml")
