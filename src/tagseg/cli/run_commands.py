@@ -38,21 +38,35 @@ UpperBoundOption = Annotated[
     bool,
     typer.Option("--upper-bound", help="Also train the segmenter on ground truth, same budget, in FOLDER/full."),
 ]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option("--weights", metavar="FILE", help="Initial weights of the classifier; short for --set."),
+]
 ShowOption = Annotated[int, typer.Option("--show", metavar="N", min=0, help="Print N problems of each kind.")]
 
 
 @app.command(epilog="Example: tagseg check voc2012 --show 20")
-def check(recipe: RecipeArgument, *, settings: SetOption = None, show: ShowOption = 3) -> None:
+def check(
+    recipe: RecipeArgument,
+    *,
+    settings: SetOption = None,
+    weights: WeightsOption = None,
+    show: ShowOption = 3,
+) -> None:
     """List everything wrong with a data set.
 
-    One pass over every list, tag, image and mask, before hours are spent on them. The exit code is 1 when something
-    cannot be used as asked, and 0 when there is nothing worse than warnings.
+    One pass over every list, tag, image and mask, before hours are spent on them. It first looks whether the weights
+    that the networks start from can be had. The exit code is 1 when something cannot be used as asked, and 0 when there
+    is nothing worse than warnings.
     """
-    from tagseg.cli.running import print_report
+    from tagseg.cli.running import overrides_of, print_report
     from tagseg.recipe import load_recipe
 
-    loaded = load_recipe(recipe, settings or [])  # a mistake in it is told before more is imported
-    from tagseg.use.check import check_data
+    # A mistake in it is told before more is imported.
+    loaded = load_recipe(recipe, overrides_of(settings, weights=weights))
+    from tagseg.use.check import check_data, check_weights
+
+    check_weights(loaded)
 
     reports = check_data(loaded.data, progress=ConsoleProgress())
     for report in reports:
@@ -67,6 +81,7 @@ def run(
     *,
     out: OutOption = None,
     settings: SetOption = None,
+    weights: WeightsOption = None,
     devices: DevicesOption = None,
     precision: PrecisionOption = None,
     redo: RedoOption = False,
@@ -77,8 +92,9 @@ def run(
 
     Run it again to resume: finished stages are skipped with the reason, an interrupted one goes on where it was.
     """
-    from tagseg.cli.running import compare_runs, open_recipe, print_scores, run_stages
+    from tagseg.cli.running import compare_runs, open_recipe, overrides_of, print_scores, run_stages
 
+    settings = overrides_of(settings, weights=weights)
     loaded, folder = open_recipe(recipe, out=out, settings=settings, devices=devices, precision=precision)
     if not (baseline or upper_bound):
         print_scores(run_stages(loaded, folder, redo=redo))

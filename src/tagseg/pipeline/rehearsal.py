@@ -1,10 +1,11 @@
-"""Networks of later stages, built once before the first one: what cannot be built is said before hours of work."""
+"""Weights and networks of all stages, looked at before the first: what cannot be had is said before hours of work."""
 
 from collections.abc import Callable
 from functools import partial
 
 import torch
 
+from tagseg.assemble.first_weights import require_first_weights
 from tagseg.assemble.networks import build_affinity_network, build_region_affinity
 from tagseg.assemble.segmenter import build_segmentation_network
 from tagseg.pipeline.order import needed_stages
@@ -33,3 +34,18 @@ def rehearse(inputs: RunInputs) -> None:
         for stage in needed_stages(recipe):
             if stage.name in builders and inputs.folder.stage_status(stage.name).state == "missing":
                 builders[stage.name]()
+
+
+def require_weights(inputs: RunInputs, *, only: str | None) -> None:
+    """Refuse weights that cannot be had, of the stages that are to do.
+
+    Args:
+        inputs: of the run.
+        only: the one stage that is done, None for all.
+
+    Raises:
+        ModelError: for the first of them.
+    """
+    status = inputs.folder.stage_status
+    left = [stage.name for stage in needed_stages(inputs.recipe) if status(stage.name).state != "done"]
+    require_first_weights(inputs.recipe, [name for name in left if only in (None, name)])
