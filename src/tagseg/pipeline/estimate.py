@@ -11,6 +11,7 @@ import torch
 
 from tagseg.artifacts.layout import RunLayout
 from tagseg.artifacts.run_folder import RunFolder
+from tagseg.assemble.data import predicted_records
 from tagseg.errors import ArtifactError
 from tagseg.pipeline.order import needed_stages
 from tagseg.pipeline.run_inputs import RunInputs
@@ -72,9 +73,7 @@ def sentence(times: Sequence[StageTime]) -> str:
     if not times:
         return ""
     if not known:
-        return (
-            "no estimate of the whole run: none beside it did the same on this machine; each stage tells its own"
-        )
+        return "no estimate of the whole run: none beside it did the same on this machine; each stage tells its own"
     runs = ", ".join(dict.fromkeys(str(run) for _, _, run in known))
     parts = ", ".join(f"{stage} {duration_text(seconds)}" for stage, seconds, _ in known)
     unknown = ", ".join(time.stage for time in times if time.seconds is None)
@@ -100,7 +99,7 @@ def _time_of(stage: Stage, inputs: RunInputs, measured: Sequence[tuple[Path, Val
     splits = inputs.data.splits
     images = len(splits.train)
     if stage.name == "predict":
-        images = len(splits.segmenter_test) if splits.segmenter_test else 0
+        images = len(predicted_records(splits.train, splits.segmenter_test))
     masks = sum(record.mask is not None for record in splits.train.records)
     trained = stage.name in TRAININGS
     amount = images

@@ -11,6 +11,7 @@ from tagseg.errors import ArtifactError
 from tagseg.recipe import to_toml
 from tagseg.recipe.needs import why_unneeded
 from tagseg.report.content import Beside, Curve, Problem, Report, StageRow
+from tagseg.results.class_shares import class_shares
 from tagseg.results.facts import facts
 from tagseg.results.gallery import Gallery
 from tagseg.results.open_run import best_background_score
@@ -32,6 +33,7 @@ def gather_report(source: ReportSource, gallery: Gallery) -> Report:
         ArtifactError: when a file of the run is not as tagseg wrote it.
     """
     manifest, scores = source.folder.read_manifest(), read_scores(source.folder.scores_path)
+    found, truth = score_sets(scores), _has_truth(source)
     curves, broken = _curves(source, manifest)
     return Report(
         title=source.recipe.name,
@@ -40,7 +42,7 @@ def gather_report(source: ReportSource, gallery: Gallery) -> Report:
         label_names=source.classes.label_names,
         facts=facts(source, manifest),
         stages=tuple(_stage_rows(source, manifest)),
-        scores=score_sets(scores),
+        scores=found,
         sweeps=sweeps(scores),
         activation=activation(scores),
         curves=curves,
@@ -51,7 +53,17 @@ def gather_report(source: ReportSource, gallery: Gallery) -> Report:
         beside=tuple(_beside(source.folder)),
         recipe=to_toml(source.recipe),
         background_score=best_background_score(source.folder, source.recipe)[0],
+        has_truth=bool(found) or truth,
+        class_shares=() if truth else class_shares(source),
     )
+
+
+def _has_truth(source: ReportSource) -> bool:
+    """Return whether any image has ground truth that is scored; a data set that is gone may have had some."""
+    if not source.splits:
+        return True
+    splits = (source.splits.evaluation, source.splits.test)
+    return any(record.mask is not None for split in splits if split for record in split.records)
 
 
 def _stage_rows(source: ReportSource, manifest: Mapping[str, Any]) -> Iterator[StageRow]:
