@@ -90,6 +90,11 @@ class RunLayout:
         return self.output("report")
 
     @property
+    def wrong_tags(self) -> Path:
+        """Tags that are probably wrong or missing, where somebody asked for them."""
+        return self.root / "wrong_tags.csv"
+
+    @property
     def lock_path(self) -> Path:
         """Held by the run that is at work in the folder."""
         return self.root / ".lock"

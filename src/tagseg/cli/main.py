@@ -19,6 +19,7 @@ from tagseg.cli import (
     run_commands,
     serve_command,
     start_commands,
+    tags_command,
 )
 from tagseg.cli.console import open_console, print_error
 from tagseg.cli.machine import limit_of_machine
@@ -44,6 +45,7 @@ app.add_typer(run_commands.app)
 app.add_typer(evaluate_command.app)
 app.add_typer(predict_command.app)
 app.add_typer(export_command.app)
+app.add_typer(tags_command.app)
 app.add_typer(report_commands.app)
 app.add_typer(figure_command.app)
 app.add_typer(serve_command.app)

@@ -7,6 +7,7 @@ from typing import Any
 
 from tagseg.artifacts.layout import FULL_FOLDER, PLAIN_FOLDER, STAGE_OUTPUTS, RunLayout
 from tagseg.artifacts.scores_file import read_scores
+from tagseg.artifacts.tag_doubts_csv import read_tag_doubts
 from tagseg.errors import ArtifactError
 from tagseg.recipe import to_toml
 from tagseg.recipe.needs import why_unneeded
@@ -21,6 +22,9 @@ from tagseg.training.curves import lost_points, read_curves
 
 CURVE_POINTS = 300
 """Most points of a curve; of a longer one, each point is the mean of a stretch."""
+
+MOST_TAGS = 50
+"""Doubtful tags on a page; the file of the run folder has all."""
 
 _LEARNING = ("train_classifier", "train_affinity", "train_segmenter")
 _BESIDE = {PLAIN_FOLDER: "plain CAM", FULL_FOLDER: "ground truth as labels"}
@@ -49,7 +53,7 @@ def gather_report(source: ReportSource, gallery: Gallery) -> Report:
         gallery=gallery.images,
         gallery_rule=gallery.rule,
         gallery_score=gallery.score,
-        problems=(*_problems(source, manifest), *broken, *gallery.problems),
+        problems=(*_problems(source, manifest), *broken, *gallery.problems, *_doubtful_tags(source.folder)),
         beside=tuple(_beside(source.folder)),
         recipe=to_toml(source.recipe),
         background_score=best_background_score(source.folder, source.recipe)[0],
@@ -158,6 +162,18 @@ def _problems(source: ReportSource, manifest: Mapping[str, Any]) -> Iterator[Pro
     yield from (Problem("warning", "data", text) for text in manifest.get("warnings", []))
     for name in STAGE_OUTPUTS:
         yield from (Problem("warning", name, text) for text in manifest["stages"].get(name, {}).get("warnings", []))
+
+
+def _doubtful_tags(folder: RunLayout) -> Iterator[Problem]:
+    """Return the tags that are doubted most, where `tagseg tags` has looked for them."""
+    if not folder.wrong_tags.is_file():
+        return
+    try:
+        found = read_tag_doubts(folder.wrong_tags)
+    except ArtifactError as error:
+        yield Problem("warning", folder.wrong_tags.name, str(error))
+        return
+    yield from (Problem("tag", each.image, each.told()) for each in found[:MOST_TAGS])
 
 
 def _beside(folder: RunLayout) -> Iterator[Beside]:
