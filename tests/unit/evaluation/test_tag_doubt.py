@@ -54,7 +54,7 @@ def test_a_rare_class_is_in_every_fold() -> None:
 
 
 def test_the_doubt_is_one_less_cleanlabs_quality() -> None:
-    rank = pytest.importorskip("cleanlab.multilabel_classification.rank", reason="cleanlab (AGPL) is installed by hand only")
+    rank = pytest.importorskip("cleanlab.multilabel_classification.rank", reason="cleanlab is installed by hand")
     features, tags = scene(4)
     found = held_out(features, tags, folds=5, seed=0)
     named = [np.flatnonzero(row).tolist() for row in tags]
