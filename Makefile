@@ -5,6 +5,7 @@ READY := $(VENV)/.ready
 OUT := runs/demo
 RECORD := benchmarks/results/seeds.json
 FAULTS := runs/faults.jsonl
+FUZZED := runs/fuzz.jsonl
 
 # The first interpreter that is new enough, not too new, and able to make an environment. Asked by running it:
 # the shims of pyenv answer to names of versions that are not active. Set PYTHON=/path/to/python to choose.
@@ -47,13 +48,13 @@ floors: $(READY) ## Run all tests (TESTS=folders: some) with the oldest releases
 	$(VENV)/bin/uv pip install --quiet --python $(FLOORS)/bin/python --resolution lowest-direct --editable '.[dev]'
 	$(TEST_ENV) $(FLOORS)/bin/python -m pytest $(SPREAD) $(CHECKED) $(TESTS)
 
-fuzz: $(READY) ## Give damaged files to every reader (COUNT=200000 inputs, SEED=0); anything but a result or an error of ours is a finding
-	$(TEST_ENV) PYTHONPATH=tests $(VENV)/bin/python -m fuzz.run --seed $(or $(SEED),0) --count $(or $(COUNT),200000) $(if $(READER),--reader $(READER))
+fuzz: $(READY) ## Give damaged files to every reader (COUNT=200000 inputs, SEED=0; goes on after a stop); anything but a result or an error of ours is a finding
+	$(TEST_ENV) PYTHONPATH=tests $(VENV)/bin/python -m fuzz.run --seed $(or $(SEED),0) --count $(or $(COUNT),200000) --json $(FUZZED) $(if $(READER),--reader $(READER))
 
 mutation: $(READY) ## Change one formula at a time in a copy, and show which test fails
 	$(TEST_ENV) PYTHONPATH=tests $(VENV)/bin/python -m mutation.run
 
-faults: $(READY) ## Disturb a tiny run 100 times for each of two seeds, start it again, compare every byte (an hour; goes on after a stop)
+faults: $(READY) ## Disturb a tiny run 100 times for each of two seeds, start it again, compare every byte (goes on after a stop)
 	PYTHONPATH=tests $(VENV)/bin/python -m faults.run --seeds 0 1 --count 100 --json $(FAULTS)
 
 reference: $(READY) ## Install the compiled reference of the dense CRF, for its parity tests (needs a C compiler)
@@ -66,7 +67,7 @@ lint: $(READY) ## Check style and formatting
 types: $(READY) ## Check types
 	$(VENV)/bin/pyright
 
-format: $(READY) ## Format, and mend what ruff can mend
+format: $(READY) ## Format, and correct what ruff can correct
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 

@@ -121,7 +121,7 @@ def command(recipe: dict[str, Any]) -> str:
         return f"a recipe named {recipe['name']}"
     values, base = flat(recipe), flat(tomllib.loads(shipped.read_text(encoding="utf-8")))
     defaults = flat(default_values(shipped))
-    # A manifest of tagseg 0.1 has the keys of all data layouts; those of others are no keys of this recipe.
+    # A manifest of tagseg 0.1 has the keys of all data layouts; those of others are not keys of this recipe.
     known = [key for key in values if key in defaults and key not in LOCAL]
     changed = [key for key in known if values[key] != base.get(key, defaults[key])]
     settings = " ".join(f"--set {key}={json.dumps(values[key])}".replace('"', "'") for key in changed)

@@ -39,7 +39,7 @@ A recipe is a TOML file with one section for each part: `training.lr` is `lr` be
 An unknown key is an error, and all mistakes are reported at once. Words, choices and paths stand in quotes. Relative
 paths start at the working directory.
 
-In a `--set` the value is TOML; a value that is no TOML is a word: `--set classifier.backbone=convnext_atto`.
+In a `--set` the value is TOML; a value that is not TOML is a word: `--set classifier.backbone=convnext_atto`.
 Values come from the preset, then from the file, then from `--set`; later ones win.
 """
 COMMANDS_HEAD = """\

@@ -40,7 +40,7 @@ class Rows:
         """Return what the file holds, or its copy in the folder where the units work, nothing when there is neither.
 
         Raises:
-            DataError: when it is no file of rows.
+            DataError: when it is not a file of rows.
         """
         copy = out / path.name
         source = path if path.exists() else copy

@@ -3,11 +3,11 @@
     python benchmarks/mask_methods.py runs/animals
     python benchmarks/mask_methods.py runs/animals --every 4 --set superpixels.cache=...
 
-Every method starts from the maps of stage 2, as the network gave them and averaged over regions. The background score
-of each kind of maps (before the walk, after the walk) is found by the rule that needs no masks, so that no row is tuned
-on the masks that score it; "best" is the best one of a sweep, before the steps that follow. Seconds are wall time for
-one image on one thread without reading it; those of the walk include the boundaries, not the training of the affinity
-network, which the table names apart. Prints one table and writes JSON.
+Every method starts from the maps of stage 2: as the network gave them, averaged over regions and, where the run has it,
+after region affinity. The background score of each kind of maps (before the walk, after the walk) is found by the rule
+that needs no masks, so that no row is tuned on the masks that score it; "best" is the best one of a sweep, before the
+steps that follow. Seconds are wall time for one image on one thread without reading it; those of the walk include the
+boundaries, not the training of the affinity network, which the table names apart. Prints one table and writes JSON.
 """
 
 import argparse
@@ -69,7 +69,7 @@ class Comparison:
         """Return each kind of maps of an image, the walked ones among them, and note what the walk took."""
         image = read_image(record.image_path)
         kinds = {}
-        for kind in ("network", "averaged"):
+        for kind in self.context.recipe.cams.kinds:
             maps = read_maps(self.context.folder, record, kind=kind, regions=self.regions)
             started = time.perf_counter()
             walked = _refine(self.steps["walk"], image, torch.from_numpy(maps.cam), record)

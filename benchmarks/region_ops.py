@@ -127,7 +127,7 @@ def measure(case: str, formulation: str, *, backward: bool, repeats: int, result
     reset_peak()
     before = peak_mib()
     for _ in range(repeats):
-        output = gradient = None  # what the last round left is no part of this one's memory
+        output = gradient = None  # what the last round left is not part of this one's memory
         outputs.clear()
         start = time.process_time()
         output = compute(values)

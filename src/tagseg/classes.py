@@ -27,7 +27,7 @@ class ClassTable:
         names: 1 to 254 different, non-empty names.
 
     Raises:
-        DataError: when there is no class, too many, an empty name or a repeated one, or one that is no text.
+        DataError: when there is no class, too many, an empty name or a repeated one, or one that is not text.
 
     >>> table = ClassTable(("cat", "dog"))
     >>> table.label_id("dog"), table.name(0), table.num_classes, table.num_labels
@@ -74,7 +74,7 @@ class ClassTable:
         """Return the label id (1..C) of a foreground class name, or raise :class:`DataError` with the nearest name."""
         if name in self.names:
             return self.names.index(name) + 1
-        raise DataError(f"'{name}' is no class of this data set", help=nearest_name_help(name, self.names))
+        raise DataError(f"'{name}' is not a class of this data set", help=nearest_name_help(name, self.names))
 
     def palette(self) -> list[int]:
         """Return 768 values, RGB per label id, by the bit-spreading rule of PASCAL VOC (void is cream)."""

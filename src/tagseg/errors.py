@@ -10,8 +10,8 @@ class TagsegError(Exception):
         problem: ``<thing> <rule>, got <found>``, with the path where there is one and without a full stop.
         help: the next move, an imperative clause without a full stop.
 
-    >>> str(TagsegError("tags.csv names 'dgo', which is no class", help="write one of: cat, dog"))
-    "tags.csv names 'dgo', which is no class; write one of: cat, dog"
+    >>> str(TagsegError("tags.csv names 'dgo', which is not a class", help="write one of: cat, dog"))
+    "tags.csv names 'dgo', which is not a class; write one of: cat, dog"
     """
 
     def __init__(self, problem: str, *, help: str) -> None:
@@ -47,7 +47,7 @@ _SHOWN = "\xa0\u3000\u200c\u200d"
 
 
 def _is_shown(letter: str) -> bool:
-    """Return whether a character shows itself, or stands for a byte of a file's name that is no text."""
+    """Return whether a character shows itself, or stands for a byte of a file's name that is not text."""
     return letter.isprintable() or category(letter) == "Cs" or letter in _SHOWN
 
 
@@ -64,7 +64,7 @@ class DataError(TagsegError):
 
 
 class ImageFormatError(DataError):
-    """A file is no image of a format that is read."""
+    """A file is not an image of a format that is read."""
 
 
 class ImageSizeError(DataError):

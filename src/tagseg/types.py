@@ -54,7 +54,7 @@ class Split:
     """A named list of images with one class table.
 
     Args:
-        name: the split's name, such as ``train``; printed beside every score.
+        name: the split's name, such as ``train``; printed with every score.
         classes: the foreground classes.
         records: the images, sorted by ``image_id``.
         has_tags: whether tags were read; False where none are needed, as of images to test on.

@@ -32,7 +32,7 @@ def modules() -> dict[str, ast.Module]:
 
 
 def texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield line and value of every string that is no docstring."""
+    """Yield line and value of every string that is not a docstring."""
     documents = {
         id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }

@@ -201,6 +201,7 @@ ALLOWED_ACTS = {
     ("tagseg.data.datasets", "except TagsegError"),  # a worker hands an error to the main process, which raises it
     ("tagseg.prediction.many_images", "except TagsegError"),  # a file that cannot be read ends nothing: it is handed on
     ("tagseg.training.engine", "except TagsegError"),  # a spawned process writes its error down for the first one
+    ("tagseg.system.apart", "except TagsegError"),  # the same
     ("tagseg.system.orphans", "os._exit"),  # a worker ends itself when the process that started it is gone
 }
 

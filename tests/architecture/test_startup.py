@@ -19,8 +19,8 @@ LEARNING = ("torch", "torchvision", "timm", "lightning_fabric", "segmentation_mo
 
 COMMAND = "from tagseg.cli.main import app_main; app_main()"
 
-LOADED_MODULES = 46
-"""Of tagseg, for a segmenter from a folder: 41, and a few to come."""
+LOADED_MODULES = 50
+"""Of tagseg, for a segmenter from a folder: 47, and a few to come."""
 
 
 def slow_modules_after(code: str, *arguments: str, without: tuple[str, ...] = ()) -> str:
@@ -87,6 +87,13 @@ def test_a_finished_run_is_shown_without_a_network(words: tuple[str, ...], photo
     words = (command, str(run), *options, "--out", str(out))
     assert "matplotlib" not in slow_modules_after(COMMAND, *words, without=without)  # its folder holds the letters
     assert out.stat().st_size > 1000
+
+
+def test_a_recipe_is_written_without_torch(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "mine.toml"
+    done = run_python(COMMAND, "init", str(photos), "--out", str(out), without=(*LEARNING, "skimage", "matplotlib"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert out.read_text().startswith("# The photographs in ")
 
 
 def test_a_segmenter_loads_what_it_needs(segmenter_folder: Path) -> None:

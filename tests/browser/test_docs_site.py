@@ -7,7 +7,10 @@ import pytest
 from kit.browser_checks import axe_serious, has_horizontal_scroll
 from kit.site import build_site, served_site
 
-PAGES = ("index", "start/tutorial", "concepts/cams", "reference/recipe", "reference/python", "errors", "architecture")
+PAGES = (
+    *("index", "start/install", "start/first_masks", "start/tutorial", "howto/loggers", "concepts/cams"),
+    *("reference/recipe", "reference/python", "errors", "architecture"),
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Let many faults happen: ``python -m faults.run --seeds 0 1 --count 100 --json FILE``; called again, it goes on."""
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -9,11 +8,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+
+from kit.rows import Row, add_row, read_rows
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-
-Row = dict[str, Any]
 
 
 def main() -> int:
@@ -27,15 +25,11 @@ def main() -> int:
     words = asked.parse_args()
     # Before torch is imported: one thread and no GPU, so that a process that has run it can be forked.
     os.environ.update(ONE_THREAD, CUDA_VISIBLE_DEVICES="")
-    done = _read(words.json)
-    if words.json:
-        words.json.parent.mkdir(parents=True, exist_ok=True)
+    done = read_rows(words.json)
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         for row in _happen(Path(folder), words, {(row["seed"], row["number"]) for row in done}):
             done.append(row)
-            if words.json:
-                with words.json.open("a") as file:
-                    file.write(json.dumps(row) + "\n")
+            add_row(words.json, row)
     return _summary(done)
 
 
@@ -73,10 +67,6 @@ def _happen(folder: Path, words: argparse.Namespace, done: set[tuple[int, int]])
         if fault.outcome not in RIGHT:
             print("\n".join(f"    {line}" for line in [*fault.said, *fault.differs]), flush=True)
         yield fault.to_dict()
-
-
-def _read(path: Path | None) -> list[Row]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path and path.exists() else []
 
 
 def _summary(rows: list[Row]) -> int:

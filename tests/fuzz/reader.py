@@ -23,7 +23,7 @@ class Reader:
         name: of one word.
         seeds: makes contents that it knows.
         prepare: gets a folder of its own, writes what lies beside the file, and returns what reads a content.
-        repair: mends checksums of a changed content, so that it gets past them; used for every second one.
+        repair: corrects checksums of a changed content, so that it gets past them; used for every second one.
         cost: how many inputs of an ordinary reader take as long as one of this.
         names_file: whether an error names the folder that the file lies in.
     """

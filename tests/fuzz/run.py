@@ -1,4 +1,4 @@
-"""Fuzz every reader: ``python -m fuzz.run --seed 1 --count 200000``.
+"""Fuzz every reader: ``python -m fuzz.run --seed 1 --count 200000 --json FILE``; called again, it goes on.
 
 Every input is a changed copy of a small file that its reader knows. A reader answers with its result or with an error
 of the project that names the file; anything else is a finding: another exception, a signal, more than 5 s of a
@@ -8,11 +8,14 @@ processor, more than 2 GB, words printed past us. A finding is saved as a file, 
 """
 
 import argparse
-import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from kit.rows import Row, add_row, read_rows
 
 from fuzz.batch import Finding, as_json, digest, fuzz, input_of, read_files
 from fuzz.reader import Reader
@@ -20,6 +23,9 @@ from fuzz.readers import READERS
 
 CORPUS = Path(__file__).parent / "corpus"
 """Files that were findings once, in a folder for each reader."""
+
+PORTION = 2000
+"""Inputs of a reader that are tried in one go, divided by its cost: what a stop loses at most."""
 
 
 def main(words: list[str] | None = None) -> int:
@@ -33,37 +39,58 @@ def main(words: list[str] | None = None) -> int:
         print(f"{len(options.file)} files, {len(found)} findings")
         return 1 if found else 0
     shares = counts_of(chosen, options.count)
-    spent: dict[str, float] = {}
-    clock = _Clock(sum(shares[reader.name] * reader.cost for reader in chosen), quiet=options.quiet)
-    findings: list[Finding] = []
-    for reader in chosen:
+    wanted = [
+        (reader, *portion) for reader in chosen for portion in portions(reader, shares[reader.name], options.first)
+    ]
+    known = {_name(row): row for row in read_rows(options.json)}
+    names = [{"seed": options.seed, "reader": each.name, "first": at, "inputs": count} for each, at, count in wanted]
+    done = {_name(name): known[_name(name)] for name in names if _name(name) in known}
+    clock = _Clock(
+        [
+            (reader.name, count * reader.cost, _name(name) in done)
+            for (reader, _, count), name in zip(wanted, names, strict=True)
+        ],
+        quiet=options.quiet,
+    )
+    for (reader, first, count), name in zip(wanted, names, strict=True):
+        if _name(name) in done:
+            continue
         began = time.monotonic()
-        found = _findings(reader, shares[reader.name], options, clock)
-        spent[reader.name] = time.monotonic() - began
+        found = _findings(reader, first, count, options, clock)
         _tell(reader, found, folder=options.out)
-        findings += [finding for finding, _ in found]
+        row = {**name, "seconds": time.monotonic() - began, "findings": [as_json(finding) for finding, _ in found]}
+        done[_name(name)] = row
+        add_row(options.json, row)
     clock.end()
-    _summary(shares, findings, spent)
-    if options.json:
-        record = {"seed": options.seed, "first": options.first, "inputs": shares}
-        record["findings"] = [as_json(finding) for finding in findings]
-        options.json.write_text(json.dumps(record, indent=2) + "\n")
-    return 1 if findings else 0
+    return 1 if _summary(shares, list(done.values())) else 0
 
 
-def _findings(reader: Reader, count: int, options: argparse.Namespace, clock: "_Clock") -> list[tuple[Finding, bytes]]:
+def portions(reader: Reader, count: int, first: int) -> Iterator[tuple[int, int]]:
+    """Yield first input and number of inputs of each portion of a reader's inputs."""
+    step = max(1, PORTION // reader.cost)
+    for at in range(0, count, step):
+        yield first + at, min(step, count - at)
+
+
+def _name(row: Row) -> tuple[Any, ...]:
+    return tuple(row[key] for key in ("seed", "reader", "first", "inputs"))
+
+
+def _findings(
+    reader: Reader, first: int, count: int, options: argparse.Namespace, clock: "_Clock"
+) -> list[tuple[Finding, bytes]]:
     """Return what one reader answers wrongly, with the inputs: files of the corpus, then changed copies."""
-    corpus, seed, first = corpus_of(reader), options.seed, options.first
+    corpus = corpus_of(reader)
     seeds = [*reader.seeds(), *(path.read_bytes() for path in corpus)]
     known = read_files(reader, corpus) if first == 0 and corpus else []
 
     def told(done: int) -> None:
         clock.advance(reader, done)
 
-    found = fuzz(reader, seeds, seed=seed, first=first, count=count, told=told)
+    found = fuzz(reader, seeds, seed=options.seed, first=first, count=count, told=told)
     return [
         *((finding, corpus[finding.index].read_bytes()) for finding in known),
-        *((finding, input_of(reader, seeds, seed=seed, index=finding.index)) for finding in found),
+        *((finding, input_of(reader, seeds, seed=options.seed, index=finding.index)) for finding in found),
     ]
 
 
@@ -86,7 +113,7 @@ def _options(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--reader", action="append", choices=list(READERS), help="one reader; may be repeated")
     parser.add_argument("--file", action="append", type=Path, help="read this file instead, with --reader")
     parser.add_argument("--out", type=Path, default=Path("fuzz-findings"), help="folder for what is found")
-    parser.add_argument("--json", type=Path, help="write a record")
+    parser.add_argument("--json", type=Path, help="one line a portion; portions in it are not tried again")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     return parser.parse_args(words)
 
@@ -105,36 +132,49 @@ def _tell(reader: Reader, found: list[tuple[Finding, bytes]], *, folder: Path) -
         print(f"    PYTHONPATH=tests python -m fuzz.run --reader {reader.name} --file {path}", flush=True)
 
 
-def _summary(shares: dict[str, int], findings: list[Finding], spent: dict[str, float]) -> None:
-    counts = Counter(finding.reader for finding in findings)
+def _summary(shares: dict[str, int], rows: list[Row]) -> int:
+    """Print what each reader was given and what was found, and return the number of findings."""
+    spent: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    for row in rows:
+        spent[row["reader"]] += row["seconds"]
+        counts[row["reader"]] += len(row["findings"])
     for name, count in shares.items():
         print(f"{name:22} {count:8,} inputs {spent[name]:7.1f} s {counts[name]:6,} findings")
-    whole, seconds = sum(shares.values()), sum(spent.values())
-    print(f"{whole:,} inputs over {len(shares)} readers in {seconds:.0f} s: {len(findings)} findings")
+    whole, found = sum(shares.values()), counts.total()
+    print(f"{whole:,} inputs over {len(shares)} readers in {spent.total():.0f} s: {found} findings")
+    return found
 
 
 class _Clock:
-    """Says how far the work is, and how long the rest takes."""
+    """Says how far the work is, and how long the rest takes: in one line on a screen, a line a minute elsewhere.
 
-    def __init__(self, whole: float, *, quiet: bool) -> None:
-        self._whole, self._quiet, self._done = whole, quiet or not sys.stderr.isatty(), 0.0
+    Args:
+        parts: name, cost and whether it is done, of each portion.
+        quiet: say nothing.
+    """
+
+    def __init__(self, parts: list[tuple[str, int, bool]], *, quiet: bool) -> None:
+        self._whole = sum(cost for _, cost, _ in parts)
+        self._before = self._done = sum(cost for _, cost, is_done in parts if is_done)
+        self._quiet, self._on_screen = quiet, sys.stderr.isatty()
         self._start = self._last = time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self._start
+        if self._before and not quiet:
+            print(f"{self._before / self._whole:.1%} were tried before", file=sys.stderr, flush=True)
 
     def advance(self, reader: Reader, count: int) -> None:
         self._done += count * reader.cost
-        if not self._quiet and self._done and time.monotonic() - self._last > 0.5:
-            self._last = time.monotonic()
-            left = self.seconds * (self._whole / self._done - 1)
-            share = self._done / self._whole
-            print(f"\r{share:6.1%}  {reader.name:22}  {left:5.0f} s left ", end="", file=sys.stderr, flush=True)
+        now = time.monotonic()
+        if self._quiet or self._done == self._before or now - self._last < (0.5 if self._on_screen else 60):
+            return
+        self._last = now
+        left_s = (now - self._start) / (self._done - self._before) * (self._whole - self._done)
+        line = f"{self._done / self._whole:6.1%}  {reader.name:22}  {left_s / 60:5.1f} min left"
+        start, end = ("\r", " ") if self._on_screen else ("", "\n")
+        print(f"{start}{line}", end=end, file=sys.stderr, flush=True)
 
     def end(self) -> None:
-        if not self._quiet:
+        if self._on_screen and not self._quiet:
             print(file=sys.stderr)
 
 

@@ -1,5 +1,6 @@
 """A short run over every reader, and what the runner sees: exceptions, signals, hangs, memory, words past us."""
 
+import json
 import os
 import subprocess
 import sys
@@ -59,6 +60,31 @@ def test_a_finding_is_found_again_from_its_file(tmp_path):
     path.write_bytes(b"image,tags\na.jpg,cat\n")
     done = run("fuzz.run", "--reader", "tags-csv", "--file", str(path))
     assert (done.returncode, done.stdout) == (0, "1 files, 0 findings\n")
+
+
+def test_a_stopped_run_goes_on_where_it_was(tmp_path):
+    record = tmp_path / "made" / "fuzz.jsonl"
+    words = ("fuzz.run", "--reader", "tags-csv", "--seed", "3", "--count", "4100", "--json", str(record))
+    whole = run(*words)
+    assert whole.returncode == 0, whole.stdout + whole.stderr
+    rows = record.read_text().splitlines(keepends=True)
+    assert [json.loads(row)["first"] for row in rows] == [0, 2000, 4000]
+    record.write_text("".join(rows[:2]) + rows[2][:20])  # killed while it wrote the last one
+    again = run(*words)
+    assert again.returncode == 0
+    assert again.stderr.startswith("97.6% were tried before\n")
+    assert again.stdout.endswith(" 0 findings\n")
+
+
+def test_a_finding_of_an_earlier_portion_counts(tmp_path):
+    record = tmp_path / "fuzz.jsonl"
+    words = ("fuzz.run", "--reader", "tags-csv", "--count", "10", "--json", str(record))
+    assert run(*words).returncode == 0
+    row = json.loads(record.read_text())
+    record.write_text(json.dumps({**row, "findings": [{"what": "a hang"}]}) + "\n")
+    done = run(*words)
+    assert done.returncode == 1
+    assert done.stdout.endswith(": 1 findings\n")
 
 
 def test_the_same_random_numbers_give_the_same_copy():

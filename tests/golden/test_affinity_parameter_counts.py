@@ -1,4 +1,4 @@
-"""Parameter counts of METHOD section 5 for the affinity network on ResNet-50."""
+"""Parameter counts of the affinity network on ResNet-50."""
 
 import pytest
 from torch import nn

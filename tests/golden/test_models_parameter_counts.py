@@ -1,4 +1,4 @@
-"""Parameter counts of METHOD section 5, at 20 classes."""
+"""Parameter counts of the paper's networks, at 20 classes."""
 
 import pytest
 

@@ -9,7 +9,7 @@ from tagseg.classes import ClassTable
 from tagseg.data.image_formats import ENDINGS_BY_FORMAT, IMAGE_ENDINGS
 from tagseg.data.layouts.folder import read_folder
 from tagseg.data.mask_images import PaletteMask, label_ids
-from tagseg.data.preflight import check_split
+from tagseg.data.preflight import check_split, never_absent
 from tagseg.data.problems import Problem
 from tagseg.types import ImageRecord, Split
 
@@ -35,6 +35,32 @@ def test_warnings_of_the_folder_reader(tmp_path: Path) -> None:
     ]
 
 
+def test_warnings_of_a_folder_of_no_image_and_of_a_table_that_is_not_read(tmp_path: Path) -> None:
+    save(tmp_path / "cat" / "a.png", np.zeros((32, 32), np.uint8))
+    save(tmp_path / "masks" / "cat" / "a.png", np.zeros((32, 32), np.uint8))
+    (tmp_path / "dog").mkdir()
+    (tmp_path / "@eaDir").mkdir()
+    table, endings = write(tmp_path / "labels.csv", "image,tags\ncat/a,cat\n"), ", ".join(sorted(IMAGE_ENDINGS))
+    problems: list[Problem] = []
+    assert warnings_of(read_folder(tmp_path, problems=problems), problems) == [
+        f"file {table} is left out, since an image ends in {endings}; name it in data.tags if it holds the tags",
+        f"folder {tmp_path / 'dog'} should hold images of its class, got none; put images there, or remove the folder",
+    ]
+    problems.clear()
+    assert warnings_of(read_folder(tmp_path, tags=table, problems=problems), problems) == []
+
+
+def test_warnings_of_classes_that_every_image_shows(tmp_path: Path) -> None:
+    table = ClassTable(("cat", "dog"))
+    records = [ImageRecord(str(tags), tmp_path, tags) for tags in ((1, 2), (1,))]
+    advice = "add images that do not show it, with empty tags or of another class: nothing else tells it from its scene"
+    (found,) = never_absent(Split("all", table, tuple(records)))
+    assert found.problem == "class 'cat' should be absent from some images of all, got it in each of 2"
+    assert (found.kind.value, found.kind.is_error, found.help) == ("class that every image shows", False, advice)
+    assert len(never_absent(Split("all", table, tuple(records[:1])))) == 2
+    assert never_absent(Split("all", table, (*records, ImageRecord("none", tmp_path, ())))) == []
+
+
 def test_warnings_of_the_check(tmp_path: Path) -> None:
     cats, table = np.ones((32, 40), np.uint8), ClassTable(("cat", "dog"))
     one = save(tmp_path / "one.png", cats)
@@ -50,7 +76,7 @@ def test_warnings_of_the_check(tmp_path: Path) -> None:
     tag_it = "tag it, or leave it as an image that shows none of the classes"
     assert warnings_of(Split("train", table, records), []) == [
         f"image {one} should show a class, got no tag; {tag_it}",
-        f"mask of {one} should show tagged classes only, got cat; add the tag or mend the mask",
+        f"mask of {one} should show tagged classes only, got cat; add the tag or correct the mask",
         f"image {tiny} should end in .png, got a PNG file; rename it; it is read by its content",
         f"image {tiny} should have sides of 32 px or more, got 2 x 3; remove it if it is a thumbnail",
         f"image {tiny} should have a mask as others do, got none; add it, or leave the image out of the scores",

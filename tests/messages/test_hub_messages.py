@@ -15,7 +15,7 @@ from tagseg.use.hub import load_from_hub, push_to_hub
 
 NEITHER = (
     "segmenter 'NAME' must be a folder here or a repository on the hub, got neither",
-    "mend the path or the name; for a private repository run 'hf auth login' first",
+    "correct the path or the name; for a private repository run 'hf auth login' first",
 )
 TRY_AGAIN = "check the connection and the free disk space, then run the same command again"
 
@@ -79,7 +79,7 @@ def test_no_connection_and_nothing_in_the_cache(monkeypatch: pytest.MonkeyPatch,
         ArtifactError,
         "segmenter 'runs/voc' must be a folder here, or in the hub's cache, or the hub must be reachable, "
         "got none of them",
-        "mend the path, or fetch it once while there is a connection",
+        "correct the path, or fetch it once while there is a connection",
     )
 
 
@@ -139,4 +139,17 @@ def test_a_repository_that_cannot_be_written(segmenter_folder: Path, public: boo
         problem,
         help,
         FOLDER=segmenter_folder,
+    )
+
+
+def test_a_folder_that_is_nearly_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "demo").mkdir(parents=True)
+    fetch = failing(http_error(RepositoryNotFoundError))
+    problem, _ = NEITHER
+    assert_says(
+        lambda: load_from_hub("runs/dmeo", download=fetch),
+        ArtifactError,
+        problem.replace("NAME", "runs/dmeo"),
+        "did you mean 'runs/demo'?",
     )

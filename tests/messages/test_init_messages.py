@@ -39,7 +39,7 @@ def test_a_folder_that_is_not_there(photos: Path) -> None:
         lambda: write_new_recipe(Path("fotos")),
         DataError,
         "fotos must be a folder of photographs, got none",
-        "check the path",
+        "did you mean 'photos'?",
     )
 
 

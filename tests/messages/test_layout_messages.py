@@ -19,7 +19,7 @@ REMOVE_LINE = "restore it or remove its line from the list"
 @pytest.mark.parametrize(
     ("files", "problem", "help"),
     [
-        row("no_list", {}, f"list FOLDER/{LIST} must exist, got no such file", "mend the path of the data set"),
+        row("no_list", {}, f"list FOLDER/{LIST} must exist, got no such file", "correct the path of the data set"),
         row(
             "another_list",
             {"ImageSets/Segmentation/trainval.txt": "a\n"},
@@ -48,7 +48,7 @@ REMOVE_LINE = "restore it or remove its line from the list"
             "no_id",
             {LIST: "a\n..\n"},
             f"FOLDER/{LIST} at line 2 must hold an image id, got '..'",
-            "mend the line",
+            "correct the line",
         ),
         row(
             "an_id_twice",
@@ -145,6 +145,22 @@ ENDINGS = ", ".join(sorted(IMAGE_ENDINGS))
             id="an_image_in_no_folder",
         ),
         pytest.param(
+            {"a.jpg": None, "labels.csv": "image,tags\na.jpg,cat\n"},
+            {},
+            "image FOLDER/a.jpg must lie in the folder of its class, got FOLDER itself",
+            "rename FOLDER/labels.csv to tags.csv, or set data.tags=FOLDER/labels.csv, if it holds the tags; "
+            "else move it into a sub-folder, or write tags.csv",
+            id="a_file_of_tags_of_another_name",
+        ),
+        pytest.param(
+            {"a.jpg": None, "labels.json": '{"a.jpg": ["cat"]}'},
+            {"problems": []},
+            "data set FOLDER must have tags, got none",
+            "rename FOLDER/labels.json to tags.json, or set data.tags=FOLDER/labels.json, if it holds the tags; "
+            "else write tags.csv, or a sub-folder for each class",
+            id="no_tags_but_a_file_of_another_name",
+        ),
+        pytest.param(
             {"a.jpg": None},
             {"problems": []},
             "data set FOLDER must have tags, got none",
@@ -155,7 +171,7 @@ ENDINGS = ", ".join(sorted(IMAGE_ENDINGS))
             {"a.jpg": None, "tags.csv": "image,tags\nb,cat\n"},
             {},
             "image 'b' of FOLDER/tags.csv must exist below FOLDER, got no such file",
-            "restore the file, mend the name or remove the row",
+            "restore the file, correct the name or remove the row",
             id="no_such_image",
         ),
         pytest.param(
@@ -183,7 +199,7 @@ ENDINGS = ", ".join(sorted(IMAGE_ENDINGS))
             {"cat/a.jpg": None},
             {"root": "gone"},
             "folder FOLDER/gone must exist, got no such folder",
-            "mend the path in the recipe's data",
+            "correct the path in the recipe's data",
             id="no_folder",
         ),
         pytest.param(
@@ -198,14 +214,14 @@ ENDINGS = ", ".join(sorted(IMAGE_ENDINGS))
             {},
             "FOLDER/tags.csv must name images that are there, such as '0001.jpg' and '0002.jpg', "
             "got only others, such as '1' and '2'",
-            "write the numbers with their zeros: a spreadsheet takes them away from cells that are no text",
+            "write the numbers with their zeros: a spreadsheet takes them away from cells that are not text",
             id="rows_that_fit_no_image",
         ),
         pytest.param(
             {"cat/a.jpg": None},
             {"masks": "gone"},
             "folder FOLDER/gone must exist, got no such folder",
-            "mend the path in the recipe's data",
+            "correct the path in the recipe's data",
             id="no_folder_of_masks",
         ),
         pytest.param(

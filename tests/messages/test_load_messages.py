@@ -40,7 +40,7 @@ def find_file(name: str) -> Callable[[Path], object]:
             lambda folder: find_segmenter("runs/voc/now"),
             "segmenter runs/voc/now must be a run folder, a folder with segmenter.json, or 'owner/name' on the hub, "
             "got no such path",
-            "mend the path",
+            "correct the path",
         ),
         row(
             "a_run_without_a_finished_segmenter",

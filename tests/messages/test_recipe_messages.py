@@ -63,7 +63,7 @@ def assert_mistakes(values: dict[str, Any], settings: Sequence[str], *mistakes: 
             [
                 "format 'voc' needs data.root",
                 "data.tags: input should be a valid string, got 3",
-                "data.train_splt is no key of a recipe (did you mean 'train_split'?)",
+                "data.train_splt is not a key of a recipe (did you mean 'train_split'?)",
                 "data.num_images belongs to format 'synthetic', got format 'voc'",
             ],
         ),
@@ -87,7 +87,7 @@ def test_the_data_section(data: Any, problems: list[str]) -> None:
         pytest.param(
             {**MINIMAL, "training": {"epoch": 3}},
             [],
-            "training.epoch is no key of a recipe (did you mean 'epochs'?)",
+            "training.epoch is not a key of a recipe (did you mean 'epochs'?)",
             id="an_unknown_key",
         ),
         pytest.param({"name": "mine", "data": {"format": "voc"}}, [], "format 'voc' needs data.root", id="no_path"),
@@ -110,7 +110,7 @@ def test_a_key_that_has_another_name_now() -> None:
         Recipe.model_validate_json(json.dumps(values))
     assert sentences(caught.value, renamed={"training.rate": "training.lr"}) == [
         "training.rate is called training.lr now",
-        "training.epoch is no key of a recipe (did you mean 'epochs'?)",
+        "training.epoch is not a key of a recipe (did you mean 'epochs'?)",
     ]
 
 

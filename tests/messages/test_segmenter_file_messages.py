@@ -120,7 +120,7 @@ def labels(name: str, values: list[str], found: str) -> Any:
         row(
             "weights_that_never_were_any",
             lambda folder: load_without_weights(edit(folder, weights={"sha256": EMPTY})),
-            f"{WHOLE} weights that are no safetensors file",
+            f"{WHOLE} weights that are not a safetensors file",
             AGAIN,
         ),
     ],
@@ -154,7 +154,7 @@ def test_a_design_that_is_not_that_of_the_weights(folder: Path, network: Segment
     assert_says(
         lambda: load_segmenter(folder),
         ArtifactError,
-        f"{DESCRIPTION} must describe the network whose weights lie beside it, got a design where "
+        f"{DESCRIPTION} must describe the network whose weights are in its folder, got a design where "
         "weights FOLDER/segmenter.safetensors fit test_resnet tensor by tensor, got 8 of another shape "
         "(head.branches.0.weight, head.branches.0.bias, head.branches.1.weight, ...)",
         "copy both files again, or install the versions of tagseg and timm that wrote them",
@@ -169,7 +169,7 @@ def test_no_weights(folder: Path) -> None:
         lambda: load_segmenter(folder),
         ArtifactError,
         f"weights {path} must exist, got no such file",
-        "copy them beside segmenter.json, or export the network again",
+        "copy them into the folder of segmenter.json, or export the network again",
     )
 
 
@@ -201,14 +201,14 @@ SETTINGS = "prediction settings in FOLDER/segmenter.json"
             "no_scales",
             {"scales": []},
             f"{SETTINGS} must be usable, got scales of a prediction are one or more numbers above 0, got []",
-            "mend the file or export it again",
+            "correct the file or export it again",
         ),
         *(
             row(
                 f"another_type_{number}",
                 {name: value},
                 f"{SETTINGS} must be usable, got {name} = {str(value)!r}, a value of another type",
-                "mend the file or export it again",
+                "correct the file or export it again",
             )
             for number, (name, value) in enumerate(
                 [

@@ -167,7 +167,7 @@ def test_designs(call: Callable[[], object], problem: str, help: str) -> None:
         row(
             "an_unknown_backbone",
             lambda architecture: build(architecture, "mobilnetv2_100"),
-            f"'mobilnetv2_100' is no network of timm {timm.__version__}",
+            f"'mobilnetv2_100' is not a network of timm {timm.__version__}",
             "did you mean 'mobilenetv2_100'?",
         ),
         row(

@@ -21,7 +21,7 @@ PLAIN = "open the address that 'tagseg serve' printed"
 @pytest.mark.parametrize(
     ("fields", "problem", "help"),
     [
-        ({"tags": "dgo"}, "tag 'dgo' is no class of this network", "did you mean 'dog'?"),
+        ({"tags": "dgo"}, "tag 'dgo' is not a class of this network", "did you mean 'dog'?"),
         ({"formt": "png"}, "option 'formt' of a request is unknown", "did you mean 'format'?"),
         (
             {"format": "jpeg"},

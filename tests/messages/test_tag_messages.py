@@ -49,7 +49,7 @@ PLAIN_TEXT = "write it again as plain UTF-8 text"
             "an_open_quotation_mark",
             'image,tags\na,"cat\nb,dog\n',
             "PATH must close every quotation mark, got an open one before line 4",
-            "mend the quotes",
+            "correct the quotes",
         ),
         row(
             "no_names_in_a_list",
@@ -91,7 +91,7 @@ def test_tags_csv(tmp_path: Path, content: bytes | str, problem: str, help: str)
 @pytest.mark.parametrize(
     ("content", "problem", "help"),
     [
-        row("no_json", '{"a": ["cat"],\n"b"}', "PATH must be JSON, got a mistake at line 2", "mend that line"),
+        row("no_json", '{"a": ["cat"],\n"b"}', "PATH must be JSON, got a mistake at line 2", "correct that line"),
         row(
             "many_digits",
             '{"a": ' + "7" * 5000 + "}",
@@ -141,12 +141,12 @@ def folder(path: Path) -> Path:
 @pytest.mark.parametrize(
     ROW,
     [
-        row("no_file_of_tags", read_tags, "file of tags PATH must exist, got no such file", "mend the path"),
+        row("no_file_of_tags", read_tags, "file of tags PATH must exist, got no such file", "correct the path"),
         row(
             "a_folder_of_tags",
             lambda path: read_tags(folder(path)),
             "file of tags PATH must be readable, got Is a directory",
-            "mend the path",
+            "correct the path",
         ),
         row(
             "no_class_names",
@@ -176,7 +176,7 @@ def folder(path: Path) -> Path:
             "background_between_class_names",
             lambda path: read_class_names(write(path, "cat\nbackground\n")),
             "PATH must name classes, with background in the first line or nowhere, got 'background' at line 2",
-            "remove that line and mend the ids behind it",
+            "remove that line and correct the ids behind it",
         ),
         row(
             "class_names_to_ignore_without_background",
@@ -218,7 +218,7 @@ def folder(path: Path) -> Path:
             "no_annotations",
             lambda path: list(list_elements(path)),
             "annotations PATH must exist, got no such file",
-            "mend the path",
+            "correct the path",
         ),
         row(
             "annotations_that_are_no_json",
@@ -230,7 +230,7 @@ def folder(path: Path) -> Path:
             "a_folder_of_annotations",
             lambda path: list(list_elements(folder(path))),
             "annotations PATH must be readable, got Is a directory",
-            "mend the path",
+            "correct the path",
         ),
     ],
 )

@@ -11,9 +11,11 @@ from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.errors import ArtifactError, DeviceError, TrainingError
 from tagseg.losses.classification import ClassificationTerm
 from tagseg.progress import SilentTask
+from tagseg.training import loggers
 from tagseg.training.accelerator import choose_accelerator
 from tagseg.training.classifier_step import ClassifierStep
 from tagseg.training.engine import EngineSettings, launch
+from tagseg.training.loggers import Logged, Loggers, require_loggers
 from tagseg.training.loop import Learner, LoopSettings, Session, resume, save, train
 
 
@@ -77,6 +79,30 @@ def test_a_process_that_died(monkeypatch):
         DeviceError,
         "all processes of a run work to its end, got one that died: process 1 terminated with signal SIGKILL",
         "run the same command again to continue; with too little memory lower the batch_size of this stage",
+    )
+
+
+def test_a_logger_that_is_not_installed(monkeypatch):
+    monkeypatch.setattr(loggers, "find_spec", lambda _name: None)
+    assert_says(
+        lambda: require_loggers(("tensorboard", "mlflow")),
+        TrainingError,
+        "engine.loggers has 'mlflow', which needs the package mlflow, got none that is installed",
+        "pip install mlflow, or take it out of engine.loggers",
+    )
+
+
+def test_a_logger_that_cannot_start(tmp_path, monkeypatch):
+    def refuse(*_args: object, **_options: object) -> None:
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(loggers, "find_spec", lambda _name: object())
+    monkeypatch.setattr(loggers, "WandbLogger", refuse)
+    assert_says(
+        lambda: Loggers(Logged(("wandb",)), tmp_path, sent_step=0),
+        TrainingError,
+        "logger 'wandb' cannot start, got ConnectionError: no route",
+        "set up wandb, or take it out of engine.loggers",
     )
 
 

@@ -1,4 +1,4 @@
-"""A run on photographs whose names are no text."""
+"""A run on photographs whose names are not text."""
 
 import os
 
@@ -27,7 +27,7 @@ def test_names_that_are_no_utf_8_run_through(tmp_path):
     recipe = make_recipe({**values, "data": {"format": "folder", "root": str(folder.parent)}})
     run(recipe, tmp_path / "run")
     found = [item["path"] for item in RunFolder(tmp_path / "run").read_manifest()["data"]["bad_files"]]
-    assert list(map(os.fsencode, found)) == [os.fsencode(bad)]  # a failing test prints no name that is no text
+    assert list(map(os.fsencode, found)) == [os.fsencode(bad)]  # a failing test prints no name that is not text
     heard = Heard()
     run_pipeline(recipe, tmp_path / "run", progress=heard)
     assert {status for _, status, _ in heard.stages} == {"skip"}

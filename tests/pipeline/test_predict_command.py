@@ -203,15 +203,16 @@ def test_another_photograph_of_the_same_name_gets_its_own_labels(segmenter, tmp_
 
 def test_overlays_are_not_written_over_photographs(segmenter, tmp_path, capsys):
     write_photo(tmp_path / "a.jpg", 1)
-    write_photo(tmp_path / "overlay" / "a.jpg", 2)
+    out = tmp_path / "out"
+    write_photo(out / "overlay" / "a.jpg", 2)
     before = files_below(tmp_path)
-    assert tagseg("predict", segmenter, tmp_path / "a.jpg", "--out", tmp_path, "--format", "overlay") == 2
-    assert tagseg("predict", segmenter, tmp_path, "--out", tmp_path, "--format", "overlay") == 2
+    assert tagseg("predict", segmenter, tmp_path / "a.jpg", "--out", out, "--format", "overlay") == 2
+    assert tagseg("predict", segmenter, tmp_path, "--out", out, "--format", "overlay") == 2
     assert "got one of them" in " ".join(capsys.readouterr().err.split())
     assert files_below(tmp_path) == before
 
 
-@pytest.mark.parametrize("where", ["", "masks"])
+@pytest.mark.parametrize("where", ["made", "masks"])
 def test_its_own_files_are_no_photographs(segmenter, tmp_path, capsys, where):
     write_photo(tmp_path / "a.jpg", 1)
     words = ("predict", segmenter, tmp_path, "--out", tmp_path / where, "--format", "overlay")
@@ -223,11 +224,13 @@ def test_its_own_files_are_no_photographs(segmenter, tmp_path, capsys, where):
 
 def test_files_of_others_that_end_in_part_stay(segmenter, tmp_path):
     write_photo(tmp_path / "a.jpg", 1)
-    (tmp_path / ".thesis.part").write_text("mine")
-    (tmp_path / ".a.png.0123abcd.part").write_text("half a mask")
-    assert tagseg("predict", segmenter, tmp_path / "a.jpg", "--out", tmp_path) == 0
-    assert (tmp_path / ".thesis.part").read_text() == "mine"
-    assert not (tmp_path / ".a.png.0123abcd.part").exists()
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".thesis.part").write_text("mine")
+    (out / ".a.png.0123abcd.part").write_text("half a mask")
+    assert tagseg("predict", segmenter, tmp_path / "a.jpg", "--out", out) == 0
+    assert (out / ".thesis.part").read_text() == "mine"
+    assert not (out / ".a.png.0123abcd.part").exists()
 
 
 def test_a_name_that_cannot_be_written_is_skipped_and_the_others_are_not(segmenter, tmp_path, capsys):
@@ -242,7 +245,7 @@ def test_a_name_that_cannot_be_written_is_skipped_and_the_others_are_not(segment
     assert (tmp_path / "out" / "z.png").exists()
 
 
-@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems refuse names that are no text")
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems refuse names that are not text")
 def test_a_bad_file_whose_name_is_no_text_is_listed(segmenter, tmp_path):
     (tmp_path / "in").mkdir()
     bad = os.fsencode(tmp_path / "in") + b"/x\xff.jpg"
@@ -279,9 +282,10 @@ def test_the_crf_changes_labels(segmenter, photos, tmp_path):
     assert (one != other).any()
 
 
-def test_no_mask_is_written_over_a_photograph(segmenter, photos, capsys):
+def test_no_mask_is_written_over_a_photograph(segmenter, photos, tmp_path, capsys):
+    write_photo(tmp_path / "other" / "deep" / "b.jpg", 1)
     before = files_below(photos)
-    assert tagseg("predict", segmenter, photos, "--out", photos) == 2
+    assert tagseg("predict", segmenter, tmp_path / "other", photos / "deep" / "b.png", "--out", photos) == 2
     assert "is another file than the photographs, got one of them" in " ".join(capsys.readouterr().err.split())
     assert files_below(photos) == before
 

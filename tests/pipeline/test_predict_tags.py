@@ -116,7 +116,7 @@ def test_a_tag_that_is_no_class_is_told(segmenter, photos, tmp_path, capsys):
             "PATH names an image once, got 'a.png' at line 2 and at line 3",
             "join both into one row",
         ),
-        (None, "file of tags PATH must exist, got no such file", "mend the path"),
+        (None, "file of tags PATH must exist, got no such file", "correct the path"),
     ],
 )
 def test_a_file_that_cannot_be_used(segmenter, photos, tmp_path, capsys, text, problem, help):
@@ -134,5 +134,5 @@ def test_a_program_limits_labels_in_the_same_way(segmenter, photos):
     kept = free.labels != 1
     np.testing.assert_array_equal(limited.labels[kept], free.labels[kept])
     assert (limited.score >= free.score - 1e-6)[kept].all()
-    with pytest.raises(DataError, match="'bird' is no class"):
+    with pytest.raises(DataError, match="'bird' is not a class"):
         loaded.with_tags(["bird"])

@@ -21,7 +21,7 @@ from tagseg.data.drawn_pictures import write_dataset
 from tagseg.errors import ArtifactError, ModelError
 from tagseg.pipeline import run_compared, run_pipeline
 from tagseg.progress import SilentProgress
-from tagseg.recipe import make_recipe
+from tagseg.recipe import load_recipe, make_recipe
 from tagseg.refine.pseudo_mask import label_scores
 
 
@@ -306,8 +306,12 @@ def test_a_changed_recipe_is_refused_word_for_word(reference, photos, tmp_path):
         run(small_recipe(photos, tmp_path / "cache", "training.epochs=5"), reference)
     assert str(caught.value) == (
         f"{reference} holds 'train_classifier' of the same recipe, got other values: training.epochs 4 -> 5; "
+        f"run 'tagseg run {reference / 'recipe.toml'} --out {reference}' to go on with the values that it has, "
         "choose another --out, or add --redo to do this stage and the later ones again"
     )
+    heard = Heard()
+    run_pipeline(load_recipe(reference / "recipe.toml"), reference, progress=heard)
+    assert {status for _, status, _ in heard.stages} == {"skip"}
 
 
 def test_a_deleted_file_of_a_finished_stage_is_made_again(reference, photos, tmp_path):

@@ -27,7 +27,7 @@ from tagseg.pipeline.screening import load_splits
 from tagseg.progress import SilentProgress
 
 NUM_IMAGES, NUM_TESTED = 8, 5
-STRATEGIES = ("confident", "all", "cotrain", "consistency")
+STRATEGIES = ("confident", "all", "self_training", "cotrain", "consistency")
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def assert_same_segmenter(one: Path, other: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "problem"),
     [
-        ("segmenter.backbone=resnet999", "'resnet999' is no network of timm"),
+        ("segmenter.backbone=resnet999", "'resnet999' is not a network of timm"),
         ("segmenter.weights=gone.safetensors", "gone.safetensors"),
         ("segmenter.frozen_stages=9", "frozen_stages of test_resnet is 0 to"),
     ],

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kit.heard import Heard
+from kit.processes import kill_when_written
 from kit.small_run import NUM_IMAGES, small_recipe
 
 from tagseg.artifacts.checkpoint import load_checkpoint
@@ -14,6 +15,17 @@ from tagseg.artifacts.region_scores import read_region_scores
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.pipeline import run_pipeline
 from tagseg.progress import SilentProgress
+
+_TRAIN = """
+import sys
+from pathlib import Path
+from tagseg.pipeline import run_pipeline
+from tagseg.progress import SilentProgress
+from kit.small_run import small_recipe
+photos, cache, out, *overrides = sys.argv[1:]
+recipe = small_recipe(Path(photos), Path(cache), *overrides)
+run_pipeline(recipe, Path(out), progress=SilentProgress(), only="train_classifier")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +52,7 @@ def test_the_target_of_self_modulation_is_shared_and_drawn_and_goes_on_after_a_k
     target, before = (read_region_scores(RunLayout(out).region_scores) for out in (whole, tmp_path / "plain"))
     assert target.keys() == before.keys()
     assert any(not np.allclose(target[name], before[name], atol=0.05) for name in target)
+    assert not RunLayout(whole).target_parts.exists()
     shutil.copytree(whole, again)
     RunLayout(again).classifier_weights.unlink()  # the target is read, not measured anew
     heard = Heard()
@@ -47,3 +60,22 @@ def test_the_target_of_self_modulation_is_shared_and_drawn_and_goes_on_after_a_k
     assert not any("the target of self-modulation" in title for title in heard.tasks)
     for name, array in weights(whole).items():
         np.testing.assert_array_equal(array, weights(again)[name], err_msg=name)
+
+
+@pytest.mark.parametrize("written", ["target/measured/*", "target/drawn/*"])
+def test_a_kill_in_the_measurement_loses_no_image_that_is_done(photos: Path, tmp_path: Path, written: str) -> None:
+    overrides = [
+        "self_modulation.target_refine=['region_affinity','crf']",
+        "self_modulation.target_batch_size=2",
+        "training.epochs=2",
+    ]
+    recipe = small_recipe(photos, tmp_path / "cache", *overrides)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    run_pipeline(recipe, whole, progress=SilentProgress(), only="train_classifier")
+    words = (photos, tmp_path / "cache", killed, *overrides)
+    kill_when_written(f"*/1_classifier/{written}", 5, _TRAIN, *words)
+    assert len(list((killed / "1_classifier").glob(written))) == 5
+    run_pipeline(recipe, killed, progress=SilentProgress(), only="train_classifier")
+    for name, array in weights(whole).items():
+        np.testing.assert_array_equal(array, weights(killed)[name], err_msg=name)
+    assert not RunLayout(killed).target_parts.exists()

@@ -63,7 +63,7 @@ def area_writer(path: Path, classes: ClassTable) -> Iterator[Callable[[str, Labe
     >>> path.read_text().split()
     ['image,class,pixels,share_of_image', 'photo.jpg,background,3,0.75', 'photo.jpg,cat,1,0.25']
     """
-    # File names may hold bytes that are no text, which UTF-8 cannot hold either.
+    # File names may hold bytes that are not text, which UTF-8 cannot hold either.
     with (
         atomic_path(path) as temporary,
         temporary.open("x", encoding="utf-8", errors="backslashreplace", newline="") as file,

@@ -77,7 +77,7 @@ class ArrayFile:
         # numpy makes texts of any numbers, which end in an error anywhere later.
         numbers = np.frombuffer(array.astype(array.dtype.newbyteorder("=")).tobytes(), np.uint32)
         if numbers.max(initial=0) > sys.maxunicode:
-            raise self.damaged(path, "names that are no text")
+            raise self.damaged(path, "names that are not text")
         return array.tolist()
 
     def damaged(self, path: Path, found: str) -> ArtifactError:

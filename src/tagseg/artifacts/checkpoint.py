@@ -117,7 +117,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
             seal, text = _sealed_header(file.metadata() or {})
-            flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
+            flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is not a mapping)
     except Exception as error:  # safetensors and torch raise many kinds at types and shapes that they do not know
         raise _damaged(path, "a file that cannot be read as one") from error
     if seal != _text_seal(text):

@@ -52,7 +52,7 @@ def parse_json(text: str, *, finite: bool = True) -> Json:
 def json_bytes(value: Json) -> bytes:
     r"""Return JSON as people read it, in UTF-8, with a line break at its end.
 
-    Bytes in the name of a file that are no text become escapes, which JSON has for them, and read back as they were.
+    Bytes in the name of a file that are not text become escapes, which JSON has for them, and read back as they were.
 
     Raises:
         ValueError: when a number is not finite.

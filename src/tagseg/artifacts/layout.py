@@ -18,7 +18,7 @@ STAGE_OUTPUTS = {
 """What each stage leaves in the run folder, in the order of the pipeline."""
 
 PLAIN_FOLDER, FULL_FOLDER = "plain", "full"
-"""Runs beside a run, inside its folder: plain CAM, and the upper bound."""
+"""Runs to compare a run with, inside its folder: plain CAM, and the upper bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,11 @@ class TrainingLayout:
     def events(self) -> Path:
         """The same for TensorBoard."""
         return self.root / "tensorboard"
+
+    @property
+    def logger_keys(self) -> Path:
+        """What finds the runs of other loggers again; hidden, since it is of no use to people."""
+        return self.root / ".loggers.json"
 
 
 class RunLayout:
@@ -104,6 +109,10 @@ class RunLayout:
         """What every finished file was when it was made."""
         return self.root / ".seals"
 
+    def log_beside(self, name: str) -> Path:
+        """What a run beside this one printed, where both ran at once; ``name`` is that of its folder."""
+        return self.root / f"{name}.log"
+
     @property
     def drawn_data(self) -> Path:
         """The embedded data set, where the recipe draws it."""
@@ -145,6 +154,15 @@ class RunLayout:
     def region_scores(self) -> Path:
         """The target of self-modulation that the warm-up sets."""
         return self.output("train_classifier") / "region_scores.npz"
+
+    @property
+    def target_parts(self) -> Path:
+        """Folder of the target of each image, until all of them are in the file of region scores."""
+        return self.output("train_classifier") / "target"
+
+    def target_part(self, step: str, record: ImageRecord) -> Path:
+        """Return the target of one image after a step, ``measured`` or ``drawn``."""
+        return self.target_parts / step / f"{record.image_id}.npz"
 
     def cam(self, record: ImageRecord) -> Path:
         """Return the maps of an image as the network gave them; sub-folders are those of its id."""

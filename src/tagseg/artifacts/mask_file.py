@@ -8,6 +8,7 @@ from jaxtyping import Bool
 from PIL import Image
 
 from tagseg.classes import VOID, ClassTable
+from tagseg.data.stored_pixels import lacks_pixels
 from tagseg.errors import ArtifactError
 from tagseg.system.atomic import atomic_write
 from tagseg.system.quiet import quiet_decoders
@@ -101,6 +102,8 @@ def _read_png(path: Path) -> tuple[str, np.ndarray]:
     try:
         # One format: Pillow knows others that start outside programs, such as PostScript, whatever the file's name.
         with quiet_decoders, Image.open(path, formats=["PNG"]) as image:
+            if lacks_pixels(path, image):
+                raise EOFError
             return image.mode, np.array(image)
     except Exception as error:  # decoders raise almost anything on damaged bytes
         raise ArtifactError(

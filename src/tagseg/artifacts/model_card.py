@@ -12,7 +12,7 @@ from tagseg.models.segmentation_network import SegmenterDesign
 
 _SMP_CLASSES = {"deeplabv3plus": "DeepLabV3Plus", "segformer": "Segformer", "upernet": "UPerNet"}
 
-_FIXED_SIZE = ("swin", "maxvit", "maxxvit")  # timm builds these for one image size unless told otherwise
+_FIXED_SIZE = ("swin", "maxvit", "maxxvit")  # timm builds these for one image size by default
 
 _HEADER = """---
 library_name: tagseg

@@ -254,7 +254,7 @@ def _run(
 
 @contextmanager
 def _symbolic_sizes() -> Iterator[None]:
-    """Suspend the checks of shapes and types that a test run switches on: while torch traces, sizes are no numbers."""
+    """Suspend the checks of shapes and types that a test run switches on: while torch traces, sizes are not numbers."""
     before = jaxtyping.config.jaxtyping_disable
     jaxtyping.config.update("jaxtyping_disable", True)
     try:

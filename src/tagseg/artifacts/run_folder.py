@@ -36,7 +36,7 @@ class StageStatus:
     Args:
         state: ``missing`` (never started), ``started`` (begun, not finished) or ``done``.
         fingerprint: of the inputs it was started with, or an empty string.
-        details: what the stage told about itself, such as counts and scores.
+        details: what the stage says about itself, such as counts and scores.
     """
 
     state: Literal["missing", "started", "done"]

@@ -2,7 +2,7 @@
 
 A score is a share in [0, 1], or None where its denominator is 0. An older file has less in it: what it lacks is None or
 empty here. Fields have the names and the order of the file's keys, where those of ``scores`` and ``labelled`` stand one
-level up, beside the others.
+level up, with the others.
 
 Axes: K labels, background first.
 """

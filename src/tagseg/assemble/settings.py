@@ -1,4 +1,4 @@
-"""From a section of a recipe to the settings that an activity is told, by the names of the values."""
+"""From a section of a recipe to the settings of an activity, by the names of the values."""
 
 from collections.abc import Collection
 from dataclasses import fields
@@ -27,7 +27,7 @@ def settings_from(
         given: fields whose value is not that of their name in the section.
 
     Raises:
-        TypeError: when a field is neither in the section nor given nor fixed, or ``given`` is no field.
+        TypeError: when a field is neither in the section nor given nor fixed, or ``given`` is not a field.
 
     >>> from tagseg.data.superpixel_cache import SuperpixelSettings
     >>> from tagseg.recipe.schema import Superpixels

@@ -26,7 +26,7 @@ _UNMEASURED = 0.5  # the midpoint "auto" during the warm-up, when the term does 
 
 @dataclass(frozen=True, slots=True)
 class TermNetworks:
-    """Networks that learn with the terms, beside the classifier.
+    """Networks that learn with the terms, in addition to the classifier.
 
     Args:
         networks: by name.

@@ -31,7 +31,7 @@ def extract_cams(
 
     ``S_c = sum over scales s and flips of resize(maps_c(s, flip))``, ``A_c = S_c / max_hw S_c``.
 
-    Source: SSC section on pseudo labels, constants of its release (METHOD.md 3). Departure: the image is resized after
+    Source: SSC section on pseudo labels, constants of its release. Departure: the image is resized after
     normalisation, by torch's antialiased bicubic filter.
 
     Args:

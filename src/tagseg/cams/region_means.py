@@ -3,7 +3,7 @@
 Axes: C_t tagged classes of one image, H W image pixels, R regions.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,37 +27,33 @@ ReadRegions = Callable[[Path], Integer[ndarray, "H W"]]
 
 def measure_region_scores(
     method: MapMethod,
-    batches: Iterable[tuple[Batch, list[Image]]],
+    batch: Batch,
+    images: list[Image],
     read_regions: ReadRegions,
     *,
     scales: Sequence[float],
     affinity: RegionTransitions | None = None,
-    advance: Callable[[int], object] = lambda images: None,
 ) -> RegionScores:
     """Return the mean of each tagged class's map over each region of whole images, from their mirror images too.
 
     Args:
         method: gives the maps.
-        batches: records with their images, those of a batch of one size.
+        batch: records of images of one size.
+        images: theirs.
         read_regions: of an image file.
         scales: factors of the image's height and width, each above 0.
         affinity: with it, regions that look alike share their scores.
-        advance: told how many images each batch had.
 
     Returns:
         In [0, 1], by image id.
     """
-    scores: RegionScores = {}
-    for batch, images in batches:
-        cams = batch_cams(method, batch, images, scales=scales, flip=True)
-        regions = [regions_of(record, read_regions) for record in batch]
-        if affinity is None:
-            means = [mean_by_region(torch.from_numpy(cam), each) for cam, each in zip(cams, regions, strict=True)]
-        else:
-            means = spread_maps(affinity, images, cams, regions)
-        scores |= {record.image_id: each for record, each in zip(batch, means, strict=True)}
-        advance(len(batch))
-    return scores
+    cams = batch_cams(method, batch, images, scales=scales, flip=True)
+    regions = [regions_of(record, read_regions) for record in batch]
+    if affinity is None:
+        means = [mean_by_region(torch.from_numpy(cam), each) for cam, each in zip(cams, regions, strict=True)]
+    else:
+        means = spread_maps(affinity, images, cams, regions)
+    return {record.image_id: each for record, each in zip(batch, means, strict=True)}
 
 
 def spread_maps(

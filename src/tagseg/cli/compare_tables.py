@@ -1,4 +1,4 @@
-"""Runs beside a first run as rows of text: scores, classes, activation, and what differs in the recipes."""
+"""Runs compared with a first run as rows of text: scores, classes, activation, and what differs in the recipes."""
 
 from collections.abc import Iterator
 

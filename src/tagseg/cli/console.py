@@ -30,7 +30,7 @@ _VERBS = {"start": "starts", "resume": "continues", "skip": "skipped", "done": "
 def open_console(*, errors: bool = False) -> Console:
     """Return a console on standard output, or on standard error.
 
-    A file name may hold bytes that are no text; they are shown as escapes, never as a crash in the message about them.
+    A file name may hold bytes that are not text; they are shown as escapes, never as a crash in the message about them.
     Under torchrun or SLURM only the first of the processes is heard on standard output; errors are heard from all.
     """
     stream = sys.stderr if errors else sys.stdout
@@ -100,7 +100,7 @@ class ConsoleProgress:
     A copy in another process, made by pickling, speaks to the same standard output.
 
     Args:
-        interval_s: seconds between lines when the output is no terminal.
+        interval_s: seconds between lines when the output is not a terminal.
         clock: seconds that never run backwards.
     """
 

@@ -62,7 +62,7 @@ def check(
     from tagseg.cli.running import overrides_of, print_report
     from tagseg.recipe import load_recipe
 
-    # A mistake in it is told before more is imported.
+    # A mistake in it is an error before more is imported.
     loaded = load_recipe(recipe, overrides_of(settings, weights=weights))
     from tagseg.use.check import check_data, check_weights
 

@@ -1,13 +1,16 @@
 """What commands share: opening a recipe, running stages, printing what came out."""
 
 import json
+import os
 from pathlib import Path
 
+from tagseg.artifacts.layout import RunLayout
 from tagseg.artifacts.run_scores import RunScores
 from tagseg.cli import tables
 from tagseg.cli.console import ConsoleProgress, open_console, print_table
 from tagseg.data.preflight import CheckReport
 from tagseg.recipe import Recipe, load_recipe
+from tagseg.system.lock import require_free
 
 
 def open_recipe(
@@ -42,20 +45,35 @@ def overrides_of(settings: list[str] | None, *, weights: Path | None) -> list[st
 
 def run_stages(recipe: Recipe, folder: Path, *, only: str | None = None, redo: bool = False) -> RunScores | None:
     """Run all stages, or one, and return the scores of the run, None when nothing is scored yet."""
+    _require_free(folder)
     from tagseg.pipeline import run_pipeline
 
     return run_pipeline(recipe, folder, progress=ConsoleProgress(), only=only, redo=redo).scored
 
 
 def compare_runs(recipe: Recipe, folder: Path, *, baseline: bool, upper_bound: bool, redo: bool = False) -> None:
-    """Run all stages, and beside them what is asked for, and print the scores of all."""
+    """Run all stages, then what it is to be compared with, and print the scores of all."""
+    _require_free(folder)
     from tagseg.pipeline import run_compared
 
     runs = run_compared(
         recipe, folder, baseline=baseline, upper_bound=upper_bound, progress=ConsoleProgress(), redo=redo
     )
-    plain, full = (beside.scored if beside else None for beside in (runs.plain, runs.full))
-    print_compared(runs.main.scored, plain, full)
+    print_compared(*runs.scored)
+
+
+def compare_at_once(recipe: Recipe, folder: Path) -> None:
+    """Do as :func:`compare_runs` with both comparisons, all at the same time."""
+    _require_free(folder)
+    from tagseg.pipeline import run_at_once
+
+    print_compared(*run_at_once(recipe, folder, progress=ConsoleProgress()).scored)
+
+
+def _require_free(folder: Path) -> None:
+    """Refuse a folder in use before torch is imported; of processes that a launcher starts, the first one locks it."""
+    if not any(name in os.environ for name in ("WORLD_SIZE", "SLURM_NTASKS")):
+        require_free(RunLayout(folder).lock_path)
 
 
 def print_report(report: CheckReport, *, show: int) -> None:
@@ -78,7 +96,7 @@ def print_scores(scores: RunScores | None) -> None:
 
 
 def print_compared(scores: RunScores | None, plain: RunScores | None, full: RunScores | None) -> None:
-    """Print the scores of SSC beside those of plain CAM and of the upper bound, if there are any."""
+    """Print the scores of SSC with those of plain CAM and of the upper bound, if there are any."""
     if scores and tables.shown_scores(scores):
         columns = (*tables.SCORE_COLUMNS, tables.DIFFERENCE_COLUMN)
         rows = tables.compared_rows(scores, plain, full)

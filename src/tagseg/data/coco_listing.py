@@ -16,7 +16,7 @@ CocoId = int | str
 """An id of the file: a whole number, or a text that all that refers to it repeats."""
 
 _Element = Mapping[str, Any]
-_MEND = "mend or remove the element"
+_MEND = "correct or remove the element"
 _WITH_SLASHES = "write its path below the folder of images, with / between the parts"
 _WRITE_SIZE = "write the height and width of the upright image in pixels"
 _WRITE_ALIKE = "write the id alike in both places, as a number or as a text"

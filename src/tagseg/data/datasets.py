@@ -27,7 +27,7 @@ Address = tuple[int, int]
 """(epoch, index): which pass over the data, and which record of the split."""
 
 REGIONS_STRIDE = 2
-"""Self-modulation works at half the crop's side. Source: SSC release; METHOD.md section 2."""
+"""Self-modulation works at half the crop's side. Source: the release of SSC."""
 
 
 # First words of the seeds, so that an order and an augmentation never share a stream.

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tagseg.classes import is_text
-from tagseg.data.image_formats import PICTURE_ENDINGS, other_format
+from tagseg.data.image_files import is_own_folder
+from tagseg.data.image_formats import IMAGE_ENDINGS, PICTURE_ENDINGS, other_format
 from tagseg.data.names import composed, composed_path, is_background, same_named_file
 from tagseg.data.problems import Problem, ProblemKind, report_problem
 from tagseg.errors import DataError
 
 TAG_FILES = ("tags.csv", "tags.json", "_classes.csv")
 """Names of the file of tags inside a data set; the last is Roboflow's, which is read where there is no other."""
+
+TABLE_ENDINGS = frozenset({".csv", ".tsv", ".json"})
+"""Of files that may hold tags under another name."""
 
 _TO_LEARN = frozenset({"train", "training", "trainval"})
 _TO_TEST = frozenset({"val", "valid", "validation", "test", "testing", "dev"})
@@ -24,14 +28,14 @@ class Place:
     Args:
         root: folder of the data set.
         images: folder of its images.
-        tags_file: names their tags.
-        mend: the next move when the file is of other images.
+        tags_file: names their tags; ``tags.csv``, which need not exist, where sub-folders do.
+        next_move: when the file is of other images.
     """
 
     root: Path
     images: Path
     tags_file: Path
-    mend: str = "mend data.root or data.tags"
+    next_move: str = "correct data.root or data.tags"
 
 
 def find_tags_file(root: Path, tags: Path | None) -> Path | None:
@@ -45,23 +49,53 @@ def find_tags_file(root: Path, tags: Path | None) -> Path | None:
     return files[0] if files else None
 
 
+def help_without_tags(root: Path, otherwise: str) -> str:
+    """Return the help clause for a data set without a file of tags: a table that may be one, or another clause."""
+    tables = sorted(path for path in root.iterdir() if path.suffix.lower() in TABLE_ENDINGS and path.name[0] != ".")
+    others = [path for path in tables if path.name not in TAG_FILES]
+    if not others:
+        return otherwise
+    name = "tags.json" if others[0].suffix.lower() == ".json" else "tags.csv"
+    return f"rename {others[0]} to {name}, or set data.tags={others[0]}, if it holds the tags; else {otherwise}"
+
+
+def report_empty_folders(images: Path, masks: Path, paths: Sequence[Path], problems: list[Problem] | None) -> None:
+    """Report folders that look like those of classes and hold no image."""
+    filled = {path.relative_to(images).parts[0] for path in paths}
+    for folder in sorted(images.iterdir()):
+        is_other = folder.suffix.lower() in IMAGE_ENDINGS or folder.resolve() == masks.resolve()
+        if folder.is_dir() and folder.name not in filled and is_own_folder(folder.name) and not is_other:
+            message = f"folder {folder} should hold images of its class, got none"
+            problem = Problem(ProblemKind.EMPTY_CLASS, folder, message, "put images there, or remove the folder")
+            report_problem(problem, problems)
+
+
 def tags_by_folder(
-    images: Path, paths: Sequence[Path], known: Sequence[str] | None, problems: list[Problem] | None
+    place: Place, paths: Sequence[Path], known: Sequence[str] | None, problems: list[Problem] | None
 ) -> dict[Path, tuple[str, ...]]:
     """Return the name of the first sub-folder as the one tag of each image; ``background`` is none.
+
+    Args:
+        place: of the data set; there is no file of tags.
+        paths: the images.
+        known: the lines of ``classes.txt``, or None.
+        problems: where to collect images that lie in no such folder; None raises.
 
     Raises:
         DataError: when the sub-folders are splits of a data set, such as train and val.
     """
+    images = place.images
     _refuse_splits(images, paths, known)
+    without_folder = "move it into a sub-folder, or write tags.csv"
+    if any(path.parent == images for path in paths):
+        without_folder = help_without_tags(place.root, without_folder)
     tags: dict[Path, tuple[str, ...]] = {}
     for path in paths:
         parts = path.relative_to(images).parts
         name = composed(parts[0])
         if len(parts) == 1:
             message = f"image {path} must lie in the folder of its class, got {images} itself"
-            help = "move it into a sub-folder, or write tags.csv"
-            report_problem(Problem(ProblemKind.NO_TAGS_KNOWN, path, message, help), problems)
+            report_problem(Problem(ProblemKind.NO_TAGS_KNOWN, path, message, without_folder), problems)
         elif is_background(name):
             tags[path] = ()
         elif not is_text(name):
@@ -104,7 +138,7 @@ def tags_by_row(
     candidates = _spellings(place, paths)
     if len(rows) > 1 and not any(composed_path(image) in candidates for image in rows):
         names = [path.relative_to(place.images).as_posix() for path in paths]
-        raise no_row_fits(place.tags_file, list(rows), names, mend=place.mend)
+        raise no_row_fits(place.tags_file, list(rows), names, next_move=place.next_move)
     tags: dict[Path, tuple[str, ...]] = {}
     for image, names in rows.items():
         matches = candidates.get(composed_path(image), [])
@@ -114,7 +148,7 @@ def tags_by_row(
             error, kind = other_format(unread), ProblemKind.UNREADABLE_IMAGE
             path, message, help = unread, error.problem, error.help
         elif not matches:
-            kind, help = ProblemKind.MISSING_IMAGE, "restore the file, mend the name or remove the row"
+            kind, help = ProblemKind.MISSING_IMAGE, "restore the file, correct the name or remove the row"
             message = f"image '{image}' of {place.tags_file} must exist below {place.images}, got no such file"
         elif len(matches) > 1:
             kind, help = ProblemKind.REPEATED_IMAGE, "write its whole path with the ending"
@@ -143,7 +177,7 @@ def _picture_of(place: Place, image: str) -> Path | None:
 
 
 def no_row_fits(
-    tags_file: Path, rows: Sequence[str], images: Sequence[str], *, mend: str = "mend data.root or data.tags"
+    tags_file: Path, rows: Sequence[str], images: Sequence[str], *, next_move: str = "correct data.root or data.tags"
 ) -> DataError:
     """Return the error for a file of tags that names none of the images, with two names of each and what parts them.
 
@@ -151,13 +185,13 @@ def no_row_fits(
         tags_file: names tags of images.
         rows: the images that it names, at least one.
         images: the images that there are, at least one.
-        mend: the next move when the file is of other images.
+        next_move: when the file is of other images.
     """
     stems = {PurePosixPath(composed(name)).stem.lower() for name in images}
     found, there = (" and ".join(f"'{name}'" for name in names[:2]) for names in (rows, images))
     return DataError(
         f"{tags_file} must name images that are there, such as {there}, got only others, such as {found}",
-        help=_way_to_fit(rows, stems) or f"write the names of the files, or {mend}",
+        help=_way_to_fit(rows, stems) or f"write the names of the files, or {next_move}",
     )
 
 
@@ -166,7 +200,7 @@ def _way_to_fit(rows: Sequence[str], stems: Set[str]) -> str | None:
     tails = [PurePosixPath(composed_path(row).partition("?")[0]).stem.lower() for row in rows[:1000]]
     zeros = {stem.lstrip("0") for stem in stems if stem.isdigit()}
     if any(tail.isdigit() and tail.lstrip("0") in zeros and tail not in stems for tail in tails):
-        return "write the numbers with their zeros: a spreadsheet takes them away from cells that are no text"
+        return "write the numbers with their zeros: a spreadsheet takes them away from cells that are not text"
     if any("://" in row for row in rows[:1000]):
         return "write the names of the files in the place of web addresses"
     if any(tail.partition("-")[2] in stems for tail in tails):

@@ -116,7 +116,7 @@ def walk_folders(
     Args:
         folder: where to start.
         seen: folders to leave out.
-        onerror: told of folders that cannot be read; they are passed over.
+        onerror: called for folders that cannot be read; they are passed over.
     """
     entered = {each.resolve() for each in seen}
     for parent, folders, files in os.walk(folder, followlinks=True, onerror=onerror):

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from tagseg.data.image_files import MAX_PIXELS, ImageSource, NamedBytes, damaged_file, open_image, unreadable_file
+from tagseg.data.stored_pixels import lacks_pixels
 from tagseg.errors import DataError
 from tagseg.types import Image
 
@@ -181,6 +182,8 @@ def content_fingerprint(path: Path) -> str:
 def _read(source: ImageSource, *, max_pixels: int) -> Image:
     with open_image(source, max_pixels=max_pixels) as image:
         try:
+            if image.format != "GIF" and lacks_pixels(source, image):  # a first frame of GIF may be smaller
+                raise damaged_file("image", source, image.format)
             image.load()  # before the orientation is read: Pillow turns a TIFF itself while it loads
             upright = _UPRIGHT_BY_ORIENTATION.get(_orientation(image))
             return _to_rgb(source, image if upright is None else image.transpose(upright))

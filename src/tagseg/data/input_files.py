@@ -15,7 +15,7 @@ from tagseg.system.home import with_home
 STDIN = "-"
 
 _LONGEST_PATH, _DEEPEST_PATH = 4096, 256  # characters, folders
-_ROOT = "root"  # what "/" is called, which is no photograph
+_ROOT = "root"  # what "/" is called, which is not a photograph
 
 _MASKS = "masks"  # inside a data set, the folder of its masks
 
@@ -72,7 +72,7 @@ def find_inputs(
         words: files; folders, with all folders below them; patterns with ``*``, ``?``, ``[...]`` and ``**``; ``-`` for
             ``lines``.
         lines: paths of files, one a line; empty lines are left out.
-        without: absolute paths of files that are no photographs.
+        without: absolute paths of files that are not photographs.
         left_out: where to collect pictures of formats that are not read, folders that cannot be opened, and masks.
 
     Raises:

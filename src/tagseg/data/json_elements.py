@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tagseg.errors import DataError
+from tagseg.system.near_paths import near_path_help
 
 Span = tuple[int, int]
 """First byte and byte after the last of one element in its file."""
@@ -42,9 +43,13 @@ def list_elements(path: Path) -> Iterator[tuple[str, Any, Span]]:
         # Latin-1 maps each byte to one character: places in the text are places in the file.
         text = path.read_bytes().decode("latin-1")
     except FileNotFoundError as error:
-        raise DataError(f"annotations {path} must exist, got no such file", help="mend the path") from error
+        raise DataError(
+            f"annotations {path} must exist, got no such file", help=near_path_help(path, "correct the path")
+        ) from error
     except OSError as error:
-        raise DataError(f"annotations {path} must be readable, got {error.strerror}", help="mend the path") from error
+        raise DataError(
+            f"annotations {path} must be readable, got {error.strerror}", help="correct the path"
+        ) from error
     try:
         yield from _members(text)
     except (_MistakeError, IndexError) as error:
@@ -94,7 +99,7 @@ def _decode(text: str, at: int) -> tuple[Any, int]:
 
 
 def _skip(text: str, at: int) -> int:
-    """Return the place of the next character that is no white space."""
+    """Return the place of the next character that is not white space."""
     match = _SPACE.match(text, at)
     return match.end() if match else at
 

@@ -12,6 +12,7 @@ from PIL import Image as PillowImage
 
 from tagseg.classes import voc_color
 from tagseg.data.image_files import MAX_PIXELS, damaged_file, open_image, unreadable_file
+from tagseg.data.stored_pixels import lacks_pixels
 from tagseg.errors import DataError
 from tagseg.types import LabelMap
 
@@ -22,6 +23,8 @@ LOSSY_ENDINGS = (".jpg", ".jpeg")
 _FORMATS = ("PNG", "BMP", "TIFF", "GIF", "WEBP")
 _START_OF_JPEG = b"\xff\xd8\xff"
 _LOSSY_COMPRESSIONS = ("jpeg", "tiff_jpeg", "webp")
+_FAX_COMPRESSIONS = ("tiff_ccitt", "group3", "group4", "tiff_raw_16")  # rows after their end are read as black
+_STRIP_PIXELS = 1 << 20
 _STEPS = {"L;2": 85, "L;2R": 85, "L;4": 17, "L;4R": 17}  # Pillow stretches 2 and 4 bits to 0..255
 _UPSIDE_DOWN = ("L;I", "L;IR", "L;2I", "L;2IR", "L;4I", "L;4IR")
 _SAVE_AS_PALETTE = "save it as a palette PNG whose indices are the ids"
@@ -43,7 +46,7 @@ def read_ids(path: Path) -> LabelMap:
 
     Raises:
         DataError: when the file is missing, damaged, or stores ids in no way that is read.
-        MaskLabelError: when a colour or a number is no id.
+        MaskLabelError: when a colour or a number is not an id.
     """
     return _ids_of_array(path) if path.suffix.lower() == ARRAY_ENDING else _ids_of_image(path)
 
@@ -57,6 +60,8 @@ def _ids_of_image(path: Path) -> LabelMap:
             frames = getattr(image, "n_frames", 1)
             if frames > 1:
                 raise _unusable(path, "be one picture", f"{frames} frames", "save the one that is the mask")
+            if lacks_pixels(path, image):
+                raise damaged_file("mask", path, image.format)
             raw_mode = _raw_mode(image)
             image.load()
             return _stored_ids(path, image, raw_mode)
@@ -75,9 +80,10 @@ def _stored_ids(path: Path, image: PillowImage.Image, raw_mode: str) -> LabelMap
     if image.mode in ("P", "L", "1"):
         return np.asarray(image).astype(np.uint8) // _STEPS.get(raw_mode, 1)
     if image.mode in ("RGB", "RGBA"):
-        colors = np.asarray(image.convert("RGB"))
-        is_grey = (colors == colors[..., :1]).all()
-        return colors[..., 0] if image.format == "WEBP" and is_grey else _ids_of_colors(path, colors)
+        strips = _strips(np.asarray(image if image.mode == "RGB" else image.convert("RGB")))
+        if image.format == "WEBP" and all((strip == strip[..., :1]).all() for strip in strips):
+            return np.concatenate([strip[..., 0] for strip in strips])
+        return np.concatenate([_ids_of_colors(path, strip) for strip in strips])
     rule = "be a palette, 8-bit grey or VOC-coloured image"
     raise _unusable(path, rule, f"Pillow mode {image.mode}", _SAVE_AS_PALETTE)
 
@@ -86,7 +92,7 @@ def _starts_like_jpeg(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return file.read(len(_START_OF_JPEG)) == _START_OF_JPEG
-    except OSError:  # told when it is opened as a picture
+    except OSError:  # the error comes when it is opened as a picture
         return False
 
 
@@ -95,23 +101,31 @@ def _require_lossless(path: Path, image: PillowImage.Image) -> None:
     compression = image.info.get("compression")
     if image.format == "TIFF" and compression in _LOSSY_COMPRESSIONS:
         raise _lossy(path, f"a TIFF file with {compression} compression")
+    if image.format == "TIFF" and compression in _FAX_COMPRESSIONS:
+        found = f"a TIFF file with {compression} compression"
+        raise _unusable(path, "be stored so that a broken end is noticed", found, _SAVE_AS_PALETTE)
     if image.format == "WEBP":
-        if not _is_lossless_webp(path.read_bytes()):
+        pixels = _webp_pixels(path.read_bytes())
+        if pixels == b"ANMF":  # a frame may be smaller than the picture, which is then black around it
+            raise _unusable(path, "be one picture", "an animation", "save the frame that is the mask")
+        if pixels != b"VP8L":
             raise _lossy(path, "a lossy WebP file")
         if image.mode == "RGBA" and image.getchannel("A").getextrema() != (255, 255):
             raise _lossy(path, "a WebP file with transparent pixels")
 
 
-def _is_lossless_webp(data: bytes) -> bool:
-    """Return whether a WebP file holds a lossless picture: its chunks are named ``VP8L``, not ``VP8`` and a space."""
+def _webp_pixels(data: bytes) -> bytes:
+    """Return the name of the chunk that the pixels of a WebP file begin in, or none.
+
+    ``VP8L`` is lossless, ``VP8`` and a space is lossy, ``ANMF`` is a frame of an animation.
+    """
     at = 12  # after "RIFF", the length of the file, "WEBP"
     while at + 8 <= len(data):
         name, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
-        if name in (b"VP8L", b"VP8 "):
-            return name == b"VP8L"
-        # The chunk of an animation's frame holds others after 16 bytes; any other one is skipped, to an even length.
-        at += 24 if name == b"ANMF" else 8 + length + length % 2
-    return False
+        if name in (b"VP8L", b"VP8 ", b"ANMF"):
+            return name
+        at += 8 + length + length % 2  # any other chunk is skipped, to an even length
+    return b""
 
 
 def _raw_mode(image: PillowImage.Image) -> str:
@@ -124,14 +138,24 @@ def _raw_mode(image: PillowImage.Image) -> str:
 def _ids_of_gif(path: Path, image: PillowImage.Image) -> LabelMap:
     """Return the ids of a GIF by its colours."""
     palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
-    colors = palette[np.minimum(np.asarray(image), len(palette) - 1)]
+    indices, ids = np.asarray(image), np.zeros(256, np.uint8)
+    used = np.unique(indices)
+    colors = palette[np.minimum(used, len(palette) - 1)]
     if _are_known(colors):
-        return _ids_of_colors(path, colors)
+        ids[used] = _ids_of_colors(path, colors)
+        return ids[indices]
     if (colors == colors[..., :1]).all():
-        return colors[..., 0]
+        ids[used] = colors[..., 0]
+        return ids[indices]
     raise _unusable(
         path, "have VOC's colours or greys, since writers of GIF renumber the indices", "others", _SAVE_AS_PALETTE
     )
+
+
+def _strips(pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """Return the rows of a picture in parts of about a million pixels: colours are looked up at 24 bytes a pixel."""
+    rows = max(1, _STRIP_PIXELS // pixels.shape[1])
+    return [pixels[at : at + rows] for at in range(0, len(pixels), rows)]
 
 
 def _are_known(colors: NDArray[np.uint8]) -> bool:
@@ -140,7 +164,7 @@ def _are_known(colors: NDArray[np.uint8]) -> bool:
 
 
 def _ids_of_colors(path: Path, colors: NDArray[np.uint8]) -> LabelMap:
-    """Return the id of each pixel's colour in VOC's palette."""
+    """Return the id of each colour in VOC's palette, by the red, green and blue of the last axis."""
     known, ids = _voc_colors()
     packed = _pack(colors)
     position = np.minimum(np.searchsorted(known, packed), len(known) - 1)

@@ -81,7 +81,7 @@ def ambiguous_255(path: Path, stored: LabelMap) -> MaskLabelError:
     """Return the error for a mask in which 255 may be void, or the one class."""
     found = " and ".join(str(value) for value in np.unique(stored))
     return MaskLabelError(
-        f"mask {path} must show a class beside {VOID}, which is void, got {found} only",
+        f"mask {path} must show a class besides {VOID}, which is void, got {found} only",
         help=f"say what {VOID} is, object (the one class) or void: data.mask_255 of a recipe, or --mask-255",
     )
 
@@ -151,12 +151,12 @@ def is_lossy(path: Path) -> bool:
 def mask_paths(folder: Path, *, problems: list[Problem] | None = None) -> dict[str, Path]:
     """Return the mask files below a folder, by relative path without ending.
 
-    A JPEG file stands for a mask where there is no other file of its name: read, it is told to be lossy.
+    A JPEG file stands for a mask where there is no other file of its name: the error then says that it is lossy.
 
     Args:
         folder: where masks lie, nested or not.
         problems: where to collect files that differ in their endings only, of which the first is taken, and files that
-            are no masks; None to stop at the former.
+            are not masks; None to stop at the former.
 
     Returns:
         ``{"a/b": folder/a/b.png, ...}`` in order of the names; hidden files are left out.
@@ -181,7 +181,7 @@ def mask_paths(folder: Path, *, problems: list[Problem] | None = None) -> dict[s
         elif name not in found:
             found[name] = path
         else:
-            message = f"mask {path} must be the only file of its name, got {found[name].name} beside it"
+            message = f"mask {path} must be the only file of its name, got {found[name].name} too"
             problem = Problem(ProblemKind.REPEATED_MASK, path, message, "remove one of them")
             report_problem(problem, problems)
     return dict(sorted((lossy | found).items()))

@@ -104,13 +104,13 @@ def read_class_names(path: Path, *, problems: list[Problem] | None = None) -> tu
 
     Args:
         path: ``classes.txt``, UTF-8, UTF-16 or Windows-1252; empty lines at the end are ignored.
-        problems: told of Windows-1252.
+        problems: gets a note of Windows-1252.
 
     Returns:
         The names in order, without background, their accents composed.
 
     Raises:
-        DataError: when the file is no text, or names are empty, repeated, too many or background inside the list.
+        DataError: when the file is not text, or names are empty, repeated, too many or background inside the list.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -153,7 +153,7 @@ def _without_background(path: Path, lines: Sequence[str]) -> tuple[str, ...]:
         message = (
             f"{path} must name classes, with background in the first line or nowhere, got '{lines[inside[0] - 1]}'"
         )
-        raise DataError(f"{message} at line {inside[0]}", help="remove that line and mend the ids behind it")
+        raise DataError(f"{message} at line {inside[0]}", help="remove that line and correct the ids behind it")
     return tuple(lines[begin:])
 
 

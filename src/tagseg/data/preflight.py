@@ -87,7 +87,7 @@ def check_split(
     Args:
         split: what a reader returned.
         reader_problems: what the reader collected; put first into the report.
-        progress: who is told of each image looked at; None tells nobody.
+        progress: moves on after each image; None shows nothing.
         num_threads: images looked at side by side, from 1; None is the number of processors.
         huge_pixels: an image with more is worth a warning.
 
@@ -120,6 +120,33 @@ def check_split(
     images_by_class = _images_by_class(split) if split.has_tags else {}
     problems += [_empty_class(name, split.name) for name, count in images_by_class.items() if count == 0]
     return CheckReport(split.name, len(split), images_by_class, tuple(problems))
+
+
+def never_absent(split: Split) -> list[Problem]:
+    """Return a warning for each class that every image of a split to learn from shows.
+
+    A classifier tells such a class by anything that all images share, so that its maps say nothing: data of one class
+    without images that lack it, and images that show all classes.
+
+    >>> from tagseg.classes import ClassTable
+    >>> from pathlib import Path
+    >>> records = tuple(ImageRecord(name, Path(name), tags=(1,)) for name in "ab")
+    >>> [problem.problem for problem in never_absent(Split("all", ClassTable(("cat",)), records))]
+    ["class 'cat' should be absent from some images of all, got it in each of 2"]
+    """
+    if not split.has_tags or not split.records:
+        return []
+    number = len(split)
+    return [
+        Problem(
+            ProblemKind.NEVER_ABSENT,
+            None,
+            f"class '{name}' should be absent from some images of {split.name}, got it in each of {number}",
+            "add images that do not show it, with empty tags or of another class: nothing else tells it from its scene",
+        )
+        for name, count in _images_by_class(split).items()
+        if count == number
+    ]
 
 
 def _check_record(record: ImageRecord, split: Split, huge_pixels: int) -> tuple[list[Problem], str]:
@@ -186,7 +213,9 @@ def _check_mask(record: ImageRecord, size: tuple[int, ...], split: Split) -> lis
     untagged = [classes.name(label) for label in sorted(present - set(record.tags) - set(beyond))]
     if untagged and split.has_tags:
         message = f"mask of {record.image_path} should show tagged classes only, got {', '.join(untagged)}"
-        problems.append(_about_mask(record, ProblemKind.UNTAGGED_MASK_CLASS, message, "add the tag or mend the mask"))
+        problems.append(
+            _about_mask(record, ProblemKind.UNTAGGED_MASK_CLASS, message, "add the tag or correct the mask")
+        )
     return problems
 
 

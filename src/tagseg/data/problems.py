@@ -32,6 +32,7 @@ class ProblemKind(StrEnum):
     UNTAGGED_MASK_CLASS = "class in the mask that is not tagged"
     UNTAGGED_IMAGE = "image without tags"
     EMPTY_CLASS = "class without images"
+    NEVER_ABSENT = "class that every image shows"
     DUPLICATE_IMAGE = "same content as another image"
     TINY_IMAGE = "tiny image"
     HUGE_IMAGE = "huge image"
@@ -114,7 +115,7 @@ def report_problem(problem: Problem, problems: list[Problem] | None) -> None:
         DataError: when ``problems`` is None and the problem is an error.
 
     >>> found: list[Problem] = []
-    >>> report_problem(Problem(ProblemKind.BAD_TAGS, Path("tags.csv"), "line 2 is odd", "mend it"), found)
+    >>> report_problem(Problem(ProblemKind.BAD_TAGS, Path("tags.csv"), "line 2 is odd", "correct it"), found)
     >>> [problem.kind.value for problem in found]
     ['row of tags that cannot be read']
     """

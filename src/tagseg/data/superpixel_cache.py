@@ -17,6 +17,7 @@ from PIL import Image as PillowImage
 from PIL.PngImagePlugin import PngInfo
 
 from tagseg.data.images import content_fingerprint, read_image
+from tagseg.data.stored_pixels import lacks_pixels
 from tagseg.errors import ArtifactError, DataError
 from tagseg.progress import Progress, SilentProgress
 from tagseg.system.atomic import atomic_write
@@ -96,7 +97,7 @@ class SuperpixelCache:
         Args:
             records: the images.
             workers: processes of one thread each, or None for one a core.
-            progress: told after every image.
+            progress: moves on after every image.
 
         Returns:
             The images that failed, with the reason, sorted by path.
@@ -175,6 +176,8 @@ def _read(path: Path, *, max_regions: int) -> NDArray[np.int32] | None:
     """Return the stored regions, or None when there are none, or the file is damaged or of another image."""
     try:
         with quiet_decoders, PillowImage.open(path, formats=["PNG"]) as stored:
+            if lacks_pixels(path, stored):
+                return None
             regions = np.array(stored, np.int32)
             image = stored.info.get(_IMAGE, path.stem)  # version 0.1 did not write it
     except Exception:  # decoders raise almost anything on damaged bytes

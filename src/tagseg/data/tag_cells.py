@@ -46,7 +46,7 @@ def listed_names(cell: str) -> list[str] | None:
 
 
 def split_cell(cell: str, *, has_lists: bool, known: Collection[str] | None) -> list[str]:
-    """Return the names of a cell that is no list in brackets.
+    """Return the names of a cell that is not a list in brackets.
 
     Args:
         cell: without blanks around it.

@@ -92,7 +92,7 @@ def _table(path: Path, text: str, problems: list[Problem] | None) -> tuple[_Colu
             rows.append((f"line {reader.line_num}", values))
     except csv.Error as error:
         message = f"{path} must close every quotation mark, got an open one before line {reader.line_num + 1}"
-        raise DataError(message, help="mend the quotes") from error
+        raise DataError(message, help="correct the quotes") from error
     columns = _columns(path, names, [values for _, values in rows])
     good = []
     for place, values in rows:

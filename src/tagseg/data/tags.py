@@ -12,6 +12,7 @@ from tagseg.data.tag_cells import is_missing
 from tagseg.data.tag_table import Row, csv_rows
 from tagseg.data.text_files import read_names
 from tagseg.errors import DataError
+from tagseg.system.near_paths import near_path_help
 
 
 def read_tags(
@@ -99,7 +100,9 @@ def _json_rows(path: Path, text: str, problems: list[Problem] | None) -> Iterabl
         if not isinstance(error, json.JSONDecodeError):
             message = f"{path} must be JSON with image and tag names, got a number of too many digits"
             raise DataError(message, help="remove it") from error
-        raise DataError(f"{path} must be JSON, got a mistake at line {error.lineno}", help="mend that line") from error
+        raise DataError(
+            f"{path} must be JSON, got a mistake at line {error.lineno}", help="correct that line"
+        ) from error
     except RecursionError as error:
         raise DataError(
             f"{path} must hold image names and lists of tag names, got lists that lie too deep in each other",
@@ -138,9 +141,13 @@ def _read_text(path: Path, problems: list[Problem] | None) -> str:
     try:
         return read_names(path, problems)
     except FileNotFoundError as error:
-        raise DataError(f"file of tags {path} must exist, got no such file", help="mend the path") from error
+        raise DataError(
+            f"file of tags {path} must exist, got no such file", help=near_path_help(path, "correct the path")
+        ) from error
     except OSError as error:
-        raise DataError(f"file of tags {path} must be readable, got {error.strerror}", help="mend the path") from error
+        raise DataError(
+            f"file of tags {path} must be readable, got {error.strerror}", help="correct the path"
+        ) from error
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         message = f"file of tags {path} must be UTF-8 text, got other bytes at line {line}"

@@ -39,11 +39,11 @@ def decode_unicode(data: bytes) -> str:
 def decode_text(data: bytes) -> tuple[str, bool]:
     """Return the text of a file, and whether it was read as Windows-1252, in which Excel saves CSV in the West.
 
-    What is no Unicode is Windows-1252 as long as that gives words of a Western language, with letters with accents
+    What is not Unicode is Windows-1252 as long as that gives words of a Western language, with letters with accents
     between plain ones. Other old encodings, read so, would give other names without a word.
 
     Raises:
-        UnicodeDecodeError: as :func:`decode_unicode`, and when it is no Windows-1252 either.
+        UnicodeDecodeError: as :func:`decode_unicode`, and when it is not Windows-1252 either.
 
     >>> decode_text("Hündin".encode("cp1252")), decode_text("Hündin".encode("utf-8"))
     (('Hündin', True), ('Hündin', False))
@@ -83,7 +83,7 @@ def strange_words(text: str, *, count: int = 2) -> list[str]:
 
 
 def _is_western(text: str) -> bool:
-    """Return whether letters beyond ASCII stand beside a plain one, alone or two together as in 'créée'."""
+    """Return whether letters beyond ASCII stand next to a plain one, alone or two together as in 'créée'."""
     for found in _BEYOND_ASCII.finditer(text):
         letters = found.group()
         before, after = text[max(found.start() - 1, 0) : found.start()], text[found.end() : found.end() + 1]

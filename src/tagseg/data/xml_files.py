@@ -13,7 +13,7 @@ _UNICODE_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
 class XmlError(Exception):
-    """A file is no XML that can be read.
+    """A file is not XML that can be read.
 
     Args:
         found: what was found, for the end of a sentence.
@@ -55,7 +55,7 @@ def _decoded(data: bytes) -> bytes | str:
         return data
     declared = _DECLARED.match(data)
     name = declared[1].decode("ascii") if declared else "UTF-8"
-    # A declaration in plain letters is no UTF-16, whatever it says: programs write it so when they change the encoding.
+    # A declaration in plain letters is not UTF-16, whatever it says: programs write it when they change the encoding.
     wider = "utf-8" if name.lower().startswith(("utf-16", "ucs-2")) else _WIDER.get(name.lower(), name)
     try:
         return data[declared.end() if declared else 0 :].decode(wider)

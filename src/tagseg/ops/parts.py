@@ -48,8 +48,8 @@ def merge_small_parts(labels: UInt8[ndarray, "H W"], *, min_area_px: int) -> UIn
     """Return the labels without connected parts of less than ``min_area_px`` pixels, holes in classes among them.
 
     The smallest part goes first: it takes the label that it shares the longest border with, the lower one of several,
-    and is from then on a piece of what it joined. Void is no part and stays, but a part may become void. An image that
-    is one single part stays as it is.
+    and is from then on a piece of what it joined. Void is not a part and stays, but a part may become void. An image
+    that is one single part stays as it is.
 
     Args:
         labels: label ids.
@@ -95,7 +95,7 @@ def _neighbours(
 def _first_of_their_neighbours(
     areas: Int64[ndarray, " regions"], small: ndarray, *, inner: Int64[ndarray, " b"], outer: Int64[ndarray, " b"]
 ) -> Int64[ndarray, " chosen"]:
-    """Return small regions that come before all small ones beside them, by size, then by their first pixel.
+    """Return small regions that come before all their small neighbours, by size, then by their first pixel.
 
     These can be merged at once, since none of them touches another.
     """

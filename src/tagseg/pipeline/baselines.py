@@ -1,19 +1,27 @@
-"""Runs beside a run: plain CAM, and the fully supervised upper bound, of the same seed, data and budget."""
+"""Runs to compare a run with: plain CAM, and the fully supervised upper bound, of the same seed, data and budget."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tagseg.artifacts.layout import FULL_FOLDER, PLAIN_FOLDER, RunLayout
+from tagseg.artifacts.run_scores import RunScores
+from tagseg.assemble.data import read_splits
+from tagseg.assemble.networks import engine_settings
 from tagseg.errors import RecipeError
 from tagseg.pipeline.drive import Run, run_pipeline
 from tagseg.progress import Progress, StageStatus, Task
 from tagseg.recipe import Recipe, load_run_recipe
+from tagseg.system.apart import Apart
+from tagseg.training.engine import thread_count
+
+Others = dict[str, tuple[Recipe, Path]]
+"""What a run is compared with: its name for people, its recipe and its folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedRuns:
-    """A run and those beside it.
+    """A run and those to compare it with.
 
     Args:
         main: the run of the recipe.
@@ -25,24 +33,68 @@ class ComparedRuns:
     plain: Run | None = None
     full: Run | None = None
 
+    @property
+    def scored(self) -> tuple[RunScores | None, RunScores | None, RunScores | None]:
+        """The scores of the three, None where there are none."""
+        return self.main.scored, self.plain and self.plain.scored, self.full and self.full.scored
+
 
 def run_compared(
     recipe: Recipe, out: Path, *, baseline: bool, upper_bound: bool, progress: Progress, redo: bool = False
 ) -> ComparedRuns:
-    """Run a recipe and, beside it, what it is to be compared with.
+    """Run a recipe and then what it is to be compared with.
 
     Args:
         recipe: all values.
         out: the run folder; plain CAM goes to ``plain`` in it, the upper bound to ``full``.
         baseline: whether to run plain CAM.
         upper_bound: whether to train the same segmentation network on ground truth.
-        progress: told what happens.
+        progress: gets what happens.
         redo: do stages again whose inputs changed.
 
     Raises:
         RecipeError: when the recipe is itself what it is to be compared with, or has no segmentation network.
         TagsegError: for anything else that a user can correct.
     """
+    others = _others(recipe, out, baseline=baseline, upper_bound=upper_bound)
+    main, runs = _run_in_turn(recipe, out, others, progress=progress, redo=redo)
+    return _compared(recipe, out, main, runs, progress=progress)
+
+
+def run_at_once(recipe: Recipe, out: Path, *, progress: Progress, redo: bool = False) -> ComparedRuns:
+    """Run a recipe, plain CAM and the upper bound at the same time, each in a process with its share of the cores.
+
+    Small networks gain more from that than from threads; it takes the memory of all three. What the two others print
+    goes to files in the run folder.
+
+    Args:
+        recipe: all values.
+        out: the run folder, as in :func:`run_compared`.
+        progress: gets what happens.
+        redo: do stages again whose inputs changed.
+
+    Raises:
+        RecipeError: when the recipe is itself what it is to be compared with, or has no segmentation network.
+        TagsegError: for anything else that a user can correct.
+    """
+    others = _others(recipe, out, baseline=True, upper_bound=True)
+    main, runs = _run_side_by_side(recipe, out, others, progress=progress, redo=redo)
+    return _compared(recipe, out, main, runs, progress=progress)
+
+
+def _compared(recipe: Recipe, out: Path, main: Run, runs: dict[str, Run], *, progress: Progress) -> ComparedRuns:
+    if runs:  # the report of the run shows the scores of the others
+        run_pipeline(recipe, out, progress=_WithoutSkips(progress), only="report")
+    return ComparedRuns(main, runs.get(PLAIN_FOLDER), runs.get(FULL_FOLDER))
+
+
+def _others(recipe: Recipe, out: Path, *, baseline: bool, upper_bound: bool) -> Others:
+    _require_comparable(recipe, baseline=baseline, upper_bound=upper_bound)
+    others = {"plain CAM": (recipe.plain(), out / PLAIN_FOLDER)} if baseline else {}
+    return others | ({"the segmenter on ground truth": (recipe.supervised(), out / FULL_FOLDER)} if upper_bound else {})
+
+
+def _require_comparable(recipe: Recipe, *, baseline: bool, upper_bound: bool) -> None:
     if baseline and not recipe.constraints:
         raise RecipeError(
             "--baseline compares SSC with plain CAM, got a recipe that is plain CAM itself", help="leave out --baseline"
@@ -57,20 +109,52 @@ def run_compared(
             "--upper-bound compares with ground truth as labels, got a recipe that is the upper bound itself",
             help="leave out --upper-bound",
         )
-    plain = full = None
-    main = run_pipeline(recipe, out, progress=progress, redo=redo)
-    if baseline and not load_run_recipe(RunLayout(out).recipe_path).constraints:
-        progress.note("plain CAM is left out: on so few images the recipe is plain CAM itself")
-        baseline = False
-    if baseline:
-        progress.note(f"now plain CAM with the same seed, data and budget, in {out / PLAIN_FOLDER}")
-        plain = run_pipeline(_beside(recipe.plain(), out), out / PLAIN_FOLDER, progress=progress, redo=redo)
-    if upper_bound:
-        progress.note(f"now the segmenter on ground truth, same seed and budget, in {out / FULL_FOLDER}")
-        full = run_pipeline(_beside(recipe.supervised(), out), out / FULL_FOLDER, progress=progress, redo=redo)
-    if plain or full:  # the report of the run shows the scores of those beside it
-        run_pipeline(recipe, out, progress=_WithoutSkips(progress), only="report")
-    return ComparedRuns(main, plain, full)
+
+
+def _run_in_turn(
+    recipe: Recipe, out: Path, others: Others, *, progress: Progress, redo: bool
+) -> tuple[Run, dict[str, Run]]:
+    """Run one after the other; return the main run, and the others by the name of their folder."""
+    main, runs = run_pipeline(recipe, out, progress=progress, redo=redo), dict[str, Run]()
+    for name, (other, folder) in others.items():
+        if folder.name == PLAIN_FOLDER and not load_run_recipe(RunLayout(out).recipe_path).constraints:
+            progress.note("plain CAM is left out: on so few images the recipe is plain CAM itself")
+            continue
+        progress.note(f"now {name} with the same seed, data and budget, in {folder}")
+        runs[folder.name] = run_pipeline(_beside(other, out), folder, progress=progress, redo=redo)
+    return main, runs
+
+
+def _run_side_by_side(
+    recipe: Recipe, out: Path, others: Others, *, progress: Progress, redo: bool
+) -> tuple[Run, dict[str, Run]]:
+    """Run all at once, the others in processes of their own whose output goes to files in the run folder."""
+    read_splits(recipe.data, drawn=RunLayout(out).drawn_data)  # drawn before two processes draw them
+    threads = max(1, thread_count(engine_settings(recipe)) // (1 + len(others)))
+    share = {"engine": recipe.engine.model_copy(update={"threads": threads})}
+    apart: dict[str, Apart[Run]] = {}
+    try:
+        for name, (other, folder) in others.items():
+            log = RunLayout(out).log_beside(folder.name)
+            progress.note(f"at the same time {name}, with the same seed, data and budget; its progress is in {log}")
+            shared = _beside(other, out).model_copy(update=share)
+            apart[folder.name] = Apart(_run, shared, folder, progress, redo, log=log)
+        main = run_pipeline(recipe.model_copy(update=share), out, progress=progress, redo=redo)
+        with progress.task("Waiting for the other runs", total=len(apart), unit="runs") as task:
+            runs = {folder: _advanced(task, other.result()) for folder, other in apart.items()}
+    finally:
+        for other in apart.values():
+            other.stop()
+    return main, runs
+
+
+def _run(recipe: Recipe, out: Path, progress: Progress, redo: bool) -> Run:
+    return run_pipeline(recipe, out, progress=progress, redo=redo)
+
+
+def _advanced(task: Task, run: Run) -> Run:
+    task.advance()
+    return run
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class NotingProgress:
     """Hands everything on to another progress, and notes warnings and how many images were worked on.
 
     Args:
-        heard: is told everything.
+        heard: gets everything.
         note_warning: is given every warning.
         beat: is called whenever a piece of work advances.
         works: the pieces of work that counted images.
@@ -96,7 +96,7 @@ class StageCost:
         fabric: of this process.
         folder: whose manifest is written.
         stage: its name.
-        progress: told what happens.
+        progress: reports what happens.
     """
 
     def __init__(self, fabric: Fabric, folder: RunFolder, stage: str, *, progress: Progress) -> None:

@@ -1,5 +1,6 @@
 """How a run goes through the stages: skip what is done, continue what is half done."""
 
+import shlex
 import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -29,6 +30,8 @@ from tagseg.stages.context import Stage, StageContext
 from tagseg.stages.write_report import show_progress
 from tagseg.system.atomic import atomic_write
 from tagseg.training.engine import launch
+
+_OTHER_DATA = "the images or tags changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def run(recipe: str | Path, out: str | Path, *, overrides: Sequence[str] = (), p
         recipe: the name of a packaged recipe, or a TOML file.
         out: the run folder, made when missing.
         overrides: ``section.key=value`` settings that win over the file.
-        progress: told what happens; silent by default.
+        progress: reports what happens; silent by default.
 
     Returns:
         The finished run.
@@ -93,7 +96,7 @@ def run_pipeline(recipe: Recipe, out: Path, *, progress: Progress, only: str | N
     Args:
         recipe: all values.
         out: the run folder.
-        progress: told what happens.
+        progress: reports what happens.
         only: run this stage alone; the stages before it must be done.
         redo: do stages again whose inputs changed, instead of refusing to overwrite costly results.
 
@@ -227,11 +230,15 @@ def _check_inputs(inputs: RunInputs, *, progress: Progress, redo: bool) -> None:
     first = stages.index(changed[0])
     again = f"{', '.join(stage.name for stage in stages[first:])} will be done again"
     if changed[0].costly and not redo:
-        values = f"other values: {_changes(inputs)}"
+        changes = _changes(inputs)
         found = f"one of an earlier version, which named the inputs of a stage in another way: {again}"
+        words = (shlex.quote(str(path)) for path in (folder.recipe_path, folder.root))
+        go_on = "run 'tagseg run {} --out {}' to go on with the values that it has, ".format(*words)
         raise ArtifactError(
-            f"{folder.root} holds '{changed[0].name}' of the same recipe, got {found if older else values}",
-            help="choose another --out, or add --redo to do this stage and the later ones again",
+            f"{folder.root} holds '{changed[0].name}' of the same recipe, "
+            f"got {found if older else f'other values: {changes or _OTHER_DATA}'}",
+            help=(go_on if changes and not older else "")
+            + "choose another --out, or add --redo to do this stage and the later ones again",
         )
     if older:
         progress.note(f"the run was made by an earlier version: {again}")
@@ -259,14 +266,14 @@ def _is_made(folder: RunFolder, stage: Stage) -> bool:
 
 
 def _changes(inputs: RunInputs) -> str:
-    """Name the recipe values that differ from those of the run folder."""
+    """Name the recipe values that differ from those of the run folder, empty when none is known to."""
     path = inputs.folder.recipe_path
     if not path.exists():
-        return "the recipe of the folder is gone"
+        return ""
     old, new = (flat_values(recipe) for recipe in (load_run_recipe(path), inputs.recipe))
     matters = [key for key in new if not key.startswith(("name", "engine.", "superpixels.cache", "small_set."))]
     changed = [f"{key} {old.get(key)} -> {new[key]}" for key in matters if old.get(key) != new[key]]
-    return ", ".join(changed) or "the images or tags changed"
+    return ", ".join(changed)
 
 
 def _remove(path: Path) -> None:

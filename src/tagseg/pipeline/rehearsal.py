@@ -10,6 +10,7 @@ from tagseg.assemble.networks import build_affinity_network, build_region_affini
 from tagseg.assemble.segmenter import build_segmentation_network
 from tagseg.pipeline.order import needed_stages
 from tagseg.pipeline.run_inputs import RunInputs
+from tagseg.training.loggers import require_loggers
 
 
 def rehearse(inputs: RunInputs) -> None:
@@ -19,7 +20,9 @@ def rehearse(inputs: RunInputs) -> None:
 
     Raises:
         ModelError: for a network that is unknown or does not suit, and weights that cannot be had or do not fit.
+        TrainingError: when a logger is named whose package is not installed.
     """
+    require_loggers(inputs.recipe.engine.loggers)
     recipe, num_labels = inputs.recipe, inputs.data.splits.train.classes.num_labels
     learned = recipe.affinity.weights == "trained"  # from stage 1: not there yet
     builders: dict[str, Callable[[], object]] = {

@@ -1,5 +1,6 @@
 """What a run starts from, and what of it each stage is handed: the stage's fingerprint is made of the same."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,7 @@ from tagseg.recipe import Recipe
 from tagseg.recipe.view import view_of
 from tagseg.stages.context import Stage, StageContext
 from tagseg.training.accelerator import choose_accelerator
+from tagseg.training.loggers import Logged
 
 FINGERPRINTS = 3
 """Version of how the inputs of a stage are named; results of a run with another one are made again."""
@@ -40,7 +42,7 @@ class RunInputs:
 
         Args:
             stage: one of the pipeline.
-            progress: told what happens.
+            progress: reports what happens.
         """
         splits = self.data.splits
         _, reason = choose_accelerator(self.recipe.engine.accelerator)
@@ -55,9 +57,18 @@ class RunInputs:
             stages=tuple(each.name for each in needed_stages(self.recipe)),
             regions=superpixel_cache(self.recipe),
             workers=self.recipe.engine.workers,
+            logged=self._logged(stage, warn=progress.warn),
             place=f"{self.fabric.device.type} ({reason}), {torch.get_num_threads()} thread(s) a process",
             progress=progress,
         )
+
+    def _logged(self, stage: Stage, *, warn: Callable[[str], None]) -> Logged:
+        """Return what loggers get: the name of the run folder, and values without the places of the data."""
+        sections = [name for name in declared_sections(stage, self.recipe) if name not in ("data", "superpixels")]
+        values = self.recipe.model_dump(mode="json", include=set(sections))
+        flat = {f"{section}.{key}": value for section in sections for key, value in values[section].items()}
+        name = f"{self.folder.root.resolve().name}/{self.folder.output(stage.name).name}"
+        return Logged(self.recipe.engine.loggers, name, flat | {"seed": self.recipe.seed}, warn)
 
     def fingerprint(self, stage: Stage) -> str:
         """Name what a stage is made of: images, tags, masks if it reads them, seed, precision, and its sections."""

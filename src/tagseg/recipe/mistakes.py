@@ -27,7 +27,7 @@ def sentences(error: ValidationError, *, renamed: Mapping[str, str] = RENAMED) -
 def _sentence(item: ErrorDetails, renamed: Mapping[str, str]) -> str:
     place = [str(part) for part in item["loc"]]
     tag, kinds = kinds_of_section(place[0]) if place else ("", {})
-    # Behind a section of several kinds pydantic names the kind, which is no part of the key.
+    # Behind a section of several kinds pydantic names the kind, which is not part of the key.
     kind = place.pop(1) if kinds and len(place) > 1 else ""
     key = ".".join(place)
     rule = item["msg"].removeprefix("Value error, ")
@@ -39,7 +39,7 @@ def _sentence(item: ErrorDetails, renamed: Mapping[str, str]) -> str:
             if owners:
                 return f"{key} belongs to {tag} {_either(owners)}, got {tag} '{kind}'"
             known = kinds[kind].model_fields if kind else _known_keys(place[:-1])
-            return f"{key} is no key of a recipe ({nearest_name_help(place[-1], known)})"
+            return f"{key} is not a key of a recipe ({nearest_name_help(place[-1], known)})"
         case "missing":
             return f"{tag} '{kind}' needs {key}" if kind else f"{key} is required"
         case "union_tag_not_found":

@@ -12,6 +12,7 @@ from tagseg.artifacts.layout import RunLayout
 from tagseg.data.text_files import decode_unicode
 from tagseg.errors import RecipeError
 from tagseg.system.home import with_home
+from tagseg.system.near_paths import near_path_help
 
 FOLDER = Path(__file__).parents[1] / "recipes"
 
@@ -127,8 +128,6 @@ def help_where_missing(path: Path) -> str:
     >>> help_where_missing(Path("recipes/demo.toml")), help_where_missing(Path("mine.toml"))
     ("check the path, or write 'demo', the packaged recipe", 'check the path')
     """
-    return (
-        f"check the path, or write '{path.stem}', the packaged recipe"
-        if path.stem in packaged_names()
-        else "check the path"
-    )
+    if path.stem in packaged_names():
+        return f"check the path, or write '{path.stem}', the packaged recipe"
+    return near_path_help(Path(with_home(str(path))), "check the path", wanted=lambda near: near.suffix == ".toml")

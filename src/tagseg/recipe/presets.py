@@ -2,7 +2,7 @@
 
 from typing import Any
 
-# The constants of the SSC release, by name (METHOD section 3; departures of ours are the section defaults above).
+# The constants of the SSC release, by name; departures of ours are the defaults of the sections.
 # Its SGD gets the weight decay in the place of the momentum: momentum 1e-4, no weight decay.
 RELEASE: dict[str, dict[str, Any]] = {
     "suppression": {"delta": 0.55, "positions": ["last_stage", "after_stage_2"]},

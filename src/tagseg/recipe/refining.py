@@ -52,15 +52,15 @@ class Affinity(Section):
     """The affinity network (IRN) and its training; used when ``masks.refine`` walks.
 
     ``backbone`` is ``classifier`` (the network of that section) or a timm name. ``weights`` is ``same`` (the initial
-    ones of the classifier section), ``trained`` (those of the finished classifier), ``pretrained``, ``random`` or a
-    path. The backbone is frozen.
+    ones of the classifier section), ``trained`` (those of the finished classifier), ``pretrained``, ``pip``,
+    ``random`` or a path. The backbone is frozen.
     """
 
     backbone: str = "classifier"
     """`classifier` (the network of that section) or a timm name; frozen."""
     weights: str = "same"
     """`same` (the initial ones of the classifier section), `trained` (those of the finished classifier), `pretrained`,
-    `random` or a path.
+    `pip`, `random` or a path.
     """
     output_stride: Literal[8, 16, 32] = 16
     """Image pixels per cell of the backbone's last stage."""

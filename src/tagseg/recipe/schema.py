@@ -16,7 +16,7 @@ _LONGEST_NAME = 200  # bytes; file systems take 255
 
 
 class Superpixels(Section):
-    """Regions of an image, computed once and kept in a cache (SSC, METHOD: at most 64 regions an image)."""
+    """Regions of an image, computed once and kept in a cache (SSC: at most 64 regions an image)."""
 
     method: Literal["felzenszwalb", "slic"] = "felzenszwalb"
     """How an image is cut before regions are merged."""
@@ -50,6 +50,8 @@ class Engine(Section):
     """Processes that read and augment training images; 0 reads in the training process."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads of a process. With none: `OMP_NUM_THREADS`, or the number of cores, divided by `devices`."""
+    loggers: tuple[Literal["tensorboard", "mlflow", "wandb", "trackio"], ...] = ("tensorboard",)
+    """Programs that get the curves in addition to `curves.csv`. TensorBoard's log is left out without its package."""
 
 
 _SETTLED_BEFORE = frozenset({"data", "engine", "small_set"})

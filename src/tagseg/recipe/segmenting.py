@@ -13,10 +13,11 @@ class Segmenter(Section):
 
     ``labels`` are the ``pseudo`` masks, or the ``truth``: the fully supervised upper bound, for which no other stage
     runs. ``backbone`` is ``classifier`` (the network of that section) or a timm name. ``weights`` is ``same`` (the
-    initial ones of the classifier section), ``pretrained``, ``random`` or a path.
+    initial ones of the classifier section), ``pretrained``, ``pip``, ``random`` or a path.
 
-    ``strategy``: ``confident`` learns the pixels that the pseudo masks trust, ``all`` every pixel; beyond the trusted
-    pixels ``cotrain`` has two networks teach each other, and ``consistency`` has the running mean of the weights teach
+    ``strategy``: ``confident`` learns the pixels that the pseudo masks trust, ``all`` every pixel. ``self_training``
+    too learns every pixel, and where the running mean of the weights is sure, its label. Beyond the trusted pixels
+    ``cotrain`` has two networks teach each other, and ``consistency`` has the running mean of the weights teach
     the network on strongly changed colours. Their term enters with ``unsure_weight`` after ``warmup_epochs``.
 
     ``keep`` names the weights that stay: their running ``average`` (of decay ``ema_decay``) or the ``last``. Neither
@@ -32,8 +33,8 @@ class Segmenter(Section):
     backbone: str = "classifier"
     """`classifier` (the network of that section) or a timm name."""
     weights: str = "same"
-    """Initial weights of its encoder: `same` (the initial ones of the classifier section), `pretrained`, `random` or a
-    path.
+    """Initial weights of its encoder: `same` (the initial ones of the classifier section), `pretrained`, `pip`,
+    `random` or a path.
     """
     output_stride: Literal[8, 16, 32] = 16
     """Image pixels per cell of the deepest features. `segformer` and `upernet` have 32, `deeplabv3plus` 8 or 16."""
@@ -43,24 +44,28 @@ class Segmenter(Section):
     """The stem and this many stages do not learn; 0 lets all learn."""
     batch_norm: Literal["frozen", "train"] = "frozen"
     """Whether the encoder's batch norms keep their statistics; those of the decoder always learn."""
-    strategy: Literal["confident", "all", "cotrain", "consistency"] = "confident"
+    strategy: Literal["confident", "all", "self_training", "cotrain", "consistency"] = "confident"
     """Which pixels teach, and what teaches the others."""
     unsure_weight: float = Field(default=1.0, ge=0)
     """Weight of the term on the pixels that are not trusted; with `cotrain` and `consistency`."""
     min_probability: float = Field(default=0.9, ge=0, lt=1)
-    """A pixel whose teacher is less sure teaches nothing; with `cotrain` and `consistency`."""
+    """A teacher that is less sure of a pixel does not teach it; with `self_training`, `cotrain` and `consistency`."""
     boundary_px: int = Field(default=5, ge=1)
     """Pixels this close to another label of the teacher count as boundary; with `cotrain`."""
     boundary_weight: float = Field(default=2.0, ge=1)
     """Weight of boundary pixels; with `cotrain`."""
     warmup_epochs: int = Field(default=1, ge=0)
-    """Epochs before networks teach, fewer than `segmenter.epochs`; with `cotrain` and `consistency`."""
+    """Epochs before networks teach, fewer than `segmenter.epochs`; not with `confident` and `all`."""
     mask_untagged: bool = True
-    """Whether a teacher may name only background and the classes of the image's tags; with `cotrain` and
-    `consistency`.
+    """Whether a teacher may name only background and the classes of the image's tags; with `self_training`, `cotrain`
+    and `consistency`.
     """
     balance: bool = False
     """Whether rare labels weigh more in the loss."""
+    match_background: bool = False
+    """Whether the bias of background moves, after the training, until the network labels as much of its training images
+    as their masks do.
+    """
     epochs: int = Field(default=20, ge=1)
     """Passes over the training images."""
     least_steps: int = Field(default=0, ge=0)
@@ -115,7 +120,7 @@ class Segmenter(Section):
     def _strategy_has_what_it_needs(self) -> "Segmenter":
         if self.labels == "truth" and self.strategy not in ("all", "confident"):
             raise ValueError(f"labels 'truth' leave no pixel unsure; set strategy='all' instead of '{self.strategy}'")
-        if self.strategy in ("cotrain", "consistency") and self.warmup_epochs >= self.epochs:
+        if self.strategy in ("self_training", "cotrain", "consistency") and self.warmup_epochs >= self.epochs:
             raise ValueError(
                 f"warmup_epochs ({self.warmup_epochs}) leaves none of epochs ({self.epochs}) for strategy "
                 f"'{self.strategy}'; lower it"

@@ -29,7 +29,7 @@ def load_recipe(path: str | Path, overrides: list[str] | None = None) -> Recipe:
 
     Args:
         path: the name of a packaged recipe, or a TOML file, see :func:`tagseg.recipe.packaged.recipe_path`.
-        overrides: ``section.key=value`` settings; a value is TOML, and a word that is no TOML is a string.
+        overrides: ``section.key=value`` settings; a value is TOML, and a word that is not TOML is a string.
 
     Returns:
         The typed recipe, preset and overrides applied.
@@ -111,7 +111,7 @@ def make_recipe(values: dict[str, Any], overrides: list[str] | None = None, *, s
 
 
 def _require_text(values: dict[str, Any], *, source: str) -> None:
-    """Raise for keys and values with bytes of a command line that are no text: no recipe could keep them."""
+    """Raise for keys and values with bytes of a command line that are not text: no recipe could keep them."""
     waiting: list[tuple[str, Any]] = [("", values)]
     while waiting:
         place, value = waiting.pop()
@@ -182,7 +182,7 @@ def _read(path: Path) -> dict[str, Any]:
         return _parse(decode_unicode(Path(with_home(str(path))).read_bytes()))
     except FileNotFoundError:
         raise RecipeError(f"recipe {path} is a file that exists, got none", help=help_where_missing(path)) from None
-    except (ValueError, OSError) as error:  # a mistake in TOML and bytes that are no text are ValueErrors, too
+    except (ValueError, OSError) as error:  # a mistake in TOML and bytes that are not text are ValueErrors, too
         raise RecipeError(f"recipe {path} is a TOML file, got: {error}", help="correct that line") from None
 
 

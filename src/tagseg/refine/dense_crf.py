@@ -214,7 +214,7 @@ def label_probabilities(
 
 
 def _require_rgb(image: ndarray) -> None:
-    """Refuse what is no 8-bit RGB photograph: the colour kernel counts grey levels, and a shifted image wraps."""
+    """Refuse what is not an 8-bit RGB photograph: the colour kernel counts grey levels, and a shifted image wraps."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         span = f", {image.min():.4g} to {image.max():.4g}" if image.size and image.dtype != np.uint8 else ""
         raise DataError(

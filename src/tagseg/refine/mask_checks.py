@@ -22,7 +22,7 @@ FLAT_SHARE = 0.6
 
 FLAT_LEVEL = 0.4
 """So has a class on whose median picture the network's map has a mean above this, with a peak of 1: there it was 0.2 to
-0.3, and 0.45 where a class could not be told from its ground."""
+0.3, and 0.45 where a class could not be told apart from its ground."""
 
 FEW_IMAGES = 10
 """A class with fewer training images than this is hardly learned."""
@@ -89,7 +89,7 @@ def mask_warnings(
     >>> for text in mask_warnings(coverages, classes, training_images={1: 20, 2: 20}):
     ...     print(text)
     3 of 4 pseudo masks label more than 80% of their picture as objects (dogs/0, dogs/1, dogs/2); look at them in the report, and raise masks.background_score if they are wrong
-    the maps of 'dog' are flat: half of its 3 masks label 97% of the picture or more, so it cannot be told from its scene; add photographs of the same scenes without it
+    the maps of 'dog' are flat: half of its 3 masks label 97% of the picture or more, so it cannot be told apart from its scene; add photographs of the same scenes without it
     """  # noqa: E501
     warnings = []
     floods = [each.image_id for each in coverages if each.floods]
@@ -104,8 +104,8 @@ def mask_warnings(
         own = [each for each in coverages if label in each.tags]
         if flat := _flatness(own, label):
             warnings.append(
-                f"the maps of '{name}' are flat: {flat} or more, so it cannot be told from its scene; add photographs "
-                "of the same scenes without it"
+                f"the maps of '{name}' are flat: {flat} or more, so it cannot be told apart from its scene; add "
+                "photographs of the same scenes without it"
             )
         if training_images.get(label, 0) < FEW_IMAGES:
             warnings.append(

@@ -33,7 +33,7 @@ class PixelAdaptiveSettings:
         dilations: distances of the neighbours in pixels, each at least 1, none twice.
         iterations: how often the scores are averaged, at least 0; 0 changes nothing.
         colour_scale: differences of colour or position count as large from this many standard deviations on, above 0.
-        position_weight: weight of nearness beside likeness of colour, at least 0.
+        position_weight: weight of nearness against likeness of colour, at least 0.
 
     Raises:
         RecipeError: when a number is out of range.

@@ -120,7 +120,7 @@ def confidence_mask(
     one kept are kept too, since nothing but their place in memory would tell them apart.
 
     Args:
-        labels: label ids of the image; void is no label and is never kept.
+        labels: label ids of the image; void is not a label and is never kept.
         margin: lead of each pixel's label, at least 0.
         keep_fraction: share of each label's pixels to keep, in [0, 1]: 0 keeps none, 1 keeps all. Below 1, a pixel with
             margin 0 is not kept: all of a label's pixels can be ties, and none of them is confident then.

@@ -1,6 +1,6 @@
 """Superpixel snap: every region of the image takes the label that most of its pixels have.
 
-Axes: L labels with background first, H W pixels, R regions. Region -1 is no region.
+Axes: L labels with background first, H W pixels, R regions. Region -1 is not a region.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Axes of charts: where a value lies between two ends, and which round values are written beside the axis."""
+"""Axes of charts: where a value lies between two ends, and which round values are written at the axis."""
 
 import math
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ class Axis:
     Args:
         low: value at its start.
         high: value at its end, above ``low``.
-        ticks: values that are written beside it, and how.
+        ticks: values that are written at it, and how.
         log: whether equal ratios, not equal differences, are equally far apart; needs ``low > 0``.
     """
 

@@ -1,4 +1,4 @@
-"""Bars of scores as inline SVG beside a name and its numbers; colours by CSS class, as in ``charts``."""
+"""Bars of scores as inline SVG next to a name and its numbers; colours by CSS class, as in ``charts``."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

@@ -15,7 +15,7 @@ _STRETCH = 1000
 """Width of the inner picture in its own units."""
 
 _LABEL_LINE_PX, _LABEL_SHARE = 14, 0.4
-"""Height of a label beside a dot, and the share of a chart's width that it takes at most."""
+"""Height of a label next to a dot, and the share of a chart's width that it takes at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Line:
         title: what it shows.
         css: its CSS class, which gives the colour.
         x: of its points, ascending.
-        y: of its points; None or a value that is no number leaves a gap.
+        y: of its points; None or a value that is not a number leaves a gap.
     """
 
     title: str
@@ -44,7 +44,7 @@ class Dot:
         css: its CSS class.
         x: its place across.
         y: its place upwards.
-        label: written beside it, may be empty.
+        label: written next to it, may be empty.
     """
 
     name: str
@@ -171,7 +171,7 @@ def _circle(frame: Frame, dot: Dot, *, radius_px: int) -> str:
 
 
 def _dot_labels(frame: Frame, dots: Iterable[Dot]) -> Iterator[str]:
-    """Yield the labels beside their dots, moved up or down where they would lie over one another."""
+    """Yield the labels next to their dots, moved up or down where they would lie over one another."""
     placed: list[tuple[float | int, float | int]] = []
     for dot in dots:
         if not dot.label:

@@ -1,4 +1,4 @@
-"""The page that shows several runs side by side; one HTML file that needs nothing beside it."""
+"""The page that shows several runs side by side; one HTML file that needs no other file."""
 
 from tagseg.report.compare_view import comparison_view
 from tagseg.report.content import Comparison

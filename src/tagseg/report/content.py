@@ -217,7 +217,7 @@ class ClassShare(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """A run beside this one (plain CAM, the upper bound), with its scores.
+    """A run to compare this one with (plain CAM, the upper bound), and its scores.
 
     Args:
         title: of the run.
@@ -250,7 +250,7 @@ class Report:
         gallery_rule: how they were chosen, one or two sentences.
         gallery_score: what ``GalleryImage.mean_iou`` scores, such as ``pseudo mask``; empty without ground truth.
         problems: files left out, warnings.
-        beside: runs beside this one.
+        beside: runs to compare this one with.
         recipe: TOML.
         background_score: at which the gallery starts when nothing was swept, None when unknown.
         has_truth: whether any image has ground truth; without it the page begins with pictures.

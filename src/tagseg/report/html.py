@@ -1,4 +1,4 @@
-"""The report of a run as one HTML file that needs nothing beside it: no network, no font, no picture of its own."""
+"""The report of a run as one HTML file that needs no other file: no network, no font, no picture of its own."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -54,7 +54,7 @@ def render_page(template: str, scripts: Sequence[str], *, data: Mapping[str, Any
         script=Markup(script),
         page_data=script_json(data),
     )  # fmt: skip
-    # Names of files may hold bytes that are no text; they could not be written, nor shown.
+    # Names of files may hold bytes that are not text; they could not be written, nor shown.
     return page.encode("utf-8", "replace").decode("utf-8")
 
 

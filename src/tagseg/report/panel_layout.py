@@ -211,7 +211,7 @@ class PanelLayout:
         return [Strip(self.line + self.gap, tuple(items)) for items in lines]
 
     def _title_lines(self, column: str) -> list[tuple[str, bool]]:
-        """Return the lines of a title: the first one bold, and in two where its words do not fit beside each other."""
+        """Return the lines of a title: the first one bold, and in two where its words do not fit on one line."""
         bold = font(self.text, bold=True)
         title, *others = column.split("\n")
         words = title.split()
@@ -228,7 +228,7 @@ class PanelLayout:
 
 def fit_words(text: str, font: ImageFont.FreeTypeFont, room: int) -> str:
     """Return ``text`` on one line, cut with an ellipsis where it is wider than ``room``."""
-    # A file name may hold bytes that are no text; they are shown as escapes.
+    # A file name may hold bytes that are not text; they are shown as escapes.
     text = " ".join(text.encode("utf-8", "backslashreplace").decode().split())
     if font.getlength(text) <= room:
         return text

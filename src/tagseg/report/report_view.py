@@ -34,7 +34,7 @@ _WITHOUT_TRUTH = ("gallery", "shares", "problems", "curves", "cost", "facts")
 
 _SECTIONS = (
     ("scores", "Scores"),
-    ("beside", "Beside"),
+    ("beside", "Compared"),
     ("shares", "Classes"),
     ("sweep", "Background score"),
     ("activation", "Activation"),
@@ -104,7 +104,7 @@ class BesideRow:
 
 @dataclass(frozen=True, slots=True)
 class BesideTable:
-    """Mean IoU of this run and of those beside it."""
+    """Mean IoU of this run and of those to compare with."""
 
     titles: tuple[str, ...]
     rows: tuple[BesideRow, ...]

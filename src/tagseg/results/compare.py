@@ -1,6 +1,6 @@
 """Several runs of the same data on one page: scores, curves and the same images side by side, and what differs.
 
-It is no stage of the pipeline: it reads run folders and leaves one HTML file where it is asked to.
+It is not a stage of the pipeline: it reads run folders and leaves one HTML file where it is asked to.
 """
 
 import json
@@ -42,7 +42,7 @@ def write_comparison(
         image_ids: the images to show; none for ``count`` of those that all runs made something of, evenly spaced by id
             over the scored ones (over all when none is scored).
         count: at least 1.
-        progress: told after every image.
+        progress: moves on after every image.
 
     Returns:
         What the page shows.

@@ -19,7 +19,7 @@ def facts(source: ReportSource, manifest: Mapping[str, Any]) -> tuple[Fact, ...]
     """Return what ran; what an older manifest does not say is left out."""
     groups = {
         "data": _data(source, manifest),
-        "recipe": _recipe(source.recipe),
+        "recipe": [*_recipe(source.recipe), *_cut(source.recipe, manifest)],
         "versions": _versions(manifest),
         "machine": _machine(source.recipe, manifest),
     }
@@ -69,6 +69,14 @@ def _recipe(recipe: Recipe) -> Iterator[tuple[str, str]]:
         segmenter = recipe.segmenter
         taught = "ground truth" if segmenter.labels == "truth" else f"pseudo masks, strategy {segmenter.strategy}"
         yield "segmenter", f"{segmenter.architecture}, {segmenter.epochs} epochs, taught by {taught}"
+
+
+def _cut(recipe: Recipe, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the background score that the pseudo masks were cut at, and where it comes from."""
+    made = manifest["stages"].get("make_masks", {})
+    if recipe.needs_masks and "background_score" in (details := made.get("details", {})):
+        found = "Otsu's threshold on the maps" if recipe.masks.background_rule == "auto" else "of the recipe"
+        yield "background score of the pseudo masks", f"{details['background_score']:.2f}, {found}"
 
 
 def _versions(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """A picture of finished runs: photographs with their maps, seeds, masks and ground truth, runs side by side.
 
-It is no stage of the pipeline: it reads run folders and leaves one file where it is asked to.
+It is not a stage of the pipeline: it reads run folders and leaves one file where it is asked to.
 """
 
 from collections.abc import Sequence
@@ -88,14 +88,14 @@ def write_figure(
     next stage gets them: from maps averaged over regions where the recipe says so. ``sure`` shows the seeds that the
     affinity network learned from, ``mask`` the pseudo mask, ``confident`` the part of it to be trusted; pixels without
     a sure label are striped. ``prediction`` shows what the segmentation network says of an image to test on. A cell is
-    empty where a run made nothing of the kind of the image, and ``progress`` is told so.
+    empty where a run made nothing of the kind of the image, and ``progress`` says so.
 
     Args:
         roots: run folders with extracted maps; the first one's masks are the ground truth.
         out: the file; its ending says what it becomes: ``.png``, ``.pdf`` or ``.svg``. In the last two, images keep
             their pixels up to 600 dots an inch.
         choice: what to show.
-        progress: told how the seeds of each run are cut, which cells stay empty, and after every image.
+        progress: says how the seeds of each run are cut and which cells stay empty, and moves on after every image.
 
     Returns:
         The ids of the images, from top to bottom.
@@ -108,7 +108,7 @@ def write_figure(
     choice, progress = choice or FigureChoice(), progress or SilentProgress()
     file = FigureFile(out, width_px=choice.width_px, width_mm=choice.width_mm)
     if choice.palette not in PALETTES:
-        raise DataError(f"'{choice.palette}' is no palette", help=nearest_name_help(choice.palette, PALETTES))
+        raise DataError(f"'{choice.palette}' is not a palette", help=nearest_name_help(choice.palette, PALETTES))
     runs = open_runs(roots, background_score=choice.background_score, progress=progress)
     image_ids = choice.image_ids or _choose_images(runs, choice)
     for image_id in image_ids:
@@ -155,7 +155,7 @@ def _require_image(image_id: str, runs: Sequence[ImageResults]) -> None:
         if image_id not in run.images:
             near = get_close_matches(image_id, run.images, n=1, cutoff=0.6)
             raise DataError(
-                f"'{image_id}' is no image of {run.folder.root}",
+                f"'{image_id}' is not an image of {run.folder.root}",
                 help=f"did you mean '{near[0]}'?"
                 if near
                 else f"an id is the name of a file in {run.folder.output('extract_cams')}, without .npz",
@@ -170,7 +170,7 @@ def _columns(choice: FigureChoice, runs: Sequence[ImageResults], image_ids: Sequ
         return tuple(column for column in DEFAULT_COLUMNS if there.get(column, True))
     for name in choice.columns:
         if name not in COLUMNS:
-            raise DataError(f"'{name}' is no column of a figure", help=nearest_name_help(name, COLUMNS))
+            raise DataError(f"'{name}' is not a column of a figure", help=nearest_name_help(name, COLUMNS))
     for name in choice.columns:
         if name in MADE:
             for run in runs:

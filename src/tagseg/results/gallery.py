@@ -21,7 +21,7 @@ SMALL: dict[Why, int] = {"random": 8}
 BESIDE_TEST: dict[Why, int] = {"worst": 9, "best": 9, "uncertain": 9, "random": 9}
 OF_TEST: dict[Why, int] = {"worst": 6, "best": 6}
 OF_TEST_WITHOUT_TRUTH: dict[Why, int] = {"random": 12}
-"""The same where images that are tested only come beside those with maps: 48 at most, in both cases."""
+"""The same where images that are tested only come in addition to those with maps: 48 at most, in both cases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def gather_gallery(source: ReportSource, *, progress: Progress, search: bool = T
 
     Args:
         source: the run.
-        progress: told after every image.
+        progress: moves on after every image.
         search: whether to look for the worst, the best and the most uncertain, or to take a few at random.
     """
     images, seed = report_images(source), source.recipe.seed

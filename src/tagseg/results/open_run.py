@@ -1,5 +1,6 @@
 """Run folders opened to be looked at: recipe, readable images, titles, and the score that cuts the seeds."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from tagseg.errors import ArtifactError
 from tagseg.progress import Progress
 from tagseg.recipe import Recipe, load_run_recipe
 from tagseg.results.image_results import TEST_PREFIX, ImageResults
+from tagseg.system.near_paths import near_path_help
 from tagseg.types import ImageRecord
 
 _MAPS = {
@@ -30,7 +32,7 @@ def open_runs(roots: Sequence[Path], *, background_score: float | None, progress
         roots: the folders.
         background_score: cuts the seeds, in [0, 1]; None for each run's best one of its sweep, or, in a run without
             scores, the one of its recipe.
-        progress: told how the seeds of each run are cut.
+        progress: says how the seeds of each run are cut.
 
     Raises:
         ArtifactError: when a folder holds no run, or the runs have different classes.
@@ -68,8 +70,10 @@ def read_run_recipe(root: Path) -> Recipe:
     """
     path = RunFolder(root).recipe_path
     if not path.is_file():
+        help = "give the folder that 'tagseg run' printed"
         raise ArtifactError(
-            f"{root} is the folder of a run, got no {path.name} in it", help="give the folder that 'tagseg run' printed"
+            f"{root} is the folder of a run, got no {path.name} in it",
+            help=help if root.exists() else near_path_help(root, help, wanted=os.path.isdir),
         )
     return load_run_recipe(path)
 
@@ -85,7 +89,7 @@ def run_titles(roots: Sequence[Path], recipes: Sequence[Recipe]) -> list[str]:
 
 
 def best_background_score(folder: RunFolder, recipe: Recipe) -> tuple[float, str]:
-    """Return the score above which a pixel of the run's seeds is no background, and where it comes from.
+    """Return the score above which a pixel of the run's seeds is not background, and where it comes from.
 
     Raises:
         ArtifactError: when the scores cannot be read.

@@ -15,7 +15,7 @@ def write_report(root: Path, out: Path | None = None, *, progress: Progress | No
     Args:
         root: the run folder.
         out: the HTML file; ``report.html`` in the run folder by default.
-        progress: told after every image.
+        progress: moves on after every image.
 
     Returns:
         The file.
@@ -36,7 +36,7 @@ def write_page(source: ReportSource, path: Path, *, progress: Progress, search: 
     Args:
         source: the run.
         path: the HTML file.
-        progress: told after every image.
+        progress: moves on after every image.
         search: whether to look for the worst, the best and the most uncertain images, or to take a few at random.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What a report says besides its pictures: what ran, how long it took, scores, curves, problems, runs beside it."""
+"""What a report says in addition to its pictures: what ran, how long, scores, curves, problems, comparisons."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime

@@ -31,7 +31,7 @@ _ERRORS = {
     403: "A page of another site asks.",
     408: "The request does not arrive in time.",
     413: "Too many bytes, files, pixels or tags.",
-    415: "A content that is no image of a format that is read.",
+    415: "A content that is not an image of a format that is read.",
     422: "An image that is empty or damaged.",
     429: "Too many requests at a time; the header Retry-After says when to try again, in seconds.",
     503: "The answer takes too long.",
@@ -164,7 +164,7 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
                 headers=error.headers,
             )
         )
-    return json_response({"error": str(error.detail), "help": "mend the request"}, status=error.status_code)
+    return json_response({"error": str(error.detail), "help": "correct the request"}, status=error.status_code)
 
 
 async def _answer_nobody(request: Request, error: Exception) -> Response:

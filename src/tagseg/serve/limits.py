@@ -20,8 +20,8 @@ class Limits:
         read_s: seconds for a request to arrive.
         crowded_s: the same for one whose place another request needs.
         decode_s: seconds of a processor for one file to be decoded.
-        alone_s: seconds after which work at one file goes on beside that at the next.
-        beside: most files that are worked at beside the one whose turn it is; each may take a gigabyte.
+        alone_s: seconds after which work at one file goes on while the next one's begins.
+        beside: most files that are worked at in addition to the one whose turn it is; each may take a gigabyte.
         answer_s: seconds for its answer, waiting included.
     """
 

@@ -141,7 +141,7 @@ def _tags(text: str, classes: ClassTable) -> list[str]:
     for name in names:
         if name not in classes.names:
             raise RefusedError(
-                f"tag '{name[:100]}' is no class of this network", help=nearest_name_help(name, classes.names)
+                f"tag '{name[:100]}' is not a class of this network", help=nearest_name_help(name, classes.names)
             )
     return names
 

@@ -65,7 +65,7 @@ async def read_form(
         lost: done when another request needs the place of this one.
 
     Raises:
-        RefusedError: when it is no form, has no files, too many or too many bytes, breaks off, or takes too long.
+        RefusedError: when it is not a form, has no files, too many or too many bytes, breaks off, or takes too long.
     """
     kind, options = parse_options_header(content_type)
     boundary = options.get(b"boundary")

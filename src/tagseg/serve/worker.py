@@ -1,6 +1,6 @@
 """The threads in which networks run: requests wait for their turn in order, and the event loop never waits.
 
-One job works at a time. One that takes long goes on beside the others, so that no image holds others up.
+One job works at a time. One that takes long goes on while others start, so that no image holds others up.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class _Waiting:
 class Worker:
     """A queue in front of threads.
 
-    The job in turn works alone. After ``alone_s`` seconds it goes on beside the next, as long as at most ``beside`` do.
+    The job in turn works alone. After ``alone_s`` seconds it goes on while the next works, if at most ``beside`` do.
 
     Args:
         limits: how many requests may be inside, and for how long.
@@ -143,7 +143,7 @@ class Worker:
         self._threads.shutdown(wait=False)
 
     def _start_next(self) -> None:
-        """Start the job that has waited longest, where none has the turn and few go on beside it."""
+        """Start the job that has waited longest, where none has the turn and few go on."""
         while self._waiting and self._in_turn is None and len(self._working) <= self._limits.beside:
             waiting = self._waiting.popleft()
             if not waiting.answer.done():

@@ -11,6 +11,7 @@ from tagseg.data.superpixel_cache import SuperpixelCache
 from tagseg.progress import Progress
 from tagseg.recipe import Recipe
 from tagseg.recipe.view import RecipeView
+from tagseg.training.loggers import Logged
 from tagseg.types import Split
 
 
@@ -27,12 +28,13 @@ class StageContext:
         train: images to train on; unreadable ones are left out.
         evaluation: images to score, or None.
         test: images on which the segmentation network is scored, or None.
-        made_of: name of the stage's inputs; its results are told from those of other inputs by it.
+        made_of: name of the stage's inputs; it tells its results from those of other inputs.
         stages: names of the stages that the recipe needs.
         regions: superpixels of images, wherever they are kept.
         workers: processes that read batches ahead; 0 reads them here.
+        logged: the loggers of a training, and what they get of this one.
         place: what it runs on, and why, for the log.
-        progress: told what happens.
+        progress: reports what happens.
     """
 
     fabric: Fabric
@@ -45,6 +47,7 @@ class StageContext:
     stages: tuple[str, ...]
     regions: SuperpixelCache
     workers: int
+    logged: Logged
     place: str
     progress: Progress
 

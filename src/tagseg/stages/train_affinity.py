@@ -139,7 +139,7 @@ def mean_displacement(
         network: is left with a ``mean_displacement`` of 0.
         records: the training images, at least one.
         fabric: each of its processes looks at its share of the images.
-        progress: told after every image.
+        progress: moves on after every image.
 
     Returns:
         (2,) in cells.

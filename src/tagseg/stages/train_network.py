@@ -10,6 +10,7 @@ from tagseg.artifacts.layout import TrainingLayout
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.stages.context import StageContext
 from tagseg.training.curves import has_tensorboard, lost_points
+from tagseg.training.loggers import TENSORBOARD
 from tagseg.training.loop import Learner, LoopSettings, Session, resume, train
 from tagseg.training.seed import seed_everything
 from tagseg.training.step import TrainingStep
@@ -42,7 +43,7 @@ class NetworkTraining(Generic[Network]):
         self.step, warning = resume(learner, folder, made_of=context.made_of)
         if warning:
             context.progress.warn(warning)
-        if not has_tensorboard():
+        if TENSORBOARD in context.logged.loggers and not has_tensorboard():
             context.progress.note("no TensorBoard log: pip install tensorboard for one; curves.csv has the same points")
         self.learner = learner.set_up(context.fabric)
         self._context, self._folder = context, folder
@@ -79,8 +80,9 @@ class NetworkTraining(Generic[Network]):
             lost = lost_points(curves, steps=self.step, every_steps=settings.log_every_steps)
             if lost:
                 self._context.progress.warn(f"{lost}; the training itself goes on as it was")
+        made_of, logged = self._context.made_of, self._context.logged
         with self._context.progress.task(title, total=end * batch, done=self.step * batch) as task:
-            session = Session(self._folder, self.step, until_epoch, task, validate, self._context.made_of)
+            session = Session(self._folder, self.step, until_epoch, task, validate, made_of, logged)
             fabric = self._context.fabric
             figures = train(fabric, self.learner, training_step, loader, settings=settings, session=session)
         self.step = end

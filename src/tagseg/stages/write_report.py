@@ -35,7 +35,7 @@ def why_outdated(context: StageContext) -> str:
     if why := context.folder.why_outdated(STAGE):
         return why
     made_of = context.folder.stage_status(STAGE).details["made_of"]
-    return "" if made_of == _made_of(context.folder) else "the runs beside it have other scores"
+    return "" if made_of == _made_of(context.folder) else "the runs to compare with have other scores"
 
 
 def show_progress(context: StageContext) -> None:
@@ -59,7 +59,7 @@ def _source(context: StageContext) -> ReportSource:
 
 
 def _made_of(folder: RunFolder) -> Mapping[str, Any]:
-    """Name what a page is made of: the stages before it with their files, and the scores of the runs beside it."""
+    """Name what a page is made of: the stages before it with their files, and the scores of comparison runs."""
     beside = {name: RunLayout(folder.root / name).scores_path for name in (PLAIN_FOLDER, FULL_FOLDER)}
     scores = {name: sha256(path.read_bytes()).hexdigest() for name, path in beside.items() if path.exists()}
     return {**folder.made_of(STAGE), "beside": fingerprint(scores)}

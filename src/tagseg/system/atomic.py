@@ -22,7 +22,7 @@ _MODE = 0o666 & ~_umask
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Lend a temporary path beside ``path``; when the block ends well, what was written there becomes ``path``.
+    """Lend a temporary path next to ``path``; when the block ends well, what was written there becomes ``path``.
 
     The data reaches the disk before the rename and the rename before the return, so that neither ``kill -9`` nor a
     power cut leaves half a file under the final name. A block that raises leaves the old file as it was.

@@ -1,4 +1,4 @@
-"""A folder that appears whole or not at all: written under a hidden name beside its place, then renamed."""
+"""A folder that appears whole or not at all: written under a hidden name next to its place, then renamed."""
 
 import shutil
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         path: the final folder; missing parents are made.
 
     Yields:
-        A hidden folder beside it.
+        A hidden folder next to it.
 
     Raises:
         ArtifactError: when another process writes the same folder, or the operating system refuses.

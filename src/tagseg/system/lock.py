@@ -29,7 +29,7 @@ def folder_lock(path: Path) -> Iterator[int | None]:
 
     A POSIX record lock belongs to one process and, unlike ``flock``, is not inherited by forked data workers: when the
     holder is killed the lock is free at once, however long its workers linger. Windows locks a byte in the same way.
-    A system with neither gets a second file beside ``path``, which a killed holder leaves for people to delete.
+    A system with neither gets a second file next to ``path``, which a killed holder leaves for people to delete.
 
     Args:
         path: the lock file; it holds the process id of its holder for people and stays, empty, afterwards.
@@ -66,6 +66,32 @@ def folder_lock(path: Path) -> Iterator[int | None]:
             _held.discard(key)
             if marker is not None:
                 marker.unlink(missing_ok=True)
+
+
+def require_free(path: Path) -> None:
+    """Look whether another process holds a lock file, before slow work whose end would be to find out.
+
+    Nothing is written, and the lock may be taken a moment later: :func:`folder_lock` decides.
+
+    Args:
+        path: the lock file, which need not exist.
+
+    Raises:
+        ArtifactError: when another run holds it, or this process does.
+    """
+    if path.absolute() in _held:
+        raise _busy(path, os.getpid())
+    if not path.exists():
+        return
+    with _open(path) as file:
+        file.seek(0)
+        holder = _process_id(file.read())
+        try:
+            marker = _take(file, path)
+        except OSError as error:
+            raise _busy(path, holder) from error
+        if marker is not None:
+            marker.unlink(missing_ok=True)
 
 
 def _take(file: TextIO, path: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""Processes that end with the one that started them, and at once when they are told to."""
+"""Processes that end with the one that started them, and at once when asked."""
 
 import multiprocessing
 import os

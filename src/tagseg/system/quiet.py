@@ -58,7 +58,7 @@ def _silence_logs() -> None:
 
 @cache
 def _silence_libtiff() -> None:
-    """Take away what libtiff calls to print, where it is a library beside Pillow; what is wrong is raised anyway."""
+    """Take away what libtiff calls to print, where it is a library of its own; what is wrong is raised anyway."""
     found = find_spec("PIL")
     if found is None or found.origin is None:
         return

@@ -30,12 +30,3 @@ def choose_accelerator(accelerator: str) -> tuple[str, str]:
             help="set engine.accelerator=cpu or install a torch build for your device",
         )
     return accelerator, "asked for"
-
-
-def torch_threads() -> int:
-    """Return how many threads torch computes with on a CPU.
-
-    >>> torch_threads() >= 1
-    True
-    """
-    return torch.get_num_threads()

@@ -27,7 +27,7 @@ class AffinityStep:
     a group does not count as much as one with many, and two processes give the gradient of one.
 
     Source: IRN (Ahn et al., CVPR 2019). Departure: its release averages within each GPU; users of its code lost 20
-    points of mIoU on several (METHOD.md 4, defect 8).
+    points of mIoU on several.
 
     Args:
         fabric: processes and precision.

@@ -1,4 +1,4 @@
-"""Curves of a training run: one CSV and one TensorBoard log, both cut back to the step that training resumes from."""
+"""Curves of a training run: a CSV and a TensorBoard log, cut back to where training resumes, and other loggers."""
 
 import csv
 import io
@@ -11,22 +11,27 @@ from typing import Any
 from tagseg.artifacts.layout import TrainingLayout
 from tagseg.errors import ArtifactError
 from tagseg.system.atomic import atomic_write
+from tagseg.training.loggers import TENSORBOARD, Logged, Loggers
 
 
 class Curves:
-    """Writer of ``curves.csv`` (columns step, name, value) and, where its package is there, of TensorBoard events.
+    """Writer of ``curves.csv`` (columns step, name, value), of TensorBoard events where its package is there, and of
+    the loggers that a recipe names.
 
     Fabric's CSV logger starts a new version at every start; a resumed run needs one curve, hence this writer.
 
     Args:
         folder: the stage's folder.
         start_step: steps taken already; rows of later ones are dropped, since those steps are taken again.
+        logged: the loggers, and what they get.
     """
 
-    def __init__(self, folder: Path, *, start_step: int) -> None:
-        layout = TrainingLayout(folder)
+    def __init__(self, folder: Path, *, start_step: int, logged: Logged | None = None) -> None:
+        layout, logged = TrainingLayout(folder), logged or Logged()
         self.path = layout.curves
-        rows = [row for row in read_curves(self.path) if row[0] <= start_step] if self.path.exists() else []
+        there = read_curves(self.path) if self.path.exists() else []
+        rows = [row for row in there if row[0] <= start_step]
+        self._loggers = Loggers(logged, folder, sent_step=max((step for step, _, _ in there), default=0))
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         writer.writerow(("step", "name", "value"))
@@ -34,7 +39,8 @@ class Curves:
         atomic_write(self.path, buffer.getvalue().encode())
         self._file = self.path.open("a", newline="", encoding="utf-8")
         self._writer = csv.writer(self._file, lineterminator="\n")
-        self._board = _open_board(layout.events, start_step=start_step)
+        wanted = TENSORBOARD in logged.loggers
+        self._board = _open_board(layout.events, start_step=start_step) if wanted else None
 
     def add(self, step: int, figures: Mapping[str, float]) -> None:
         """Add one point to each named curve."""
@@ -43,6 +49,7 @@ class Curves:
             if self._board is not None:
                 self._board.add_scalar(name.replace("_", "/", 1), value, global_step=step)
         self._file.flush()
+        self._loggers.add(step, figures)
 
     def __enter__(self) -> "Curves":
         return self
@@ -53,6 +60,7 @@ class Curves:
         self._file.close()
         if self._board is not None:
             self._board.close()
+        self._loggers.close()
 
 
 def has_tensorboard() -> bool:

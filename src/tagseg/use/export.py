@@ -56,7 +56,7 @@ def export_segmenter(
         format: ``onnx``, or ``safetensors`` for :func:`tagseg.load` and plain smp or timm.
         check_images: photographs, best of several sizes, to compare logits on; their upper left 1024 px are taken.
             Without any, noise of three sizes is compared.
-        progress: told what the check saw.
+        progress: says what the check saw.
         write_onnx: takes the place of :func:`tagseg.artifacts.onnx_file.export_onnx`.
 
     Raises:

@@ -14,9 +14,9 @@ RECORD_NAME = "export.json"
 
 @contextmanager
 def export_folder(out: Path, *, redo: bool) -> Iterator[tuple[Path, Callable[[dict[str, Any]], None]]]:
-    """Lend a folder to write into, and a function that is told what was written; at the end it is found at ``out``.
+    """Lend a folder to write into, and a function that takes what was written; at the end it is found at ``out``.
 
-    ``export.json`` keeps what the function was told, and the list of files.
+    ``export.json`` keeps what the function took, and the list of files.
 
     Args:
         out: the final folder: new, empty or, with ``redo``, an earlier export to which nobody added anything.

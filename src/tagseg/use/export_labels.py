@@ -72,7 +72,7 @@ def export_labels(source: Path, out: Path, *, choice: LabelChoice, progress: Pro
         source: a run folder.
         out: the new folder; missing parents are made.
         choice: what is written.
-        progress: told what happens.
+        progress: reports what happens.
 
     Raises:
         ArtifactError: when the run has none, a file of it is damaged, or the folder holds something else.

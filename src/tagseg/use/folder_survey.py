@@ -1,5 +1,6 @@
 """One look at a folder of photographs, for whoever writes a recipe for it: layout, classes, masks, sizes."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from tagseg.data.images import read_header
 from tagseg.data.problems import Problem
 from tagseg.errors import DataError
 from tagseg.recipe.layouts import CocoData, Data, FolderData, VocData
+from tagseg.system.near_paths import near_path_help
 from tagseg.types import ImageRecord
 
 MOST_HEADERS = 200
@@ -49,7 +51,10 @@ def survey_folder(root: Path) -> FolderSurvey:
         DataError: when it does not exist, or holds no photographs or no tags.
     """
     if not root.is_dir():
-        raise DataError(f"{root} must be a folder of photographs, got none", help="check the path")
+        raise DataError(
+            f"{root} must be a folder of photographs, got none",
+            help=near_path_help(root, "check the path", wanted=os.path.isdir),
+        )
     data = find_layout(root)
     problems: list[Problem] = []
     split = split_readers(data, drawn=root).train(problems=problems)

@@ -16,6 +16,7 @@ from huggingface_hub.errors import (
 from tagseg.artifacts.model_card import model_card
 from tagseg.artifacts.segmenter_file import DESCRIPTION_NAME, WEIGHTS_NAME, read_description
 from tagseg.errors import ArtifactError, TagsegError
+from tagseg.system.near_paths import near_path_help
 from tagseg.system.own_version import own_version
 
 CARD_NAME = "README.md"
@@ -150,7 +151,9 @@ def _not_fetched(repo_id: str, revision: str | None, error: Exception) -> Tagseg
     if isinstance(error, RepositoryNotFoundError | HFValidationError):
         return ArtifactError(
             f"segmenter '{repo_id}' must be a folder here or a repository on the hub, got neither",
-            help="mend the path or the name; for a private repository run 'hf auth login' first",
+            help=near_path_help(
+                Path(repo_id), "correct the path or the name; for a private repository run 'hf auth login' first"
+            ),
         )
     if isinstance(error, RevisionNotFoundError):
         return ArtifactError(
@@ -161,7 +164,7 @@ def _not_fetched(repo_id: str, revision: str | None, error: Exception) -> Tagseg
         return ArtifactError(
             f"segmenter '{repo_id}' must be a folder here, or in the hub's cache, or the hub must be reachable, "
             "got none of them",
-            help="mend the path, or fetch it once while there is a connection",
+            help=near_path_help(Path(repo_id), "correct the path, or fetch it once while there is a connection"),
         )
     return ArtifactError(
         f"repository '{repo_id}' must be fetched whole, got {_reason(error)}",

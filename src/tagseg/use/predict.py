@@ -1,38 +1,26 @@
 """Labels of any photographs: ``tagseg predict``."""
 
-import errno
-import hashlib
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-from PIL import Image as PillowImage
-
 from tagseg.artifacts.area_csv import area_writer
-from tagseg.artifacts.mask_file import read_mask, write_mask
-from tagseg.artifacts.probability_file import write_probabilities
+from tagseg.artifacts.mask_file import read_mask
 from tagseg.classes import ClassTable, nearest_name_help
-from tagseg.data.input_files import STDIN, InputImage, LeftOut, find_inputs
-from tagseg.errors import ArtifactError, RecipeError, TagsegError
-from tagseg.prediction.many_images import predict_many
-from tagseg.prediction.segment import limit_labels
-from tagseg.prediction.segmenter import Prediction, Segmenter
+from tagseg.data.input_files import STDIN, InputImage, LeftOut, expand_home, find_inputs
+from tagseg.errors import ArtifactError, RecipeError
 from tagseg.progress import Progress
-from tagseg.refine.crf import CrfRefiner
-from tagseg.refine.dense_crf import FINAL_CRF
-from tagseg.system.atomic import atomic_path, remove_leftovers
-from tagseg.system.lock import folder_lock
-from tagseg.types import Image, LabelMap
+from tagseg.system.atomic import remove_leftovers
+from tagseg.system.lock import folder_lock, require_free
+from tagseg.types import LabelMap
 from tagseg.use.label_files import LABEL_FORMATS, FormatChoice, LabelExport
-from tagseg.use.load import load
 from tagseg.use.predict_folder import OutputFolder, files_made, keep_photographs, open_record, write_record
-from tagseg.use.predict_formats import format_choices, format_files, require_places, write_formats
-from tagseg.use.predict_tags import PhotographTags, read_photograph_tags
+from tagseg.use.predict_formats import format_choices, format_files, require_names, require_places, write_formats
+from tagseg.use.predict_tags import PhotographTags, read_photograph_tags, require_tags
 
 LabelWriter = Callable[[Path, ClassTable], AbstractContextManager[Callable[[str, LabelMap], None]]]
 """Given a path and the classes, lends a function that adds the label map of one photograph to the file."""
@@ -43,8 +31,6 @@ SUMMARIES: Mapping[str, tuple[str, LabelWriter]] = {
 """Formats of one file for all photographs together: its name, and its writer."""
 
 FORMATS = ("png", "overlay", "probability", *SUMMARIES, *LABEL_FORMATS)
-_BAD_NAMES = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
-"""Errors that a photograph's name brings about; others, such as a full disk, end the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +139,7 @@ def predict_files(
         inputs: files, folders, patterns, or ``-`` for a list on standard input.
         out: the folder for the results, made when missing.
         choice: what to make.
-        progress: told what happens.
+        progress: reports what happens.
 
     Raises:
         TagsegError: when the segmenter cannot be loaded, no image is named, or the folder holds other results. A single
@@ -162,33 +148,38 @@ def predict_files(
     left_out: list[LeftOut] = []
     lines = sys.stdin if STDIN in inputs else ()
     images = find_inputs(inputs, lines=lines, without=files_made(out) | format_files(out), left_out=left_out)
-    loaded = load(source, device=choice.device)
-    segmenter = loaded.with_settings(replace(loaded.settings, **dict(choice.settings)))
-    tags = read_photograph_tags(choice.tags, images, loaded.classes) if choice.tags else PhotographTags()
-    possible = {name: tags.label_ids(name, loaded.classes) for name in tags.by_name}
     folder = OutputFolder(out, choice.formats)
+    _keep_apart(images, inputs, out, progress=progress)
     keep_photographs(images, folder)
+    require_free(folder.lock_path)
+    require_places(out, images, choice.exports, redo=choice.redo)
+    if choice.tags is not None:
+        require_tags(choice.tags, images)
+    # Slow to import: what is wrong with words, files and folders is said before.
+    from tagseg.use.label_photographs import describe, label_photographs, open_segmenter
+
+    segmenter = open_segmenter(source, device=choice.device, settings=dict(choice.settings))
+    classes = segmenter.classes
+    require_names(choice.exports, classes)
+    tags = read_photograph_tags(choice.tags, images, classes) if choice.tags else PhotographTags()
+    described = describe(segmenter, crf=choice.crf, tags=choice.tags is not None)
     with folder_lock(folder.lock_path):
         remove_leftovers(out)
-        require_places(out, images, choice.exports, segmenter.classes, redo=choice.redo)
-        record = open_record(
-            folder,
-            _describe(segmenter, choice),
-            images=images,
-            labels=possible,
-            redo=choice.redo,
-        )
+        possible = {name: tags.label_ids(name, classes) for name in tags.by_name}
+        record = open_record(folder, described, images=images, labels=possible, redo=choice.redo)
         missing = [image for image in images if not folder.is_done(image, since_ns=record["since_ns"])]
-        work = _Work(folder, choice, tags)
-        failed = _label(segmenter, missing, work, kept=len(images) - len(missing), progress=progress)
-        made = [image for image in images if image.path not in dict(failed)]
+        kept = len(images) - len(missing)
+        groups = tags.groups(missing)
+        reasons = label_photographs(segmenter, groups, folder, crf=choice.crf, kept=kept, progress=progress)
+        failed = [(image.path, reasons[image.path]) for image in missing if image.path in reasons]
+        made = [image for image in images if image.path not in reasons]
         unread = [(other.path, other.reason) for other in left_out if other.is_failure]
-        _summarize(folder, made, segmenter.classes)
-        exports = write_formats(folder, made, choice.exports, segmenter.classes, progress=progress)
+        _summarize(folder, made, classes)
+        exports = write_formats(folder, made, choice.exports, classes, progress=progress)
         bad = [{"path": str(path), "reason": reason} for path, reason in failed + unread]
         write_record(folder, {**record, "images": len(made), "bad_files": bad})
     notes = [other.reason for other in left_out if not other.is_failure]
-    return PredictSummary(len(missing) - len(failed), len(images) - len(missing), failed + unread, notes, exports, tags)
+    return PredictSummary(len(missing) - len(failed), kept, failed + unread, notes, exports, tags)
 
 
 def _number(text: str, kind: type[int] | type[float], *, word: str) -> int | float:
@@ -200,60 +191,6 @@ def _number(text: str, kind: type[int] | type[float], *, word: str) -> int | flo
             f"--scales takes numbers and --max-side a whole number or 'none', got '{word}'",
             help="write --scales 0.5,1,1.5 and --max-side 1024",
         ) from error
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """Where labels go, what is made, and which classes a photograph may have."""
-
-    folder: OutputFolder
-    choice: PredictChoice
-    tags: PhotographTags
-
-
-def _label(
-    segmenter: Segmenter, images: Sequence[InputImage], work: _Work, *, kept: int, progress: Progress
-) -> list[tuple[Path, str]]:
-    """Label the photographs and return those that could not be read, in their order."""
-    failed: dict[Path, str] = {}
-    refiner = CrfRefiner(FINAL_CRF, unary="scores") if work.choice.crf else None
-    paths = {image.name: image.path for image in images}
-
-    def handle(name: str, image: Image, prediction: Prediction, *, possible: tuple[int, ...] | None) -> None:
-        if refiner is not None:
-            assert prediction.probabilities is not None
-            refined = refiner(image, prediction.probabilities)
-            prediction = prediction.refined(refined if possible is None else limit_labels(refined, possible))
-        try:
-            _write(work.folder, name, image, prediction, classes=segmenter.classes)
-        except ArtifactError as error:
-            if getattr(error.__cause__, "errno", None) not in _BAD_NAMES:
-                raise
-            failed[paths[name]] = error.problem
-        task.advance()
-
-    def note(name: str, error: TagsegError) -> None:
-        failed[paths[name]] = error.problem
-        task.advance()
-
-    with progress.task("Predicting", total=len(images) + kept, done=kept) as task:
-        wanted = refiner is not None or "probability" in work.choice.formats
-        for tags, items in work.tags.groups(images).items():
-            limited = segmenter if tags is None else segmenter.with_tags(tags)
-            each = partial(handle, possible=limited.possible)
-            predict_many(limited, items, handle=each, failed=note, probabilities=wanted)
-    return [(image.path, failed[image.path]) for image in images if image.path in failed]
-
-
-def _write(folder: OutputFolder, name: str, image: Image, prediction: Prediction, *, classes: ClassTable) -> None:
-    """Write what the formats ask for of one photograph, its mask last: with it all is there."""
-    if "overlay" in folder.formats:
-        with atomic_path(folder.overlay(name)) as temporary:
-            PillowImage.fromarray(prediction.overlay(image)).save(temporary, format="JPEG", quality=90)
-    if "probability" in folder.formats:
-        assert prediction.probabilities is not None
-        write_probabilities(folder.probabilities(name), prediction.probabilities.cpu().numpy(), classes)
-    write_mask(folder.mask(name), prediction.labels, classes)
 
 
 def _summarize(folder: OutputFolder, images: Sequence[InputImage], classes: ClassTable) -> None:
@@ -272,20 +209,20 @@ def _summarize(folder: OutputFolder, images: Sequence[InputImage], classes: Clas
                 write(image.file_name, labels)
 
 
-def _describe(segmenter: Segmenter, choice: PredictChoice) -> dict[str, Any]:
-    """Return what decides the labels of a photograph, as JSON values."""
-    return {
-        "format": 1,
-        "labels": list(segmenter.classes.label_names),
-        "settings": {**asdict(segmenter.settings), "crf": choice.crf, **({"tags": True} if choice.tags else {})},
-        "weights": _weights_name(segmenter),
-    }
-
-
-def _weights_name(segmenter: Segmenter) -> str:
-    """Return a short name of the network's values: the same for a run and for what was exported of it."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(segmenter.network.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:16]
+def _keep_apart(images: Sequence[InputImage], inputs: Sequence[str], out: Path, *, progress: Progress) -> None:
+    """Refuse to put masks between photographs, and warn of a folder for them inside one that is labelled."""
+    place = Path(os.path.realpath(out))
+    words = {word: Path(os.path.realpath(expand_home(word))) for word in inputs if word != STDIN}
+    named = {word: path for word, path in words.items() if os.path.isdir(path)}  # noqa: PTH112 (Path's raises for long names)
+    if place in {*named.values(), *(Path(os.path.realpath(image.path)).parent for image in images)}:
+        raise ArtifactError(
+            f"--out must be another folder than that of the photographs, got {out}: masks there would be taken for "
+            "photographs later",
+            help=f"choose a folder of their own, such as --out {place.with_name(f'{place.name}_masks')}",
+        )
+    around = next((word for word, path in named.items() if path in place.parents), None)
+    if around is not None:
+        progress.warn(
+            f"--out {out} should lie outside {around}, got a folder inside it: a later command that is given {around} "
+            "takes the masks for photographs"
+        )

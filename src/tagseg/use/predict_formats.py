@@ -1,4 +1,4 @@
-"""Labels of photographs in the formats of annotation tools and trainers, a folder each beside their masks."""
+"""Labels of photographs in the formats of annotation tools and trainers, a folder each in that of their masks."""
 
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -51,21 +51,18 @@ def format_choices(
     )
 
 
-def require_places(
-    root: Path, images: Sequence[InputImage], choices: Sequence[FormatChoice], classes: ClassTable, *, redo: bool
-) -> None:
-    """Refuse what would stop the writing of formats at its end, before any photograph is labelled.
+def require_places(root: Path, images: Sequence[InputImage], choices: Sequence[FormatChoice], *, redo: bool) -> None:
+    """Refuse folders that would stop the writing of formats at its end; this needs no network.
 
     Args:
         root: the folder of the predictions.
         images: the photographs.
         choices: the formats.
-        classes: names of the labels.
         redo: whether changes that somebody made in the files of an earlier call may be written over.
 
     Raises:
-        ArtifactError: when the folder of a format holds what is not of ``tagseg predict`` or was changed, takes the
-            place of results of photographs, or cannot hold the names of the classes.
+        ArtifactError: when the folder of a format holds what is not of ``tagseg predict`` or was changed, or takes the
+            place of results of photographs.
     """
     for choice in choices:
         folder = root / choice.format
@@ -76,6 +73,19 @@ def require_places(
                     help="name the folder below it as INPUT, or rename that folder",
                 )
         _require_untouched(folder, redo=redo)
+
+
+def require_names(choices: Sequence[FormatChoice], classes: ClassTable) -> None:
+    """Refuse names of classes that a format cannot hold, before any photograph is labelled.
+
+    Args:
+        choices: the formats.
+        classes: names of the labels.
+
+    Raises:
+        ArtifactError: for the first of the formats that cannot hold them.
+    """
+    for choice in choices:
         with TemporaryDirectory() as place, label_files(Path(place), choice, classes, title="", split="test"):
             pass
 
@@ -95,7 +105,7 @@ def write_formats(
         images: the photographs.
         choices: the formats.
         classes: names of the labels.
-        progress: told what happens.
+        progress: reports what happens.
     """
     made = []
     for choice in choices:

@@ -1,5 +1,6 @@
 """Score a folder of predictions against a folder of masks, whatever tool made them."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from tagseg.evaluation.confusion import ConfusionMatrix
 from tagseg.evaluation.scores import compute_scores
 from tagseg.progress import Progress, SilentProgress
 from tagseg.system.atomic import atomic_write
+from tagseg.system.near_paths import near_path_help
 from tagseg.types import LabelMap
 
 _AS_STORED = tuple(range(256))  # every id of a file is a label id; the confusion matrix knows which ones there are
@@ -53,7 +55,7 @@ def evaluate_folders(
         allow_missing: whether masks without a prediction are left out and counted; else they are an error.
         mask_255: what 255 is: ``void``, or ``object``, the one class, in masks and predictions; None is void, but an
             error where a mask holds 0 and 255 only and no mask shows both a class and 255.
-        progress: told what happens; None is nobody.
+        progress: reports what happens; None is nobody.
 
     Returns:
         JSON values: ``split``, ``images`` (pairs), ``missing`` (masks without prediction), ``classes`` (background
@@ -152,7 +154,10 @@ def write_folder_scores(path: Path, scores: Mapping[str, Any]) -> None:
 def _files(folder: Path, what: str) -> dict[str, Path]:
     """Return the image files of ids below a folder by their path without ending, its accents composed."""
     if not folder.is_dir():
-        raise DataError(f"folder of {what} {folder} must exist, got no such folder", help="mend the path")
+        raise DataError(
+            f"folder of {what} {folder} must exist, got no such folder",
+            help=near_path_help(folder, "correct the path", wanted=os.path.isdir),
+        )
     files = mask_paths(folder)
     if all(map(is_lossy, files.values())):
         found = "JPEG files only, which are lossy" if files else "none"

@@ -41,7 +41,7 @@ def test_a_number_that_is_no_character_is_no_name(tmp_path: Path) -> None:
         names.view(np.uint32)[place] = 0x110000
         with pytest.raises(ArtifactError) as caught:
             FILE.texts(path, names)
-        assert caught.value.problem.endswith("must be a whole file written by tagseg, got names that are no text")
+        assert caught.value.problem.endswith("must be a whole file written by tagseg, got names that are not text")
 
 
 @pytest.mark.parametrize("kind", ["<U9", ">U9"])

@@ -19,7 +19,7 @@ def test_a_number_that_is_not_finite_is_not_written() -> None:
 
 @pytest.mark.parametrize("value", [-1, MOST + 1, 10**400, True, 1.0, "1", None])
 def test_what_is_no_count_of_anything_is_refused(value: object) -> None:
-    """A float of a whole number of hundreds of digits is no number."""
+    """A float of a whole number of hundreds of digits is not a number."""
     assert count_of(MOST) == MOST
     with pytest.raises(ValueError, match="a count is expected"):
         count_of(value)

@@ -1,4 +1,4 @@
-"""Names in CSV files are no formulas, and come back."""
+"""Names in CSV files are not formulas, and come back."""
 
 import csv
 

@@ -133,6 +133,11 @@ FOUR = np.dstack([IDS] * 4)
         (saved(FOUR, "a.webp", lossless=True), "lossless format, got a WebP file with transparent pixels"),
         (saved(IDS, "a.tif", compression="jpeg"), "lossless format, got a TIFF file with jpeg compression"),
         (lambda folder: image(palette=OWN_COLOURS).save(folder / "a.gif"), "must have VOC's colours or greys"),
+        (saved(IDS > 0, "a.tif", compression="group4"), "so that a broken end is noticed, got a TIFF file with group4"),
+        (
+            lambda folder: image(FOUR).save(folder / "a.webp", save_all=True, lossless=True, append_images=[image()]),
+            "must be one picture, got an animation",
+        ),
         (
             lambda folder: image().save(folder / "a.tif", save_all=True, append_images=[image()]),
             "must be one picture, got 2 frames",

@@ -125,7 +125,7 @@ def test_two_masks_of_one_name_are_a_problem(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         mask_paths(tmp_path)
     assert str(caught.value) == (
-        f"mask {tmp_path / 'a.png'} must be the only file of its name, got a.gif beside it; remove one of them"
+        f"mask {tmp_path / 'a.png'} must be the only file of its name, got a.gif too; remove one of them"
     )
 
 
@@ -141,7 +141,7 @@ def one_class(folder: Path, pixels: list[int], meaning: Meaning255 | None) -> Pa
 
 @pytest.mark.parametrize("pixels", [[0, 255], [255, 255]])
 def test_mask_of_255_without_a_class_is_read_as_is_said(tmp_path: Path, pixels: list[int]) -> None:
-    with pytest.raises(MaskLabelError, match="must show a class beside 255"):
+    with pytest.raises(MaskLabelError, match="must show a class besides 255"):
         one_class(tmp_path, pixels, None).read()
     assert one_class(tmp_path, pixels, "void").read().tolist() == [pixels]
     assert one_class(tmp_path, pixels, "object").read().tolist() == [[min(pixel, 1) for pixel in pixels]]

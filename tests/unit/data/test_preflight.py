@@ -236,7 +236,7 @@ def test_progress_hears_of_every_image(checked: tuple[Split, CheckReport]) -> No
 
 
 class FixedMask:
-    """A mask source that is no file."""
+    """A mask source that is not a file."""
 
     def __init__(self, label: int) -> None:
         self.label = label

@@ -215,3 +215,15 @@ def test_a_design_of_version_0_1_keeps_the_rates_that_it_was_trained_with():
     values = SegmenterDesign("deeplabv3plus", "test_resnet", num_labels=3).to_dict()
     del values["atrous_rate"]
     assert SegmenterDesign.from_dict(values).atrous_rate == 12
+
+
+@pytest.mark.parametrize("architecture", STRIDES)
+def test_a_constant_is_added_to_one_logit_and_to_no_other(architecture):
+    network = build(architecture, "test_resnet").eval()
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        before = network(images)
+        network.add_to_logit(0, -0.75)
+        change = network(images) - before
+    torch.testing.assert_close(change[:, 0], torch.full_like(change[:, 0], -0.75), rtol=0, atol=1e-5)
+    assert torch.equal(change[:, 1:], torch.zeros_like(change[:, 1:]))

@@ -46,7 +46,7 @@ def test_a_hole_is_reached_by_a_bridge_along_the_top_of_the_pixels_on_its_left()
     ((label, area, corners),) = rings("aaa", "a.a", "aaa")
     outer, bridge_end = [[0, 0], [3, 0], [3, 3], [0, 3], [0, 1]], [[1, 1], [1, 2], [2, 2], [2, 1]]
     assert (label, area) == (1, 8)
-    # The way back from the hole is one line with the top side of the hole: [1, 1] is no corner there.
+    # The way back from the hole is one line with the top side of the hole: [1, 1] is not a corner there.
     assert corners == [*outer, *bridge_end, [0, 1]]
 
 

@@ -26,7 +26,7 @@ def test_every_packaged_recipe_says_what_it_is_for_and_what_it_takes() -> None:
 def test_the_demo_says_what_its_header_says() -> None:
     assert read_sheet("demo", packaged_text("demo")) == RecipeSheet(
         name="demo",
-        purpose="Drawn creatures with tags, SSC beside plain CAM; nothing is downloaded",
+        purpose="Drawn creatures with tags, SSC against plain CAM; nothing is downloaded",
         hardware="any CPU, 2 GB of memory",
         time="about three minutes on two idle cores",
     )

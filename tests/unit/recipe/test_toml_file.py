@@ -166,7 +166,7 @@ def test_the_recipe_of_a_run_of_tagseg_0_1_is_read(own, section, tmp_path):
 @pytest.mark.parametrize(
     ("line", "overrides", "problem"),
     [
-        ("test_splt = 1", [], "data.test_splt is no key of a recipe"),
+        ("test_splt = 1", [], "data.test_splt is not a key of a recipe"),
         ("", ["data.train_split=val"], "data.train_split belongs to format 'voc', got format 'folder'"),
         ("classes = 3", [], "data.classes: input should be a valid array, got 3"),
     ],

@@ -47,8 +47,8 @@ def test_floods_are_named_and_counted() -> None:
 def test_a_class_is_flat_when_its_median_mask_labels_most_of_the_picture() -> None:
     assert mask_warnings(pictures(2, 0.1, FLAT_SHARE, 0.8), CLASSES, training_images=ENOUGH) == []
     assert mask_warnings(pictures(2, 0.1, 0.75, 0.8), CLASSES, training_images=ENOUGH) == [
-        "the maps of 'dog' are flat: half of its 3 masks label 75% of the picture or more, so it cannot be told from "
-        "its scene; add photographs of the same scenes without it"
+        "the maps of 'dog' are flat: half of its 3 masks label 75% of the picture or more, so it cannot be told apart "
+        "from its scene; add photographs of the same scenes without it"
     ]
 
 
@@ -56,7 +56,7 @@ def test_a_class_is_flat_when_its_median_map_stands_high_everywhere() -> None:
     assert mask_warnings(pictures(2, 0.1, 0.3, level=FLAT_LEVEL), CLASSES, training_images=ENOUGH) == []
     assert mask_warnings(pictures(2, 0.1, 0.3, level=0.45), CLASSES, training_images=ENOUGH) == [
         "the maps of 'dog' are flat: on half of its 2 pictures their mean is 45% of their peak or more, so it cannot "
-        "be told from its scene; add photographs of the same scenes without it"
+        "be told apart from its scene; add photographs of the same scenes without it"
     ]
     two = [Coverage("a", (1, 2), 0.3, (0.9, 0.1)), Coverage("b", (2,), 0.3, (0.1,))]
     (warning,) = mask_warnings(two, CLASSES, training_images=ENOUGH)

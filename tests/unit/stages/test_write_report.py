@@ -237,7 +237,10 @@ def test_what_ran_is_told_in_groups(run: Path) -> None:
         environment=environment,
         created="2026-01-01T00:00:00+00:00",
         data={"fingerprint": "feed", "bad_files": [{"path": "x", "reason": "y"}], "bad_masks": []},
-        stages={"train_classifier": {"state": "done", "details": details}, "make_masks": {"details": {"time_s": 2.0}}},
+        stages={
+            "train_classifier": {"state": "done", "details": details},
+            "make_masks": {"details": {"time_s": 2.0, "background_score": 0.375}},
+        },
     )
     facts = {(fact.group, fact.name): fact.value for fact in report_of(run).facts}
     assert facts["data", "learns from"] == f"{NUM_IMAGES} images of split 'all'"
@@ -245,6 +248,7 @@ def test_what_ran_is_told_in_groups(run: Path) -> None:
     assert facts["data", "fingerprint"] == "feed"
     assert facts["data", "left out"] == "1 images, 0 masks"
     assert facts["recipe", "spatial structure constraints"] == "suppression, reconstruction, self-modulation"
+    assert facts["recipe", "background score of the pseudo masks"] == "0.38, of the recipe"
     assert facts["versions", "torch"] == "2.0"
     assert ("versions", "timm") not in facts
     assert facts["machine", "time of all stages"] == "6 s"

@@ -14,5 +14,5 @@ def test_the_home_folder_takes_its_place(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 @pytest.mark.parametrize("word", ["a/~", "", "~no such user/a", "~\0/a", "~a\0", "~\ud800/a", "~\udcff", "\0"])
 def test_a_word_that_names_no_home_stays_as_it_is(word: str) -> None:
-    """Python raises ValueError for a user's name with a NUL, UnicodeEncodeError for one that is no text."""
+    """Python raises ValueError for a user's name with a NUL, UnicodeEncodeError for one that is not text."""
     assert with_home(word) == word

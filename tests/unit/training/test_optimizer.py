@@ -1,4 +1,4 @@
-"""Known answers of the poly schedule, and what each preset hands to SGD (METHOD sections 4 and 5)."""
+"""Known answers of the poly schedule, and what each preset hands to SGD."""
 
 import pytest
 import torch

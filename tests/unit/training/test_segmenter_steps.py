@@ -12,6 +12,7 @@ from tagseg.losses.segmentation import boundary_weights, teacher_labels
 from tagseg.training.segmenter_steps import (
     ConsistencyStep,
     CotrainingStep,
+    SelfTrainingStep,
     SupervisedStep,
     UnsureSettings,
     sure_labels,
@@ -162,6 +163,24 @@ def test_consistency_teaches_what_the_average_says_of_the_weak_view():
     torch.testing.assert_close(network.gradient(), reference.gradient())
 
 
+def test_self_training_learns_what_the_average_is_sure_of_and_else_the_mask():
+    network, batch = TinyNetwork(), make_batch()
+    average = WeightAverage(TinyNetwork(5), decay=0.9)
+    named = teacher_labels(average(batch["image"]), batch["tags"])
+    chosen = settings(min_probability=float(named.probability.median()))
+    step = SelfTrainingStep(alone(), network, average, settings=chosen)
+    logits, mask = step.forward(batch), batch["mask"]
+    before, after = (step.loss(logits, batch, epoch=epoch) for epoch in (0, 1))
+    torch.testing.assert_close(before.value, functional.cross_entropy(logits, mask, ignore_index=VOID))
+    assert before.figures["changed_share"] == 0
+    sure = (named.probability >= chosen.min_probability) & (mask != VOID)
+    labels = torch.where(sure, named.labels, mask)
+    torch.testing.assert_close(after.value, functional.cross_entropy(logits, labels, ignore_index=VOID))
+    changed = (labels != mask).sum() / (mask != VOID).sum()
+    assert 0 < changed < 0.5
+    torch.testing.assert_close(after.figures["changed_share"], changed)
+
+
 def test_cotraining_teaches_each_network_what_the_other_says():
     batch, network, peer = make_batch(), TinyNetwork(), TinyNetwork(1)
     copies = [TinyNetwork(), TinyNetwork(1)]
@@ -222,7 +241,7 @@ def test_a_pixel_beyond_trust_weighs_no_more_than_a_trusted_one(strategy):
     assert figures["loss_unsure"] < sure_losses
 
 
-@pytest.mark.parametrize("strategy", ["supervised", "consistency", "cotrain"])
+@pytest.mark.parametrize("strategy", ["supervised", "self_training", "consistency", "cotrain"])
 def test_two_processes_give_the_gradient_of_one(strategy):
     batch = make_batch(4)
     halves = [part(batch, slice(0, 2)), part(batch, slice(2, 4))]
@@ -231,9 +250,10 @@ def test_two_processes_give_the_gradient_of_one(strategy):
         network = TinyNetwork()
         if strategy == "supervised":
             step = SupervisedStep(fabric, network, confident_only=True)
-        elif strategy == "consistency":
+        elif strategy in ("consistency", "self_training"):
+            kind = ConsistencyStep if strategy == "consistency" else SelfTrainingStep
             average = WeightAverage(TinyNetwork(5), decay=0.9)
-            step = ConsistencyStep(fabric, network, average, settings=settings(warmup_epochs=0))
+            step = kind(fabric, network, average, settings=settings(warmup_epochs=0))
         else:
             step = CotrainingStep(fabric, network, TinyNetwork(1), settings=settings(warmup_epochs=0))
         take_step(step, given)
@@ -241,7 +261,8 @@ def test_two_processes_give_the_gradient_of_one(strategy):
 
     def others(given):
         sure, unsure = float(given["confidence"].sum()), float(unsure_pixels(given).sum())
-        return {"supervised": [sure], "consistency": [sure, unsure], "cotrain": [sure, sure, unsure, unsure]}[strategy]
+        both = {"consistency": [sure, unsure], "cotrain": [sure, sure, unsure, unsure]}
+        return {"supervised": [sure], "self_training": [sure + unsure], **both}[strategy]
 
     whole = gradient(alone(), batch)
     shares = [gradient(OneOfTwo(others(other)), own) for own, other in (halves, halves[::-1])]

@@ -37,6 +37,16 @@ def exit_code(*words: str) -> int:
     return stopped.value.code
 
 
+def test_data_of_one_class_is_warned_of_where_it_is_learned_from(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_folder(tmp_path / name, broken=0)
+    (tmp_path / "a" / "tags.csv").write_text("image,tags\ngood 0,cat\ngood 1,cat\n")
+    values = {"format": "folder", "root": str(tmp_path / "a"), "test_root": str(tmp_path / "b")}
+    learned, tested = check_data(make_recipe({"name": "mine", "data": values}).data, progress=SilentProgress())
+    assert list(learned.by_kind()) == [ProblemKind.NEVER_ABSENT] and learned.is_clean
+    assert ProblemKind.NEVER_ABSENT not in tested.by_kind()
+
+
 def test_every_broken_image_is_found_in_one_pass(tmp_path: Path) -> None:
     write_folder(tmp_path / "photos", broken=3)
     data = make_recipe({"name": "mine", "data": {"format": "folder", "root": str(tmp_path / "photos")}}).data

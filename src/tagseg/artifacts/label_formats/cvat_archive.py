@@ -34,9 +34,9 @@ _COLORS = np.array([voc_color(number) for number in range(256)], np.uint8)
 def cvat_archive(folder: Path, classes: ClassTable, about: About) -> Iterator[AddImage]:
     """Lend a function that adds the masks of a photograph to ``segmentation_mask.zip``.
 
-    ``labels.json`` beside it is what a task's or project's label constructor takes as raw text. Pixels of which nothing
-    is said get a label of their own, ``void``, if there are any. From the 256th object on, the smallest ones of a
-    photograph have one colour together.
+    ``labels.json`` next to it is what a task's or project's label constructor takes as raw text. Pixels of which
+    nothing is said get a label of their own, ``void``, if there are any. From the 256th object on, the smallest ones
+    of a photograph have one colour together.
 
     Raises:
         ArtifactError: when a class has a name that the list of labels cannot hold.

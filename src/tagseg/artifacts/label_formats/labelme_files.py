@@ -1,4 +1,4 @@
-"""A folder that LabelMe opens: photographs, and polygons as JSON beside each.
+"""A folder that LabelMe opens: photographs, each with its polygons as JSON.
 
 Source: the files that LabelMe writes (github.com/wkentaro/labelme, its examples): ``shapes`` with ``label``,
 ``points``, ``shape_type``, and the photograph by ``imagePath``. A polygon has no holes there: they are bridged.

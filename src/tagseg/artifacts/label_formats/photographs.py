@@ -1,4 +1,4 @@
-"""Photographs beside the labels that are written of them."""
+"""Photographs next to their labels."""
 
 import shutil
 from pathlib import Path

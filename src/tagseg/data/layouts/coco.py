@@ -135,7 +135,7 @@ class CocoMask:
             raise DataError(
                 f"{_name(annotation, span)} of {self.annotations} must be polygons or run lengths of the image's size, "
                 f"got {error}",
-                help="mend or remove it",
+                help="correct or remove it",
             ) from error
 
 
@@ -160,7 +160,7 @@ def read_coco(
             category is background.
         known: category names of the file to learn from, when this is another one: they take the place of the file's
             own categories, of which those of other names are background.
-        split_name: the split's name, printed beside scores.
+        split_name: the split's name, printed with scores.
         problems: where to collect what is wrong with single images and annotations, which are then left out; None
             raises at the first.
 
@@ -248,7 +248,7 @@ def _usable_images(
             continue
         path = folder / image.file_name
         message = f"image {path} of {annotations} must exist, got no such file"
-        help = "mend the folder of images, or remove it from the list"
+        help = "correct the folder of images, or remove it from the list"
         report_problem(Problem(ProblemKind.MISSING_IMAGE, path, message, help), problems)
     return usable
 

@@ -1,11 +1,21 @@
 """A user's own folder of images, with a file of tags or one sub-folder for each class."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from tagseg.data.folder_tags import TAG_FILES, Place, find_tags_file, tags_by_folder, tags_by_row
+from tagseg.data.folder_tags import (
+    TABLE_ENDINGS,
+    TAG_FILES,
+    Place,
+    find_tags_file,
+    help_without_tags,
+    report_empty_folders,
+    tags_by_folder,
+    tags_by_row,
+)
 from tagseg.data.image_files import walk_folders
 from tagseg.data.image_formats import IMAGE_ENDINGS, PICTURE_ENDINGS, other_format
 from tagseg.data.mask_images import Meaning255, PaletteMask, label_ids, mask_paths, with_255_as
@@ -14,6 +24,7 @@ from tagseg.data.problems import Problem, ProblemKind, report_problem
 from tagseg.data.split_readers import SplitReaders
 from tagseg.data.tags import read_tags
 from tagseg.errors import DataError
+from tagseg.system.near_paths import near_path_help
 from tagseg.types import ImageRecord, Split
 
 _OWN_FILES = frozenset({*TAG_FILES, "classes.txt"})
@@ -88,7 +99,7 @@ def read_folder(
         tags: CSV or JSON file, see :func:`tagseg.data.tags.read_tags`.
         masks: folder of masks, which must exist when it is given.
         classes: names to learn, in label order, or None for all; every other class of ``classes.txt`` is background.
-        split_name: the split's name, printed beside scores.
+        split_name: the split's name, printed with scores.
         problems: where to collect what is wrong with single images, which are then left out; None raises at the first.
 
     Returns:
@@ -104,21 +115,22 @@ def read_folder(
     ...     [record.tags for record in read_folder(Path(folder)).records]
     [(1,)]
     """
-    images, masks, paths = _images_and_masks(root, masks, problems)
+    images, masks, paths = _images_and_masks(root, masks, problems, tags=tags)
     known = listed_classes(root, problems)
     tags_file = find_tags_file(root, tags)
+    place = Place(root, images, tags_file or root / TAG_FILES[0])
     if tags_file is None:
-        names_by_image = tags_by_folder(images, paths, known, problems)
+        report_empty_folders(images, masks, paths, problems)
+        names_by_image = tags_by_folder(place, paths, known, problems)
     else:
         rows = read_tags(tags_file, known or classes, problems=problems)
-        names_by_image = tags_by_row(Place(root, images, tags_file), paths, rows, problems)
+        names_by_image = tags_by_row(place, paths, rows, problems)
     found = sorted({name for names in names_by_image.values() for name in names})
     if known is None:
         known = tuple(map(composed, classes)) if classes is not None and tags_file is not None else tuple(found)
     if not known:
-        raise DataError(
-            f"data set {root} must have tags, got none", help="write tags.csv, or a sub-folder for each class"
-        )
+        help = help_without_tags(root, "write tags.csv, or a sub-folder for each class")
+        raise DataError(f"data set {root} must have tags, got none", help=help)
     table = choose_classes(known, classes, source="the data set's classes")
     labels = {
         path: tuple(sorted({table.label_id(name) for name in names if name in table.names}))
@@ -144,7 +156,7 @@ def read_untagged_folder(
         masks: folder of masks, ``root/masks`` by default.
         known: all classes that the masks tell apart, in the order of their ids, unless ``root/classes.txt`` says so.
         classes: those of them that are labels, in label order; every other one is background.
-        split_name: the split's name, printed beside scores.
+        split_name: the split's name, printed with scores.
         problems: as for :func:`read_folder`.
 
     Returns:
@@ -169,17 +181,16 @@ def read_untagged_folder(
 
 
 def _images_and_masks(
-    root: Path, masks: Path | None, problems: list[Problem] | None
+    root: Path, masks: Path | None, problems: list[Problem] | None, *, tags: Path | None = None
 ) -> tuple[Path, Path, Sequence[Path]]:
     """Return the folder of the images, that of the masks, and the images."""
     for folder in (root, *([masks] if masks is not None else [])):
         if not folder.is_dir():
-            raise DataError(
-                f"folder {folder} must exist, got no such folder", help="mend the path in the recipe's data"
-            )
+            help = near_path_help(folder, "correct the path in the recipe's data", wanted=os.path.isdir)
+            raise DataError(f"folder {folder} must exist, got no such folder", help=help)
     masks = root / "masks" if masks is None else masks
     images = root / "images" if (root / "images").is_dir() else root
-    paths = sorted(_find_images(images, masks, problems))
+    paths = sorted(_find_images(images, masks, problems, tags=tags))
     if not paths:
         other = next(_pictures(images, masks), None)
         if other is not None:
@@ -214,7 +225,9 @@ def _records(
     return tuple(records)
 
 
-def _find_images(folder: Path, masks: Path, problems: list[Problem] | None) -> Iterator[Path]:
+def _find_images(
+    folder: Path, masks: Path, problems: list[Problem] | None, *, tags: Path | None = None
+) -> Iterator[Path]:
     """Yield the image files below a folder; links to folders are followed, once each."""
     for here, folders, files in walk_folders(folder, seen=[masks]):
         for name in folders:
@@ -228,10 +241,16 @@ def _find_images(folder: Path, masks: Path, problems: list[Problem] | None) -> I
             elif Path(name).suffix.lower() in PICTURE_ENDINGS and not name.startswith("."):
                 error = other_format(here / name)
                 report_problem(Problem(ProblemKind.OTHER_FORMAT, here / name, error.problem, error.help), problems)
-            elif name not in _OWN_FILES and not name.startswith("."):
+            elif name not in _OWN_FILES and not name.startswith(".") and not _is_same(here / name, tags):
                 message = f"file {here / name} is left out, since an image ends in {', '.join(sorted(IMAGE_ENDINGS))}"
-                problem = Problem(ProblemKind.UNUSED_FILE, here / name, message, "convert it if it is an image")
-                report_problem(problem, problems)
+                is_table = Path(name).suffix.lower() in TABLE_ENDINGS
+                help = "name it in data.tags if it holds the tags" if is_table else "convert it if it is an image"
+                report_problem(Problem(ProblemKind.UNUSED_FILE, here / name, message, help), problems)
+
+
+def _is_same(path: Path, other: Path | None) -> bool:
+    """Return whether two paths name one file."""
+    return other is not None and path.name == other.name and path.resolve() == other.resolve()
 
 
 def _pictures(folder: Path, masks: Path) -> Iterator[Path]:

@@ -134,7 +134,7 @@ def _read_list(path: Path, problems: list[Problem] | None) -> list[str]:
         lines = composed(read_names(path, problems)).splitlines()
     except FileNotFoundError as error:
         lists = sorted(file.stem for file in path.parent.glob("*.txt"))
-        help = nearest_name_help(path.stem, lists) if lists else "mend the path of the data set"
+        help = nearest_name_help(path.stem, lists) if lists else "correct the path of the data set"
         raise DataError(f"list {path} must exist, got no such file", help=help) from error
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"list {path} must be UTF-8 text, got something else", help="write it again") from error
@@ -152,7 +152,7 @@ def _read_list(path: Path, problems: list[Problem] | None) -> list[str]:
             report_problem(problem, problems)
         elif not is_inside(image_id):
             message = f"{path} at line {number} must hold an image id, got '{image_id}'"
-            report_problem(Problem(ProblemKind.MISSING_IMAGE, path, message, "mend the line"), problems)
+            report_problem(Problem(ProblemKind.MISSING_IMAGE, path, message, "correct the line"), problems)
         else:
             first_line[image_id] = number
     if not first_line:

@@ -1,10 +1,11 @@
 """The target of self-modulation in stage 1: measured once at the end of the warm-up, kept in the stage's folder."""
 
+import shutil
 from functools import partial
 
 from tagseg.artifacts.region_scores import RegionScores, read_region_scores, write_region_scores
 from tagseg.assemble.networks import build_region_affinity, crf_settings
-from tagseg.cams.batches import batches_by_shape, read_ahead
+from tagseg.cams.batches import Batch
 from tagseg.cams.map_method import MapMethod
 from tagseg.cams.region_means import measure_region_scores
 from tagseg.data.seen_files import read_photograph, read_regions
@@ -13,6 +14,8 @@ from tagseg.recipe import Recipe
 from tagseg.refine.crf import CrfRefiner
 from tagseg.refine.region_targets import draw_region_scores, halved, otsu_midpoint
 from tagseg.stages.context import StageContext
+from tagseg.stages.work import do_missing, do_missing_batches
+from tagseg.types import Image, ImageRecord
 
 
 def is_measured(recipe: Recipe) -> bool:
@@ -24,8 +27,8 @@ def settle_region_scores(context: StageContext, method: MapMethod, *, may_measur
     """Return the target: a score of every tagged class in every superpixel of every training image.
 
     It is the mean of the maps of whole images, at ``self_modulation.target_scales`` and their flips (so a crop that
-    misses an object is told so), after the steps of ``self_modulation.target_refine``. The first process measures,
-    once: afterwards the file is read.
+    misses an object learns of it), after the steps of ``self_modulation.target_refine``. It is measured once, each
+    process its share, and goes on after an interruption; afterwards one file is read.
 
     Args:
         context: the run.
@@ -36,18 +39,13 @@ def settle_region_scores(context: StageContext, method: MapMethod, *, may_measur
         ArtifactError: when the file is damaged, or missing and it is too late to measure.
     """
     path = context.folder.region_scores
-    if context.fabric.is_global_zero and not path.exists():
+    if not context.fabric.broadcast(path.exists()):
         if not may_measure:
             raise ArtifactError(
                 f"{path} must exist once the warm-up is over, got no such file",
                 help="delete the folder of the stage to train again",
             )
-        scores = _measure(context, method)
-        if "crf" in context.recipe.self_modulation.refines_target:
-            scores = _draw(context, scores)
-        write_region_scores(path, scores)
-        context.folder.seals.note([path])
-    context.fabric.barrier()
+        _make_target(context, method)
     scores = read_region_scores(path)
     for record in context.train.records:
         if record.image_id not in scores or len(scores[record.image_id]) != len(record.tags):
@@ -68,37 +66,70 @@ def settle_midpoint(context: StageContext, scores: RegionScores) -> float:
     return found
 
 
-def _measure(context: StageContext, method: MapMethod) -> RegionScores:
-    recipe, values = context.recipe, context.recipe.self_modulation
-    batches = batches_by_shape(context.train.records, batch_size=values.target_batch_size)
+def _make_target(context: StageContext, method: MapMethod) -> None:
+    """Measure the target and bring it into one file; until then every image has a file of its own."""
+    folder = context.folder
+    step = _measure(context, method)
+    if "crf" in context.recipe.self_modulation.refines_target:
+        step = _draw(context, step)
+    if context.fabric.is_global_zero:
+        write_region_scores(folder.region_scores, _read_parts(context, step))
+        folder.seals.note([folder.region_scores])
+        shutil.rmtree(folder.target_parts)
+        folder.seals.forget(folder.target_parts)
+    context.fabric.barrier()
+
+
+def _read_parts(context: StageContext, step: str) -> RegionScores:
+    scores: RegionScores = {}
+    for record in context.train.records:
+        scores |= read_region_scores(context.folder.target_part(step, record))
+    return scores
+
+
+def _measure(context: StageContext, method: MapMethod) -> str:
+    recipe, values, step = context.recipe, context.recipe.self_modulation, "measured"
     spreads = "region_affinity" in values.refines_target
-    device = context.fabric.device
-    affinity = build_region_affinity(recipe, context.folder, device=device) if spreads else None
-    title = "Measuring the target of self-modulation"
-    with context.progress.task(title, total=len(context.train)) as task, context.fabric.autocast():
-        return measure_region_scores(
-            method,
-            read_ahead(batches),
-            context.regions.read,
-            scales=values.target_scales,
-            affinity=affinity,
-            advance=task.advance,
+    affinity = build_region_affinity(recipe, context.folder, device=context.fabric.device) if spreads else None
+    measure = partial(measure_region_scores, method, scales=values.target_scales, affinity=affinity)
+
+    def work(batch: Batch, images: list[Image]) -> None:
+        scores = measure(batch, images, context.regions.read)
+        for record in batch:
+            write_region_scores(context.folder.target_part(step, record), {record.image_id: scores[record.image_id]})
+
+    with context.fabric.autocast():
+        do_missing_batches(
+            context,
+            "Measuring the target of self-modulation",
+            records=context.train.records,
+            batch_size=values.target_batch_size,
+            output=partial(context.folder.target_part, step),
+            work=work,
         )
+    return step
 
 
-def _draw(context: StageContext, scores: RegionScores) -> RegionScores:
+def _draw(context: StageContext, before: str) -> str:
     """Draw the target of every image to its edges by the dense CRF."""
-    settings = halved(crf_settings(context.recipe))
+    step, folder = "drawn", context.folder
     draw = partial(
         draw_region_scores,
-        background_score=settle_midpoint(context, scores),
-        crf=CrfRefiner(settings, certainty=context.recipe.crf.certainty),
+        background_score=settle_midpoint(context, _read_parts(context, before)),
+        crf=CrfRefiner(halved(crf_settings(context.recipe)), certainty=context.recipe.crf.certainty),
         device=context.fabric.device,
     )
-    drawn: RegionScores = {}
-    with context.progress.task("Drawing the target of self-modulation", total=len(context.train)) as task:
-        for record in context.train.records:
-            image, regions = read_photograph(record), read_regions(record, context.regions.read)
-            drawn[record.image_id] = draw(scores[record.image_id], image, regions)
-            task.advance(1)
-    return drawn
+
+    def work(record: ImageRecord) -> None:
+        (scores,) = read_region_scores(folder.target_part(before, record)).values()
+        drawn = draw(scores, read_photograph(record), read_regions(record, context.regions.read))
+        write_region_scores(folder.target_part(step, record), {record.image_id: drawn})
+
+    do_missing(
+        context,
+        "Drawing the target of self-modulation",
+        records=context.train.records,
+        outputs=lambda record: [folder.target_part(step, record)],
+        work=work,
+    )
+    return step

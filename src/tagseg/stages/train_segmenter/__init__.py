@@ -1,5 +1,6 @@
 """Stage 5: the segmentation network, taught by pseudo masks or by ground truth; leaves ``5_segmenter/``."""
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,16 @@ from tagseg.data.seen_files import read_photograph
 from tagseg.evaluation.validation import validate_labels
 from tagseg.models.segmentation_network import SegmentationNetwork
 from tagseg.ops.spacing import evenly_spaced
+from tagseg.prediction.matched_background import match_background
 from tagseg.prediction.segment import segment
 from tagseg.stages.context import StageContext
 from tagseg.stages.train_network import NetworkTraining, training_loader
 from tagseg.stages.train_segmenter.labels import LabelledSplit, balanced_weights, choose_labels
 from tagseg.stages.work import count_gone
-from tagseg.types import ImageRecord, LabelMap
+from tagseg.types import Image, ImageRecord, LabelMap
+
+MATCHED_IMAGES = 100
+"""Training images, evenly spaced, on which ``segmenter.match_background`` compares the share of objects."""
 
 
 def run(context: StageContext) -> dict[str, Any]:
@@ -45,6 +50,8 @@ def run(context: StageContext) -> dict[str, Any]:
     )
     figures = figures or _validate(context, network)  # no step was left to take
     if fabric.is_global_zero:
+        if recipe.segmenter.match_background:
+            figures = {**figures, "background_offset": _match_background(context, network, labelled)}
         notes = {"labels": recipe.segmenter.labels, "strategy": recipe.segmenter.strategy, "seed": recipe.seed}
         save_segmenter(context.folder.segmenter, network, context.train.classes, prediction={}, notes=notes)
         context.folder.seals.note(_files(context))
@@ -77,6 +84,23 @@ def _loader(context: StageContext, network: SegmentationNetwork, labelled: Label
         confidence=labelled.confidence,
     )
     return training_loader(context, dataset, section="segmenter")
+
+
+def _match_background(context: StageContext, network: SegmentationNetwork, labelled: LabelledSplit) -> float:
+    """Match the background to the masks of some training images; return what was added to its logit."""
+    records = evenly_spaced(labelled.split.records, MATCHED_IMAGES)
+    with context.progress.task("Comparing with the masks", total=len(records)) as task:
+
+        def masks() -> Iterator[tuple[Image, LabelMap]]:
+            for record in records:
+                yield read_photograph(record), labelled.labels.read(record)
+                task.advance()
+
+        side = context.recipe.segmenter.long_side_px[1]
+        match = match_background(network, context.train.classes, masks(), max_side_px=side)
+    share = f"objects cover {match.object_share:.1%} of the pictures, as in the masks"
+    context.progress.note(f"background logit {match.offset:+.2f}: {share}")
+    return match.offset
 
 
 def _validate(context: StageContext, network: SegmentationNetwork) -> dict[str, float]:

@@ -100,7 +100,7 @@ def test_a_table_of_roboflow_is_read(tmp_path: Path) -> None:
         (["a.jpg", "b.jpg"], ["/home/me/a.jpg", "/home/me/b.jpg"], "write the paths below the folder"),
         (["a.jpg", "b.jpg"], ["C:\\me\\a.jpg", "C:\\me\\b.jpg"], "write the paths below the folder"),
         (["my-dog.jpg", "b.jpg"], ["3f9a2c1d-my-dog.jpg", "0c0ffee1-b.jpg"], "what the annotation tool put before"),
-        (["a.jpg", "b.jpg"], ["x.jpg", "y.jpg"], "mend data.root or data.tags"),
+        (["a.jpg", "b.jpg"], ["x.jpg", "y.jpg"], "correct data.root or data.tags"),
     ],
 )
 def test_rows_that_name_no_image_are_told_with_the_cause(
