@@ -42,7 +42,7 @@ def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
             "name a file of its weights by --set segmenter.weights=FILE: that needs no network (docs/howto/offline.md)",
         ),
         (
-            [],
+            ["classifier.backbone=tf_efficientnet_lite2"],
             "classifier.weights is 'pretrained', and the weights of tf_efficientnet_lite2 can be had, got none: "
             "gaierror from example.org",
             "name a file of its weights by --weights FILE: that needs no network (docs/howto/offline.md); or pip "

@@ -31,10 +31,10 @@ class TagDoubt:
     doubt: float
     peak: tuple[int, int] | None = None
 
-    def told(self) -> str:
+    def sentence(self) -> str:
         """Return it for people.
 
-        >>> TagDoubt("a", "dog", "missing", 0.934, (12, 30)).told()
+        >>> TagDoubt("a", "dog", "missing", 0.934, (12, 30)).sentence()
         "tag 'dog' is probably missing (doubt 0.93): look at pixel 12, 30"
         """
         where = f": look at pixel {self.peak[0]}, {self.peak[1]}" if self.peak else ""

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from tagseg.cli.console import ConsoleProgress, open_console
-from tagseg.cli.next_steps import last_lines
 
 EXIT_PROBLEMS = 1  # `check` found errors in a data set
 
@@ -92,6 +91,7 @@ def run(
 
     Run it again to resume: finished stages are skipped with the reason, an interrupted one goes on where it was.
     """
+    from tagseg.cli.next_steps import last_lines
     from tagseg.cli.running import compare_runs, open_recipe, overrides_of, print_scores, run_stages
 
     settings = overrides_of(settings, weights=weights)

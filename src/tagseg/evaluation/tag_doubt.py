@@ -12,7 +12,7 @@ from numpy import ndarray
 from torch.nn import functional
 
 RIDGE = 1e-2
-"""Weight of ``|w|^2 / 2`` beside the mean cross-entropy of a class; features have variance 1."""
+"""Weight of ``|w|^2 / 2`` against the mean cross-entropy of a class; features have variance 1."""
 
 _LBFGS_STEPS = 60
 

@@ -34,7 +34,8 @@ def why_unavailable(name: str) -> str:
         return ""
     if config.hf_hub_id:
         return _of_hub(config.hf_hub_id, config.hf_hub_filename)
-    return _of_address(config.url) if config.url else "timm has none"
+    url = config.url[0] if isinstance(config.url, tuple) else config.url
+    return _of_address(url) if url else "timm has none"
 
 
 def _of_hub(repository: str, file: str | None) -> str:

@@ -1,4 +1,4 @@
-"""How long a run will take, by the rates that earlier runs beside it measured on this machine."""
+"""How long a run will take, by the rates that earlier runs in the same folder measured on this machine."""
 
 import platform
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ class StageTime:
 
     Args:
         stage: its name.
-        seconds: expected, 0 or more; None where no earlier run tells.
+        seconds: expected, 0 or more; None where no earlier run measured it.
         run: the folder of the run that measured its rate.
     """
 
@@ -67,13 +67,13 @@ def sentence(times: Sequence[StageTime]) -> str:
     >>> sentence([StageTime("train_classifier", 90, Path("runs/a")), StageTime("make_masks", None)])
     'estimate: at least 1 min 30 s by the rates of runs/a (train_classifier 1 min 30 s); not known: make_masks'
     >>> sentence([StageTime("make_masks", None)])
-    'no estimate of the whole run: none beside it did the same on this machine; each stage tells its own'
+    'no estimate of the whole run: no run in its folder did the same here; each stage estimates its own'
     """
     known = [(time.stage, time.seconds, time.run) for time in times if time.seconds is not None]
     if not times:
         return ""
     if not known:
-        return "no estimate of the whole run: none beside it did the same on this machine; each stage tells its own"
+        return "no estimate of the whole run: no run in its folder did the same here; each stage estimates its own"
     runs = ", ".join(dict.fromkeys(str(run) for _, _, run in known))
     parts = ", ".join(f"{stage} {duration_text(seconds)}" for stage, seconds, _ in known)
     unknown = ", ".join(time.stage for time in times if time.seconds is None)
@@ -85,7 +85,7 @@ def sentence(times: Sequence[StageTime]) -> str:
 
 
 def _measured_runs(root: Path) -> Iterator[tuple[Path, Values]]:
-    """Yield the manifests of the runs beside a run, and its own, the newest first; damaged ones tell nothing."""
+    """Yield the manifests of a run and of those in the same folder, the newest first, without damaged ones."""
     paths = [root / RunLayout(root).manifest_path.name, *root.parent.glob(f"*/{RunLayout(root).manifest_path.name}")]
     found = {path: path.stat().st_mtime_ns for path in dict.fromkeys(paths) if path.is_file()}
     for path in nlargest(_MOST_RUNS, found, key=lambda path: found[path]):

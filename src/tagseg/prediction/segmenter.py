@@ -152,7 +152,7 @@ class Segmenter:
         Labels are background and the classes of the tags; see :func:`~tagseg.prediction.segment.limit_labels`.
 
         Raises:
-            DataError: when a tag is no class.
+            DataError: when a tag is not a class.
         """
         other = copy.copy(self)
         other.possible = (BACKGROUND, *sorted(self.classes.label_id(tag) for tag in set(tags)))

@@ -173,7 +173,7 @@ def _doubtful_tags(folder: RunLayout) -> Iterator[Problem]:
     except ArtifactError as error:
         yield Problem("warning", folder.wrong_tags.name, str(error))
         return
-    yield from (Problem("tag", each.image, each.told()) for each in found[:MOST_TAGS])
+    yield from (Problem("tag", each.image, each.sentence()) for each in found[:MOST_TAGS])
 
 
 def _beside(folder: RunLayout) -> Iterator[Beside]:

@@ -73,7 +73,7 @@ def find_wrong_tags(root: Path, *, folds: int = FOLDS, device: str = "auto", pro
         root: the run folder.
         folds: into which the photographs are dealt.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        progress: told what happens.
+        progress: reports what happens.
 
     Raises:
         ArtifactError: when the folder holds no run.
@@ -87,8 +87,8 @@ def find_wrong_tags(root: Path, *, folds: int = FOLDS, device: str = "auto", pro
     if not 2 <= folds <= len(records):
         raise RecipeError(f"--folds is 2 to the number of photographs, {len(records)}, got {folds}", help="take 5")
     tags = np.stack([tag_vector(record.tags, num_classes=len(names)).numpy() > 0 for record in records])
-    told = [c for c in range(len(names)) if LEAST_OF_CLASS <= tags[:, c].sum() <= len(records) - LEAST_OF_CLASS]
-    if not told:
+    judged = [c for c in range(len(names)) if LEAST_OF_CLASS <= tags[:, c].sum() <= len(records) - LEAST_OF_CLASS]
+    if not judged:
         raise DataError(
             f"tags are doubted of classes that {LEAST_OF_CLASS} photographs show and {LEAST_OF_CLASS} do not, got none",
             help="add photographs, also some without the class",
@@ -99,15 +99,15 @@ def find_wrong_tags(root: Path, *, folds: int = FOLDS, device: str = "auto", pro
     backbone = build_backbone(values.backbone, weights=initial_weights(values.weights), output_stride=None)
     looked = _Features(backbone.to(place))
     features = looked.pooled(records, progress=progress)
-    found = held_out(features, tags[:, told], folds=folds, seed=recipe.seed)
-    precision = tag_average_precision(found.probabilities, tags[:, told])
-    listed = _listed(records, [names[c] for c in told], tags[:, told], found, looked)
+    found = held_out(features, tags[:, judged], folds=folds, seed=recipe.seed)
+    precision = tag_average_precision(found.probabilities, tags[:, judged])
+    listed = _listed(records, [names[c] for c in judged], tags[:, judged], found, looked)
     random = "the first weights are random: with pretrained ones the list is far better"
     return TagCheck(
         tuple(listed),
         len(records),
         mean_average_precision(precision),
-        tuple(name for c, name in enumerate(names) if c not in told),
+        tuple(name for c, name in enumerate(names) if c not in judged),
         random if values.weights == "random" else "",
     )
 
@@ -145,7 +145,7 @@ def _listed(
     rows, columns = np.nonzero(doubt > LIKELY)
     order = np.lexsort((columns, rows, -doubt[rows, columns]))
     listed = []
-    for n, c in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
+    for n, c in zip(map(int, rows[order]), map(int, columns[order]), strict=True):
         is_missing, peak = not tags[n, c], None
         if is_missing:
             peak = peak_of(*looked.of(records[n]), weights=found.weights[found.folds[n], c])
