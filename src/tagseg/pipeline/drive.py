@@ -19,7 +19,7 @@ from tagseg.errors import ArtifactError
 from tagseg.pipeline.cost import StageCost, noting_progress
 from tagseg.pipeline.estimate import estimate_run
 from tagseg.pipeline.order import PIPELINE, needed_stages
-from tagseg.pipeline.rehearsal import rehearse, require_weights
+from tagseg.pipeline.rehearsal import rehearse
 from tagseg.pipeline.run_inputs import FINGERPRINTS, RunInputs
 from tagseg.pipeline.screening import load_splits
 from tagseg.progress import Progress, SilentProgress
@@ -125,11 +125,9 @@ def _run_in_process(
         if first:
             _check_inputs(inputs, progress=progress, redo=redo)
             _require_own_files(inputs)
-            require_weights(inputs, only=only)
-            if only is None:
-                rehearse(inputs)
-                if expected := estimate_run(inputs):
-                    heard.note(expected)
+            rehearse(inputs, only=only)
+            if only is None and (expected := estimate_run(inputs)):
+                heard.note(expected)
             _describe(inputs)
         for stage in PIPELINE:
             _step(inputs, stage, only=only, progress=progress if first else heard)
