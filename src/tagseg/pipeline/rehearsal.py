@@ -16,7 +16,7 @@ from tagseg.training.loggers import require_loggers
 def rehearse(inputs: RunInputs, *, only: str | None = None) -> None:
     """Look whether weights can be had; build the networks of later stages that are still to do, and forget them.
 
-    Networks get their initial weights. Stage 1, which comes first, builds its own. The state of torch's generator stays.
+    Stage 1, which comes first, builds its own. The state of torch's generator stays.
 
     Args:
         inputs: of the run.
