@@ -95,6 +95,11 @@ class RunLayout:
         return self.output("report")
 
     @property
+    def wrong_tags(self) -> Path:
+        """Tags that are probably wrong or missing, where somebody asked for them."""
+        return self.root / "wrong_tags.csv"
+
+    @property
     def lock_path(self) -> Path:
         """Held by the run that is at work in the folder."""
         return self.root / ".lock"
@@ -176,9 +181,14 @@ class RunLayout:
         """Return the maps of an image after the steps of refinement that come before the cut, such as the walk."""
         return self.output("make_masks") / "maps" / f"{record.image_id}.npz"
 
+    @property
+    def pseudo_masks(self) -> Path:
+        """The folder of the pseudo masks."""
+        return self.output("make_masks") / "labels"
+
     def pseudo_mask(self, record: ImageRecord) -> Path:
         """Return the pseudo mask, a palette PNG of label ids."""
-        return self.output("make_masks") / "labels" / f"{record.image_id}.png"
+        return self.pseudo_masks / f"{record.image_id}.png"
 
     def confidence(self, record: ImageRecord) -> Path:
         """Return the confidence mask, a PNG that is white where the pseudo mask is to be trusted."""
