@@ -48,6 +48,7 @@ ALL_SCORES: dict[str, Any] = {
         "labels": "pseudo",
         "strategy": "confident",
         "architecture": "deeplabv3plus",
+        "corrected": 0,
         "learned_from_them": False,
         **SCORES,
         "confusion": [[9, 1], [0, 2]],

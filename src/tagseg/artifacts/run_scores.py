@@ -172,6 +172,7 @@ class SegmenterScores:
         labels: what it learned from, ``pseudo`` or ``truth``.
         strategy: how it learned.
         architecture: what it is.
+        corrected: how many masks that it learned from a person corrected.
         learned_from_them: whether one of these images is among those that it learned from.
         scores: over all their pixels.
         confusion: of all their pixels.
@@ -183,6 +184,7 @@ class SegmenterScores:
     labels: str = ""
     strategy: str = ""
     architecture: str = ""
+    corrected: int = 0
     learned_from_them: bool = False
     scores: LabelScores
     confusion: Confusion | None = None

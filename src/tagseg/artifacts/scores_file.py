@@ -159,6 +159,7 @@ def _read_segmenter(content: Object) -> SegmenterScores:
         labels=text_of(content.get("labels", "")),
         strategy=text_of(content.get("strategy", "")),
         architecture=text_of(content.get("architecture", "")),
+        corrected=count_of(content.get("corrected", 0)),
         learned_from_them=_flag(content.get("learned_from_them", False)),
         confusion=_read_confusion(content),
     )

@@ -87,13 +87,19 @@ def segmenter_step(
     values, network = recipe.segmenter, learner.networks[NAME]
     boundary_weight = values.boundary_weight if values.strategy == "cotrain" else 1.0
     unsure = settings_from(values, UnsureSettings, weight=values.unsure_weight, boundary_weight=boundary_weight)
+    corrected = values.corrections_weight
     if kind := _TAUGHT_BY_AVERAGE.get(values.strategy):
-        return kind(fabric, network, learner.averages[NAME], settings=unsure, class_weights=class_weights)
+        average = learner.averages[NAME]
+        return kind(fabric, network, average, settings=unsure, class_weights=class_weights, corrected_weight=corrected)
     if values.strategy == "cotrain":
         peer = learner.networks[PEER]
-        return CotrainingStep(fabric, network, peer, settings=unsure, class_weights=class_weights)
+        return CotrainingStep(
+            fabric, network, peer, settings=unsure, class_weights=class_weights, corrected_weight=corrected
+        )
     confident_only = values.strategy == "confident" and values.labels == "pseudo"
-    return SupervisedStep(fabric, network, confident_only=confident_only, class_weights=class_weights)
+    return SupervisedStep(
+        fabric, network, confident_only=confident_only, class_weights=class_weights, corrected_weight=corrected
+    )
 
 
 def build_segmenter_transform(recipe: Recipe, network: SegmentationNetwork) -> TrainTransform:

@@ -6,7 +6,7 @@ Nothing here keeps random state. A sample depends on (seed, epoch, index) and a 
 the number of workers, nor the number of processes, nor an interruption changes what the network sees.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -49,6 +49,7 @@ class TrainingSet(Dataset[dict[str, Tensor]]):
         region_scores: per image id the (C_t, R) scores of its tagged classes and regions, or None.
         labels: source of the label maps to learn from, or None.
         confidence: source of what to trust of them, or None.
+        corrected: ids of the images whose labels a person corrected, or None when there are none.
     """
 
     split: Split
@@ -59,6 +60,7 @@ class TrainingSet(Dataset[dict[str, Tensor]]):
     region_scores: Mapping[str, np.ndarray] | None = None
     labels: LabelSource | None = None
     confidence: ConfidenceSource | None = None
+    corrected: Collection[str] | None = None
 
     def __post_init__(self) -> None:
         self._most_regions = max((scores.shape[1] for scores in (self.region_scores or {}).values()), default=0)
@@ -74,7 +76,7 @@ class TrainingSet(Dataset[dict[str, Tensor]]):
             region source, ``regions`` int64 (s, s), -1 = padding; and with region scores, ``region_scores`` float32
             (C, R), 0 for classes without tag, R the most regions of any image; with a label source, ``mask`` int64
             (S, S), 255 = unknown or padding; with a confidence source, ``confidence`` bool (S, S), False = padding;
-            with a strong transform, ``strong`` like ``image``.
+            with a strong transform, ``strong`` like ``image``; with corrected images, ``corrected`` bool ().
 
         Raises:
             DataError: when the image cannot be read, or its superpixels have another size.
@@ -95,6 +97,8 @@ class TrainingSet(Dataset[dict[str, Tensor]]):
             sample["regions"] = resize_labels(sample["regions"][None], (side, side))[0]
         sample["tags"] = tag_vector(record.tags, num_classes=self.split.classes.num_classes)
         sample["index"] = torch.tensor(index)
+        if self.corrected is not None:
+            sample["corrected"] = torch.tensor(record.image_id in self.corrected)
         if self.region_scores is not None:
             sample["region_scores"] = self._all_scores(record, self.region_scores)
         return sample

@@ -21,7 +21,7 @@ from tagseg.pipeline.estimate import estimate_run
 from tagseg.pipeline.order import PIPELINE, needed_stages
 from tagseg.pipeline.rehearsal import rehearse
 from tagseg.pipeline.run_inputs import FINGERPRINTS, RunInputs
-from tagseg.pipeline.screening import load_splits
+from tagseg.pipeline.screening import load_splits, with_corrections
 from tagseg.progress import Progress, SilentProgress
 from tagseg.recipe import Recipe, flat_values, load_recipe, load_run_recipe, to_toml
 from tagseg.recipe.needs import why_unneeded
@@ -31,8 +31,6 @@ from tagseg.stages.write_report import show_progress
 from tagseg.system.atomic import atomic_write
 from tagseg.system.orphans import leave_if_worker_imports_script
 from tagseg.training.engine import launch
-
-_OTHER_DATA = "the images or tags changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +121,7 @@ def _run_in_process(
         recipe, reasons = settle(recipe, len(train), num_masks=sum(record.mask is not None for record in train.records))
         for reason in reasons:
             heard.note(reason)
-        inputs = RunInputs(fabric, recipe, folder, loaded)
+        inputs = RunInputs(fabric, recipe, folder, with_corrections(loaded, recipe))
         if first:
             _check_inputs(inputs, progress=progress, redo=redo)
             _require_own_files(inputs)
@@ -230,13 +228,13 @@ def _check_inputs(inputs: RunInputs, *, progress: Progress, redo: bool) -> None:
     first = stages.index(changed[0])
     again = f"{', '.join(stage.name for stage in stages[first:])} will be done again"
     if changed[0].costly and not redo:
-        changes = _changes(inputs)
+        changes, other_data = _changes(inputs), "the images, tags or corrections changed"
         found = f"one of an earlier version, which named the inputs of a stage in another way: {again}"
         words = (shlex.quote(str(path)) for path in (folder.recipe_path, folder.root))
         go_on = "run 'tagseg run {} --out {}' to go on with the values that it has, ".format(*words)
         raise ArtifactError(
             f"{folder.root} holds '{changed[0].name}' of the same recipe, "
-            f"got {found if older else f'other values: {changes or _OTHER_DATA}'}",
+            f"got {found if older else f'other values: {changes or other_data}'}",
             help=(go_on if changes and not older else "")
             + "choose another --out, or add --redo to do this stage and the later ones again",
         )

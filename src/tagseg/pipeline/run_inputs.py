@@ -53,6 +53,7 @@ class RunInputs:
             train=splits.train,
             evaluation=splits.evaluation,
             test=splits.segmenter_test,
+            corrected=self.data.corrections.records,
             made_of=self.fingerprint(stage),
             stages=tuple(each.name for each in needed_stages(self.recipe)),
             regions=superpixel_cache(self.recipe),
@@ -71,14 +72,21 @@ class RunInputs:
         return Logged(self.recipe.engine.loggers, name, flat | {"seed": self.recipe.seed}, warn)
 
     def fingerprint(self, stage: Stage) -> str:
-        """Name what a stage is made of: images, tags, masks if it reads them, seed, precision, and its sections."""
+        """Name what a stage is made of: images, tags, masks if it reads them, seed, precision, and its sections.
+
+        Corrections are named by what they show, wherever they lie; a run without any is named as before there were any.
+        """
         values = self.recipe.model_dump(mode="json")
         # Where regions are kept changes nothing; the images to test on, nothing that the earlier stages make.
         values["superpixels"].pop("cache")
+        values["segmenter"].pop("corrections")
+        weight = values["segmenter"].pop("corrections_weight")
         tested = {key: values["data"].pop(key) for key in list(values["data"]) if key.startswith("test_")}
         inputs = {section: values[section] for section in (*declared_sections(stage, self.recipe), "data")}
         parts = [inputs, self.recipe.seed, self.recipe.engine.precision, self.data.fingerprint]
         # Masks are read for scores, and by what learns from them.
         taught = "segmenter" in inputs and self.recipe.segmenter.labels == "truth"
         parts += [self.data.truth] if stage.scores or taught else []
+        corrections = self.data.corrections.fingerprint
+        parts += [corrections, weight] if "segmenter" in inputs and corrections else []
         return fingerprint(*parts, *((tested, self.data.test_fingerprint) if stage.tests else ()))

@@ -9,6 +9,7 @@ from typing import Any
 
 from tagseg.artifacts.run_folder import RunFolder, fingerprint
 from tagseg.assemble.data import Splits, read_splits, without_bad_files
+from tagseg.data.corrections import NO_CORRECTIONS, Corrections, read_corrections
 from tagseg.data.images import content_fingerprint, read_image
 from tagseg.data.layouts.coco import CocoMask
 from tagseg.data.mask_images import PaletteMask
@@ -29,12 +30,14 @@ class LoadedData:
         fingerprint: name of content and tags of the images to train on and to evaluate.
         test_fingerprint: the same of the images to test on.
         truth: name of the masks of them all.
+        corrections: masks of a person, in the place of pseudo masks.
     """
 
     splits: Splits
     fingerprint: str
     test_fingerprint: str
     truth: str = ""
+    corrections: Corrections = NO_CORRECTIONS
 
 
 def load_splits(recipe: Recipe, folder: RunFolder, *, progress: Progress) -> LoadedData:
@@ -61,6 +64,19 @@ def load_splits(recipe: Recipe, folder: RunFolder, *, progress: Progress) -> Loa
         test_fingerprint=test_known["fingerprint"],
         truth=fingerprint(known["truth"], test_known["truth"]),
     )
+
+
+def with_corrections(data: LoadedData, recipe: Recipe) -> LoadedData:
+    """Return the data with the corrections that the settled recipe names.
+
+    Raises:
+        DataError: when one does not fit its photograph, see :func:`tagseg.data.corrections.read_corrections`.
+    """
+    folder = recipe.segmenter.corrections
+    if folder is None:
+        return data
+    meaning_255 = getattr(recipe.data, "mask_255", None)  # not every layout has the key
+    return replace(data, corrections=read_corrections(folder, data.splits.train, meaning_255=meaning_255))
 
 
 _TOLD_IN_RUNS = (

@@ -187,7 +187,7 @@ class Recipe(SegmentingSections, RefiningSections, MapSections, LearningSections
 
     def supervised(self) -> "Recipe":
         """Return the upper bound of this recipe: the same segmentation network and budget, taught by ground truth."""
-        taught = {"enabled": True, "labels": "truth", "strategy": "all"}
+        taught = {"enabled": True, "labels": "truth", "strategy": "all", "corrections": None}
         small_set = self.small_set.without([f"segmenter.{name}" for name in taught])
         truth = self.segmenter.model_copy(update=taught)
         return self.model_copy(update={"name": f"{self.name}-full", "segmenter": truth, "small_set": small_set})

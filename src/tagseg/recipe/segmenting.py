@@ -1,5 +1,6 @@
 """The sections of stages 5 and 6: the segmentation network, and prediction with it."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -28,6 +29,12 @@ class Segmenter(Section):
     """Whether a segmentation network is trained, and predicts."""
     labels: Literal["pseudo", "truth"] = "pseudo"
     """What it learns from: `pseudo` masks, or ground `truth` (the upper bound; stages 1 to 4 are skipped)."""
+    corrections: Path | None = None
+    """Folder of masks that a person corrected, named like their photographs. They take the place of pseudo masks, and
+    are trusted everywhere but where they are 255.
+    """
+    corrections_weight: float = Field(default=1.0, gt=0)
+    """Weight of the pixels of corrected photographs in the loss; others weigh 1."""
     architecture: Architecture = "deeplabv3plus"
     """DeepLab-v2, DeepLabV3+, SegFormer or UPerNet."""
     backbone: str = "classifier"
@@ -114,6 +121,14 @@ class Segmenter(Section):
                 f"output_stride of {self.architecture} is {possible}, got {self.output_stride}; set "
                 f"segmenter.output_stride={strides[-1]}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _corrections_have_a_use(self) -> "Segmenter":
+        if self.corrections is not None and self.labels == "truth":
+            raise ValueError("labels 'truth' leave nothing to correct; leave corrections out, or set labels='pseudo'")
+        if self.corrections is not None and not self.enabled:
+            raise ValueError("corrections teach the segmenter, and enabled is false; leave one of the two out")
         return self
 
     @model_validator(mode="after")

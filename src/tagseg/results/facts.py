@@ -19,7 +19,7 @@ def facts(source: ReportSource, manifest: Mapping[str, Any]) -> tuple[Fact, ...]
     """Return what ran; what an older manifest does not say is left out."""
     groups = {
         "data": _data(source, manifest),
-        "recipe": [*_recipe(source.recipe), *_cut(source.recipe, manifest)],
+        "recipe": [*_recipe(source.recipe), *_cut(source.recipe, manifest), *_corrected(manifest)],
         "versions": _versions(manifest),
         "machine": _machine(source.recipe, manifest),
     }
@@ -77,6 +77,12 @@ def _cut(recipe: Recipe, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str
     if recipe.needs_masks and "background_score" in (details := made.get("details", {})):
         found = "Otsu's threshold on the maps" if recipe.masks.background_rule == "auto" else "of the recipe"
         yield "background score of the pseudo masks", f"{details['background_score']:.2f}, {found}"
+
+
+def _corrected(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield how many masks of the training a person corrected."""
+    count = manifest["stages"].get("train_segmenter", {}).get("details", {}).get("corrected", 0)
+    yield "corrections", f"corrected {count}: these masks are a person's, in the place of pseudo masks" if count else ""
 
 
 def _versions(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

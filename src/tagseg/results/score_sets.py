@@ -86,6 +86,8 @@ def _segmenter_note(tested: SegmenterScores) -> str:
     note = "taught by ground truth" if tested.labels == "truth" else "taught by pseudo masks"
     if tested.strategy:
         note += f", strategy {tested.strategy}"
+    if tested.corrected:
+        note += f", corrected {tested.corrected}"
     if tested.learned_from_them:
         note += "; it learned from some of these images"
     return note

@@ -12,7 +12,7 @@ from tagseg.progress import Progress
 from tagseg.recipe import Recipe
 from tagseg.recipe.view import RecipeView
 from tagseg.training.loggers import Logged
-from tagseg.types import Split
+from tagseg.types import ImageRecord, Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class StageContext:
         train: images to train on; unreadable ones are left out.
         evaluation: images to score, or None.
         test: images on which the segmentation network is scored, or None.
+        corrected: training images with a mask that a person corrected, as their mask.
         made_of: name of the stage's inputs; it tells its results from those of other inputs.
         stages: names of the stages that the recipe needs.
         regions: superpixels of images, wherever they are kept.
@@ -43,6 +44,7 @@ class StageContext:
     train: Split
     evaluation: Split | None
     test: Split | None
+    corrected: tuple[ImageRecord, ...]
     made_of: str
     stages: tuple[str, ...]
     regions: SuperpixelCache

@@ -5,6 +5,7 @@ Axis legend: N images, C classes, K labels with background, S crop side.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -49,12 +50,14 @@ class SupervisedStep:
         network: image (N, 3, S, S) to logits (N, K, S, S).
         confident_only: whether only pixels that the sample's ``confidence`` marks teach.
         class_weights: of the labels, or None.
+        corrected_weight: of the pixels of images that a person corrected; others weigh 1.
     """
 
     fabric: Fabric
     network: nn.Module
     confident_only: bool
     class_weights: Float[Tensor, " K"] | None = None
+    corrected_weight: float = 1.0
 
     def forward(self, batch: Mapping[str, Tensor]) -> Float[Tensor, "N K S S"]:
         """Return the logits of ``image`` (N, 3, S, S)."""
@@ -63,7 +66,9 @@ class SupervisedStep:
     def loss(self, logits: Float[Tensor, "N K S S"], batch: Mapping[str, Tensor], *, epoch: int) -> StepLoss:
         """Return the cross-entropy against ``mask`` (N, S, S), or its confident pixels."""
         labels = sure_labels(batch) if self.confident_only else batch["mask"]
-        loss = _joint_mean(self.fabric, pixel_cross_entropy(logits, labels, class_weights=self.class_weights))
+        weights = pixel_weights(batch, self.corrected_weight)
+        sums = pixel_cross_entropy(logits, labels, pixel_weights=weights, class_weights=self.class_weights)
+        loss = _joint_mean(self.fabric, sums)
         return StepLoss(loss, {"loss": loss.detach(), "learned_share": (labels != VOID).float().mean()})
 
 
@@ -86,6 +91,7 @@ class ConsistencyStep:
         average: the running mean of its weights, the teacher.
         settings: of the second term.
         class_weights: of the labels in the first term, or None.
+        corrected_weight: of the pixels of images that a person corrected; others weigh 1.
     """
 
     fabric: Fabric
@@ -93,6 +99,7 @@ class ConsistencyStep:
     average: WeightAverage[nn.Module]
     settings: UnsureSettings
     class_weights: Float[Tensor, " K"] | None = None
+    corrected_weight: float = 1.0
 
     def forward(self, batch: Mapping[str, Tensor]) -> Float[Tensor, "N K S S"]:
         """Return the student's logits of the view ``strong`` (N, 3, S, S)."""
@@ -100,7 +107,8 @@ class ConsistencyStep:
 
     def loss(self, logits: Float[Tensor, "N K S S"], batch: Mapping[str, Tensor], *, epoch: int) -> StepLoss:
         """Return both terms; after the warm-up the teacher looks at ``image`` (N, 3, S, S)."""
-        sums = pixel_cross_entropy(logits, sure_labels(batch), class_weights=self.class_weights)
+        weights = pixel_weights(batch, self.corrected_weight)
+        sums = pixel_cross_entropy(logits, sure_labels(batch), pixel_weights=weights, class_weights=self.class_weights)
         supervised = _joint_mean(self.fabric, sums)
         if epoch < self.settings.warmup_epochs:
             return StepLoss(supervised, {"loss": supervised.detach(), "loss_sure": supervised.detach()})
@@ -114,7 +122,8 @@ class ConsistencyStep:
 class SelfTrainingStep:
     """Cross-entropy on the pseudo masks, corrected by the running mean of the weights.
 
-    After the warm-up a pixel of which the mean of the weights is sure has its label, any other the pseudo mask's.
+    After the warm-up a pixel of which the mean of the weights is sure has its label, any other the pseudo mask's. What
+    a person corrected stays.
 
     ``L = mean over the pixels of the image of -log p(label)``
 
@@ -127,6 +136,7 @@ class SelfTrainingStep:
         average: the running mean of its weights, the teacher.
         settings: ``warmup_epochs``, ``min_probability`` and ``mask_untagged`` count.
         class_weights: of the labels, or None.
+        corrected_weight: of the pixels of images that a person corrected; others weigh 1.
     """
 
     fabric: Fabric
@@ -134,6 +144,7 @@ class SelfTrainingStep:
     average: WeightAverage[nn.Module]
     settings: UnsureSettings
     class_weights: Float[Tensor, " K"] | None = None
+    corrected_weight: float = 1.0
 
     def forward(self, batch: Mapping[str, Tensor]) -> Float[Tensor, "N K S S"]:
         """Return the student's logits of ``image`` (N, 3, S, S)."""
@@ -146,9 +157,11 @@ class SelfTrainingStep:
             with torch.no_grad(), self.fabric.autocast():
                 teacher = self.average(batch["image"]).float()
             named = teacher_labels(teacher, batch["tags"] if self.settings.mask_untagged else None)
-            taught = (labels != VOID) & (named.probability >= self.settings.min_probability)
+            taught = (labels != VOID) & (named.probability >= self.settings.min_probability) & ~_by_person(batch)
             labels = torch.where(taught, named.labels, labels)
-        loss = _joint_mean(self.fabric, pixel_cross_entropy(logits, labels, class_weights=self.class_weights))
+        weights = pixel_weights(batch, self.corrected_weight)
+        sums = pixel_cross_entropy(logits, labels, pixel_weights=weights, class_weights=self.class_weights)
+        loss = _joint_mean(self.fabric, sums)
         inside, changed = batch["mask"] != VOID, taught & (labels != batch["mask"])
         return StepLoss(loss, {"loss": loss.detach(), "changed_share": _share(changed, inside)})
 
@@ -172,6 +185,7 @@ class CotrainingStep:
         peer: one like it with another beginning.
         settings: of the second term.
         class_weights: of the labels in the first term, or None.
+        corrected_weight: of the pixels of images that a person corrected; others weigh 1.
     """
 
     fabric: Fabric
@@ -179,6 +193,7 @@ class CotrainingStep:
     peer: nn.Module
     settings: UnsureSettings
     class_weights: Float[Tensor, " K"] | None = None
+    corrected_weight: float = 1.0
 
     def forward(self, batch: Mapping[str, Tensor]) -> tuple[Float[Tensor, "N K S S"], Float[Tensor, "N K S S"]]:
         """Return the logits of both networks for ``image`` (N, 3, S, S)."""
@@ -193,7 +208,12 @@ class CotrainingStep:
     ) -> StepLoss:
         """Return both terms of both networks."""
         labels = sure_labels(batch)
-        sums = [pixel_cross_entropy(logits, labels, class_weights=self.class_weights) for logits in both]
+        weighed = partial(
+            pixel_cross_entropy,
+            pixel_weights=pixel_weights(batch, self.corrected_weight),
+            class_weights=self.class_weights,
+        )
+        sums = [weighed(logits, labels) for logits in both]
         supervised = torch.stack([_joint_mean(self.fabric, one) for one in sums]).sum()
         if epoch < self.settings.warmup_epochs:
             return StepLoss(supervised, {"loss": supervised.detach(), "loss_sure": supervised.detach()})
@@ -207,6 +227,19 @@ class CotrainingStep:
 def sure_labels(batch: Mapping[str, Tensor]) -> Int64[Tensor, "N S S"]:
     """Return the labels of the pixels that the pseudo mask trusts, 255 elsewhere."""
     return torch.where(batch["confidence"], batch["mask"], VOID)
+
+
+def pixel_weights(batch: Mapping[str, Tensor], corrected_weight: float) -> Float[Tensor, "N S S"] | None:
+    """Return the weight of each pixel in the loss, or None when all weigh 1: no image of the run is corrected."""
+    if "corrected" not in batch:
+        return None
+    return torch.where(batch["corrected"], corrected_weight, 1.0)[:, None, None].expand(batch["mask"].shape)
+
+
+def _by_person(batch: Mapping[str, Tensor]) -> Bool[Tensor, "N S S"]:
+    """Return the pixels of images that a person corrected."""
+    corrected = batch.get("corrected", torch.zeros(len(batch["mask"]), dtype=torch.bool, device=batch["mask"].device))
+    return corrected[:, None, None].expand(batch["mask"].shape)
 
 
 def unsure_pixels(batch: Mapping[str, Tensor]) -> Bool[Tensor, "N S S"]:

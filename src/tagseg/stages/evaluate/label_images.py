@@ -104,6 +104,7 @@ def score_segmenter(context: StageContext) -> SegmenterScores | None:
         labels=recipe.segmenter.labels,
         strategy=recipe.segmenter.strategy,
         architecture=recipe.segmenter.architecture,
+        corrected=len(context.corrected),
         learned_from_them=_shares_images(context.train, split),
         scores=_label_scores(compute_scores(matrix, split.classes.label_names)),
         confusion=counts_of(matrix),

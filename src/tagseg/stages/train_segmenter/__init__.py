@@ -53,15 +53,17 @@ def run(context: StageContext) -> dict[str, Any]:
         if recipe.segmenter.match_background:
             figures = {**figures, "background_offset": _match_background(context, network, labelled)}
         notes = {"labels": recipe.segmenter.labels, "strategy": recipe.segmenter.strategy, "seed": recipe.seed}
+        notes |= _corrected(labelled)
         save_segmenter(context.folder.segmenter, network, context.train.classes, prediction={}, notes=notes)
         context.folder.seals.note(_files(context))
     fabric.barrier()
-    return {
-        "images": len(labelled.split),
-        "steps": training.step,
-        "labels": recipe.segmenter.labels,
-        **figures,
-    }
+    taught = {"images": len(labelled.split), "steps": training.step, "labels": recipe.segmenter.labels}
+    return {**taught, **_corrected(labelled), **figures}
+
+
+def _corrected(labelled: LabelledSplit) -> dict[str, int]:
+    """Return the note of how many masks a person corrected; none when nobody did."""
+    return {"corrected": len(labelled.corrected)} if labelled.corrected else {}
 
 
 def count_missing(context: StageContext) -> int:
@@ -82,6 +84,7 @@ def _loader(context: StageContext, network: SegmentationNetwork, labelled: Label
         seed=recipe.seed,
         labels=labelled.labels,
         confidence=labelled.confidence,
+        corrected=labelled.corrected,
     )
     return training_loader(context, dataset, section="segmenter")
 

@@ -1,5 +1,9 @@
-"""What the segmentation network learns from: pseudo masks with their confidence, or, for the upper bound, truth."""
+"""What the segmentation network learns from: pseudo masks with their confidence, or, for the upper bound, truth.
 
+A mask that a person corrected takes the place of a pseudo mask: like truth it is read from the user's folder.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,11 +34,13 @@ class LabelledSplit:
         split: the images.
         labels: of each image.
         confidence: which pixels of them to trust, or None when that is all.
+        corrected: ids of the images whose labels a person corrected, or None when there are none.
     """
 
     split: Split
     labels: LabelSource
     confidence: ConfidenceSource | None
+    corrected: frozenset[str] | None = None
 
 
 def choose_labels(context: StageContext) -> LabelledSplit:
@@ -44,7 +50,9 @@ def choose_labels(context: StageContext) -> LabelledSplit:
         DataError: when ground truth is asked for and no training image has any.
     """
     if context.recipe.segmenter.labels == "pseudo":
-        return LabelledSplit(context.train, PseudoLabels(context.folder), PseudoConfidence(context.folder))
+        corrected = {record.image_id: record for record in context.corrected}
+        labels, confidence = PseudoLabels(context.folder, corrected), PseudoConfidence(context.folder, corrected)
+        return LabelledSplit(context.train, labels, confidence, frozenset(corrected) or None)
     known = tuple(record for record in context.train.records if record.mask is not None)
     if not known:
         raise DataError(
@@ -56,23 +64,39 @@ def choose_labels(context: StageContext) -> LabelledSplit:
 
 @dataclass(frozen=True, slots=True)
 class PseudoLabels:
-    """The pseudo masks of a run, as labels to learn from."""
+    """The pseudo masks of a run, as labels to learn from, and corrections in the place of some.
+
+    Args:
+        layout: of the run.
+        corrected: by ``image_id``, images with their correction as their mask.
+    """
 
     layout: RunLayout
+    corrected: Mapping[str, ImageRecord]
 
     def read(self, record: ImageRecord) -> LabelMap:
-        """Return the pseudo mask of an image."""
-        return read_mask(self.layout.pseudo_mask(record))
+        """Return the correction of an image where there is one, else its pseudo mask."""
+        corrected = self.corrected.get(record.image_id)
+        return read_truth(corrected) if corrected is not None else read_mask(self.layout.pseudo_mask(record))
 
 
 @dataclass(frozen=True, slots=True)
 class PseudoConfidence:
-    """Which pixels of the pseudo masks of a run to trust."""
+    """Which pixels of the same labels to trust: of a correction all but those that are void.
+
+    Args:
+        layout: of the run.
+        corrected: by ``image_id``, images with their correction as their mask.
+    """
 
     layout: RunLayout
+    corrected: Mapping[str, ImageRecord]
 
     def read(self, record: ImageRecord) -> np.ndarray:
         """Return the (H, W) bool confidence mask of an image."""
+        corrected = self.corrected.get(record.image_id)
+        if corrected is not None:
+            return read_truth(corrected) != VOID
         return read_confidence(self.layout.confidence(record))
 
 
