@@ -16,6 +16,7 @@ from tagseg.cli import (
     figure_command,
     predict_command,
     report_commands,
+    review_command,
     run_commands,
     serve_command,
     start_commands,
@@ -46,6 +47,7 @@ app.add_typer(evaluate_command.app)
 app.add_typer(predict_command.app)
 app.add_typer(export_command.app)
 app.add_typer(tags_command.app)
+app.add_typer(review_command.app)
 app.add_typer(report_commands.app)
 app.add_typer(figure_command.app)
 app.add_typer(serve_command.app)

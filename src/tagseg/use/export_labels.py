@@ -65,6 +65,21 @@ class LabelChoice:
         return FormatChoice(self.format, self.min_area_px, self.tolerance_px, self.images_at)
 
 
+@dataclass(frozen=True, slots=True)
+class LabelledRun:
+    """The run that labels are of.
+
+    Args:
+        folder: where it is.
+        name: of its recipe.
+        classes: names of the labels.
+    """
+
+    folder: RunFolder
+    name: str
+    classes: ClassTable
+
+
 def export_labels(source: Path, out: Path, *, choice: LabelChoice, progress: Progress) -> LabelExport:
     """Write masks or predictions of a run for another program; the folder appears when all is written.
 
@@ -78,27 +93,55 @@ def export_labels(source: Path, out: Path, *, choice: LabelChoice, progress: Pro
         ArtifactError: when the run has none, a file of it is damaged, or the folder holds something else.
         DataError: when the data set or a photograph cannot be read.
     """
-    folder = RunFolder(source)
     recipe = read_run_recipe(source)
+    folder = RunFolder(source)
     splits = readable_splits(folder, recipe)
-    classes = splits.train.classes
+    run = LabelledRun(folder, recipe.name, splits.train.classes)
     if choice.what == "masks":
         records = chosen_records(recipe.masks.splits, splits.train, splits.evaluation)
     else:
         records = splits.segmenter_test.records if splits.segmenter_test else ()
-    _require_labels(folder, records, choice.what)
-    split = "train" if choice.what == "masks" else "test"
-    with export_folder(out, redo=choice.redo) as (made, note), progress.task("Exporting", total=len(records)) as task:
-        with label_files(made, choice.shape, classes, title=recipe.name, split=split) as (files, found):
-            for record in records:
-                labels, trusted = _read_labels(folder, record, choice)
-                files.add(record.image_id, record.image_path, labels, trusted=trusted)
-                task.advance()
-        note(_described(source, choice, found, classes))
+    require_labels(folder, records, choice.what)
+    with export_folder(out, redo=choice.redo) as (made, note):
+        found = write_labels(made, records, run=run, choice=choice, progress=progress)
+        note(described(run, choice, found))
     return found
 
 
-def _require_labels(folder: RunFolder, records: Sequence[ImageRecord], what: str) -> None:
+def write_labels(
+    made: Path, records: Sequence[ImageRecord], *, run: LabelledRun, choice: LabelChoice, progress: Progress
+) -> LabelExport:
+    """Write the labels of some photographs into an empty folder.
+
+    Args:
+        made: the folder.
+        records: the photographs.
+        run: that the labels are of.
+        choice: what is written.
+        progress: reports what happens.
+
+    Raises:
+        ArtifactError: when labels are missing or damaged.
+        DataError: when a photograph cannot be read.
+    """
+    split = "train" if choice.what == "masks" else "test"
+    with (
+        progress.task("Exporting", total=len(records)) as task,
+        label_files(made, choice.shape, run.classes, title=run.name, split=split) as (files, found),
+    ):
+        for record in records:
+            labels, trusted = read_labels(run.folder, record, choice)
+            files.add(record.image_id, record.image_path, labels, trusted=trusted)
+            task.advance()
+    return found
+
+
+def require_labels(folder: RunFolder, records: Sequence[ImageRecord], what: str) -> None:
+    """Refuse a run that has labels of none of the photographs.
+
+    Raises:
+        ArtifactError: saying what makes them.
+    """
     if any(_label_path(folder, record, what).exists() for record in records):
         return
     help = {
@@ -113,7 +156,7 @@ def _label_path(folder: RunFolder, record: ImageRecord, what: str) -> Path:
     return folder.pseudo_mask(record) if what == "masks" else folder.prediction(record)
 
 
-def _read_labels(folder: RunFolder, record: ImageRecord, choice: LabelChoice) -> tuple[LabelMap, np.ndarray | None]:
+def read_labels(folder: RunFolder, record: ImageRecord, choice: LabelChoice) -> tuple[LabelMap, np.ndarray | None]:
     """Return the labels of a photograph, and which are to be trusted where the run says that."""
     size = image_size(record.image_path)
     path = _label_path(folder, record, choice.what)
@@ -125,14 +168,14 @@ def _read_labels(folder: RunFolder, record: ImageRecord, choice: LabelChoice) ->
     return (np.where(trusted, labels, np.uint8(VOID)) if choice.ignore_doubtful else labels), trusted
 
 
-def _described(source: Path, choice: LabelChoice, found: LabelExport, classes: ClassTable) -> dict[str, object]:
+def described(run: LabelledRun, choice: LabelChoice, found: LabelExport) -> dict[str, object]:
     """Return what ``export.json`` says of the export."""
     return {
         "tagseg": own_version(),
-        "run": source.resolve().name,
+        "run": run.folder.root.resolve().name,
         "what": choice.what,
         **choice.shape.described(),
         "ignore_doubtful": choice.ignore_doubtful,
-        "labels": list(classes.label_names),
+        "labels": list(run.classes.label_names),
         **found.described(choice.shape),
     }

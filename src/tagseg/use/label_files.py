@@ -46,6 +46,9 @@ PIXELS: Mapping[str, LabelFormat] = {
 LABEL_FORMATS: Mapping[str, LabelFormat] = {**POLYGONS, **PIXELS}
 """Formats by name: those of polygons, and those that hold every pixel as it is."""
 
+WITH_PHOTOGRAPHS = frozenset({"yolo", "yolo-masks", "labelme", "huggingface"})
+"""Formats whose writers copy the photographs next to their labels."""
+
 MIN_AREA_PX, TOLERANCE_PX = 50, 1.5
 """Defaults, the first of formats whose objects people see one by one, the second of polygons."""
 

@@ -31,7 +31,7 @@ def hugging_face_folder(folder: Path, classes: ClassTable, about: About) -> Iter
 
         def add(image: LabelledImage) -> None:
             nonlocal count
-            photograph = copy_photograph(image, root / "images" / image.name)
+            photograph = copy_photograph(image.photograph, root / "images" / image.name)
             mask = root / "masks" / f"{image.name}.png"
             save_ids(mask, image.labels)
             row = {

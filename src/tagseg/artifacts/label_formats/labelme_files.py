@@ -25,7 +25,7 @@ def labelme_files(folder: Path, classes: ClassTable, about: About) -> Iterator[A
     """Lend a function that adds a photograph and its objects, one polygon each."""
 
     def add(image: LabelledImage) -> None:
-        photograph = copy_photograph(image, folder / image.name)
+        photograph = copy_photograph(image.photograph, folder / image.name)
         shapes = [
             _shape(image, index, name=classes.name(label_id)) for index, label_id in enumerate(image.parts.label_ids)
         ]

@@ -30,7 +30,7 @@ def yolo_polygons(folder: Path, classes: ClassTable, about: About) -> Iterator[A
 
     def add(image: LabelledImage) -> None:
         name = _free_name(image.name)
-        copy_photograph(image, folder / _IMAGES / about.split / name)
+        copy_photograph(image.photograph, folder / _IMAGES / about.split / name)
         path = folder / _LABELS / about.split / f"{name}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(f"{line}\n" for line in _lines(image)), encoding="ascii")
@@ -45,7 +45,7 @@ def yolo_masks(folder: Path, classes: ClassTable, about: About) -> Iterator[AddI
 
     def add(image: LabelledImage) -> None:
         name = _free_name(image.name)
-        copy_photograph(image, folder / _IMAGES / about.split / name)
+        copy_photograph(image.photograph, folder / _IMAGES / about.split / name)
         save_ids(folder / _MASKS / about.split / f"{name}.png", image.labels)
 
     yield add

@@ -1,0 +1,54 @@
+"""Photographs to correct, and why these, as a CSV file that spreadsheets open."""
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tagseg.artifacts.spreadsheet import as_cell
+from tagseg.system.atomic import atomic_path
+
+REVIEW_NAME = "review.csv"
+COLUMNS = ("image", "tags", "doubt", "area", "chosen_before", "worth")
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRow:
+    """One photograph to correct, with the numbers that chose it.
+
+    Args:
+        image: of the data set.
+        tags: names of its classes.
+        doubt: share of pixels that are not trusted, in [0, 1].
+        area: share of pixels that show a class, in [0, 1].
+        chosen_before: photographs of the same tags that were chosen before.
+        worth: what the choice went by.
+    """
+
+    image: str
+    tags: tuple[str, ...]
+    doubt: float
+    area: float
+    chosen_before: int
+    worth: float
+
+
+def write_review(path: Path, rows: Iterable[ReviewRow]) -> None:
+    """Write the rows in their order, tags parted by ``;``; the file appears whole.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "review.csv"
+    >>> write_review(path, [ReviewRow("a/b", ("cat", "dog"), 0.5, 0.25, 1, 0.125)])
+    >>> path.read_text().split()
+    ['image,tags,doubt,area,chosen_before,worth', 'a/b,cat;dog,0.5000,0.2500,1,0.1250']
+    """
+    # File names may hold bytes that are not text, which UTF-8 cannot hold either.
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("x", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row in rows:
+            numbers = f"{row.doubt:.4f}", f"{row.area:.4f}", row.chosen_before, f"{row.worth:.4f}"
+            writer.writerow((as_cell(row.image), as_cell(";".join(row.tags)), *numbers))

@@ -1,0 +1,105 @@
+"""The photographs of a run whose correction probably teaches most, for a person to correct: ``tagseg review``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tagseg.artifacts.label_formats.photographs import copy_photograph
+from tagseg.artifacts.review_csv import REVIEW_NAME, ReviewRow, write_review
+from tagseg.artifacts.run_folder import RunFolder
+from tagseg.classes import BACKGROUND, VOID, ClassTable
+from tagseg.data.corrections import correction_paths
+from tagseg.errors import ArtifactError, RecipeError
+from tagseg.evaluation.correction_worth import Candidate, Choice, choose_for_review
+from tagseg.progress import Progress
+from tagseg.results.open_run import read_run_recipe, readable_splits
+from tagseg.types import ImageRecord
+from tagseg.use.export_folder import export_folder
+from tagseg.use.export_labels import LabelChoice, LabelledRun, described, read_labels, require_labels, write_labels
+from tagseg.use.label_files import WITH_PHOTOGRAPHS, LabelExport
+
+PHOTOGRAPHS = "photographs"
+"""Sub-folder of the photographs, for formats that have none of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What was written for a person to correct.
+
+    Args:
+        rows: the photographs in the order in which they were chosen, with their numbers.
+        already: photographs that were left out since the run has their corrections.
+        labels: what their present masks hold.
+    """
+
+    rows: tuple[ReviewRow, ...]
+    already: int
+    labels: LabelExport
+
+
+def review_run(source: Path, out: Path, *, count: int, choice: LabelChoice, progress: Progress) -> Review:
+    """Choose training photographs to correct, and write them with their pseudo masks; the folder appears whole.
+
+    Args:
+        source: a run folder with pseudo masks.
+        out: the new folder; missing parents are made.
+        count: how many photographs, at least 1; all where there are fewer.
+        choice: how masks are written; of ``what`` there is ``masks`` alone.
+        progress: reports what happens.
+
+    Raises:
+        RecipeError: when the number is out of range.
+        ArtifactError: when the run has no masks, or none that is not corrected, or the folder holds something else.
+        DataError: when the data set, a photograph or the folder of corrections cannot be read.
+    """
+    if count < 1:
+        raise RecipeError(f"--count is 1 or more, got {count}", help="take 20")
+    recipe, folder = read_run_recipe(source), RunFolder(source)
+    train = readable_splits(folder, recipe).train
+    require_labels(folder, train.records, choice.what)
+    done = recipe.segmenter.corrections
+    already = correction_paths(done, train.records) if done is not None else {}
+    left = [record for record in train.records if record.image_id not in already]
+    if not left:
+        raise ArtifactError(
+            f"review takes training photographs that are not corrected yet, got none of {len(train)}",
+            help="review a run without segmenter.corrections to begin again",
+        )
+    choices = choose_for_review(_candidates(folder, left, choice, progress=progress), count=count)
+    rows = tuple(_row(each, train.classes) for each in choices)
+    by_id = {record.image_id: record for record in left}
+    chosen = [by_id[row.image] for row in rows]
+    run = LabelledRun(folder, recipe.name, train.classes)
+    with export_folder(out, redo=choice.redo) as (made, note):
+        found = write_labels(made, chosen, run=run, choice=choice, progress=progress)
+        if choice.format not in WITH_PHOTOGRAPHS:
+            for record in chosen:
+                copy_photograph(record.image_path, made / PHOTOGRAPHS / record.image_id)
+        write_review(made / REVIEW_NAME, rows)
+        note(described(run, choice, found))
+    return Review(rows, len(already), found)
+
+
+def _candidates(
+    folder: RunFolder, records: Sequence[ImageRecord], choice: LabelChoice, *, progress: Progress
+) -> list[Candidate]:
+    """Return what the choice goes by of each photograph."""
+    found = []
+    with progress.task("Looking at masks", total=len(records)) as task:
+        for record in records:
+            labels, trusted = read_labels(folder, record, choice)
+            assert trusted is not None
+            shown = (labels != BACKGROUND) & (labels != VOID)
+            found.append(
+                Candidate(record.image_id, float(np.mean(~trusted)), float(np.mean(shown)), tuple(record.tags))
+            )
+            task.advance()
+    return found
+
+
+def _row(choice: Choice, classes: ClassTable) -> ReviewRow:
+    found = choice.candidate
+    tags = tuple(classes.name(tag) for tag in found.tags)
+    return ReviewRow(found.name, tags, found.doubt, found.area, choice.chosen_before, choice.worth)
