@@ -123,6 +123,27 @@ def test_class_weights_weigh_the_labels():
     torch.testing.assert_close(network.gradient(), reference.gradient())
 
 
+@pytest.mark.parametrize("weight", [1.0, 3.0])
+def test_pixels_of_corrected_images_weigh_as_much_as_the_recipe_says(weight):
+    batch, network, reference = make_batch(), TinyNetwork(), TinyNetwork()
+    batch["corrected"] = torch.tensor([False, True, False, True])
+    take_step(SupervisedStep(alone(), network, confident_only=True, corrected_weight=weight), batch)
+    losses = functional.cross_entropy(
+        reference(batch["image"]), sure_labels(batch), ignore_index=VOID, reduction="none"
+    )
+    weights = torch.where(batch["corrected"], weight, 1.0)[:, None, None] * batch["confidence"]
+    ((weights * losses).sum() / weights.sum()).backward()
+    torch.testing.assert_close(network.gradient(), reference.gradient())
+
+
+def test_self_training_leaves_corrected_images_as_they_are():
+    batch, network = make_batch(), TinyNetwork()
+    step = SelfTrainingStep(alone(), network, WeightAverage(TinyNetwork(seed=1), decay=0.9), settings=settings())
+    assert take_step(step, batch, epoch=1)["changed_share"] > 0
+    batch["corrected"] = torch.ones(4, dtype=torch.bool)
+    assert take_step(step, batch, epoch=1)["changed_share"] == 0
+
+
 def test_a_batch_without_a_trusted_pixel_has_loss_0_and_teaches_nothing():
     batch, network = make_batch(), TinyNetwork()
     batch["confidence"] = torch.zeros_like(batch["confidence"])

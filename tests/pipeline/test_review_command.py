@@ -1,0 +1,88 @@
+"""`tagseg review` as a user gives it: photographs, masks, numbers, and the way back into a run."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kit.command_line import exit_code
+from kit.hand_made_runs import NUM_IMAGES, SIDE, add_masks, make_run
+
+from tagseg.artifacts.mask_file import read_mask, write_confidence
+from tagseg.data.corrections import read_corrections
+from tagseg.data.drawn_pictures import write_dataset
+from tagseg.data.layouts.folder import read_folder
+
+COUNT = 3
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data") / "photos"
+    write_dataset(root, num_images=NUM_IMAGES, size=(SIDE, SIDE), seed=3)
+    return root
+
+
+@pytest.fixture
+def run(photos: Path, tmp_path: Path) -> Path:
+    """A run that trusts less and less of its masks."""
+    made = add_masks(make_run(tmp_path / "run", photos), photos, "mask", "confident")
+    for index, path in enumerate(sorted((made / "4_masks" / "confidence").glob("*.png"))):
+        write_confidence(path, np.arange(SIDE * SIDE).reshape(SIDE, SIDE) >= index * SIDE * 4)
+    return made
+
+
+def rows_of(out: Path) -> list[dict[str, str]]:
+    with (out / "review.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_it_writes_the_photographs_of_most_worth_with_their_masks(run: Path, photos: Path, tmp_path: Path, capsys):
+    out = tmp_path / "review"
+    assert exit_code("review", str(run), "--count", str(COUNT), "--out", str(out)) == 0
+    said = capsys.readouterr().out
+    assert f"written: {out} ({COUNT} photographs" in said
+    assert "agreement with the masks of the run: no pixel was changed" in said
+    rows = rows_of(out)
+    names = [row["image"] for row in rows]
+    assert len(names) == COUNT
+    for row in rows:
+        labels = read_mask(run / "4_masks" / "labels" / f"{row['image']}.png")
+        np.testing.assert_array_equal(read_mask(out / "SegmentationClass" / f"{row['image']}.png"), labels)
+        doubt = sorted(path.stem for path in (run / "4_masks" / "labels").glob("*.png")).index(row["image"]) * 4 / SIDE
+        area = np.mean(labels > 0)
+        assert float(row["doubt"]) == pytest.approx(doubt, abs=1e-4)
+        assert float(row["area"]) == pytest.approx(area, abs=1e-4)
+        worth = doubt * area**0.5 / (1 + int(row["chosen_before"]))
+        assert float(row["worth"]) == pytest.approx(worth, abs=1e-4)
+    assert [float(row["worth"]) for row in rows] == sorted((float(row["worth"]) for row in rows), reverse=True)
+    assert sorted(path.stem for path in (out / "photographs").iterdir()) == sorted(names)
+    record = json.loads((out / "export.json").read_text())
+    assert "review.csv" in record["files"]
+    corrected = read_corrections(out, read_folder(photos)).records  # as it is, it goes back into a run
+    assert [each.image_id for each in corrected] == sorted(names)
+
+
+def test_corrected_photographs_are_left_out_and_a_second_review_needs_redo(run: Path, photos: Path, tmp_path: Path):
+    out = tmp_path / "review"
+    words = ("--count", str(COUNT), "--out", str(out))
+    assert exit_code("review", str(run), *words) == 0
+    first = [row["image"] for row in rows_of(out)]
+    done = tmp_path / "done"
+    shutil.copytree(out / "SegmentationClass", done)
+    recipe = run / "recipe.toml"
+    text = recipe.read_text()
+    recipe.write_text(text.replace("[segmenter]", f"[segmenter]\ncorrections = '{done}'"))
+    assert exit_code("review", str(run), *words) == 2
+    assert [row["image"] for row in rows_of(out)] == first
+    assert exit_code("review", str(run), *words, "--redo") == 0
+    assert not set(first) & {row["image"] for row in rows_of(out)}
+
+
+def test_formats_with_photographs_of_their_own_have_no_second_copy(run: Path, tmp_path: Path):
+    out = tmp_path / "review"
+    assert exit_code("review", str(run), "--count", "1", "--out", str(out), "--format", "labelme") == 0
+    assert not (out / "photographs").exists()
+    assert (out / f"{rows_of(out)[0]['image']}.json").exists()
