@@ -184,6 +184,10 @@ MAPS = (
 )  # fmt: skip
 
 SCORES = (
+    Change("review: the area without its root", "evaluation/correction_worth.py",
+           "math.sqrt(self.candidate.area)", "self.candidate.area", "unit/evaluation/test_correction_worth.py"),
+    Change("review: tags that were chosen weigh no less", "evaluation/correction_worth.py",
+           " / (1 + self.chosen_before)", "", "unit/evaluation/test_correction_worth.py"),
     Change("IoU: the intersection counts twice", "evaluation/scores.py",
            "union = in_truth + in_prediction - right", "union = in_truth + in_prediction", *_SCORES),
     Change("mIoU: absent labels count as 0", "evaluation/scores.py",

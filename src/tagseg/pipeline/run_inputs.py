@@ -64,10 +64,11 @@ class RunInputs:
         )
 
     def _logged(self, stage: Stage, *, warn: Callable[[str], None]) -> Logged:
-        """Return what loggers get: the name of the run folder, and values without the places of the data."""
+        """Return what loggers get: the name of the run folder, and values without the places of the user's files."""
         sections = [name for name in declared_sections(stage, self.recipe) if name not in ("data", "superpixels")]
         values = self.recipe.model_dump(mode="json", include=set(sections))
         flat = {f"{section}.{key}": value for section in sections for key, value in values[section].items()}
+        flat.pop("segmenter.corrections", None)
         name = f"{self.folder.root.resolve().name}/{self.folder.output(stage.name).name}"
         return Logged(self.recipe.engine.loggers, name, flat | {"seed": self.recipe.seed}, warn)
 

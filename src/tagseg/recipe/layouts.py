@@ -6,7 +6,7 @@ A layout has its section here, a line in :data:`Data`, its reader in ``data/layo
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Annotated, Generic, Literal, TypeVar, get_args
+from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import Field
 
@@ -36,12 +36,6 @@ class DataLayout(Section, ABC, Generic[Format]):
     def with_drawn(self, drawn: Path) -> "DataLayout":
         """Return the section with its pictures in ``drawn`` where it draws some and names no place for them."""
         return self
-
-    @classmethod
-    def path_keys(cls) -> frozenset[str]:
-        """Return the keys that say where files are."""
-        fields = cls.model_fields.items()
-        return frozenset(key for key, field in fields if Path in (field.annotation, *get_args(field.annotation)))
 
 
 class VocData(DataLayout[Literal["voc"]]):

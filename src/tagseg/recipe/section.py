@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
@@ -20,6 +20,12 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    @classmethod
+    def path_keys(cls) -> frozenset[str]:
+        """Return the keys that say where files are."""
+        fields = cls.model_fields.items()
+        return frozenset(key for key, field in fields if Path in (field.annotation, *get_args(field.annotation)))
 
     @field_validator("*", mode="after")
     @classmethod

@@ -33,6 +33,7 @@ _VARIABLES = (
 )
 """Variables of the environment that change what a run does; their values are numbers and switches."""
 
+_A_PATH = "(a path)"
 _WEIGHT_ENDINGS = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".npz")
 
 
@@ -90,9 +91,11 @@ def recipe_lines(recipe: Any) -> Iterator[str]:  # noqa: ANN401 (a Recipe, whose
             yield f"  data.{key}: {there}"
     plain = make_recipe({"name": "plain", "preset": recipe.preset, "data": data.model_dump(mode="json")})
     defaults = flat_values(plain)
+    sections = [(name, getattr(recipe, name)) for name in type(recipe).model_fields]
+    places = {f"{name}.{key}" for name, each in sections if hasattr(each, "path_keys") for key in each.path_keys()}
     for key, value in flat_values(recipe).items():
         if not key.startswith(("data.", "name")) and value != defaults[key]:
-            yield f"  {key} = {_shown(value)}"
+            yield f"  {key} = {_A_PATH if key in places else _shown(value)}"
 
 
 def without_home(text: str) -> str:
@@ -150,7 +153,7 @@ def _shown(value: Any) -> str:  # noqa: ANN401 (anything that JSON holds)
         return f"[{', '.join(_shown(each) for each in value)}]"
     text = str(value)
     is_path = isinstance(value, str) and ("/" in text or "\\" in text or text.lower().endswith(_WEIGHT_ENDINGS))
-    return "(a path)" if is_path else text
+    return _A_PATH if is_path else text
 
 
 def _count(classes: tuple[str, ...] | None) -> str:

@@ -43,6 +43,7 @@ def test_a_recipe_is_described_without_names(tmp_path: Path) -> None:
     recipe.write_text(
         f'name = "{SECRET}"\n[data]\nformat = "folder"\nroot = "{root}"\ntags = "{SECRET}.csv"\n'
         f'classes = ["{SECRET}", "b"]\n[classifier]\nweights = "{weights}"\n[training]\nepochs = 7\n'
+        f'[segmenter]\ncorrections = "{SECRET}"\n'
         f"[small_set]\nbelow = 9\nset = [\"affinity.weights='{weights}'\"]\n"
     )
     lines = list(source_lines(str(recipe)))
@@ -54,6 +55,7 @@ def test_a_recipe_is_described_without_names(tmp_path: Path) -> None:
         "  small_set.set = [(a path)]",
         "  classifier.weights = (a path)",
         "  training.epochs = 7",
+        "  segmenter.corrections = (a path)",
     ]
 
 
