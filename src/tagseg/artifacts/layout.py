@@ -100,6 +100,11 @@ class RunLayout:
         return self.root / "wrong_tags.csv"
 
     @property
+    def held_out_tags(self) -> Path:
+        """How well the same look found tags that its classifiers had not seen."""
+        return self.root / "held_out_tags.json"
+
+    @property
     def lock_path(self) -> Path:
         """Held by the run that is at work in the folder."""
         return self.root / ".lock"
