@@ -61,3 +61,17 @@ class SilentProgress:
     def task(self, title: str, *, total: int, done: int = 0, unit: str = "images") -> Iterator[Task]:
         """Yield a task that does nothing."""
         yield SilentTask()
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration as a person says it, in the two largest units.
+
+    >>> duration_text(7.4), duration_text(83.0), duration_text(7559.0), duration_text(93600.0)
+    ('7 s', '1 min 23 s', '2 h 5 min', '26 h 0 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

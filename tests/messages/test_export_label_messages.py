@@ -13,7 +13,8 @@ from tagseg.classes import ClassTable
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.errors import ArtifactError, RecipeError
 from tagseg.progress import SilentProgress
-from tagseg.use.export_labels import LABEL_FORMATS, LabelChoice, export_labels
+from tagseg.use.export_labels import LabelChoice, export_labels
+from tagseg.use.label_files import LABEL_FORMATS
 
 ALL = ", ".join(sorted(LABEL_FORMATS))
 

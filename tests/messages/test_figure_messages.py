@@ -187,12 +187,6 @@ def beside_a_run_without_masks(folder: Path) -> None:
             f"name others with --images, {LEAVE_OUT}",
         ),
         row(
-            "predictions_without_images_to_test_on",
-            lambda folder: draw(folder / "run", columns=("prediction",)),
-            "column 'prediction' shows predictions, got RUN without images to test on",
-            f"label photographs with 'tagseg predict', {LEAVE_OUT}",
-        ),
-        row(
             "predictions_that_are_not_made",
             of_no_predictions,
             "column 'prediction' shows predictions, got OTHER without any",

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kit.label_files import write_all
+from kit.label_files import coco_file, write_all
 from kit.messages import ROW, assert_says, row
 from PIL import Image
 
 from tagseg.artifacts.area_csv import area_writer
-from tagseg.artifacts.coco_file import coco_writer
 from tagseg.artifacts.probability_file import read_probabilities, write_probabilities
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError, DataError
@@ -24,7 +23,7 @@ def ids(*values: int) -> np.ndarray:
     return np.array([values], np.uint8)
 
 
-@pytest.mark.parametrize("writer", [area_writer, coco_writer])
+@pytest.mark.parametrize("writer", [area_writer, coco_file])
 @pytest.mark.parametrize("strange", [3, 254])
 def test_a_label_of_no_class(tmp_path: Path, writer: Callable[..., Any], strange: int) -> None:
     assert_says(

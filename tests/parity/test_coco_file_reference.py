@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kit.label_files import write_all
+from kit.label_files import coco_file, write_all
 from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from tagseg.artifacts.coco_file import coco_writer, mask_annotations
+from tagseg.artifacts.coco_file import mask_annotations
 from tagseg.classes import VOC_CLASSES, ClassTable
 from tagseg.data.layouts.coco import read_coco
 
@@ -76,27 +76,23 @@ def test_polygons_hold_the_components_of_a_flood_fill(seed: int) -> None:
     assert found == sorted(expected, key=lambda component: component[0])
 
 
-@pytest.mark.parametrize("kind", ["polygons", "rle"])
 @pytest.mark.parametrize("seed", range(3))
-def test_areas_and_boxes_are_those_of_pycocotools(seed: int, kind: str) -> None:
+def test_areas_and_boxes_are_those_of_pycocotools(seed: int) -> None:
     labels = random_labels(seed)
-    found = mask_annotations(labels, kind=kind)  # pyright: ignore
+    found = mask_annotations(labels)
     assert len(found) >= 3
     for annotation in found:
         shape = annotation["segmentation"]
-        runs = coco_mask.merge(coco_mask.frPyObjects(shape, *labels.shape)) if kind == "polygons" else shape
+        runs = coco_mask.merge(coco_mask.frPyObjects(shape, *labels.shape))
         assert annotation["area"] == coco_mask.area(runs)
         assert annotation["bbox"] == coco_mask.toBbox(runs).tolist()
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # in pycocotools
-@pytest.mark.parametrize("kind", ["polygons", "rle"])
-def test_cocos_own_reader_gives_the_label_maps_back(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
-) -> None:
+def test_cocos_own_reader_gives_the_label_maps_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     maps = {f"photo {seed}.jpg": random_labels(seed) for seed in range(3)}
     maps["empty.jpg"] = np.zeros((3, 4), np.uint8)
-    write_all(coco_writer(tmp_path / "coco.json", ClassTable(("a", "b", "c", "d")), kind=kind), maps.items())  # pyright: ignore
+    write_all(coco_file(tmp_path / "coco.json", ClassTable(("a", "b", "c", "d"))), maps.items())
     coco = COCO(str(tmp_path / "coco.json"))
     assert "error" not in capsys.readouterr().out
     assert [category["name"] for category in coco.loadCats(coco.getCatIds())] == ["a", "b", "c", "d"]
@@ -110,13 +106,12 @@ def test_cocos_own_reader_gives_the_label_maps_back(
 
 
 @pytest.mark.skipif(not ANIMALS.is_dir(), reason=f"{ANIMALS} is not there")
-@pytest.mark.parametrize("kind", ["polygons", "rle"])
-def test_real_masks_of_voc_survive_the_way_through_a_file(tmp_path: Path, kind: str) -> None:
+def test_real_masks_of_voc_survive_the_way_through_a_file(tmp_path: Path) -> None:
     paths = sorted((ANIMALS / "SegmentationClass").glob("*.png"))[:12]
     maps = {f"{path.stem}.jpg": np.array(Image.open(path)) for path in paths}
     for name in maps:
         (tmp_path / name).touch()
-    write_all(coco_writer(tmp_path / "coco.json", ClassTable(VOC_CLASSES), kind=kind), maps.items())  # pyright: ignore
+    write_all(coco_file(tmp_path / "coco.json", ClassTable(VOC_CLASSES)), maps.items())
     split = read_coco(tmp_path, tmp_path / "coco.json")
     assert split.classes.names == VOC_CLASSES
     for record in split.records:

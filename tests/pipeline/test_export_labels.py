@@ -14,7 +14,7 @@ from PIL import Image
 from tagseg.artifacts.mask_file import read_mask, write_mask
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.layouts.folder import read_folder
-from tagseg.use.export_labels import LABEL_FORMATS, POLYGONS
+from tagseg.use.label_files import LABEL_FORMATS, POLYGONS
 
 TAGSEG = "from tagseg.cli.main import app_main; app_main()"
 

@@ -54,17 +54,6 @@ def test_pycocotools_draws_each_component_exactly_from_its_polygon(labels: np.nd
 
 @settings(max_examples=100, deadline=None)
 @given(labels=label_maps)
-def test_run_lengths_hold_each_class_exactly(labels: np.ndarray) -> None:
-    found = mask_annotations(labels, kind="rle")
-    assert [each["category_id"] for each in found] == [each for each in (1, 2) if (labels == each).any()]
-    for annotation in found:
-        np.testing.assert_array_equal(
-            coco_mask.decode(annotation["segmentation"]) == 1, labels == annotation["category_id"]
-        )
-
-
-@settings(max_examples=100, deadline=None)
-@given(labels=label_maps)
 def test_a_polygon_winds_once_around_every_pixel_of_its_component(labels: np.ndarray) -> None:
     """So tools that fill by winding numbers see what tools with the even-odd rule see."""
     for ring in outlines(labels):

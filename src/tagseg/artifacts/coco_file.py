@@ -1,4 +1,4 @@
-"""Label maps of many images as one COCO file that annotation tools import.
+"""Label maps of many images as one COCO file that annotation tools import, as the app answers.
 
 Axes: H W pixels of the upright image.
 """
@@ -7,90 +7,68 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import TextIOBase
-from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-from pycocotools import mask as coco_mask
+from typing import Any
 
 from tagseg.artifacts.area_csv import label_areas
-from tagseg.artifacts.run_lengths import run_lengths
-from tagseg.classes import BACKGROUND, VOID, ClassTable
+from tagseg.classes import ClassTable
 from tagseg.ops.outlines import outlines
-from tagseg.system.atomic import atomic_path
 from tagseg.types import LabelMap
-
-CocoKind = Literal["polygons", "rle"]
-"""``polygons``: each connected part of a class is an object. ``rle``: each class is one region, by run lengths."""
 
 Annotation = dict[str, Any]
 
 
-def mask_annotations(labels: LabelMap, *, kind: CocoKind = "polygons") -> list[Annotation]:
+def mask_annotations(labels: LabelMap) -> list[Annotation]:
     """Return COCO's annotations of one label map, without ``id`` and ``image_id``.
 
-    ``polygons``: one for each connected component (8-connected) of a class, ``iscrowd`` 0, with one polygon in whole
-    pixels along their edges. Holes are bridged, since COCO has no holes: a bridge has no width, so no tool fills it.
+    One for each connected component (8-connected) of a class, ``iscrowd`` 0, with one polygon in whole pixels along
+    their edges. Holes are bridged, since COCO has no holes: a bridge has no width, so no tool fills it.
     ``pycocotools`` makes exactly the component of it again.
-    ``rle``: one for each class that occurs, ``iscrowd`` 1, with compressed run lengths, as COCO stores a region that is
-    not divided into objects.
 
     Args:
         labels: (H, W) label ids; background and void have no annotation.
-        kind: see above.
 
     Returns:
         Dictionaries of JSON values in order of the classes, then of the first pixel of the component: ``category_id``
         (the label id), ``bbox`` (x, y, width, height in pixels), ``area`` (pixels), ``iscrowd``, ``segmentation``.
 
+    >>> import numpy as np
     >>> found = mask_annotations(np.array([[0, 3, 3], [3, 0, 0]], np.uint8))
     >>> [(each["category_id"], each["bbox"], each["area"]) for each in found]
     [(3, [0, 0, 3, 2], 3)]
     >>> found[0]["segmentation"]
     [[1, 0, 3, 0, 3, 1, 1, 1, 1, 2, 0, 2, 0, 1, 1, 1]]
     """
-    return _component_annotations(labels) if kind == "polygons" else _class_annotations(labels)
+    annotations = []
+    for outline in sorted(outlines(labels), key=lambda outline: outline.label_id):
+        low, high = outline.corners.min(axis=0), outline.corners.max(axis=0)
+        annotations.append(
+            {
+                "category_id": outline.label_id,
+                "bbox": [*low.tolist(), *(high - low).tolist()],
+                "area": outline.area_px,
+                "iscrowd": 0,
+                "segmentation": [outline.corners.ravel().tolist()],
+            }
+        )
+    return annotations
 
 
 @contextmanager
-def coco_writer(
-    path: Path, classes: ClassTable, *, kind: CocoKind = "polygons"
-) -> Iterator[Callable[[str, LabelMap], None]]:
-    """Lend a function that adds one image; when the block ends well, the file of all images appears.
+def coco_stream(file: TextIOBase, classes: ClassTable) -> Iterator[Callable[[str, LabelMap], None]]:
+    """Lend a function that adds the name and label map of one image to an open file.
 
     Images and annotations are numbered from 1 in the order in which they are added, so the same images give the same
     bytes. Annotations go to the file at once, one a line; only names and sizes of the images are kept.
 
     Args:
-        path: the ``.json`` file.
+        file: open for writing.
         classes: the class table that the ids belong to; category ids are the label ids 1..C.
-        kind: see :func:`mask_annotations`.
-
-    Raises:
-        ArtifactError: when an id belongs to no class, or the file cannot be written.
-
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "coco.json"
-    >>> with coco_writer(path, ClassTable(("cat",)), kind="rle") as add:
-    ...     add("photo.jpg", np.array([[0, 1]], np.uint8))
-    >>> json.loads(path.read_text())["annotations"][0]["segmentation"]
-    {'size': [1, 2], 'counts': '11'}
-    """
-    with atomic_path(path) as temporary, temporary.open("x", encoding="ascii") as file:
-        with coco_stream(file, classes, kind=kind) as add:
-            yield add
-
-
-@contextmanager
-def coco_stream(
-    file: TextIOBase, classes: ClassTable, *, kind: CocoKind = "polygons"
-) -> Iterator[Callable[[str, LabelMap], None]]:
-    """Lend a function that adds the name and label map of one image to an open file, as :func:`coco_writer` does.
 
     Raises:
         ArtifactError: when an id belongs to no class.
 
     >>> from io import StringIO
+    >>> import numpy as np
     >>> file = StringIO()
     >>> with coco_stream(file, ClassTable(("cat",))) as add:
     ...     add("photo.jpg", np.array([[0, 1]], np.uint8))
@@ -112,44 +90,10 @@ def coco_stream(
         label_areas(labels, classes, name=file_name)
         height, width = labels.shape
         images.append({"id": len(images) + 1, "file_name": file_name, "width": width, "height": height})
-        for annotation in mask_annotations(labels, kind=kind):
+        for annotation in mask_annotations(labels):
             written += 1
             numbered = {"id": written, "image_id": len(images), **annotation}
             file.write(f"{',' if written > 1 else ''}\n{json.dumps(numbered)}")
 
     yield add
     file.write(f'\n], "images": {json.dumps(images)}}}\n')
-
-
-def _component_annotations(labels: LabelMap) -> list[Annotation]:
-    annotations = []
-    for outline in sorted(outlines(labels), key=lambda outline: outline.label_id):
-        low, high = outline.corners.min(axis=0), outline.corners.max(axis=0)
-        annotations.append(
-            {
-                "category_id": outline.label_id,
-                "bbox": [*low.tolist(), *(high - low).tolist()],
-                "area": outline.area_px,
-                "iscrowd": 0,
-                "segmentation": [outline.corners.ravel().tolist()],
-            }
-        )
-    return annotations
-
-
-def _class_annotations(labels: LabelMap) -> list[Annotation]:
-    present = [label for label in np.unique(labels).tolist() if label not in (BACKGROUND, VOID)]
-    by_column = np.asfortranarray(labels)  # the order of run lengths: copied once, not for each class
-    annotations = []
-    for label in present:
-        runs: Any = run_lengths(by_column == label)
-        annotations.append(
-            {
-                "category_id": label,
-                "bbox": [int(side) for side in coco_mask.toBbox(runs)],
-                "area": int(coco_mask.area(runs)),
-                "iscrowd": 1,
-                "segmentation": runs,
-            }
-        )
-    return annotations

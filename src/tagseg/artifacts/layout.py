@@ -95,6 +95,16 @@ class RunLayout:
         return self.output("report")
 
     @property
+    def wrong_tags(self) -> Path:
+        """Tags that are probably wrong or missing, where somebody asked for them."""
+        return self.root / "wrong_tags.csv"
+
+    @property
+    def held_out_tags(self) -> Path:
+        """How well the same look found tags that its classifiers had not seen."""
+        return self.root / "held_out_tags.json"
+
+    @property
     def lock_path(self) -> Path:
         """Held by the run that is at work in the folder."""
         return self.root / ".lock"
@@ -175,6 +185,11 @@ class RunLayout:
     def refined_cam(self, record: ImageRecord) -> Path:
         """Return the maps of an image after the steps of refinement that come before the cut, such as the walk."""
         return self.output("make_masks") / "maps" / f"{record.image_id}.npz"
+
+    @property
+    def pseudo_mask_folder(self) -> Path:
+        """Where the pseudo masks are."""
+        return self.output("make_masks") / "labels"
 
     def pseudo_mask(self, record: ImageRecord) -> Path:
         """Return the pseudo mask, a palette PNG of label ids."""

@@ -14,9 +14,10 @@ from tagseg.data.problems import FirstError, Problem
 from tagseg.data.split_readers import Layout, SplitReaders
 from tagseg.data.superpixel_cache import SuperpixelCache, SuperpixelSettings
 from tagseg.errors import DataError
+from tagseg.ops.spacing import evenly_spaced
 from tagseg.recipe import Recipe
 from tagseg.recipe.layouts import CocoData, Data, DataLayout, FolderData, SyntheticData, VocData
-from tagseg.types import Split
+from tagseg.types import ImageRecord, Split
 
 LAYOUTS: Mapping[type[DataLayout[Any]], Callable[..., Layout]] = {
     VocData: VocLayout,
@@ -45,6 +46,20 @@ class Splits:
     def segmenter_test(self) -> Split | None:
         """The images on which the segmentation network is scored: those apart, else those of the evaluation."""
         return self.test or self.evaluation
+
+
+TRAINING_SHOWN = 48
+"""Most photographs that the network learned from and that it labels, where there are no others to look at."""
+
+
+def predicted_records(train: Split, test: Split | None) -> tuple[ImageRecord, ...]:
+    """Return the images that the trained network labels: those to test on, else some that it learned from.
+
+    Args:
+        train: images to learn from.
+        test: images on which the segmentation network is scored, or None.
+    """
+    return test.records if test else tuple(evenly_spaced(train.records, TRAINING_SHOWN))
 
 
 def split_readers(data: Data, *, drawn: Path) -> SplitReaders:

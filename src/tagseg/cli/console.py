@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tagseg.errors import printable
-from tagseg.progress import StageStatus, Task
+from tagseg.progress import StageStatus, Task, duration_text
 
 PLAIN_INTERVAL_S = 10.0
 """Seconds between progress lines when the output is a file or a pipe."""
@@ -204,20 +204,6 @@ def figures_text(figures: dict[str, float]) -> str:
     """
     shown = {name.removeprefix("loss_"): value for name, value in figures.items() if not name.startswith("grad_")}
     return ", ".join(f"{name} {value:.4g}" for name, value in shown.items())
-
-
-def duration_text(seconds: float) -> str:
-    """Return a duration as a person says it, in the two largest units.
-
-    >>> duration_text(7.4), duration_text(83.0), duration_text(7559.0), duration_text(93600.0)
-    ('7 s', '1 min 23 s', '2 h 5 min', '26 h 0 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def _bars(console: Console) -> RichProgress:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tagseg.cli.console import ConsoleProgress, open_console
-from tagseg.cli.use_commands import SourceArgument
+from tagseg.cli.use_options import ImagesAtOption, MinAreaOption, SimplifyOption, SourceArgument
 from tagseg.errors import RecipeError
 
 app = typer.Typer()
@@ -25,24 +25,8 @@ _What = Annotated[
 ]
 _Format = Annotated[str | None, typer.Option("--format", metavar="NAME", help=FORMAT_HELP)]
 _Out = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the files go.")]
-_MinArea = Annotated[
-    int | None,
-    typer.Option(
-        "--min-area",
-        metavar="PX",
-        help="Smaller parts join what is around them [default: 50 for polygons, Label Studio and CVAT, else 0].",
-    ),
-]
-_Simplify = Annotated[
-    float | None,
-    typer.Option("--simplify", metavar="PX", help="How far polygons may be from the border [default: 1.5]."),
-]
 _IgnoreDoubtful = Annotated[
     bool, typer.Option("--ignore-doubtful", help="Pixels that the confidence mask does not trust become 255.")
-]
-_ImagesAt = Annotated[
-    str | None,
-    typer.Option("--images-at", metavar="PREFIX", help="Label Studio: what goes before names of photographs."),
 ]
 _Check = Annotated[
     list[Path] | None,
@@ -62,10 +46,10 @@ def export(
     what: _What = None,
     format: _Format = None,
     out: _Out,
-    min_area: _MinArea = None,
-    simplify: _Simplify = None,
+    min_area: MinAreaOption = None,
+    simplify: SimplifyOption = None,
     ignore_doubtful: _IgnoreDoubtful = False,
-    images_at: _ImagesAt = None,
+    images_at: ImagesAtOption = None,
     check: _Check = None,
     push: _Push = None,
     public: _Public = False,
@@ -98,14 +82,9 @@ def export(
 
     choice = LabelChoice(what, format, min_area, simplify, ignore_doubtful, images_at, redo)
     found = export_labels(Path(source), out, choice=choice, progress=ConsoleProgress())
-    console = open_console()
-    console.print(f"written: {out} ({found.images} photographs, {found.objects} objects)")
-    if found.corners:
-        console.print(f"polygons: {found.corners:,} corners, within {choice.settled_tolerance_px:g} px of the masks")
-    if choice.settled_area_px > 1:
-        console.print(f"parts below {choice.settled_area_px} px joined what is around them")
-    agreement = "no pixel was changed" if found.mean_iou is None else f"{100 * found.mean_iou:.2f} % mean IoU"
-    console.print(f"agreement with the {what} of the run: {agreement}")
+    open_console().print(f"written: {out} ({found.images} photographs, {found.objects} objects)")
+    for line in found.said(choice.shape, what=f"{what} of the run"):
+        open_console().print(line)
 
 
 def _refuse(options: dict[str, bool], rule: str, *, help: str) -> None:
@@ -119,7 +98,7 @@ def _export_network(source: str, out: Path, *, format: str, check: list[Path], p
         raise RecipeError(
             "--public goes with --push, got --public alone", help="add --push OWNER/NAME, or leave it out"
         )
-    from tagseg.use.export_labels import LABEL_FORMATS
+    from tagseg.use.label_files import LABEL_FORMATS
 
     if format in LABEL_FORMATS:
         raise RecipeError(

@@ -11,13 +11,15 @@ import typer
 import typer.main
 
 from tagseg.cli import (
+    evaluate_command,
     export_command,
     figure_command,
+    predict_command,
     report_commands,
     run_commands,
     serve_command,
     start_commands,
-    use_commands,
+    tags_command,
 )
 from tagseg.cli.console import open_console, print_error
 from tagseg.cli.machine import limit_of_machine
@@ -40,8 +42,10 @@ app = typer.Typer(
 )
 app.add_typer(start_commands.app)
 app.add_typer(run_commands.app)
-app.add_typer(use_commands.app)
+app.add_typer(evaluate_command.app)
+app.add_typer(predict_command.app)
 app.add_typer(export_command.app)
+app.add_typer(tags_command.app)
 app.add_typer(report_commands.app)
 app.add_typer(figure_command.app)
 app.add_typer(serve_command.app)

@@ -37,21 +37,35 @@ UpperBoundOption = Annotated[
     bool,
     typer.Option("--upper-bound", help="Also train the segmenter on ground truth, same budget, in FOLDER/full."),
 ]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option("--weights", metavar="FILE", help="Initial weights of the classifier; short for --set."),
+]
 ShowOption = Annotated[int, typer.Option("--show", metavar="N", min=0, help="Print N problems of each kind.")]
 
 
 @app.command(epilog="Example: tagseg check voc2012 --show 20")
-def check(recipe: RecipeArgument, *, settings: SetOption = None, show: ShowOption = 3) -> None:
+def check(
+    recipe: RecipeArgument,
+    *,
+    settings: SetOption = None,
+    weights: WeightsOption = None,
+    show: ShowOption = 3,
+) -> None:
     """List everything wrong with a data set.
 
-    One pass over every list, tag, image and mask, before hours are spent on them. The exit code is 1 when something
-    cannot be used as asked, and 0 when there is nothing worse than warnings.
+    One pass over every list, tag, image and mask, before hours are spent on them. It first looks whether the weights
+    that the networks start from can be had. The exit code is 1 when something cannot be used as asked, and 0 when there
+    is nothing worse than warnings.
     """
-    from tagseg.cli.running import print_report
+    from tagseg.cli.running import overrides_of, print_report
     from tagseg.recipe import load_recipe
 
-    loaded = load_recipe(recipe, settings or [])  # a mistake in it is an error before more is imported
-    from tagseg.use.check import check_data
+    # A mistake in it is an error before more is imported.
+    loaded = load_recipe(recipe, overrides_of(settings, weights=weights))
+    from tagseg.use.check import check_data, check_weights
+
+    check_weights(loaded)
 
     reports = check_data(loaded.data, progress=ConsoleProgress())
     for report in reports:
@@ -66,6 +80,7 @@ def run(
     *,
     out: OutOption = None,
     settings: SetOption = None,
+    weights: WeightsOption = None,
     devices: DevicesOption = None,
     precision: PrecisionOption = None,
     redo: RedoOption = False,
@@ -76,14 +91,17 @@ def run(
 
     Run it again to resume: finished stages are skipped with the reason, an interrupted one goes on where it was.
     """
-    from tagseg.cli.running import compare_runs, open_recipe, print_scores, run_stages
+    from tagseg.cli.next_steps import last_lines
+    from tagseg.cli.running import compare_runs, open_recipe, overrides_of, print_scores, run_stages
 
+    settings = overrides_of(settings, weights=weights)
     loaded, folder = open_recipe(recipe, out=out, settings=settings, devices=devices, precision=precision)
     if not (baseline or upper_bound):
         print_scores(run_stages(loaded, folder, redo=redo))
     else:
         compare_runs(loaded, folder, baseline=baseline, upper_bound=upper_bound, redo=redo)
-    open_console().print(f"run folder: {folder}")
+    for line in last_lines(folder):
+        open_console().print(line)
 
 
 def _add_stage(name: str, help: str, *, example: str = "demo --out runs/demo") -> None:

@@ -1,5 +1,6 @@
 """What commands share: opening a recipe, running stages, printing what came out."""
 
+import json
 import os
 from pathlib import Path
 
@@ -30,6 +31,16 @@ def open_recipe(
     overrides += [f"engine.precision={precision}"] if precision is not None else []
     loaded = load_recipe(recipe, overrides)
     return loaded, out or Path("runs") / loaded.name
+
+
+def overrides_of(settings: list[str] | None, *, weights: Path | None) -> list[str]:
+    """Return the settings of a command line with those that have an option of their own.
+
+    >>> overrides_of(None, weights=Path("a b.safetensors"))
+    ['classifier.weights="a b.safetensors"']
+    """
+    named = [] if weights is None else [f"classifier.weights={json.dumps(str(weights), ensure_ascii=False)}"]
+    return [*(settings or []), *named]
 
 
 def run_stages(recipe: Recipe, folder: Path, *, only: str | None = None, redo: bool = False) -> RunScores | None:

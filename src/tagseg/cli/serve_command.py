@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tagseg.cli.console import open_console
-from tagseg.cli.use_commands import DeviceOption, SourceArgument
+from tagseg.cli.use_options import DeviceOption, SourceArgument
 from tagseg.errors import ServeError
 
 app = typer.Typer()

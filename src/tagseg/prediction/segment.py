@@ -175,3 +175,21 @@ def _view_logits(network: nn.Module, images: Float[Tensor, "N 3 H W"], view: Vie
 
 def _resize_images(images: Float[Tensor, "N 3 H W"], size: tuple[int, int]) -> Float[Tensor, "N 3 H2 W2"]:
     return interpolate(images, size=size, mode="bicubic", align_corners=False, antialias=True)
+
+
+def limit_labels(probabilities: Float[Tensor, "K H W"], label_ids: Sequence[int]) -> Float[Tensor, "K H W"]:
+    """Return the probabilities of labels once it is known which ones an image can have: the others have 0.
+
+    ``p(k | tags) = p(k) / sum of p over the label ids``; where that sum is 0, all are 0.
+
+    Args:
+        probabilities: of every label, in [0, 1].
+        label_ids: those that remain, background among them.
+
+    >>> limit_labels(torch.tensor([[[0.2]], [[0.5]], [[0.3]]]), (0, 2)).flatten().tolist()
+    [0.4000000059604645, 0.0, 0.6000000238418579]
+    """
+    remaining = torch.zeros_like(probabilities)
+    remaining[list(label_ids)] = probabilities[list(label_ids)]
+    total = remaining.sum(dim=0)
+    return remaining / total.clamp(min=torch.finfo(total.dtype).tiny)

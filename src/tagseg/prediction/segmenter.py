@@ -1,6 +1,6 @@
 """A trained network with the names of its labels: any picture in, labels, scores and names out.
 
-Axes: N images, K labels with background, H W image pixels, h w pixels of a shrunk image.
+Axes: N images, K labels with background, H W image pixels.
 """
 
 import copy
@@ -11,17 +11,16 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32
 from numpy import ndarray
-from PIL import Image as PillowImage
 from torch import Tensor
 
-from tagseg.classes import ClassTable
+from tagseg.classes import BACKGROUND, ClassTable
 from tagseg.errors import DataError, ModelError, RecipeError
 from tagseg.models.folding import fold_batch_norms
 from tagseg.models.segmentation_network import SegmentationNetwork
 from tagseg.prediction.inputs import Picture, to_image
 from tagseg.prediction.result import Prediction
-from tagseg.prediction.sampling import enlarged_places, sample_maps
-from tagseg.prediction.segment import best_labels, label_images, normalize_images, segment, views_of
+from tagseg.prediction.segment import best_labels, label_images, limit_labels, normalize_images, segment, views_of
+from tagseg.prediction.shrunk import enlarged_blocks, shrink
 from tagseg.prediction.tiles import OVERLAP_PX, TILE_PX, Block, Tiling, tiled_blocks
 from tagseg.types import Image, LabelMap
 
@@ -29,8 +28,6 @@ __all__ = ["Prediction", "PredictionSettings", "Segmenter"]
 
 MAX_SIDE_PX = 1024
 """Longest side at which images are looked at where nobody says how large those were that a network learned from."""
-
-_STRIP_PIXELS = 2**18  # brought to full size at once: 22 MB for 21 labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +113,7 @@ class Segmenter:
         self._folded = self._without_batch_norms()
         self.classes = classes
         self.settings = settings or PredictionSettings(max_side_px=MAX_SIDE_PX)
+        self.possible: tuple[int, ...] | None = None
 
     @property
     def network(self) -> SegmentationNetwork:
@@ -146,6 +144,18 @@ class Segmenter:
         """Return a segmenter with the same network that looks at images in another way."""
         other = copy.copy(self)
         other.settings = settings
+        return other
+
+    def with_tags(self, tags: Sequence[str]) -> "Segmenter":
+        """Return a segmenter with the same network for images that show these classes and no others.
+
+        Labels are background and the classes of the tags; see :func:`~tagseg.prediction.segment.limit_labels`.
+
+        Raises:
+            DataError: when a tag is not a class.
+        """
+        other = copy.copy(self)
+        other.possible = (BACKGROUND, *sorted(self.classes.label_id(tag) for tag in set(tags)))
         return other
 
     @property
@@ -209,7 +219,7 @@ class Segmenter:
             ) from error
 
     def _predict_equal(self, images: Sequence[Image], *, probabilities: bool) -> list[Prediction]:
-        if probabilities or not images or not self._is_shown_whole(images[0]):
+        if probabilities or not images or self.possible is not None or not self._is_shown_whole(images[0]):
             return [self._assemble(image, probabilities=probabilities) for image in images]
         labels, scores = label_images(
             self._predicting, self._normalize(images), scales=self.settings.scales, flip=self.settings.flip
@@ -223,11 +233,12 @@ class Segmenter:
         labels, scores = np.empty(size, np.uint8), np.empty(size, np.float32)
         every = torch.empty(self.classes.num_labels, *size) if probabilities else None
         for block in self._blocks(image):
-            label_map, score = best_labels(block.probabilities[None], logits=False)
+            found = block.probabilities if self.possible is None else limit_labels(block.probabilities, self.possible)
+            label_map, score = best_labels(found[None], logits=False)
             labels[block.rows, block.columns] = label_map[0].cpu().numpy()
             scores[block.rows, block.columns] = score[0].cpu().numpy()
             if every is not None:
-                every[:, block.rows, block.columns] = block.probabilities.cpu()
+                every[:, block.rows, block.columns] = found.cpu()
         return self._prediction(labels, scores, image, every)
 
     def _prediction(
@@ -266,30 +277,3 @@ class Segmenter:
 
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
-
-
-def shrink(image: Image, max_side_px: int) -> Image:
-    """Return the image with its longer side at ``max_side_px``, in its proportions, each side at least 1 px.
-
-    >>> shrink(np.zeros((300, 4000, 3), np.uint8), 1000).shape
-    (75, 1000, 3)
-    """
-    height, width = image.shape[:2]
-    scale = max_side_px / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(PillowImage.fromarray(image).resize(size, PillowImage.Resampling.BICUBIC))
-
-
-def enlarged_blocks(probabilities: Float[Tensor, "K h w"], size: tuple[int, int]) -> Iterator[Block]:
-    """Yield the probabilities of a shrunk image at full size, strip by strip; together they are ``resize_maps``.
-
-    Args:
-        probabilities: of the shrunk image.
-        size: (height, width) of the image.
-    """
-    height, width = size
-    rows, columns = (enlarged_places(*pair) for pair in zip(probabilities.shape[1:], size, strict=True))
-    step = max(1, _STRIP_PIXELS // width)
-    for start in range(0, height, step):
-        strip = sample_maps(probabilities[None], rows[start : start + step], columns)[0]
-        yield Block(slice(start, start + strip.shape[1]), slice(None), strip)

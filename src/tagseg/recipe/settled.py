@@ -44,9 +44,7 @@ def settle(recipe: Recipe, num_images: int, *, num_masks: int = 0) -> tuple[Reci
     needed = {"training": recipe.needs_masks, "affinity": recipe.needs_affinity, "segmenter": recipe.segmenter.enabled}
     for name in (name for name, used in needed.items() if used):
         section = getattr(recipe, name)
-        of_truth = name == "segmenter" and recipe.segmenter.labels == "truth"
-        learned = max(num_masks, 1) if of_truth else num_images
-        per_epoch = learned // min(section.batch_size, learned)
+        per_epoch = _steps_per_epoch(recipe, name, num_images, num_masks=num_masks)
         warmup = recipe.self_modulation.warmup_epochs if name == "training" and recipe.self_modulation.enabled else 0
         epochs, limit = _fitting_epochs(section, per_epoch, fewest=1 + warmup)
         if epochs != section.epochs:
@@ -57,10 +55,28 @@ def settle(recipe: Recipe, num_images: int, *, num_masks: int = 0) -> tuple[Reci
     return (with_settings(recipe, changes) if changes else recipe), reasons
 
 
+def training_steps(recipe: Recipe, name: str, num_images: int, *, num_masks: int = 0) -> int:
+    """Return how many steps a training of a settled recipe has.
+
+    Args:
+        recipe: see :func:`settle`, as the images and masks.
+        name: of the section: ``training``, ``affinity`` or ``segmenter``.
+        num_images: of the training split, at least 1.
+        num_masks: how many of them have ground truth.
+    """
+    return getattr(recipe, name).epochs * _steps_per_epoch(recipe, name, num_images, num_masks=num_masks)
+
+
 def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
     """Return a recipe with ``section.key=value`` settings applied, checked as a whole."""
     values: dict[str, Any] = recipe.model_dump(mode="json", exclude_none=True)
     return make_recipe(values, settings)
+
+
+def _steps_per_epoch(recipe: Recipe, name: str, num_images: int, *, num_masks: int) -> int:
+    of_truth = name == "segmenter" and recipe.segmenter.labels == "truth"
+    learned = max(num_masks, 1) if of_truth else num_images
+    return learned // min(getattr(recipe, name).batch_size, learned)
 
 
 def _fitting_epochs(section: Training | Affinity | Segmenter, per_epoch: int, *, fewest: int) -> tuple[int, str]:

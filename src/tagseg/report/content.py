@@ -5,7 +5,7 @@ Axes: h w pixels of a picture in the gallery, K labels with background.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Why = Literal["worst", "best", "uncertain", "random"]
 """Why an image was chosen for the gallery."""
@@ -199,6 +199,24 @@ class GalleryImage:
     why: tuple[Why, ...] = ()
 
 
+class ClassShare(NamedTuple):
+    """What pseudo masks show of one label.
+
+    Args:
+        name: of the label, background among them.
+        tagged: images with the tag, None for background.
+        shown: images whose mask shows it.
+        share: of all pixels.
+        held_out: average precision of held-out tags in [0, 1], None where nobody has looked.
+    """
+
+    name: str
+    tagged: int | None
+    shown: int
+    share: float | int
+    held_out: float | int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Beside:
     """A run to compare this one with (plain CAM, the upper bound), and its scores.
@@ -237,6 +255,8 @@ class Report:
         beside: runs to compare this one with.
         recipe: TOML.
         background_score: at which the gallery starts when nothing was swept, None when unknown.
+        has_truth: whether any image has ground truth; without it the page begins with pictures.
+        class_shares: of pseudo masks.
     """
 
     title: str
@@ -256,25 +276,5 @@ class Report:
     beside: tuple[Beside, ...] = ()
     recipe: str = field(default="", repr=False)
     background_score: float | int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A recipe value in which compared runs differ, such as ``self_modulation.enabled``; one text a run."""
-
-    key: str
-    values: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Several runs side by side; the first one is what the others are compared with.
-
-    Args:
-        reports: of the runs, left to right; their titles differ, and their galleries hold the same images in the same
-            order (the data set is the same), or are all empty.
-        changes: in what the recipes differ.
-    """
-
-    reports: tuple[Report, ...]
-    changes: tuple[Change, ...] = ()
+    has_truth: bool = True
+    class_shares: tuple[ClassShare, ...] = ()

@@ -29,9 +29,13 @@ _EMPTY = {
     "facts": "Nothing is known of what ran.",
 }
 
+_WITHOUT_TRUTH = ("gallery", "shares", "problems", "curves", "cost", "facts")
+"""Parts of a page without ground truth, in order: pictures first, and none that needs scores."""
+
 _SECTIONS = (
     ("scores", "Scores"),
     ("beside", "Compared"),
+    ("shares", "Classes"),
     ("sweep", "Background score"),
     ("activation", "Activation"),
     ("curves", "Curves"),
@@ -126,7 +130,7 @@ def report_view(report: Report) -> dict[str, Any]:
         "report": report,
         "page_title": f"{report.title}: tagseg report",
         "written": report.written,
-        "sections": [(anchor, name) for anchor, name in _SECTIONS if anchor != "beside" or beside],
+        "sections": _sections(report, beside=bool(beside)),
         "empty": _EMPTY,
         "headlines": list(_headlines(report)),
         "class_bars": {"series": key, "drawing": bars},
@@ -145,6 +149,14 @@ def report_view(report: Report) -> dict[str, Any]:
         "gallery": _gallery_choices(report),
         "facts": _grouped(report.facts),
     }
+
+
+def _sections(report: Report, *, beside: bool) -> list[tuple[str, str]]:
+    """Return the parts of the page in order: anchor, and name in the navigation."""
+    there = {"beside": beside, "shares": bool(report.class_shares)}
+    order = [anchor for anchor, _ in _SECTIONS] if report.has_truth else _WITHOUT_TRUTH
+    names = dict(_SECTIONS)
+    return [(anchor, names[anchor]) for anchor in order if there.get(anchor, True)]
 
 
 def difference_css(difference: float | int | None) -> str:
@@ -187,7 +199,13 @@ def duration(seconds: float | int | None) -> str:
 
 
 def _headlines(report: Report) -> Iterator[Headline]:
-    """Yield mean IoU from seeds to segmentation network, and the share of what full supervision reaches."""
+    """Yield mean IoU from seeds to segmentation network, and the share of what full supervision reaches.
+
+    Without ground truth, yield how well held-out tags were found.
+    """
+    held_out = [share.held_out for share in report.class_shares if share.held_out is not None]
+    if held_out:
+        yield Headline("Held-out tags", percent(sum(held_out) / len(held_out)), "mean average precision")
     by_key = {scores.key: scores for scores in report.scores}
     for key in ("seeds_network", "seeds_averaged", "seeds_affinity", "pseudo_masks", "segmenter"):
         scores = by_key.get(key)

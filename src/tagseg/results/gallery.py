@@ -77,6 +77,8 @@ def gather_gallery(source: ReportSource, *, progress: Progress, search: bool = T
         reasons = choose(measured, pool.quota, seed=seed)
         chosen += [(each, reasons[each.image_id]) for each in measured if each.image_id in reasons]
         rules.append(_rule(images, pool, measured))
+    if images.predicted and source.splits and not source.splits.segmenter_test:
+        rules.append("Predictions are of photographs that the network learned from, since there are no others.")
     drawn = draw_all(images, chosen, progress=progress, problems=problems)
     scored = [RESULTS[pool.kind] for pool in pools if not images.scored.isdisjoint(pool.image_ids)]
     in_order = tuple(sorted(drawn, key=lambda image: image.image_id))

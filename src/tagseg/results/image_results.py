@@ -103,8 +103,6 @@ class ImageResults:
         found, help = "with none of these images", "name others with --images"
         if unneeded := self._unneeded(column):
             found, help = unneeded
-        elif column == "prediction" and not self.tested:
-            found, help = "without images to test on", "label photographs with 'tagseg predict'"
         elif self.folder.stage_status(stage).state != "done" or not self.folder.output(stage).exists():
             found, help = "without any", f"run the stage {stage.replace('_', '-')} first"
             help = "let 'tagseg run' come to its end" if column == "prediction" else help

@@ -9,7 +9,7 @@ from pathlib import Path
 from tagseg.artifacts.run_folder import RunFolder
 from tagseg.artifacts.run_scores import AFFINITY, AVERAGED, NETWORK
 from tagseg.artifacts.scores_file import read_scores
-from tagseg.assemble.data import Splits, read_splits, without_bad_files
+from tagseg.assemble.data import Splits, predicted_records, read_splits, without_bad_files
 from tagseg.assemble.maps import chosen_records
 from tagseg.errors import ArtifactError
 from tagseg.progress import Progress
@@ -124,12 +124,13 @@ def readable_splits(folder: RunFolder, recipe: Recipe) -> Splits:
 
 
 def tested_images(splits: Splits, records: dict[str, ImageRecord]) -> dict[str, ImageRecord]:
-    """Return the images to test on, by ids that no other image of the run has."""
+    """Return the images that the network labels, by ids that no other image of the run has.
+
+    They are those to test on, or some that it learned from where there are no others.
+    """
     ids = {record.image_path: image_id for image_id, record in records.items()}
     tested: dict[str, ImageRecord] = {}
-    if splits.segmenter_test is None:
-        return tested
-    for record in splits.segmenter_test.records:
+    for record in predicted_records(splits.train, splits.segmenter_test):
         free = f"{TEST_PREFIX}{record.image_id}" if record.image_id in records else record.image_id
         tested[ids.get(record.image_path, free)] = record
     return tested

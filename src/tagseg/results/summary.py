@@ -5,12 +5,15 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
+from tagseg.artifacts.held_out_tags import read_held_out_tags
 from tagseg.artifacts.layout import FULL_FOLDER, PLAIN_FOLDER, STAGE_OUTPUTS, RunLayout
 from tagseg.artifacts.scores_file import read_scores
+from tagseg.artifacts.tag_doubts_csv import read_tag_doubts
 from tagseg.errors import ArtifactError
 from tagseg.recipe import to_toml
 from tagseg.recipe.needs import why_unneeded
 from tagseg.report.content import Beside, Curve, Problem, Report, StageRow
+from tagseg.results.class_shares import class_shares
 from tagseg.results.facts import facts
 from tagseg.results.gallery import Gallery
 from tagseg.results.open_run import best_background_score
@@ -20,6 +23,9 @@ from tagseg.training.curves import lost_points, read_curves
 
 CURVE_POINTS = 300
 """Most points of a curve; of a longer one, each point is the mean of a stretch."""
+
+MOST_TAGS = 50
+"""Doubtful tags on a page; the file of the run folder has all."""
 
 _LEARNING = ("train_classifier", "train_affinity", "train_segmenter")
 _BESIDE = {PLAIN_FOLDER: "plain CAM", FULL_FOLDER: "ground truth as labels"}
@@ -32,7 +38,9 @@ def gather_report(source: ReportSource, gallery: Gallery) -> Report:
         ArtifactError: when a file of the run is not as tagseg wrote it.
     """
     manifest, scores = source.folder.read_manifest(), read_scores(source.folder.scores_path)
+    found, truth = score_sets(scores), _has_truth(source)
     curves, broken = _curves(source, manifest)
+    held_out, unread = _held_out_tags(source.folder)
     return Report(
         title=source.recipe.name,
         folder=str(source.folder.root),
@@ -40,18 +48,28 @@ def gather_report(source: ReportSource, gallery: Gallery) -> Report:
         label_names=source.classes.label_names,
         facts=facts(source, manifest),
         stages=tuple(_stage_rows(source, manifest)),
-        scores=score_sets(scores),
+        scores=found,
         sweeps=sweeps(scores),
         activation=activation(scores),
         curves=curves,
         gallery=gallery.images,
         gallery_rule=gallery.rule,
         gallery_score=gallery.score,
-        problems=(*_problems(source, manifest), *broken, *gallery.problems),
+        problems=(*_problems(source, manifest), *broken, *gallery.problems, *unread, *_doubtful_tags(source.folder)),
         beside=tuple(_beside(source.folder)),
         recipe=to_toml(source.recipe),
         background_score=best_background_score(source.folder, source.recipe)[0],
+        has_truth=bool(found) or truth,
+        class_shares=() if truth else class_shares(source, held_out),
     )
+
+
+def _has_truth(source: ReportSource) -> bool:
+    """Return whether any image has ground truth that is scored; a data set that is gone may have had some."""
+    if not source.splits:
+        return True
+    splits = (source.splits.evaluation, source.splits.test)
+    return any(record.mask is not None for split in splits if split for record in split.records)
 
 
 def _stage_rows(source: ReportSource, manifest: Mapping[str, Any]) -> Iterator[StageRow]:
@@ -146,6 +164,28 @@ def _problems(source: ReportSource, manifest: Mapping[str, Any]) -> Iterator[Pro
     yield from (Problem("warning", "data", text) for text in manifest.get("warnings", []))
     for name in STAGE_OUTPUTS:
         yield from (Problem("warning", name, text) for text in manifest["stages"].get(name, {}).get("warnings", []))
+
+
+def _doubtful_tags(folder: RunLayout) -> Iterator[Problem]:
+    """Return the tags that are doubted most, where `tagseg tags` has looked for them."""
+    if not folder.wrong_tags.is_file():
+        return
+    try:
+        found = read_tag_doubts(folder.wrong_tags)
+    except ArtifactError as error:
+        yield Problem("warning", folder.wrong_tags.name, str(error))
+        return
+    yield from (Problem("tag", each.image, each.sentence()) for each in found[:MOST_TAGS])
+
+
+def _held_out_tags(folder: RunLayout) -> tuple[Mapping[str, float], tuple[Problem, ...]]:
+    """Return how well `tagseg tags` found tags that its classifiers had not seen, and what is wrong with the file."""
+    if not folder.held_out_tags.is_file():
+        return {}, ()
+    try:
+        return read_held_out_tags(folder.held_out_tags), ()
+    except ArtifactError as error:
+        return {}, (Problem("warning", folder.held_out_tags.name, str(error)),)
 
 
 def _beside(folder: RunLayout) -> Iterator[Beside]:

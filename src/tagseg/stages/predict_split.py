@@ -1,4 +1,7 @@
-"""Stage 6: labels of the images to test on, by the segmentation network; leaves ``6_predictions/``."""
+"""Stage 6: labels of the images to test on, by the segmentation network; leaves ``6_predictions/``.
+
+Without such images it labels some that the network learned from, for people to look at; nothing is scored on them.
+"""
 
 from dataclasses import asdict
 from typing import Any
@@ -6,6 +9,7 @@ from typing import Any
 from tagseg.artifacts.mask_file import write_mask
 from tagseg.artifacts.segmenter_file import load_segmenter
 from tagseg.artifacts.settings_file import write_prediction_settings
+from tagseg.assemble.data import predicted_records
 from tagseg.assemble.prediction import max_side, prediction_settings
 from tagseg.cams.batches import Batch
 from tagseg.prediction.segmenter import Segmenter
@@ -24,9 +28,10 @@ def run(context: StageContext) -> dict[str, Any]:
         write_prediction_settings(layout.prediction_settings, asdict(settings))
         layout.seals.note([layout.prediction_settings])
     records = _records(context)
-    if not records:
-        context.progress.note("nothing is predicted: the data set has no images to test on (see 'tagseg predict')")
-        return {"images": 0}
+    if not context.test:
+        context.progress.note(
+            f"there are no images to test on: {len(records)} that the network learned from are labelled for the report"
+        )
     loaded = load_segmenter(layout.segmenter)
     segmenter = Segmenter(loaded.network.to(fabric.device), loaded.classes, settings=settings)
     side, reason = max_side(context.recipe)
@@ -54,5 +59,5 @@ def count_missing(context: StageContext) -> int:
 
 
 def _records(context: StageContext) -> tuple[ImageRecord, ...]:
-    """Return the images on which the segmentation network is tested, none when the data set has no such split."""
-    return context.test.records if context.test else ()
+    """Return the images to test on, or some that the network learned from when the data set has no others."""
+    return predicted_records(context.train, context.test)

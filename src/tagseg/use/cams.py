@@ -29,7 +29,8 @@ from tagseg.errors import ArtifactError, ModelError
 from tagseg.models.classifier import TagClassifier
 from tagseg.ops.resize import resize_maps
 from tagseg.prediction.segment import normalize_images
-from tagseg.prediction.segmenter import MAX_SIDE_PX, Segmenter, shrink
+from tagseg.prediction.segmenter import MAX_SIDE_PX, Segmenter
+from tagseg.prediction.shrunk import shrink
 from tagseg.recipe import load_run_recipe
 from tagseg.system.home import with_home
 from tagseg.types import Image

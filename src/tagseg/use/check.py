@@ -1,13 +1,17 @@
-"""Before stage 1: everything that is wrong with the data of a recipe, in one pass and without a run folder."""
+"""Before stage 1, without a run folder: whether weights can be had, and everything that is wrong with the data."""
 
 import tempfile
 from pathlib import Path
 
+from tagseg.artifacts.layout import STAGE_OUTPUTS
 from tagseg.assemble.data import split_readers
+from tagseg.assemble.first_weights import require_first_weights
 from tagseg.data.preflight import CheckReport, check_split, never_absent
 from tagseg.data.problems import Problem
 from tagseg.progress import Progress
+from tagseg.recipe import Recipe
 from tagseg.recipe.layouts import Data
+from tagseg.recipe.needs import why_unneeded
 
 
 def check_data(data: Data, *, progress: Progress) -> list[CheckReport]:
@@ -33,3 +37,12 @@ def check_data(data: Data, *, progress: Progress) -> list[CheckReport]:
             progress.note(f"split '{split.name}': {len(split)} images, {split.classes.num_classes} classes")
             reports.append(check_split(split, reader_problems=problems, progress=progress))
     return reports
+
+
+def check_weights(recipe: Recipe) -> None:
+    """Look whether the weights that the networks of a recipe start from can be had.
+
+    Raises:
+        ModelError: for the first file that is not there, and the first download that cannot be made.
+    """
+    require_first_weights(recipe, [stage for stage in STAGE_OUTPUTS if not why_unneeded(stage, recipe)])

@@ -29,16 +29,25 @@ def export_folder(out: Path, *, redo: bool) -> Iterator[tuple[Path, Callable[[di
     with atomic_folder(out) as folder:
 
         def note(described: dict[str, Any]) -> None:
-            record = {**described, "files": _files(folder)}
+            record = {**described, "files": files_there(folder)}
             (folder / RECORD_NAME).write_bytes(json_bytes(record))
 
         yield folder, note
 
 
-def _files(folder: Path) -> list[str]:
-    """Return the files below a folder, but for hidden ones."""
+def files_there(folder: Path) -> list[str]:
+    """Return the names of the files below a folder, but for hidden ones, in order."""
     found = (path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir())
     return sorted(path.as_posix() for path in found if not path.name.startswith("."))
+
+
+def files_listed(out: Path) -> set[str] | None:
+    """Return the names of the files of an earlier export, or None where there is none."""
+    try:
+        record = mapping_of(read_json(out / RECORD_NAME))
+        return {RECORD_NAME, *(text_of(name) for name in list_of(record["files"]))}
+    except (ValueError, KeyError):
+        return None
 
 
 def _require_place(out: Path, *, redo: bool) -> None:
@@ -48,12 +57,12 @@ def _require_place(out: Path, *, redo: bool) -> None:
         return
     if not out.is_dir() or out.is_symlink():
         raise ArtifactError(f"--out {out} is a new or empty folder, got something else", help="choose another --out")
-    made = _listed(out)
+    made = files_listed(out)
     if made is None:
         raise ArtifactError(
             f"--out {out} is a new or empty folder, got one with other files in it", help="choose another --out"
         )
-    added = [name for name in _files(out) if name not in made]
+    added = [name for name in files_there(out) if name not in made]
     if added:
         raise ArtifactError(
             f"--out {out} holds an earlier export and nothing else, got {added[0]} besides", help="choose another --out"
@@ -63,12 +72,3 @@ def _require_place(out: Path, *, redo: bool) -> None:
             f"--out {out} is a new or empty folder, got an earlier export",
             help="choose another --out, or add --redo to replace it, with all that was changed in it",
         )
-
-
-def _listed(out: Path) -> set[str] | None:
-    """Return the files of an earlier export, or None where there is none."""
-    try:
-        record = mapping_of(read_json(out / RECORD_NAME))
-        return {RECORD_NAME, *(text_of(name) for name in list_of(record["files"]))}
-    except (ValueError, KeyError):
-        return None

@@ -4,6 +4,8 @@ import errno
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,9 @@ from PIL import Image as PillowImage
 from tagseg.artifacts.mask_file import write_mask
 from tagseg.artifacts.probability_file import write_probabilities
 from tagseg.classes import ClassTable
-from tagseg.data.input_files import InputImage
 from tagseg.errors import ArtifactError, TagsegError
-from tagseg.prediction.many_images import predict_many
+from tagseg.prediction.many_images import Item, predict_many
+from tagseg.prediction.segment import limit_labels
 from tagseg.prediction.segmenter import Prediction, Segmenter
 from tagseg.progress import Progress
 from tagseg.refine.crf import CrfRefiner
@@ -39,59 +41,69 @@ def open_segmenter(source: str | Path, *, device: str, settings: Mapping[str, An
     return loaded.with_settings(replace(loaded.settings, **settings))
 
 
-def describe(segmenter: Segmenter, *, crf: bool) -> dict[str, Any]:
-    """Return what decides the labels of a photograph, as JSON values."""
+def describe(segmenter: Segmenter, *, crf: bool, tags: bool) -> dict[str, Any]:
+    """Return what decides the labels of a photograph besides its own tags, as JSON values.
+
+    Args:
+        segmenter: labels photographs.
+        crf: whether the dense CRF refines the labels.
+        tags: whether tags limit the labels.
+    """
     return {
         "format": 1,
         "labels": list(segmenter.classes.label_names),
-        "settings": {**asdict(segmenter.settings), "crf": crf},
+        "settings": {**asdict(segmenter.settings), "crf": crf, **({"tags": True} if tags else {})},
         "weights": _weights_name(segmenter),
     }
 
 
 def label_photographs(
     segmenter: Segmenter,
-    images: Sequence[InputImage],
+    groups: Mapping[tuple[str, ...] | None, Sequence[Item]],
     folder: OutputFolder,
     *,
     crf: bool,
     kept: int,
     progress: Progress,
-) -> list[tuple[Path, str]]:
+) -> dict[Path, str]:
     """Label photographs and return those that could not be read, and why.
 
     Args:
         segmenter: labels them.
-        images: those that have no labels yet.
+        groups: photographs that have no labels yet, by their tags, which limit the labels; those of None may show any
+            class.
         folder: where labels go, locked by the caller.
         crf: whether the dense CRF refines the labels.
         kept: photographs that have theirs, which count as done.
         progress: notified of each photograph.
     """
-    failed: list[tuple[Path, str]] = []
+    failed: dict[Path, str] = {}
     refiner = CrfRefiner(FINAL_CRF, unary="scores") if crf else None
-    paths = {image.name: image.path for image in images}
+    paths = dict(chain.from_iterable(groups.values()))
 
-    def handle(name: str, image: Image, prediction: Prediction) -> None:
+    def handle(name: str, image: Image, prediction: Prediction, *, possible: tuple[int, ...] | None) -> None:
         if refiner is not None:
             assert prediction.probabilities is not None
-            prediction = prediction.refined(refiner(image, prediction.probabilities))
+            refined = refiner(image, prediction.probabilities)
+            prediction = prediction.refined(refined if possible is None else limit_labels(refined, possible))
         try:
             _write(folder, name, image, prediction, classes=segmenter.classes)
         except ArtifactError as error:
             if getattr(error.__cause__, "errno", None) not in _BAD_NAMES:
                 raise
-            failed.append((paths[name], error.problem))
+            failed[paths[name]] = error.problem
         task.advance()
 
     def note(name: str, error: TagsegError) -> None:
-        failed.append((paths[name], error.problem))
+        failed[paths[name]] = error.problem
         task.advance()
 
-    with progress.task("Predicting", total=len(images) + kept, done=kept) as task:
-        items = list(paths.items())
+    with progress.task("Predicting", total=len(paths) + kept, done=kept) as task:
         wanted = refiner is not None or "probability" in folder.formats
-        predict_many(segmenter, items, handle=handle, failed=note, probabilities=wanted)
+        for tags, items in groups.items():
+            limited = segmenter if tags is None else segmenter.with_tags(tags)
+            each = partial(handle, possible=limited.possible)
+            predict_many(limited, items, handle=each, failed=note, probabilities=wanted)
     return failed
 
 

@@ -5,12 +5,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tagseg.artifacts.area_csv import area_writer
-from tagseg.artifacts.coco_file import coco_writer
 from tagseg.artifacts.mask_file import read_mask
 from tagseg.classes import ClassTable, nearest_name_help
 from tagseg.data.input_files import STDIN, InputImage, LeftOut, expand_home, find_inputs
@@ -19,19 +17,20 @@ from tagseg.progress import Progress
 from tagseg.system.atomic import remove_leftovers
 from tagseg.system.lock import folder_lock, require_free
 from tagseg.types import LabelMap
-from tagseg.use.predict_folder import OutputFolder, files_made, open_record, write_record
+from tagseg.use.label_files import LABEL_FORMATS, FormatChoice, LabelExport
+from tagseg.use.predict_folder import OutputFolder, files_made, keep_photographs, open_record, write_record
+from tagseg.use.predict_formats import format_choices, format_files, require_names, require_places, write_formats
+from tagseg.use.predict_tags import PhotographTags, read_photograph_tags, require_tags
 
 LabelWriter = Callable[[Path, ClassTable], AbstractContextManager[Callable[[str, LabelMap], None]]]
 """Given a path and the classes, lends a function that adds the label map of one photograph to the file."""
 
 SUMMARIES: Mapping[str, tuple[str, LabelWriter]] = {
-    "coco": ("coco_polygons.json", partial(coco_writer, kind="polygons")),
-    "coco-rle": ("coco_rle.json", partial(coco_writer, kind="rle")),
     "csv": ("areas.csv", area_writer),
 }
 """Formats of one file for all photographs together: its name, and its writer."""
 
-FORMATS = ("png", "overlay", "probability", *SUMMARIES)
+FORMATS = ("png", "overlay", "probability", *SUMMARIES, *LABEL_FORMATS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,13 @@ class PredictChoice:
         crf: whether the dense CRF refines the labels.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         redo: label the photographs again, whatever the folder holds.
+        min_area_px: see :class:`~tagseg.use.label_files.FormatChoice`, as the next two.
+        tolerance_px: how far polygons may be from the border between pixels.
+        images_at: what Label Studio finds photographs under.
+        tags: file of tags; a photograph has labels of its tags only.
+
+    Raises:
+        RecipeError: for an unknown format, or an option that none of the formats has.
     """
 
     formats: tuple[str, ...] = ("png",)
@@ -51,6 +57,23 @@ class PredictChoice:
     crf: bool = False
     device: str = "auto"
     redo: bool = False
+    min_area_px: int | None = None
+    tolerance_px: float | None = None
+    images_at: str | None = None
+    tags: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.formats:
+            if name not in FORMATS:
+                raise RecipeError(f"--format '{name}' is unknown", help=nearest_name_help(name, FORMATS))
+        _ = self.exports
+
+    @property
+    def exports(self) -> tuple[FormatChoice, ...]:
+        """The formats of annotation tools and trainers among the formats, and how labels are cleaned for each."""
+        return format_choices(
+            self.formats, min_area_px=self.min_area_px, tolerance_px=self.tolerance_px, images_at=self.images_at
+        )
 
     @classmethod
     def parse(
@@ -69,9 +92,6 @@ class PredictChoice:
             RecipeError: for an unknown format, or a number that is none.
         """
         names = tuple(dict.fromkeys(name.strip() for name in formats.split(",")))
-        for name in names:
-            if name not in FORMATS:
-                raise RecipeError(f"--format '{name}' is unknown", help=nearest_name_help(name, FORMATS))
         settings: dict[str, Any] = {} if flip is None else {"flip": flip}
         if scales is not None:
             settings["scales"] = tuple(_number(scale, float, word=scales) for scale in scales.split(","))
@@ -89,12 +109,16 @@ class PredictSummary:
         kept: labelled by an earlier call with the same segmenter and settings.
         failed: files that could not be used, and why.
         notes: what lies in the named folders and was not meant, such as masks; a sentence each.
+        exports: formats of annotation tools and trainers, and what each holds.
+        tags: which classes the photographs may have, and what is to be said of the file of tags.
     """
 
     predicted: int
     kept: int
     failed: list[tuple[Path, str]]
     notes: list[str] = field(default_factory=list)
+    exports: list[tuple[FormatChoice, LabelExport]] = field(default_factory=list)
+    tags: PhotographTags = field(default_factory=PhotographTags)
 
 
 def predict_files(
@@ -123,28 +147,39 @@ def predict_files(
     """
     left_out: list[LeftOut] = []
     lines = sys.stdin if STDIN in inputs else ()
-    images = find_inputs(inputs, lines=lines, without=files_made(out), left_out=left_out)
+    images = find_inputs(inputs, lines=lines, without=files_made(out) | format_files(out), left_out=left_out)
     folder = OutputFolder(out, choice.formats)
     _keep_apart(images, inputs, out, progress=progress)
-    _keep_photographs(images, folder)
+    keep_photographs(images, folder)
     require_free(folder.lock_path)
+    require_places(out, images, choice.exports, redo=choice.redo)
+    if choice.tags is not None:
+        require_tags(choice.tags, images)
     # Slow to import: what is wrong with words, files and folders is said before.
     from tagseg.use.label_photographs import describe, label_photographs, open_segmenter
 
     segmenter = open_segmenter(source, device=choice.device, settings=dict(choice.settings))
+    classes = segmenter.classes
+    require_names(choice.exports, classes)
+    tags = read_photograph_tags(choice.tags, images, classes) if choice.tags else PhotographTags()
+    described = describe(segmenter, crf=choice.crf, tags=choice.tags is not None)
     with folder_lock(folder.lock_path):
         remove_leftovers(out)
-        record = open_record(folder, describe(segmenter, crf=choice.crf), images=images, redo=choice.redo)
+        possible = {name: tags.label_ids(name, classes) for name in tags.by_name}
+        record = open_record(folder, described, images=images, labels=possible, redo=choice.redo)
         missing = [image for image in images if not folder.is_done(image, since_ns=record["since_ns"])]
         kept = len(images) - len(missing)
-        failed = label_photographs(segmenter, missing, folder, crf=choice.crf, kept=kept, progress=progress)
-        made = [image for image in images if image.path not in dict(failed)]
+        groups = tags.groups(missing)
+        reasons = label_photographs(segmenter, groups, folder, crf=choice.crf, kept=kept, progress=progress)
+        failed = [(image.path, reasons[image.path]) for image in missing if image.path in reasons]
+        made = [image for image in images if image.path not in reasons]
         unread = [(other.path, other.reason) for other in left_out if other.is_failure]
-        _summarize(folder, made, segmenter.classes)
+        _summarize(folder, made, classes)
+        exports = write_formats(folder, made, choice.exports, classes, progress=progress)
         bad = [{"path": str(path), "reason": reason} for path, reason in failed + unread]
         write_record(folder, {**record, "images": len(made), "bad_files": bad})
     notes = [other.reason for other in left_out if not other.is_failure]
-    return PredictSummary(len(missing) - len(failed), kept, failed + unread, notes)
+    return PredictSummary(len(missing) - len(failed), kept, failed + unread, notes, exports, tags)
 
 
 def _number(text: str, kind: type[int] | type[float], *, word: str) -> int | float:
@@ -172,17 +207,6 @@ def _summarize(folder: OutputFolder, images: Sequence[InputImage], classes: Clas
             labels = read_mask(folder.mask(image.name))
             for write in writers:
                 write(image.file_name, labels)
-
-
-def _keep_photographs(images: Sequence[InputImage], folder: OutputFolder) -> None:
-    """Refuse to write a result over a photograph."""
-    paths = {os.path.realpath(image.path) for image in images}
-    for path in (path for image in images for path in folder.files(image.name)):
-        if os.path.realpath(path) in paths:
-            kind = "mask" if path.suffix == ".png" else "result"
-            raise ArtifactError(
-                f"{kind} {path} is another file than the photographs, got one of them", help="choose another --out"
-            )
 
 
 def _keep_apart(images: Sequence[InputImage], inputs: Sequence[str], out: Path, *, progress: Progress) -> None:

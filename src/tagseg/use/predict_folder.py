@@ -1,6 +1,7 @@
 """The folder that ``tagseg predict`` writes into: its files, and what it remembers of segmenter and settings."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,16 +64,22 @@ class OutputFolder:
 
 
 def open_record(
-    folder: OutputFolder, wanted: dict[str, Any], *, images: Sequence[InputImage], redo: bool
+    folder: OutputFolder,
+    wanted: dict[str, Any],
+    *,
+    images: Sequence[InputImage],
+    labels: Mapping[str, Sequence[int]],
+    redo: bool,
 ) -> dict[str, Any]:
     """Return what ``predictions.json`` says from now on: what is wanted, since when, and of which photographs.
 
-    Files that an earlier call made of another photograph of the same name are removed.
+    Files that an earlier call made of another photograph of the same name, or with other tags, are removed.
 
     Args:
         folder: locked by the caller.
         wanted: segmenter and settings, as JSON values.
         images: the photographs that are to be labelled.
+        labels: the label ids that a photograph may have, by its name; one that is left out may have any.
         redo: whether results of others, and files of the same names, may be written over.
 
     Raises:
@@ -88,7 +95,8 @@ def open_record(
     made: dict[str, Any] = known.get("photographs", {})
     if not redo:
         _refuse_other_files(folder, [image.name for image in images if image.name not in made])
-    seen = {image.name: state for image in images if (state := _state(image.path)) is not None}
+    states = {image.name: state for image in images if (state := _state(image.path)) is not None}
+    seen = {name: [*state, *labels.get(name, ())] for name, state in states.items()}
     for name in seen:
         if name in made and made[name] != seen[name]:
             for path in folder.all_files(name):
@@ -125,6 +133,21 @@ def files_made(root: Path) -> set[Path]:
     folder = OutputFolder(root, ())
     names = read_record(root).get("photographs", {})
     return {absolute(path) for name in names for path in folder.all_files(name)}
+
+
+def keep_photographs(images: Sequence[InputImage], folder: OutputFolder) -> None:
+    """Refuse to write a result over a photograph.
+
+    Raises:
+        ArtifactError: when a result would be at the place of one.
+    """
+    paths = {os.path.realpath(image.path) for image in images}
+    for path in (path for image in images for path in folder.files(image.name)):
+        if os.path.realpath(path) in paths:
+            kind = "mask" if path.suffix == ".png" else "result"
+            raise ArtifactError(
+                f"{kind} {path} is another file than the photographs, got one of them", help="choose another --out"
+            )
 
 
 def _state(path: Path) -> list[int] | None:

@@ -3,12 +3,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pytest
-from kit.label_files import write_all
+from kit.label_files import coco_file, write_all
 
-from tagseg.artifacts.coco_file import coco_writer, mask_annotations
+from tagseg.artifacts.coco_file import mask_annotations
 from tagseg.classes import ClassTable
-from tagseg.errors import ArtifactError
 
 CLASSES = ClassTable(("cat", "dog"))
 
@@ -36,26 +34,14 @@ def test_polygons_are_objects_by_class_and_place() -> None:
     assert found[1]["segmentation"] == [[1, 0, 3, 0, 3, 1, 1, 1]]
 
 
-def test_run_lengths_are_one_crowd_for_each_class() -> None:
-    found = mask_annotations(FIRST, kind="rle")
-    assert [(each["category_id"], each["bbox"], each["area"], each["iscrowd"]) for each in found] == [
-        (1, [0, 1, 2, 2], 2, 1),
-        (2, [1, 0, 2, 3], 3, 1),
-    ]
-    assert all(each["segmentation"]["size"] == [3, 3] for each in found)
-    assert all(isinstance(each["segmentation"]["counts"], str) for each in found)
+def test_an_image_of_background_and_void_has_no_annotation() -> None:
+    assert mask_annotations(labels([0, 255])) == []
 
 
-@pytest.mark.parametrize("kind", ["polygons", "rle"])
-def test_an_image_of_background_and_void_has_no_annotation(kind: str) -> None:
-    assert mask_annotations(labels([0, 255]), kind=kind) == []  # pyright: ignore
-
-
-@pytest.mark.parametrize("kind", ["polygons", "rle"])
-def test_a_file_numbers_images_and_annotations_from_one(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / "deep" / "coco.json"
+def test_a_file_numbers_images_and_annotations_from_one(tmp_path: Path) -> None:
+    path = tmp_path / "coco.json"
     items = [("a b.jpg", FIRST), ("sub/c.png", SECOND), ("\u00e9.jpg", THIRD)]
-    write_all(coco_writer(path, CLASSES, kind=kind), items)  # pyright: ignore
+    write_all(coco_file(path, CLASSES), items)
     content = read(path)
     assert content["images"] == [
         {"id": 1, "file_name": "a b.jpg", "width": 3, "height": 3},
@@ -66,35 +52,20 @@ def test_a_file_numbers_images_and_annotations_from_one(tmp_path: Path, kind: st
     found = content["annotations"]
     assert [each["id"] for each in found] == list(range(1, len(found) + 1))
     assert {each["image_id"] for each in found} == {1, 3}
-    expected = [*mask_annotations(FIRST, kind=kind), *mask_annotations(THIRD, kind=kind)]  # pyright: ignore
+    expected = [*mask_annotations(FIRST), *mask_annotations(THIRD)]
     assert [{key: each[key] for key in each if key not in ("id", "image_id")} for each in found] == expected
 
 
 def test_no_image_at_all_is_a_file_of_categories(tmp_path: Path) -> None:
-    write_all(coco_writer(tmp_path / "coco.json", CLASSES), [])
+    write_all(coco_file(tmp_path / "coco.json", CLASSES), [])
     content = read(tmp_path / "coco.json")
     assert (content["images"], content["annotations"], len(content["categories"])) == ([], [], 2)
 
 
 def test_the_same_images_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.json", "b.json"):
-        write_all(coco_writer(tmp_path / name, CLASSES), [("a.jpg", FIRST), ("b.jpg", THIRD)])
+        write_all(coco_file(tmp_path / name, CLASSES), [("a.jpg", FIRST), ("b.jpg", THIRD)])
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
-
-
-def test_an_error_on_the_way_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "coco.json"
-    write_all(coco_writer(path, CLASSES), [("a.jpg", FIRST)])
-    before = path.read_bytes()
-
-    def items() -> Iterator[tuple[str, np.ndarray]]:
-        yield "a.jpg", FIRST
-        yield "b.jpg", labels([3])
-
-    with pytest.raises(ArtifactError):
-        write_all(coco_writer(path, CLASSES), items())
-    assert path.read_bytes() == before
-    assert [file.name for file in tmp_path.iterdir()] == ["coco.json"]
 
 
 def test_no_label_map_is_held_after_it_was_added(tmp_path: Path) -> None:
@@ -107,7 +78,7 @@ def test_no_label_map_is_held_after_it_was_added(tmp_path: Path) -> None:
             reused[number] = 1
             yield f"{number}.jpg", reused
 
-    write_all(coco_writer(tmp_path / "coco.json", CLASSES), items())
+    write_all(coco_file(tmp_path / "coco.json", CLASSES), items())
     assert [each["bbox"] for each in read(tmp_path / "coco.json")["annotations"]] == [
         [0, number, 3, 1] for number in range(3)
     ]

@@ -6,7 +6,8 @@ import pickle
 import pytest
 from rich.console import Console
 
-from tagseg.cli.console import ConsoleProgress, duration_text, figures_text, open_console
+from tagseg.cli.console import ConsoleProgress, figures_text, open_console
+from tagseg.progress import duration_text
 
 
 class Clock:

