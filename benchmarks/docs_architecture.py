@@ -113,7 +113,7 @@ def artifact_homes() -> dict[str, str]:
                 argument = node.args[0]
                 if isinstance(function, ast.FunctionDef) and isinstance(argument, ast.Constant):
                     homes[function.name] = str(argument.value)
-    return {name: stage for name, stage in homes.items() if not name.endswith("table_path")}
+    return {name: stage for name, stage in homes.items() if not name.endswith(("table_path", "_folder"))}
 
 
 def functions_of(path: Path) -> dict[str, ast.AST]:

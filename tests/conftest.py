@@ -12,6 +12,14 @@ from kit.serving import Client, running, save_classifier, save_run_segmenter
 check_calls_briefly()  # before anything of tagseg is imported
 
 
+@pytest.fixture(autouse=True)
+def reachable_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No server is asked for weights: tests say the same with and without a network."""
+    from tagseg.models import pretrained
+
+    monkeypatch.setattr(pretrained, "unanswered", lambda _url: "")
+
+
 @pytest.fixture
 def forked_launches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of several processes copy them instead of importing torch in each."""

@@ -11,7 +11,7 @@ from kit.report_page import drawn_labels, set_slider, settle, shown_ids
 from kit.report_samples import LABELS, SampleData, empty_report, hostile_report, make_comparison, seeds
 
 from tagseg.report.compare_page import render_comparison
-from tagseg.report.content import Comparison
+from tagseg.report.comparison import Comparison
 
 COUNT = 6
 SHIFTS = (-0.12, 0.1, 0.0)  # of make_comparison

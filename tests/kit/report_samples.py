@@ -10,12 +10,11 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
+from tagseg.report.comparison import Change, Comparison
 from tagseg.report.content import (
     Activation,
     ActivationShare,
     Beside,
-    Change,
-    Comparison,
     Curve,
     Fact,
     GalleryImage,

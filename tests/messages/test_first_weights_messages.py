@@ -12,6 +12,7 @@ from tagseg.assemble import first_weights
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.errors import ModelError
 from tagseg.models import pretrained
+from tagseg.models.pretrained import unanswered
 from tagseg.recipe import Recipe, make_recipe
 
 STAGES = ("train_classifier", "extract_cams", "train_affinity", "make_masks", "train_segmenter")
@@ -91,7 +92,7 @@ def test_a_server_that_refuses_is_told_at_once() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    assert pretrained.unanswered(f"http://127.0.0.1:{port}/a") == f"ConnectionRefusedError from 127.0.0.1:{port}"
+    assert unanswered(f"http://127.0.0.1:{port}/a") == f"ConnectionRefusedError from 127.0.0.1:{port}"
 
 
 def test_a_server_that_is_silent_is_not_waited_for() -> None:
@@ -99,7 +100,7 @@ def test_a_server_that_is_silent_is_not_waited_for() -> None:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         began = time.monotonic()
-        said = pretrained.unanswered(f"http://127.0.0.1:{silent.getsockname()[1]}/a", timeout_s=0.2)
+        said = unanswered(f"http://127.0.0.1:{silent.getsockname()[1]}/a", timeout_s=0.2)
         assert said.startswith("TimeoutError from 127.0.0.1")
         assert time.monotonic() - began < 60
 

@@ -6,6 +6,7 @@ import pytest
 from kit.command_line import exit_code
 from kit.hand_made_runs import make_run
 
+from tagseg.artifacts.held_out_tags import read_held_out_tags
 from tagseg.artifacts.tag_doubts_csv import TagDoubt, read_tag_doubts, write_tag_doubts
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.errors import ArtifactError
@@ -24,6 +25,8 @@ def test_doubtful_tags_are_written_and_shown_on_the_page(run: Path, capsys: pyte
     found = read_tag_doubts(run / "wrong_tags.csv")
     assert f"{len(found)} tags of 16 photographs are doubted" in said
     assert "% mean average precision" in said
+    precision = read_held_out_tags(run / "held_out_tags.json")
+    assert precision and all(0 <= value <= 1 for value in precision.values())
     assert "warning: the first weights are random: with pretrained ones the list is far better" in said
     assert f"written: {run / 'wrong_tags.csv'}" in said
     assert [each.doubt for each in found] == sorted((each.doubt for each in found), reverse=True)
@@ -63,3 +66,12 @@ def test_rows_read_back_whatever_the_names(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("image,tag\na,b\n")
     with pytest.raises(ArtifactError, match="must be a list of doubtful tags that tagseg wrote, got another file"):
         read_tag_doubts(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "[", '{"average_precision": {"cat": 2}}', '{"average_precision": {"cat": "x"}}']
+)
+def test_another_file_in_the_place_of_held_out_tags(text: str, tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text(text)
+    with pytest.raises(ArtifactError, match="must be average precisions that tagseg wrote, got another file"):
+        read_held_out_tags(tmp_path / "t.json")

@@ -100,6 +100,11 @@ class RunLayout:
         return self.root / "wrong_tags.csv"
 
     @property
+    def held_out_tags(self) -> Path:
+        """How well the same look found tags that its classifiers had not seen."""
+        return self.root / "held_out_tags.json"
+
+    @property
     def lock_path(self) -> Path:
         """Held by the run that is at work in the folder."""
         return self.root / ".lock"
@@ -182,13 +187,13 @@ class RunLayout:
         return self.output("make_masks") / "maps" / f"{record.image_id}.npz"
 
     @property
-    def pseudo_masks(self) -> Path:
-        """The folder of the pseudo masks."""
+    def pseudo_mask_folder(self) -> Path:
+        """Where the pseudo masks are."""
         return self.output("make_masks") / "labels"
 
     def pseudo_mask(self, record: ImageRecord) -> Path:
         """Return the pseudo mask, a palette PNG of label ids."""
-        return self.pseudo_masks / f"{record.image_id}.png"
+        return self.output("make_masks") / "labels" / f"{record.image_id}.png"
 
     def confidence(self, record: ImageRecord) -> Path:
         """Return the confidence mask, a PNG that is white where the pseudo mask is to be trusted."""

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from tagseg.cli.tables import percent, points
-from tagseg.report.content import Comparison, Report, ScoreSet
+from tagseg.report.comparison import Comparison
+from tagseg.report.content import Report, ScoreSet
 from tagseg.results.score_sets import SEED_TITLES
 
 _SHOWN = {

@@ -13,7 +13,7 @@ def next_lines(folder: Path) -> list[str]:
         folder: of the run.
     """
     layout, name = RunLayout(folder), shlex.quote(str(folder))
-    masks, network = layout.pseudo_masks, layout.segmenter / "segmenter.json"
+    masks, network = layout.pseudo_mask_folder, layout.segmenter / "segmenter.json"
     places = [("masks", masks), ("network", layout.segmenter), ("report", layout.report_path)]
     there = {"masks": masks.is_dir(), "network": network.is_file(), "report": layout.report_path.is_file()}
     lines = [f"{what}: {place}" for what, place in places if there[what]]

@@ -24,6 +24,7 @@ def tags(run: _Run, *, out: _Out = None, folds: _Folds = 5, count: _Count = 20, 
     network with its first weights. It takes seconds to minutes on a CPU. The report shows the first ones when it is
     written again ('tagseg report RUN').
     """
+    from tagseg.artifacts.held_out_tags import write_held_out_tags
     from tagseg.artifacts.layout import RunLayout
     from tagseg.artifacts.tag_doubts_csv import write_tag_doubts
     from tagseg.use.wrong_tags import find_wrong_tags
@@ -31,6 +32,7 @@ def tags(run: _Run, *, out: _Out = None, folds: _Folds = 5, count: _Count = 20, 
     found = find_wrong_tags(run, folds=folds, device=device, progress=ConsoleProgress())
     path = out or RunLayout(run).wrong_tags
     write_tag_doubts(path, found.doubts)
+    write_held_out_tags(RunLayout(run).held_out_tags, found.average_precision)
     console = open_console()
     if found.warning:
         console.print(f"warning: {found.warning}")
@@ -43,7 +45,7 @@ def tags(run: _Run, *, out: _Out = None, folds: _Folds = 5, count: _Count = 20, 
         ]
         print_table("Tags to look at", ("image", "tag", "probably", "doubt", "look at pixel"), rows, num_text_columns=3)
     console.print(
-        f"{len(found.doubts)} tags of {found.images} photographs are doubted; tags that classifiers had not seen: "
+        f"{len(found.doubts)} tags of {found.images} photographs are doubted; held-out tags: "
         f"{100 * found.mean_average_precision:.1f} % mean average precision"
     )
     console.print(f"written: {path}")

@@ -1,7 +1,7 @@
 """The page that shows several runs side by side; one HTML file that needs no other file."""
 
 from tagseg.report.compare_view import comparison_view
-from tagseg.report.content import Comparison
+from tagseg.report.comparison import Comparison
 from tagseg.report.html import render_page
 from tagseg.report.page_data import comparison_data
 

@@ -7,7 +7,8 @@ from typing import Any
 from markupsafe import Markup
 
 from tagseg.report.bars import Bars, bar_rows, difference_rows, sentence, signed
-from tagseg.report.content import Activation, Comparison, Report, ScoreSet, Sweep
+from tagseg.report.comparison import Comparison
+from tagseg.report.content import Activation, Report, ScoreSet, Sweep
 from tagseg.report.drawings import (
     Drawing,
     KeyEntry,

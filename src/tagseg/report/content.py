@@ -207,12 +207,14 @@ class ClassShare(NamedTuple):
         tagged: images with the tag, None for background.
         shown: images whose mask shows it.
         share: of all pixels.
+        held_out: average precision of held-out tags in [0, 1], None where nobody has looked.
     """
 
     name: str
     tagged: int | None
     shown: int
     share: float | int
+    held_out: float | int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,25 +278,3 @@ class Report:
     background_score: float | int | None = None
     has_truth: bool = True
     class_shares: tuple[ClassShare, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A recipe value in which compared runs differ, such as ``self_modulation.enabled``; one text a run."""
-
-    key: str
-    values: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Several runs side by side; the first one is what the others are compared with.
-
-    Args:
-        reports: of the runs, left to right; their titles differ, and their galleries hold the same images in the same
-            order (the data set is the same), or are all empty.
-        changes: in what the recipes differ.
-    """
-
-    reports: tuple[Report, ...]
-    changes: tuple[Change, ...] = ()

@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from tagseg.classes import VOID
 from tagseg.report.colors import PALETTES, VOID_COLORS, css_color, palette_colors
-from tagseg.report.content import Comparison, GalleryImage, Report, Sweep
+from tagseg.report.comparison import Comparison
+from tagseg.report.content import GalleryImage, Report, Sweep
 
 _START = 0.2
 """Background score at which a slider starts when nothing tells a better one; that of the release."""

@@ -199,7 +199,13 @@ def duration(seconds: float | int | None) -> str:
 
 
 def _headlines(report: Report) -> Iterator[Headline]:
-    """Yield mean IoU from seeds to segmentation network, and the share of what full supervision reaches."""
+    """Yield mean IoU from seeds to segmentation network, and the share of what full supervision reaches.
+
+    Without ground truth, yield how well held-out tags were found.
+    """
+    held_out = [share.held_out for share in report.class_shares if share.held_out is not None]
+    if held_out:
+        yield Headline("Held-out tags", percent(sum(held_out) / len(held_out)), "mean average precision")
     by_key = {scores.key: scores for scores in report.scores}
     for key in ("seeds_network", "seeds_averaged", "seeds_affinity", "pseudo_masks", "segmenter"):
         scores = by_key.get(key)

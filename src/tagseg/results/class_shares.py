@@ -1,6 +1,7 @@
 """What the pseudo masks of a run show of each class: the first look where there is no ground truth."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -15,10 +16,14 @@ MOST_MASKS = 500
 """Pseudo masks that are looked at, evenly spaced over the images."""
 
 
-def class_shares(source: ReportSource) -> tuple[ClassShare, ...]:
+def class_shares(source: ReportSource, held_out: Mapping[str, float]) -> tuple[ClassShare, ...]:
     """Return, by class, how many images have the tag, how many masks show it, and of how many pixels.
 
     Masks that are not there or damaged are left out; without any, nothing is returned.
+
+    Args:
+        source: the run.
+        held_out: average precision of held-out tags, by the name of the class.
     """
     if not source.splits:
         return ()
@@ -37,7 +42,7 @@ def class_shares(source: ReportSource) -> tuple[ClassShare, ...]:
         pixels += counts
     total = int(pixels.sum())
     return tuple(
-        ClassShare(name, tagged[label] if label else None, shown[label], int(pixels[label]) / total)
+        ClassShare(name, tagged[label] if label else None, shown[label], int(pixels[label]) / total, held_out.get(name))
         for label, name in enumerate(source.classes.label_names)
         if total
     )

@@ -14,7 +14,8 @@ from tagseg.errors import ArtifactError, DataError
 from tagseg.ops.spacing import evenly_spaced
 from tagseg.progress import Progress, SilentProgress
 from tagseg.recipe import Recipe, flat_values
-from tagseg.report.content import Change, Comparison, GalleryImage, Problem
+from tagseg.report.comparison import Change, Comparison
+from tagseg.report.content import GalleryImage, Problem
 from tagseg.results.gallery import Gallery, draw_all
 from tagseg.results.open_run import run_titles
 from tagseg.results.report_images import RESULTS, Measured, ReportImages, report_images

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
+from tagseg.artifacts.held_out_tags import read_held_out_tags
 from tagseg.artifacts.layout import FULL_FOLDER, PLAIN_FOLDER, STAGE_OUTPUTS, RunLayout
 from tagseg.artifacts.scores_file import read_scores
 from tagseg.artifacts.tag_doubts_csv import read_tag_doubts
@@ -39,6 +40,7 @@ def gather_report(source: ReportSource, gallery: Gallery) -> Report:
     manifest, scores = source.folder.read_manifest(), read_scores(source.folder.scores_path)
     found, truth = score_sets(scores), _has_truth(source)
     curves, broken = _curves(source, manifest)
+    held_out, unread = _held_out_tags(source.folder)
     return Report(
         title=source.recipe.name,
         folder=str(source.folder.root),
@@ -53,12 +55,12 @@ def gather_report(source: ReportSource, gallery: Gallery) -> Report:
         gallery=gallery.images,
         gallery_rule=gallery.rule,
         gallery_score=gallery.score,
-        problems=(*_problems(source, manifest), *broken, *gallery.problems, *_doubtful_tags(source.folder)),
+        problems=(*_problems(source, manifest), *broken, *gallery.problems, *unread, *_doubtful_tags(source.folder)),
         beside=tuple(_beside(source.folder)),
         recipe=to_toml(source.recipe),
         background_score=best_background_score(source.folder, source.recipe)[0],
         has_truth=bool(found) or truth,
-        class_shares=() if truth else class_shares(source),
+        class_shares=() if truth else class_shares(source, held_out),
     )
 
 
@@ -174,6 +176,16 @@ def _doubtful_tags(folder: RunLayout) -> Iterator[Problem]:
         yield Problem("warning", folder.wrong_tags.name, str(error))
         return
     yield from (Problem("tag", each.image, each.sentence()) for each in found[:MOST_TAGS])
+
+
+def _held_out_tags(folder: RunLayout) -> tuple[Mapping[str, float], tuple[Problem, ...]]:
+    """Return how well `tagseg tags` found tags that its classifiers had not seen, and what is wrong with the file."""
+    if not folder.held_out_tags.is_file():
+        return {}, ()
+    try:
+        return read_held_out_tags(folder.held_out_tags), ()
+    except ArtifactError as error:
+        return {}, (Problem("warning", folder.held_out_tags.name, str(error)),)
 
 
 def _beside(folder: RunLayout) -> Iterator[Beside]:

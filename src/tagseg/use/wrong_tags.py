@@ -20,7 +20,7 @@ from tagseg.data.datasets import tag_vector
 from tagseg.data.seen_files import read_photograph
 from tagseg.errors import DataError, RecipeError
 from tagseg.evaluation.tag_doubt import HeldOut, doubts, held_out
-from tagseg.evaluation.tag_precision import mean_average_precision, tag_average_precision
+from tagseg.evaluation.tag_precision import tag_average_precision
 from tagseg.models.backbone import Backbone, build_backbone
 from tagseg.models.mode import evaluation_mode
 from tagseg.prediction.segment import normalize_images
@@ -48,16 +48,21 @@ class TagCheck:
     Args:
         doubts: tags that are probably wrong or missing, the most doubted first.
         images: photographs that were looked at.
-        mean_average_precision: of tags that the classifiers had not seen, in [0, 1].
+        average_precision: of tags that the classifiers had not seen, in [0, 1], by the name of the class.
         left_out: classes with too few photographs with or without the tag.
         warning: what the user should look at, or an empty string.
     """
 
     doubts: tuple[TagDoubt, ...]
     images: int
-    mean_average_precision: float
+    average_precision: dict[str, float]
     left_out: tuple[str, ...]
     warning: str = ""
+
+    @property
+    def mean_average_precision(self) -> float:
+        """The mean over the classes."""
+        return sum(self.average_precision.values()) / len(self.average_precision)
 
 
 def find_wrong_tags(root: Path, *, folds: int = FOLDS, device: str = "auto", progress: Progress) -> TagCheck:
@@ -106,7 +111,7 @@ def find_wrong_tags(root: Path, *, folds: int = FOLDS, device: str = "auto", pro
     return TagCheck(
         tuple(listed),
         len(records),
-        mean_average_precision(precision),
+        dict(zip((names[c] for c in judged), precision.tolist(), strict=True)),
         tuple(name for c, name in enumerate(names) if c not in judged),
         random if values.weights == "random" else "",
     )

@@ -10,7 +10,8 @@ import pytest
 from kit.report_samples import HOSTILE, empty_report, hostile_report, make_comparison, make_report
 
 from tagseg.report.compare_page import render_comparison
-from tagseg.report.content import Comparison, Report, ScoreSet
+from tagseg.report.comparison import Comparison
+from tagseg.report.content import Report, ScoreSet
 from tagseg.report.html import render_report
 
 FETCHING = {"src", "href", "action", "data", "poster", "srcset", "xlink:href", "formaction", "background"}

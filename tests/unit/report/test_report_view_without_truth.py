@@ -19,11 +19,11 @@ def shown(page: str) -> str:
     return " ".join(re.sub(r"<[^>]*>", " ", page).split())
 
 
-def page() -> str:
+def page(shares: tuple[ClassShare, ...] = SHARES) -> str:
     full = make_report(count=3)
     gallery = tuple(replace(image, mean_iou=None) for image in full.gallery)
     report = replace(full, scores=(), sweeps=(), activation=(), beside=(), gallery=gallery, gallery_score="")
-    return render_report(replace(report, has_truth=False, class_shares=SHARES, background_score=0.576))
+    return render_report(replace(report, has_truth=False, class_shares=shares, background_score=0.576))
 
 
 def test_pictures_come_first_and_parts_that_need_scores_stay_away() -> None:
@@ -38,3 +38,11 @@ def test_the_share_of_each_class_is_told() -> None:
 
 def test_a_run_with_ground_truth_has_no_shares() -> None:
     assert "shares" not in sections(render_report(make_report(count=3)))
+
+
+def test_held_out_tags_are_shown_where_somebody_looked() -> None:
+    assert "Held-out tags" not in shown(page())
+    said = shown(page((SHARES[0], SHARES[1]._replace(held_out=0.875))))
+    assert "Held-out tags 87.5 % mean average precision" in said
+    assert "background 12 75.0" in said
+    assert "cat 7 6 25.0 % 87.5 %" in said

@@ -12,7 +12,8 @@ from tagseg.cli.compare_tables import change_lines, comparison_columns, comparis
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.progress import SilentProgress
 from tagseg.recipe import make_recipe
-from tagseg.report.content import Change, Comparison, Report
+from tagseg.report.comparison import Change, Comparison
+from tagseg.report.content import Report
 from tagseg.results.compare import gather_comparison, recipe_changes, write_comparison
 
 OFF = [f"{part}.enabled=false" for part in ("suppression", "reconstruction", "self_modulation")]
