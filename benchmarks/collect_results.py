@@ -123,9 +123,14 @@ def command(recipe: dict[str, Any]) -> str:
     defaults = flat(default_values(shipped))
     # A manifest of tagseg 0.1 has the keys of all data layouts; those of others are not keys of this recipe.
     known = [key for key in values if key in defaults and key not in LOCAL]
-    changed = [key for key in known if values[key] != base.get(key, defaults[key])]
-    settings = " ".join(f"--set {key}={json.dumps(values[key])}".replace('"', "'") for key in changed)
+    changed = [key for key in known if _without_place(values[key]) != _without_place(base.get(key, defaults[key]))]
+    settings = " ".join(f"--set {key}={json.dumps(_without_place(values[key]))}".replace('"', "'") for key in changed)
     return f"tagseg run {shipped.stem} --set seed=SEED {settings}".strip()
+
+
+def _without_place(value: Any) -> Any:
+    """Return a path as the name of its file: where it lies on a machine is nobody's business and changes nothing."""
+    return Path(value).name if isinstance(value, str) and "/" in value else value
 
 
 def base_name(name: str) -> str:

@@ -124,3 +124,13 @@ def test_a_segmenter_has_a_row_of_its_split_and_an_upper_bound_needs_no_seeds(tm
         ["toy", "val (4)", "segmenter (pseudo, all)", "0", "-", "60.0", "70.0", "80.0", "4", "0123456789"],
         ["toy-full", "val (4)", "segmenter (truth, all)", "0", "-", "60.0", "70.0", "80.0", "4", "0123456789"],
     ]
+
+
+def test_no_command_says_where_files_lie_on_a_machine() -> None:
+    script = runpy.run_path(str(SCRIPT))
+    recipe = script["default_values"](script["RECIPES"] / "voc2012_animals.toml")
+    recipe["classifier"]["weights"] = "/home/me/weights/mobilenetv2_100_imagenet.safetensors"
+    assert script["command"](recipe) == "tagseg run voc2012_animals --set seed=SEED"
+    recipe["classifier"]["weights"] = "/home/me/weights/others.safetensors"
+    expected = "tagseg run voc2012_animals --set seed=SEED --set classifier.weights='others.safetensors'"
+    assert script["command"](recipe) == expected
