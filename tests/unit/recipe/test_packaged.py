@@ -28,7 +28,7 @@ def test_the_demo_says_what_its_header_says() -> None:
         name="demo",
         purpose="Drawn creatures with tags, SSC against plain CAM; nothing is downloaded",
         hardware="any CPU, 2 GB of memory",
-        time="about three minutes on two idle cores",
+        time="three to four minutes on two idle cores",
     )
 
 
