@@ -1,12 +1,10 @@
 """Photographs to correct, and why these, as a CSV file that spreadsheets open."""
 
-import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tagseg.artifacts.spreadsheet import as_cell
-from tagseg.system.atomic import atomic_path
+from tagseg.artifacts.spreadsheet import write_table
 
 REVIEW_NAME = "review.csv"
 COLUMNS = ("image", "tags", "doubt", "area", "chosen_before", "worth")
@@ -42,13 +40,8 @@ def write_review(path: Path, rows: Iterable[ReviewRow]) -> None:
     >>> path.read_text().split()
     ['image,tags,doubt,area,chosen_before,worth', 'a/b,cat;dog,0.5000,0.2500,1,0.1250']
     """
-    # File names may hold bytes that are not text, which UTF-8 cannot hold either.
-    with (
-        atomic_path(path) as temporary,
-        temporary.open("x", encoding="utf-8", errors="backslashreplace", newline="") as file,
-    ):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for row in rows:
-            numbers = f"{row.doubt:.4f}", f"{row.area:.4f}", row.chosen_before, f"{row.worth:.4f}"
-            writer.writerow((as_cell(row.image), as_cell(";".join(row.tags)), *numbers))
+    cells = (
+        (row.image, ";".join(row.tags), f"{row.doubt:.4f}", f"{row.area:.4f}", row.chosen_before, f"{row.worth:.4f}")
+        for row in rows
+    )
+    write_table(path, [COLUMNS, *cells])

@@ -1,13 +1,10 @@
 """``scores.csv``: every score of a run as rows, for a spreadsheet."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tagseg.artifacts.run_scores import MASK_MAPS, SEGMENTER, LabelScores, RunScores, ScoredCut
-from tagseg.artifacts.spreadsheet import as_cell
-from tagseg.system.atomic import atomic_write
+from tagseg.artifacts.spreadsheet import write_table
 
 Row = tuple[str, str, float | str, str, str]
 """Split, maps, background score (empty for the segmentation network), name of a score, value."""
@@ -16,20 +13,7 @@ Row = tuple[str, str, float | str, str, str]
 def write_scores_table(path: Path, scores: RunScores) -> None:
     """Write every score of every point of the sweeps, and those of the segmentation network, atomically."""
     rows = [("split", "maps", "background_score", "score", "value"), *_rows(scores)]
-    atomic_write(path, table_text(rows).encode("utf-8", "backslashreplace"))
-
-
-def table_text(rows: Sequence[Sequence[float | str]]) -> str:
-    r"""Return rows as a table of values with commas between; no text in them is a formula of a spreadsheet.
-
-    >>> table_text([("score", "value"), ("mean_iou", "0.5")])
-    'score,value\nmean_iou,0.5\n'
-    """
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(
-        [as_cell(value) if isinstance(value, str) else value for value in row] for row in rows
-    )
-    return buffer.getvalue()
+    write_table(path, rows)
 
 
 def label_rows(scores: LabelScores) -> list[tuple[str, str]]:

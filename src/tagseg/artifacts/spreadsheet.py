@@ -1,5 +1,12 @@
 """Text for CSV files that spreadsheets open: what begins like a formula stays text."""
 
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tagseg.system.atomic import atomic_write
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What spreadsheets take for the beginning of a formula (full-width signs too), or pass over before it."""
 
@@ -24,3 +31,24 @@ def from_cell(cell: str) -> str:
     ('=1+1', 'cat')
     """
     return cell.removeprefix(_MARK)
+
+
+def table_text(rows: Iterable[Sequence[int | float | str]]) -> str:
+    r"""Return rows as a table of values with commas between; no text in them is a formula of a spreadsheet.
+
+    >>> table_text([("score", "value"), ("mean_iou", "0.5")])
+    'score,value\nmean_iou,0.5\n'
+    """
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(
+        [as_cell(value) if isinstance(value, str) else value for value in row] for row in rows
+    )
+    return buffer.getvalue()
+
+
+def write_table(path: Path, rows: Iterable[Sequence[int | float | str]]) -> None:
+    """Write the rows of :func:`table_text`, the names of the columns first; the file appears whole.
+
+    File names may hold bytes that are not text, which UTF-8 cannot hold either: they are written as escapes.
+    """
+    atomic_write(path, table_text(rows).encode("utf-8", "backslashreplace"))

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tagseg.artifacts.spreadsheet import as_cell, from_cell
+from tagseg.artifacts.spreadsheet import from_cell, write_table
 from tagseg.errors import ArtifactError
-from tagseg.system.atomic import atomic_path
 
 COLUMNS = ("image", "tag", "kind", "doubt", "x", "y")
 MISSING, WRONG = "missing", "wrong"
@@ -43,12 +42,8 @@ class TagDoubt:
 
 def write_tag_doubts(path: Path, found: Iterable[TagDoubt]) -> None:
     """Write the rows in their order; the file appears whole."""
-    with atomic_path(path) as temporary, temporary.open("x", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for each in found:
-            place = each.peak or ("", "")
-            writer.writerow((as_cell(each.image), as_cell(each.tag), each.kind, f"{each.doubt:.4f}", *place))
+    cells = ((each.image, each.tag, each.kind, f"{each.doubt:.4f}", *(each.peak or ("", ""))) for each in found)
+    write_table(path, [COLUMNS, *cells])
 
 
 def read_tag_doubts(path: Path) -> list[TagDoubt]:

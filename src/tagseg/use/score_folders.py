@@ -9,7 +9,8 @@ import numpy as np
 
 from tagseg.artifacts.json_file import json_bytes
 from tagseg.artifacts.run_scores import LabelScores
-from tagseg.artifacts.scores_table import label_rows, table_text
+from tagseg.artifacts.scores_table import label_rows
+from tagseg.artifacts.spreadsheet import write_table
 from tagseg.classes import BACKGROUND, MAX_CLASSES, VOID, ClassTable
 from tagseg.data.mask_images import (
     MASK_ENDINGS,
@@ -141,14 +142,13 @@ def write_folder_scores(path: Path, scores: Mapping[str, Any]) -> None:
     ['mean_iou,0.5', 'precision,', 'recall,1.0', 'pixel_accuracy,0.5']
     """
     if path.suffix.lower() == ".json":
-        content = json_bytes(scores)
+        atomic_write(path, json_bytes(scores))
     elif path.suffix.lower() == ".csv":
         names = ("mean_iou", "precision", "recall", "pixel_accuracy", "iou")
         rows = label_rows(LabelScores(**{name: scores[name] for name in names}))
-        content = table_text([("score", "value"), *rows]).encode("utf-8", "backslashreplace")
+        write_table(path, [("score", "value"), *rows])
     else:
         raise ArtifactError(f"scores {path} must be written to .json or .csv, got '{path.suffix}'", help="rename it")
-    atomic_write(path, content)
 
 
 def _files(folder: Path, what: str) -> dict[str, Path]:

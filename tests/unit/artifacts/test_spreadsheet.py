@@ -11,6 +11,7 @@ from tagseg.artifacts.area_csv import area_writer
 from tagseg.artifacts.run_scores import LabelScores, RunScores, ScoredCut, SeedScores
 from tagseg.artifacts.scores_table import write_scores_table
 from tagseg.artifacts.spreadsheet import as_cell, from_cell
+from tagseg.artifacts.tag_doubts_csv import TagDoubt, write_tag_doubts
 from tagseg.classes import ClassTable
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "=cmd|' /C calc'!A0", "\uff1d1", "'", "'=1"]
@@ -51,3 +52,11 @@ def test_scores_hold_no_formula(tmp_path):
         rows = list(csv.reader(file))[1:]
     assert {row[0] for row in rows} == {"'=val"}
     assert rows[-1][2:] == ["0.5", "iou of =1+1", "0.5"]
+
+
+def test_tables_hold_names_that_are_not_text(tmp_path):
+    write_tag_doubts(tmp_path / "tags.csv", [TagDoubt("a\udce9", "=cat", "wrong", 0.75)])
+    assert (tmp_path / "tags.csv").read_text().splitlines() == [
+        "image,tag,kind,doubt,x,y",
+        "a\\udce9,'=cat,wrong,0.7500,,",
+    ]
