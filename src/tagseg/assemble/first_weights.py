@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tagseg.errors import ModelError
-from tagseg.models.weights_packages import PACKAGED, installed_weights, weights_package
+from tagseg.models.weights_packages import PACKAGED, PRETRAINED, installed_weights, weights_package
 from tagseg.recipe import Recipe
 
-PRETRAINED = "pretrained"
 _NO_FILES = frozenset({PRETRAINED, PACKAGED, "random", "same", "trained"})
 
 

@@ -18,7 +18,8 @@ from tagseg.errors import ModelError
 from tagseg.models.packaged_weights import find_weights
 from tagseg.models.synced_norm import synchronize_batch_norm
 from tagseg.models.timm_network import create_network, feature_levels, measure_network, stage_modules
-from tagseg.models.weights import PRETRAINED, fit_weights
+from tagseg.models.weights import fit_weights
+from tagseg.models.weights_packages import PRETRAINED
 from tagseg.ops.resize import resize_maps
 
 BatchNormMode = Literal["frozen", "train"]

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from tagseg.errors import ModelError
 from tagseg.models.backbone import Backbone, build_backbone
 from tagseg.models.packaged_weights import find_weights
-from tagseg.models.weights import PRETRAINED, fit_weights
+from tagseg.models.weights import fit_weights
+from tagseg.models.weights_packages import PRETRAINED
 
 PAPER_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 """Weights of the five levels of VGG-19, shallow to deep."""

