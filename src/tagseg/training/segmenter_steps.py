@@ -5,7 +5,6 @@ Axis legend: N images, C classes, K labels with background, S crop side.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -66,9 +65,7 @@ class SupervisedStep:
     def loss(self, logits: Float[Tensor, "N K S S"], batch: Mapping[str, Tensor], *, epoch: int) -> StepLoss:
         """Return the cross-entropy against ``mask`` (N, S, S), or its confident pixels."""
         labels = sure_labels(batch) if self.confident_only else batch["mask"]
-        weights = pixel_weights(batch, self.corrected_weight)
-        sums = pixel_cross_entropy(logits, labels, pixel_weights=weights, class_weights=self.class_weights)
-        loss = _joint_mean(self.fabric, sums)
+        loss = _label_loss(self, logits, labels, batch)
         return StepLoss(loss, {"loss": loss.detach(), "learned_share": (labels != VOID).float().mean()})
 
 
@@ -107,14 +104,10 @@ class ConsistencyStep:
 
     def loss(self, logits: Float[Tensor, "N K S S"], batch: Mapping[str, Tensor], *, epoch: int) -> StepLoss:
         """Return both terms; after the warm-up the teacher looks at ``image`` (N, 3, S, S)."""
-        weights = pixel_weights(batch, self.corrected_weight)
-        sums = pixel_cross_entropy(logits, sure_labels(batch), pixel_weights=weights, class_weights=self.class_weights)
-        supervised = _joint_mean(self.fabric, sums)
+        supervised = _label_loss(self, logits, sure_labels(batch), batch)
         if epoch < self.settings.warmup_epochs:
             return StepLoss(supervised, {"loss": supervised.detach(), "loss_sure": supervised.detach()})
-        with torch.no_grad(), self.fabric.autocast():
-            teacher = self.average(batch["image"]).float()
-        unsure, shares = _unsure_loss(self.fabric, logits, teacher, batch, self.settings)
+        unsure, shares = _unsure_loss(self.fabric, logits, _mean_logits(self, batch), batch, self.settings)
         return _two_terms(supervised, unsure, weight=self.settings.weight, shares=shares)
 
 
@@ -154,14 +147,10 @@ class SelfTrainingStep:
         """Return the cross-entropy against the corrected ``mask`` (N, S, S)."""
         labels, taught = batch["mask"], torch.zeros_like(batch["mask"], dtype=torch.bool)
         if epoch >= self.settings.warmup_epochs:
-            with torch.no_grad(), self.fabric.autocast():
-                teacher = self.average(batch["image"]).float()
-            named = teacher_labels(teacher, batch["tags"] if self.settings.mask_untagged else None)
+            named = teacher_labels(_mean_logits(self, batch), batch["tags"] if self.settings.mask_untagged else None)
             taught = (labels != VOID) & (named.probability >= self.settings.min_probability) & ~_by_person(batch)
             labels = torch.where(taught, named.labels, labels)
-        weights = pixel_weights(batch, self.corrected_weight)
-        sums = pixel_cross_entropy(logits, labels, pixel_weights=weights, class_weights=self.class_weights)
-        loss = _joint_mean(self.fabric, sums)
+        loss = _label_loss(self, logits, labels, batch)
         inside, changed = batch["mask"] != VOID, taught & (labels != batch["mask"])
         return StepLoss(loss, {"loss": loss.detach(), "changed_share": _share(changed, inside)})
 
@@ -208,13 +197,7 @@ class CotrainingStep:
     ) -> StepLoss:
         """Return both terms of both networks."""
         labels = sure_labels(batch)
-        weighed = partial(
-            pixel_cross_entropy,
-            pixel_weights=pixel_weights(batch, self.corrected_weight),
-            class_weights=self.class_weights,
-        )
-        sums = [weighed(logits, labels) for logits in both]
-        supervised = torch.stack([_joint_mean(self.fabric, one) for one in sums]).sum()
+        supervised = torch.stack([_label_loss(self, logits, labels, batch) for logits in both]).sum()
         if epoch < self.settings.warmup_epochs:
             return StepLoss(supervised, {"loss": supervised.detach(), "loss_sure": supervised.detach()})
         first, second = both
@@ -222,6 +205,10 @@ class CotrainingStep:
         other, other_shares = _unsure_loss(self.fabric, second, first.detach(), batch, self.settings)
         shares = {name: torch.stack([one_shares[name], other_shares[name]]).mean() for name in one_shares}
         return _two_terms(supervised, torch.stack([one, other]).sum(), weight=self.settings.weight, shares=shares)
+
+
+SegmenterStep = SupervisedStep | ConsistencyStep | SelfTrainingStep | CotrainingStep
+"""All of them learn from labels, which weigh by class and by who drew them."""
 
 
 def sure_labels(batch: Mapping[str, Tensor]) -> Int64[Tensor, "N S S"]:
@@ -245,6 +232,21 @@ def _by_person(batch: Mapping[str, Tensor]) -> Bool[Tensor, "N S S"]:
 def unsure_pixels(batch: Mapping[str, Tensor]) -> Bool[Tensor, "N S S"]:
     """Return the pixels of the image, not of the padding, that the pseudo mask does not trust."""
     return ~batch["confidence"] & (batch["mask"] != VOID)
+
+
+def _label_loss(
+    step: SegmenterStep, logits: Float[Tensor, "N K S S"], labels: Int64[Tensor, "N S S"], batch: Mapping[str, Tensor]
+) -> Float[Tensor, ""]:
+    """Return the mean cross-entropy of the labelled pixels over the batches of all processes."""
+    weights = pixel_weights(batch, step.corrected_weight)
+    sums = pixel_cross_entropy(logits, labels, pixel_weights=weights, class_weights=step.class_weights)
+    return _joint_mean(step.fabric, sums)
+
+
+def _mean_logits(step: ConsistencyStep | SelfTrainingStep, batch: Mapping[str, Tensor]) -> Float[Tensor, "N K S S"]:
+    """Return what the running mean of the weights says of ``image`` (N, 3, S, S), without gradient."""
+    with torch.no_grad(), step.fabric.autocast():
+        return step.average(batch["image"]).float()
 
 
 def _unsure_loss(
