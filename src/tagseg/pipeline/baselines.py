@@ -2,6 +2,7 @@
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tagseg.artifacts.layout import FULL_FOLDER, PLAIN_FOLDER, RunLayout
@@ -138,23 +139,17 @@ def _run_side_by_side(
             log = RunLayout(out).log_beside(folder.name)
             progress.note(f"at the same time {name}, with the same seed, data and budget; its progress is in {log}")
             shared = _beside(other, out).model_copy(update=share)
-            apart[folder.name] = Apart(_run, shared, folder, progress, redo, log=log)
+            apart[folder.name] = Apart(partial(run_pipeline, shared, folder, progress=progress, redo=redo), log=log)
         main = run_pipeline(recipe.model_copy(update=share), out, progress=progress, redo=redo)
         with progress.task("Waiting for the other runs", total=len(apart), unit="runs") as task:
-            runs = {folder: _advanced(task, other.result()) for folder, other in apart.items()}
+            runs = dict[str, Run]()
+            for name, other in apart.items():
+                runs[name] = other.result()
+                task.advance()
     finally:
         for other in apart.values():
             other.stop()
     return main, runs
-
-
-def _run(recipe: Recipe, out: Path, progress: Progress, redo: bool) -> Run:
-    return run_pipeline(recipe, out, progress=progress, redo=redo)
-
-
-def _advanced(task: Task, run: Run) -> Run:
-    task.advance()
-    return run
 
 
 @dataclass(frozen=True, slots=True)

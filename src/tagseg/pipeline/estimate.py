@@ -51,12 +51,7 @@ def estimate_run(inputs: RunInputs) -> str:
     A rate is taken from the newest run in the same parent folder that has the stage done on such a machine with the
     same settings. Training goes by its steps; other stages by images, and only for the same data set.
     """
-    status = {stage.name: inputs.folder.stage_status(stage.name) for stage in needed_stages(inputs.recipe)}
-    left = [
-        stage
-        for stage in needed_stages(inputs.recipe)
-        if (status[stage.name].state, status[stage.name].fingerprint) != ("done", inputs.fingerprint(stage))
-    ]
+    left = [stage for stage in needed_stages(inputs.recipe) if not _is_done(stage, inputs)]
     measured = list(_measured_runs(inputs.folder.root))
     return sentence([_time_of(stage, inputs, measured) for stage in left])
 
@@ -82,6 +77,11 @@ def sentence(times: Sequence[StageTime]) -> str:
         f"estimate: {'at least' if unknown else 'about'} {total} by the rates of {runs} ({parts})"
         f"{f'; not known: {unknown}' if unknown else ''}"
     )
+
+
+def _is_done(stage: Stage, inputs: RunInputs) -> bool:
+    status = inputs.folder.stage_status(stage.name)
+    return (status.state, status.fingerprint) == ("done", inputs.fingerprint(stage))
 
 
 def _measured_runs(root: Path) -> Iterator[tuple[Path, Values]]:

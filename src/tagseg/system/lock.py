@@ -46,15 +46,9 @@ def folder_lock(path: Path) -> Iterator[int | None]:
     None
     """
     key = path.absolute()
-    if key in _held:  # opening the file again would drop our own lock at its close
-        raise _busy(path, os.getpid())
+    _refuse_own(path)
     with _open(path) as file:
-        file.seek(0)
-        former = _process_id(file.read())
-        try:
-            marker = _take(file, path)
-        except OSError as error:
-            raise _busy(path, former) from error
+        former, marker = _take_or_refuse(file, path)
         _held.add(key)
         try:
             file.truncate(0)
@@ -79,19 +73,29 @@ def require_free(path: Path) -> None:
     Raises:
         ArtifactError: when another run holds it, or this process does.
     """
-    if path.absolute() in _held:
-        raise _busy(path, os.getpid())
+    _refuse_own(path)
     if not path.exists():
         return
     with _open(path) as file:
-        file.seek(0)
-        holder = _process_id(file.read())
-        try:
-            marker = _take(file, path)
-        except OSError as error:
-            raise _busy(path, holder) from error
+        _, marker = _take_or_refuse(file, path)
         if marker is not None:
             marker.unlink(missing_ok=True)
+
+
+def _refuse_own(path: Path) -> None:
+    """Refuse a lock that this process holds: opening the file again would drop it at its close."""
+    if path.absolute() in _held:
+        raise _busy(path, os.getpid())
+
+
+def _take_or_refuse(file: TextIO, path: Path) -> tuple[int | None, Path | None]:
+    """Take the lock of an open file; return the process that is named in it, and what :func:`_take` returns."""
+    file.seek(0)
+    named = _process_id(file.read())
+    try:
+        return named, _take(file, path)
+    except OSError as error:
+        raise _busy(path, named) from error
 
 
 def _take(file: TextIO, path: Path) -> Path | None:
