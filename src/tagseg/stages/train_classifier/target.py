@@ -46,6 +46,7 @@ def settle_region_scores(context: StageContext, method: MapMethod, *, may_measur
                 help="delete the folder of the stage to train again",
             )
         _make_target(context, method)
+    _forget_parts(context)
     scores = read_region_scores(path)
     for record in context.train.records:
         if record.image_id not in scores or len(scores[record.image_id]) != len(record.tags):
@@ -75,9 +76,15 @@ def _make_target(context: StageContext, method: MapMethod) -> None:
     if context.fabric.is_global_zero:
         write_region_scores(folder.region_scores, _read_parts(context, step))
         folder.seals.note([folder.region_scores])
+    context.fabric.barrier()
+
+
+def _forget_parts(context: StageContext) -> None:
+    """Remove the files of single images once all are in one file; a kill may have come between."""
+    folder = context.folder
+    if context.fabric.is_global_zero and folder.target_parts.exists():
         shutil.rmtree(folder.target_parts)
         folder.seals.forget(folder.target_parts)
-    context.fabric.barrier()
 
 
 def _read_parts(context: StageContext, step: str) -> RegionScores:
