@@ -8,15 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from kit.command_line import exit_code
+from kit.predict_samples import save_varied_segmenter, write_rough_photographs
 from PIL import Image
 from pycocotools.coco import COCO
 
 from tagseg.artifacts.mask_file import read_mask
-from tagseg.artifacts.segmenter_file import save_segmenter
 from tagseg.classes import ClassTable
-from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
 from tagseg.use.label_files import LABEL_FORMATS, POLYGONS, FormatChoice
 from tagseg.use.label_files import label_files as write_label_files
 
@@ -26,27 +24,12 @@ SIZES = {"a.jpg": (40, 56), "deep/b.png": (33, 47)}
 
 @pytest.fixture(scope="module")
 def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    design = SegmenterDesign("deeplabv3plus", "test_resnet", num_labels=3, decoder_channels=16)
-    network = build_segmenter(design, weights=None)
-    with torch.no_grad():  # a new head says the same of every pixel
-        head = network.network.segmentation_head[0]
-        head.weight.mul_(100)
-        head.bias.sub_(network.eval()(torch.randn(1, 3, 64, 64)).mean(dim=(0, 2, 3)))
-    folder = tmp_path_factory.mktemp("segmenter")
-    save_segmenter(folder, network, CLASSES, prediction={}, notes={})
-    return folder
+    return save_varied_segmenter(tmp_path_factory.mktemp("segmenter"), CLASSES)
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(0)
-    for name, (height, width) in SIZES.items():
-        path = tmp_path / "photos" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        coarse = rng.integers(0, 255, (height // 8, width // 8, 3), dtype=np.uint8)
-        Image.fromarray(coarse).resize((width, height)).save(path)
-    return tmp_path / "photos"
+    return write_rough_photographs(tmp_path / "photos", SIZES)
 
 
 def predict(*words: object) -> int:

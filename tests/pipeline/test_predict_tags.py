@@ -5,17 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from kit.command_line import exit_code
-from PIL import Image
+from kit.predict_samples import save_varied_segmenter, write_rough_photographs
 
 import tagseg
 from tagseg.artifacts.mask_file import read_mask
 from tagseg.artifacts.probability_file import read_probabilities
-from tagseg.artifacts.segmenter_file import save_segmenter
 from tagseg.classes import ClassTable
 from tagseg.errors import DataError
-from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
 
 CLASSES = ClassTable(("cat", "dog"))
 NAMES = ("a", "deep/b", "deep/c")
@@ -23,27 +20,12 @@ NAMES = ("a", "deep/b", "deep/c")
 
 @pytest.fixture(scope="module")
 def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    design = SegmenterDesign("deeplabv3plus", "test_resnet", num_labels=3, decoder_channels=16)
-    network = build_segmenter(design, weights=None)
-    with torch.no_grad():  # a new head says the same of every pixel
-        head = network.network.segmentation_head[0]
-        head.weight.mul_(100)
-        head.bias.sub_(network.eval()(torch.randn(1, 3, 64, 64)).mean(dim=(0, 2, 3)))
-    folder = tmp_path_factory.mktemp("segmenter")
-    save_segmenter(folder, network, CLASSES, prediction={}, notes={})
-    return folder
+    return save_varied_segmenter(tmp_path_factory.mktemp("segmenter"), CLASSES)
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(0)
-    for name in NAMES:
-        path = tmp_path / "photos" / f"{name}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        coarse = rng.integers(0, 255, (6, 7, 3), dtype=np.uint8)
-        Image.fromarray(coarse).resize((56, 48)).save(path)
-    return tmp_path / "photos"
+    return write_rough_photographs(tmp_path / "photos", {f"{name}.png": (48, 56) for name in NAMES})
 
 
 def predict(*words: object) -> int:
