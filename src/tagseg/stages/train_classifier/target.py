@@ -10,6 +10,7 @@ from tagseg.cams.map_method import MapMethod
 from tagseg.cams.region_means import measure_region_scores
 from tagseg.data.seen_files import read_photograph, read_regions
 from tagseg.errors import ArtifactError
+from tagseg.models.mode import evaluation_mode
 from tagseg.recipe import Recipe
 from tagseg.refine.crf import CrfRefiner
 from tagseg.refine.region_targets import draw_region_scores, halved, otsu_midpoint
@@ -101,11 +102,12 @@ def _measure(context: StageContext, method: MapMethod) -> str:
     measure = partial(measure_region_scores, method, scales=values.target_scales, affinity=affinity)
 
     def work(batch: Batch, images: list[Image]) -> None:
-        scores = measure(batch, images, context.regions.read)
+        with context.fabric.autocast():
+            scores = measure(batch, images, context.regions.read)
         for record in batch:
             write_region_scores(context.folder.target_part(step, record), {record.image_id: scores[record.image_id]})
 
-    with context.fabric.autocast():
+    with evaluation_mode(method.classifier):  # here: several threads look through it
         do_missing_batches(
             context,
             "Measuring the target of self-modulation",

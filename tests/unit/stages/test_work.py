@@ -1,0 +1,63 @@
+"""Work on many images, in turn and by several threads at once."""
+
+import threading
+import time
+
+import pytest
+import torch
+
+from tagseg.stages.work import done_in_order
+
+
+@pytest.mark.parametrize("threads", [1, 3, 8])
+def test_items_come_back_in_order_when_their_work_is_done(threads: int) -> None:
+    done: list[int] = []
+
+    def work(item: int) -> None:
+        time.sleep(0.01 * (5 - item))  # later ones are done sooner
+        done.append(item)
+
+    for item in done_in_order(work, range(5), threads=threads):
+        assert item in done and set(range(item)) <= set(done)
+    assert sorted(done) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_the_first_error_ends_the_work(threads: int) -> None:
+    begun: list[int] = []
+
+    def work(item: int) -> None:
+        begun.append(item)
+        if item == 2:
+            raise ValueError(f"item {item}")
+
+    seen: list[int] = []
+    with pytest.raises(ValueError, match="item 2"):
+        seen.extend(done_in_order(work, range(100), threads=threads))
+    assert len(begun) <= 3 + 2 * threads
+
+
+def test_several_threads_are_at_work_at_once() -> None:
+    together = threading.Barrier(3, timeout=30)  # which breaks unless three are there
+    assert list(done_in_order(lambda _: together.wait(), range(3), threads=3)) == [0, 1, 2]
+
+
+def test_items_are_not_read_further_ahead_than_there_are_threads() -> None:
+    read: list[int] = []
+
+    def items():
+        for item in range(20):
+            read.append(item)
+            yield item
+
+    for item in done_in_order(lambda _: None, items(), threads=2):
+        assert len(read) <= item + 3
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+def test_threads_keep_gradients_as_they_were(gradients: bool) -> None:
+    seen: list[bool] = []
+    with torch.set_grad_enabled(gradients):
+        for _ in done_in_order(lambda _: seen.append(torch.is_grad_enabled()), range(4), threads=2):
+            pass
+    assert seen == [gradients] * 4
