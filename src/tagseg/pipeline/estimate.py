@@ -59,7 +59,7 @@ def estimate_run(inputs: RunInputs) -> str:
 def sentence(times: Sequence[StageTime]) -> str:
     """Return what is known of the stages that are to do, or an empty string when there are none.
 
-    >>> sentence([StageTime("train_classifier", 90, Path("runs/a")), StageTime("make_masks", None)])
+    >>> sentence([StageTime("train_classifier", 90.0, Path("runs/a")), StageTime("make_masks", None)])
     'estimate: at least 1 min 30 s by the rates of runs/a (train_classifier 1 min 30 s); not known: make_masks'
     >>> sentence([StageTime("make_masks", None)])
     'no estimate of the whole run: no run in its folder did the same here; each stage estimates its own'
