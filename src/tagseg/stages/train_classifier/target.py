@@ -1,6 +1,7 @@
 """The target of self-modulation in stage 1: measured once at the end of the warm-up, kept in the stage's folder."""
 
 import shutil
+from collections.abc import Callable
 from functools import partial
 
 from tagseg.artifacts.region_scores import RegionScores, read_region_scores, write_region_scores
@@ -107,7 +108,7 @@ def _measure(context: StageContext, method: MapMethod) -> str:
         for record in batch:
             write_region_scores(context.folder.target_part(step, record), {record.image_id: scores[record.image_id]})
 
-    with evaluation_mode(method.classifier):  # here: several threads look through it
+    with evaluation_mode(method.classifier):  # once, not for every batch
         do_missing_batches(
             context,
             "Measuring the target of self-modulation",
@@ -129,7 +130,10 @@ def _draw(context: StageContext, before: str) -> str:
         device=context.fabric.device,
     )
 
-    def work(record: ImageRecord) -> None:
+    def work(record: ImageRecord) -> Callable[[], None]:
+        return partial(draw_one, record)
+
+    def draw_one(record: ImageRecord) -> None:
         (scores,) = read_region_scores(folder.target_part(before, record)).values()
         drawn = draw(scores, read_photograph(record), read_regions(record, context.regions.read))
         write_region_scores(folder.target_part(step, record), {record.image_id: drawn})
