@@ -173,7 +173,9 @@ def in_the_cache(how: Damage) -> Callable[[Case], str]:
 
 
 def another_image(path: Path, rng: Random) -> None:
-    shutil.copyfile(rng.choice(sorted(path.parent.parent.rglob("*.png"))), path)
+    others = sorted(set(path.parent.parent.rglob("*.png")) - {path})
+    if others:
+        shutil.copyfile(rng.choice(others), path)
 
 
 def no_cache(case: Case) -> str:

@@ -109,7 +109,8 @@ def _time_of(stage: Stage, inputs: RunInputs, measured: Sequence[tuple[Path, Val
         details = manifest["stages"].get(stage.name, {}).get("details", {})
         then = details.get("steps" if trained else "images") or manifest.get("counts", {}).get("train_images")
         if then and "total_time_s" in details and _is_alike(stage, inputs, manifest, details):
-            left_s = details["total_time_s"] * amount / then - inputs.folder.spent_s(stage.name)
+            growth = 1.0 if stage.name == "report" else amount / then  # a page draws a few dozen images of any number
+            left_s = details["total_time_s"] * growth - inputs.folder.spent_s(stage.name)
             return StageTime(stage.name, max(left_s, 0.0), run)
     return StageTime(stage.name, None)
 
