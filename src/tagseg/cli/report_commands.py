@@ -19,9 +19,10 @@ def report(
         Path | None, typer.Option("--out", metavar="FILE", help="The HTML file [default: RUN/report.html].")
     ] = None,
 ) -> None:
-    """Write the page of a run: scores, curves, timing and a gallery in one HTML file.
+    """Write report.html, the page of a run.
 
-    'tagseg run' does that at its end, and after every stage; this is for a run that was made before, or elsewhere.
+    It shows scores, curves, times and a gallery in one file. 'tagseg run' writes it after every stage. This is for a
+    run that was made before, or elsewhere.
     """
     from tagseg.results.page import write_report
 
@@ -39,7 +40,7 @@ def compare(
     image: ImageOption = None,
     count: CountOption = 12,
 ) -> None:
-    """Compare runs of the same data: one page, and one table.
+    """Compare runs of the same data, in a page and a table.
 
     Scores with differences to the first run, over- and under-activation, curves over one another, the same images side
     by side, and what differs in the recipes. An unfinished run is compared as far as it goes.

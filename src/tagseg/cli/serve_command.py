@@ -30,7 +30,7 @@ def serve(
         bool, typer.Option("--open/--no-open", help="Open the page in this machine's browser.")
     ] = False,
 ) -> None:
-    """Open the browser app: drop photographs on a page, see their masks, take them along.
+    """Open the browser app: drop photographs, see masks.
 
     SOURCE may hold a segmenter, a classifier, or both. Programs ask the same address, see /docs there. Nothing that is
     sent is kept. Ctrl-C stops the server.

@@ -211,7 +211,7 @@ def _require_before(name: str, *, only: str, reason: str) -> None:
     if names.index(name) < names.index(only):
         alone = "" if name == "predict" else f"'tagseg {name.replace('_', '-')}' or "  # that command takes any images
         raise ArtifactError(
-            f"stage '{only}' follows a finished '{name}', got one that is not ({reason})",
+            f"stage '{only}' needs a finished '{name}': {reason}",
             help=f"run {alone}'tagseg run' first",
         )
 

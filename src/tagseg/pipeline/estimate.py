@@ -62,13 +62,13 @@ def sentence(times: Sequence[StageTime]) -> str:
     >>> sentence([StageTime("train_classifier", 90.0, Path("runs/a")), StageTime("make_masks", None)])
     'estimate: at least 1 min 30 s by the rates of runs/a (train_classifier 1 min 30 s); not known: make_masks'
     >>> sentence([StageTime("make_masks", None)])
-    'no estimate of the whole run: no run in its folder did the same here; each stage estimates its own'
+    'no estimate of the whole run yet; each stage says how long it takes'
     """
     known = [(time.stage, time.seconds, time.run) for time in times if time.seconds is not None]
     if not times:
         return ""
     if not known:
-        return "no estimate of the whole run: no run in its folder did the same here; each stage estimates its own"
+        return "no estimate of the whole run yet; each stage says how long it takes"
     runs = ", ".join(dict.fromkeys(str(run) for _, _, run in known))
     parts = ", ".join(f"{stage} {duration_text(seconds)}" for stage, seconds, _ in known)
     unknown = ", ".join(time.stage for time in times if time.seconds is None)

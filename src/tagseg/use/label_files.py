@@ -214,8 +214,8 @@ class LabelFiles:
         rings = part_rings(parts.ids, tolerance_px=tolerance_px) if self._choice.has_polygons else []
         scores: tuple[float, ...] = ()
         if trusted is not None and parts.label_ids:
-            sums = np.bincount(parts.ids.ravel(), weights=trusted.ravel())
-            scores = tuple((sums / np.bincount(parts.ids.ravel()))[1:].tolist())
+            sums = np.bincount(parts.ids.ravel(), weights=trusted.ravel())[1:]
+            scores = tuple((sums / np.bincount(parts.ids.ravel())[1:]).tolist())
         image = LabelledImage(name, photograph, clean, parts, rings, scores)
         self._write(image)
         self._count(image, labels)

@@ -84,7 +84,7 @@ def test_another_machine_tells_nothing(place: Path, tmp_path: Path, entry: tuple
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "manifest.json").write_text("{")
     assert told(quick_recipe(place / "photos", place / "cache"), tmp_path / "second") == (
-        "no estimate of the whole run: no run in its folder did the same here; each stage estimates its own"
+        "no estimate of the whole run yet; each stage says how long it takes"
     )
 
 
