@@ -87,12 +87,14 @@ def evaluate(
         "--mask-ids": mask_ids is not None,
         "--allow-missing": allow_missing,
         "--mask-255": mask_255 is not None,
-        "--by-image": by_image is not None,
     }
     if recipe is not None and (given := [option for option, is_given in of_folders.items() if is_given]):
         raise RecipeError(f"{given[0]} goes with --predictions, got RECIPE", help=f"leave out {given[0]} or RECIPE")
+    from tagseg.artifacts.image_scores_csv import require_csv
     from tagseg.cli import tables
 
+    if by_image is not None:
+        require_csv(by_image)
     if predictions is not None and masks is not None:
         from tagseg.use.mask_folders import FolderReading
         from tagseg.use.score_folders import evaluate_folders, meaning_of_255
@@ -110,17 +112,19 @@ def evaluate(
     if scores and tables.shown_scores(scores):
         print_table("IoU of each label", tables.class_columns(scores), tables.class_rows(scores))
     print_scores(scores)
+    if by_image is not None:
+        from tagseg.results.image_table import write_image_table
+
+        write_image_table(folder, by_image, progress=ConsoleProgress())
 
 
 def _print_folder_scores(score: Callable[..., dict[str, Any]], *, out: Path | None, by_image: Path | None) -> None:
     """Score one folder against the other, print the scores, and write what is asked for."""
-    from tagseg.artifacts.image_scores_csv import require_csv, write_image_scores
+    from tagseg.artifacts.image_scores_csv import write_image_scores
     from tagseg.cli import tables
     from tagseg.evaluation.image_sums import ImageSums, image_rows
     from tagseg.use.score_folders import write_folder_scores
 
-    if by_image is not None:
-        require_csv(by_image)
     sums = None if by_image is None else ImageSums()
     scores = score(by_image=sums, progress=ConsoleProgress())
     if out is not None:

@@ -1,5 +1,6 @@
 """Differences of hand-made runs with their intervals: which images count, what is said, and what the page shows."""
 
+import csv
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from kit.hand_made_runs import SIDE, add_masks, ids_of, make_run
 from kit.heard import Heard
+from kit.messages import assert_says
 from kit.scores import ALL_SCORES
 
 from tagseg.artifacts.json_file import json_bytes
@@ -15,10 +17,12 @@ from tagseg.artifacts.mask_file import read_mask, write_mask
 from tagseg.cli.compare_tables import chance_lines, comparison_rows
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.layouts.folder import read_folder
+from tagseg.errors import ArtifactError
 from tagseg.evaluation.confusion import ConfusionMatrix
 from tagseg.evaluation.scores import compute_scores
 from tagseg.report.comparison import Comparison
 from tagseg.results.compare import gather_comparison, write_comparison
+from tagseg.results.image_table import write_image_table
 from tagseg.types import LabelMap, Split
 
 NUM_IMAGES = 22
@@ -128,3 +132,23 @@ def test_the_page_shows_it(runs: list[Path], tmp_path: Path) -> None:
     interval = f"+{100 * found.low:.1f} to +{100 * found.high:.1f}"
     assert re.search(rf"{re.escape(interval)}</td><td class=\"number\">{NUM_IMAGES}</td><td>more than chance", text)
     assert "100 resamples, seed 0" in text
+
+
+def test_every_image_has_a_row_of_its_own(runs: list[Path], photos: Path, tmp_path: Path) -> None:
+    write_image_table(runs[1], tmp_path / "images.csv", progress=Heard())
+    with (tmp_path / "images.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["image"] for row in rows] == ids_of(runs[1])
+    assert {row["what"] for row in rows} == {"pseudo masks"}
+    others = tuple(name for name in ids_of(runs[1]) if name != rows[4]["image"])
+    assert float(rows[4]["mean_iou"]) == mean_iou(runs[1], photos, without=others)
+
+
+def test_a_run_without_scored_masks_has_no_table(photos: Path, tmp_path: Path) -> None:
+    root = make_run(tmp_path / "run", photos)
+    assert_says(
+        lambda: write_image_table(root, tmp_path / "images.csv", progress=Heard()),
+        ArtifactError,
+        f"a table of images takes a run with ground truth for masks or predictions, got {root}",
+        "name the folder of the ground truth in the recipe, or leave --by-image out",
+    )
