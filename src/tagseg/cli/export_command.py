@@ -13,7 +13,8 @@ app = typer.Typer()
 
 FORMAT_HELP = (
     "Of the network: onnx or safetensors. Of labels: coco, coco-rle, coco-rle-plain, voc, ids, yolo, yolo-masks, "
-    "label-studio, label-studio-polygons, cvat, labelme, huggingface."
+    "label-studio, label-studio-polygons, cvat, labelme, huggingface. Of predictions, for VOC's server: voc-server, "
+    "voc-server-comp5."
 )
 
 

@@ -6,8 +6,8 @@ import pickle
 import pytest
 from rich.console import Console
 
-from tagseg.cli.console import ConsoleProgress, figures_text, open_console
-from tagseg.progress import duration_text
+from tagseg.cli.console import ConsoleProgress, open_console
+from tagseg.progress import duration_text, figures_text
 
 
 class Clock:
