@@ -47,14 +47,26 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("place")
     small_run("demo", out=str(root / "runs" / "demo"))
     shutil.copytree(root / "runs" / "demo", root / "runs" / "demo" / "plain")
-    shutil.copytree(root / "runs" / "demo", root / "runs" / "photos")
+    for name in ("photos", "voc"):
+        shutil.copytree(root / "runs" / "demo", root / "runs" / name)
     write_dataset(root / "photos", num_images=3, size=(64, 64))
     pixels = np.random.default_rng(0).integers(0, 255, (96, 128, 3), dtype=np.uint8)
-    for name in ("photo.jpg", "photo.png", "portrait.png", "scan.tif", "NEW/a.jpg", "photos/a.jpg", "photos/b.jpg"):
+    for name in (
+        "photo.jpg",
+        "photo.png",
+        "portrait.png",
+        "scan.tif",
+        "a.jpg",
+        "b.jpg",
+        "NEW/a.jpg",
+        "photos/a.jpg",
+        "photos/b.jpg",
+    ):
         (root / name).parent.mkdir(exist_ok=True)
         Image.fromarray(pixels).save(root / name)
     shutil.copytree(root / "photos", root / "parts")
-    shutil.copytree(root / "NEW", root / "new_photos")
+    for name in ("new_photos", "VOC2012/JPEGImages"):
+        shutil.copytree(root / "NEW", root / name)
     return root
 
 
@@ -89,6 +101,7 @@ def test_the_blocks_of_a_page_work(
 ) -> None:
     monkeypatch.chdir(shutil.copytree(place, tmp_path / "place"))
     monkeypatch.setattr(tagseg, "run", small_run)
+    monkeypatch.setattr(Image.Image, "show", lambda picture: None)  # the viewer of the system
     for language, content in blocks(page):
         if language == "sh":
             assert exit_code(*shlex.split(content, comments=True)[1:]) == 0, content

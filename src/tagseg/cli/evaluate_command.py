@@ -1,6 +1,6 @@
 """The command that scores a run, or any folder of masks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,6 +44,12 @@ ByImageOption = Annotated[
 ]
 
 
+PredictionsOption = Annotated[
+    Path | None, typer.Option("--predictions", metavar="FOLDER", help="Masks to score, from any tool.")
+]
+TruthOption = Annotated[Path | None, typer.Option("--masks", metavar="FOLDER", help="Their ground truth.")]
+
+
 @app.command(epilog="Example: tagseg evaluate demo --out runs/demo")
 def evaluate(
     recipe: Annotated[
@@ -53,10 +59,8 @@ def evaluate(
     out: OutOption = None,
     settings: SetOption = None,
     redo: RedoOption = False,
-    predictions: Annotated[
-        Path | None, typer.Option("--predictions", metavar="FOLDER", help="Masks to score, from any tool.")
-    ] = None,
-    masks: Annotated[Path | None, typer.Option("--masks", metavar="FOLDER", help="Their ground truth.")] = None,
+    predictions: PredictionsOption = None,
+    masks: TruthOption = None,
     classes: ClassesOption = None,
     suffix: SuffixOption = "",
     ids: IdsOption = None,
@@ -80,18 +84,14 @@ def evaluate(
             "evaluate takes either RECIPE or both --predictions and --masks, got another combination",
             help="'tagseg evaluate --help' shows both",
         )
-    of_folders = {
-        "--classes": classes is not None,
-        "--suffix": bool(suffix),
-        "--ids": ids is not None,
-        "--mask-ids": mask_ids is not None,
-        "--allow-missing": allow_missing,
-        "--mask-255": mask_255 is not None,
-    }
-    if recipe is not None and (given := [option for option, is_given in of_folders.items() if is_given]):
-        raise RecipeError(f"{given[0]} goes with --predictions, got RECIPE", help=f"leave out {given[0]} or RECIPE")
+    if recipe is not None:
+        _refuse_options_of_folders(
+            {
+                **{"--classes": classes, "--suffix": suffix, "--ids": ids, "--mask-ids": mask_ids},
+                **{"--allow-missing": allow_missing, "--mask-255": mask_255},
+            }
+        )
     from tagseg.artifacts.image_scores_csv import require_csv
-    from tagseg.cli import tables
 
     if by_image is not None:
         require_csv(by_image)
@@ -105,6 +105,12 @@ def evaluate(
         _print_folder_scores(score, out=out, by_image=by_image)
         return
     assert recipe is not None
+    _score_run(recipe, out=out, settings=settings, redo=redo, by_image=by_image)
+
+
+def _score_run(recipe: str, *, out: Path | None, settings: list[str] | None, redo: bool, by_image: Path | None) -> None:
+    """Score a run, print the scores, and write those of every image where they are asked for."""
+    from tagseg.cli import tables
     from tagseg.cli.running import open_recipe, print_scores, run_stages
 
     loaded, folder = open_recipe(recipe, out=out, settings=settings)
@@ -116,6 +122,12 @@ def evaluate(
         from tagseg.results.image_table import write_image_table
 
         write_image_table(folder, by_image, progress=ConsoleProgress())
+
+
+def _refuse_options_of_folders(values: Mapping[str, object]) -> None:
+    """Refuse an option that says how folders of masks are read, where a run is scored."""
+    if given := [option for option, value in values.items() if value not in (None, "", False)]:
+        raise RecipeError(f"{given[0]} goes with --predictions, got RECIPE", help=f"leave out {given[0]} or RECIPE")
 
 
 def _print_folder_scores(score: Callable[..., dict[str, Any]], *, out: Path | None, by_image: Path | None) -> None:
