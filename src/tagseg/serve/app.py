@@ -8,18 +8,21 @@ from fastapi import FastAPI, Request
 from pydantic import BaseModel
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from tagseg.data.image_formats import ENDINGS_BY_FORMAT
 from tagseg.errors import TagsegError
 from tagseg.serve import answers
+from tagseg.serve.access import Access
 from tagseg.serve.calls import answer_cams, answer_predict
 from tagseg.serve.guard import Guard
 from tagseg.serve.options import CAM_OPTIONS, PREDICT_OPTIONS, option_parameters, option_properties
 from tagseg.serve.pages import no_such_page, page_response
 from tagseg.serve.refusal import RefusedError, error_response, json_response
 from tagseg.serve.service import Service
+from tagseg.serve.token_gate import TokenGate
 from tagseg.serve.uploads import FIELD
 from tagseg.serve.worker import ClientLeftError, Worker
 from tagseg.system.own_version import own_version
@@ -28,6 +31,7 @@ _CLIENT_LEFT = 499  # as some servers log it; nobody reads this answer
 
 _ERRORS = {
     400: "An option or a file name cannot be used, a request without files, or a foreign Host.",
+    401: "The server asks for a token, and the request has none or another one.",
     403: "A page of another site asks.",
     408: "The request does not arrive in time.",
     413: "Too many bytes, files, pixels or tags.",
@@ -38,12 +42,12 @@ _ERRORS = {
 }
 
 
-def create_app(service: Service, *, bound: str) -> ASGIApp:
+def create_app(service: Service, *, access: Access) -> ASGIApp:
     """Return the application, its networks warmed up.
 
     Args:
         service: what answers.
-        bound: the host that the server is bound to; names of other hosts are refused.
+        access: who may ask; others are refused.
     """
     worker = Worker(service.limits)
     worker.compute_now(service.warm_up)
@@ -57,7 +61,7 @@ def create_app(service: Service, *, bound: str) -> ASGIApp:
     app = FastAPI(
         title="tagseg",
         version=own_version(),
-        description=f"Masks of photographs by {service.title}. Nothing that is sent is kept.",
+        description="Masks of photographs. Nothing that is sent is kept.",
         docs_url=None,  # FastAPI's own pages load scripts from elsewhere
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
@@ -70,7 +74,24 @@ def create_app(service: Service, *, bound: str) -> ASGIApp:
     _add_pages(app)
     _add_facts(app, service, worker)
     _add_images(app, service, worker)
-    return Guard(app, bound=bound)
+    return Guard(_opened_to_sites(_behind_token(app, access, service), access), access=access)
+
+
+def _behind_token(app: ASGIApp, access: Access, service: Service) -> ASGIApp:
+    return app if access.token is None else TokenGate(app, token=access.token, limits=service.limits)
+
+
+def _opened_to_sites(app: ASGIApp, access: Access) -> ASGIApp:
+    """Let pages of the allowed sites read answers, refusals for want of a token too."""
+    if not access.origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=access.origins,
+        allow_methods=("GET", "POST"),
+        allow_headers=("authorization", "content-type", "content-disposition"),
+        expose_headers=("retry-after",),
+    )
 
 
 def _add_pages(app: FastAPI) -> None:

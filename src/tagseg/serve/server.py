@@ -9,6 +9,7 @@ from pathlib import Path
 import uvicorn
 
 from tagseg.errors import ServeError
+from tagseg.serve.access import Access
 from tagseg.serve.app import create_app
 from tagseg.serve.limits import Limits
 from tagseg.serve.protocol import impatient_protocol
@@ -61,10 +62,10 @@ def address_of(listening: socket.socket, host: str) -> str:
     return f"http://{shown}:{listening.getsockname()[1]}/"
 
 
-def make_server(service: Service, *, host: str) -> uvicorn.Server:
+def make_server(service: Service, *, access: Access) -> uvicorn.Server:
     """Return a server that is ready to run: its networks have been run once."""
     config = uvicorn.Config(
-        create_app(service, bound=host),
+        create_app(service, access=access),
         http=impatient_protocol(service.limits.head_s),
         ws="none",
         log_level="warning",
@@ -76,14 +77,20 @@ def make_server(service: Service, *, host: str) -> uvicorn.Server:
 
 
 def serve(
-    source: str, listening: socket.socket, *, host: str, limits: Limits, device: str, ready: Callable[[str], object]
+    source: str,
+    listening: socket.socket,
+    *,
+    access: Access,
+    limits: Limits,
+    device: str,
+    ready: Callable[[str], object],
 ) -> None:
     """Load networks and answer until the process is interrupted.
 
     Args:
         source: a run folder, an exported folder, or ``owner/name`` on the hub.
         listening: from :func:`open_socket`.
-        host: that it was opened for.
+        access: the host that it was opened for, and who may ask.
         limits: of requests.
         device: ``auto``, or a device of torch.
         ready: called with what is loaded, before the first request is answered.
@@ -100,7 +107,7 @@ def serve(
     service = Service(networks, title=title, limits=limits)
     log, quiet = logging.getLogger("uvicorn.error"), _QuietEnd()
     try:
-        quiet.server = server = make_server(service, host=host)
+        quiet.server = server = make_server(service, access=access)
         log.addFilter(quiet)
         ready(service.described())
         server.run(sockets=[listening])

@@ -267,7 +267,7 @@ class TestFacts:
         assert "image/png" in answer
         (found,) = segmenter.send("/predict", ("a.png", encoded())).json()["images"]
         assert set(described["components"]["schemas"]["PredictedImage"]["properties"]) == set(found)
-        assert {"400", "403", "408", "413", "415", "422", "429", "503"} < set(predict["responses"])
+        assert {"400", "401", "403", "408", "413", "415", "422", "429", "503"} < set(predict["responses"])
         assert json.dumps(described).count("://") == 0  # nothing that a reader would have to fetch
 
     @pytest.mark.parametrize("path", ["/", "/docs"])
@@ -277,7 +277,7 @@ class TestFacts:
         text = answer.body.decode()
         for forbidden in ('src="http', 'href="http', "<style", "style=", "onclick", "<script>"):
             assert forbidden not in text
-        for address in {part.split('"')[0] for part in text.split('"/static/')[1:]}:
+        for address in {part.split('"')[0] for part in text.split('"static/')[1:]}:
             assert segmenter.get(f"/static/{address}").status == 200
 
     def test_every_answer_has_its_headers(self, segmenter):

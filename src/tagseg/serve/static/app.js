@@ -1,6 +1,6 @@
 // The page: a queue of images, the one in view, and what is shown of it.
 
-import { Problem, getInfo, look as askServer } from "./api.js";
+import { Problem, getInfo, look as askServer, useToken } from "./api.js";
 import { setUpDownloads } from "./downloads.js";
 import { HEAT } from "./pixels.js";
 import { fillLegend, fillTagChoice, fillTags, itemRow } from "./parts.js";
@@ -274,6 +274,11 @@ function listen() {
   $("canvas").addEventListener("pointerleave", () => ($("readout").textContent = ""));
   setUpDownloads(state, { currentView, backgroundScore });
   $("theme").addEventListener("click", switchTheme);
+  $("token-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    useToken($("token").value.trim());
+    open();
+  });
 }
 
 // Arrow up and down go through the queue, unless a control needs them.
@@ -304,12 +309,19 @@ async function start() {
     bar.fillStyle = `rgb(${red} ${green} ${blue})`;
     bar.fillRect(step, 0, 1, 1);
   });
+  await open();
+}
+
+// Ask what is served, and people for the token where the server asks for one.
+async function open() {
   try {
     state.info = await getInfo();
   } catch (error) {
-    $("limits").textContent = `${error.message}; ${error.help}`;
+    if (error.status === 401) askForToken();
+    else $("limits").textContent = `${error.message}; ${error.help}`;
     return;
   }
+  $("token-form").hidden = true;
   const { info } = state;
   $("source").textContent = info.title;
   document.title = `tagseg: ${info.title}`;
@@ -320,6 +332,13 @@ async function start() {
   if (info.background_score !== null) $("background").value = info.background_score;
   compose();
   work();
+}
+
+function askForToken() {
+  if ($("token").value) $("token-note").textContent = "This is not the token of this server.";
+  $("token-form").hidden = false;
+  $("token").focus();
+  $("token").select();
 }
 
 start();
