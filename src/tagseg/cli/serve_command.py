@@ -51,19 +51,26 @@ def serve(
     allow_origin: _AllowOrigin = None,
     root_path: _RootPath = "",
     token_file: _TokenFile = None,
+    sample: Annotated[
+        Path | None, typer.Option("--sample", metavar="FILE", help="A picture that the page offers to try.")
+    ] = None,
+    corrections: Annotated[
+        Path | None,
+        typer.Option("--corrections", metavar="FOLDER", help="Masks that are corrected on the page are kept there."),
+    ] = None,
     open_page: Annotated[
         bool, typer.Option("--open/--no-open", help="Open the page in this machine's browser.")
     ] = False,
 ) -> None:
     """Open the browser app: drop photographs on a page, see their masks, take them along.
 
-    SOURCE may hold a segmenter, a classifier, or both. Programs ask the same address, see /docs there. Nothing that is
-    sent is kept. Ctrl-C stops the server.
+    SOURCE may hold a segmenter, a classifier, or both. Programs ask the same address, see /docs there. Photographs
+    are not kept. Ctrl-C stops the server.
     """
     _require_packages()
     from tagseg.serve.access import Access, host_name, page_origin, path_prefix, read_token
     from tagseg.serve.limits import Limits
-    from tagseg.serve.server import address_of, open_socket
+    from tagseg.serve.server import ServerChoice, address_of, open_socket
     from tagseg.serve.server import serve as run_server
     from tagseg.system.orphans import end_at_once
 
@@ -74,6 +81,9 @@ def serve(
         origins=tuple(page_origin(site) for site in allow_origin or ()),
         root_path=path_prefix(root_path),
         token=None if token_file is None else read_token(token_file),
+    )
+    choice = ServerChoice(
+        access=access, limits=Limits(upload_mb=max_upload_mb), device=device, sample=sample, corrections=corrections
     )
     listening = open_socket(host, port)
     address = address_of(listening, host)
@@ -88,7 +98,7 @@ def serve(
             webbrowser.open(address)
 
     try:
-        run_server(source, listening, access=access, limits=Limits(upload_mb=max_upload_mb), device=device, ready=ready)
+        run_server(source, listening, choice=choice, ready=ready)
     except KeyboardInterrupt:
         console.print("stopped")
         console.file.flush()

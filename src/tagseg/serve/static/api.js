@@ -33,9 +33,13 @@ export async function getInfo() {
   return (await ask("info")).json();
 }
 
-// Masks, or with a classifier only tags and maps, of one file.
-export async function look(file, info) {
-  const response = info.segmenter ? await post("predict", file, { score: "true" }) : await post("cams", file, {});
+export async function getSample(name) {
+  return new File([await (await ask("sample")).blob()], name);
+}
+
+// Masks, with labels of some tags only where any are named; or with a classifier only tags and maps, of one file.
+export async function look(file, info, tags) {
+  const response = info.segmenter ? await post("predict", file, { score: "true", tags }) : await post("cams", file, {});
   return (await response.json()).images[0];
 }
 
@@ -52,6 +56,17 @@ export async function getPhoto(file) {
   return (await post("predict", file, { format: "overlay", opacity: "0" })).blob();
 }
 
+export async function getRegions(file) {
+  return (await (await post("superpixels", file, {})).json()).images[0];
+}
+
+// Keep a mask as the correction of a photograph. A header holds no other letters than these.
+export async function saveCorrection(mask, name) {
+  const plain = encodeURIComponent(name).replace(/['()*!]/g, (letter) => `%${letter.charCodeAt(0).toString(16)}`);
+  const headers = { "content-type": "image/png", "content-disposition": `attachment; filename*=UTF-8''${plain}` };
+  return (await (await ask("corrections", { method: "POST", body: mask, headers })).json()).images[0];
+}
+
 async function post(path, file, options) {
   const form = new FormData();
   for (const [name, value] of Object.entries(options)) {
@@ -62,11 +77,11 @@ async function post(path, file, options) {
 }
 
 async function ask(path, options) {
-  const headers = token ? { authorization: `Bearer ${token}` } : {};
+  const headers = { ...options?.headers, ...(token && { authorization: `Bearer ${token}` }) };
   for (;;) {
     let response;
     try {
-      response = await fetch(path, { cache: "no-store", headers, ...options });
+      response = await fetch(path, { cache: "no-store", ...options, headers });
     } catch {
       throw new Problem("the server does not answer", "look whether 'tagseg serve' still runs, then try again");
     }
