@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 from tagseg.classes import ClassTable
 from tagseg.data.corrections import read_corrections
 from tagseg.data.seen_files import read_truth
-from tagseg.serve.corrections import fine_regions
+from tagseg.serve.kept_corrections import fine_regions
 from tagseg.types import ImageRecord, Split
 
 CLASSES = ClassTable(("cat", "dog", "red fox"))

@@ -139,7 +139,7 @@ def save_run_segmenter(folder: Path) -> Path:
 def running(source: Path, *, access: Any = None, corrections: Path | None = None, **limits: Any) -> Iterator[Client]:
     """Serve a folder on a free port until the block ends; `access` is an `Access`, by default this machine's."""
     from tagseg.serve.access import Access
-    from tagseg.serve.corrections import CorrectionFolder
+    from tagseg.serve.kept_corrections import CorrectionFolder
     from tagseg.serve.limits import Limits
     from tagseg.serve.server import make_server, open_socket
     from tagseg.serve.service import Service

@@ -1,5 +1,6 @@
 """The command that opens the browser app."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,34 +34,34 @@ _TokenFile = Annotated[
     Path | None,
     typer.Option("--token-file", metavar="FILE", help="File of a token that every request must carry."),
 ]
+_Host = Annotated[str, typer.Option("--host", metavar="HOST", help="0.0.0.0: reached from other machines.")]
+_Port = Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0: any that is free.")]
+_MaxUpload = Annotated[int, typer.Option("--max-upload-mb", metavar="MB", min=1, help="Most megabytes in a request.")]
+_Sample = Annotated[
+    Path | None, typer.Option("--sample", metavar="FILE", help="A picture that the page offers to try.")
+]
+_Corrections = Annotated[
+    Path | None,
+    typer.Option("--corrections", metavar="FOLDER", help="Masks that are corrected on the page are kept there."),
+]
+_OpenPage = Annotated[bool, typer.Option("--open/--no-open", help="Open the page in this machine's browser.")]
 
 
 @app.command(epilog="Example: tagseg serve runs/demo")
 def serve(
     source: SourceArgument,
     *,
-    host: Annotated[str, typer.Option("--host", metavar="HOST", help="0.0.0.0: reached from other machines.")] = (
-        "127.0.0.1"
-    ),
-    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0: any that is free.")] = 8000,
+    host: _Host = "127.0.0.1",
+    port: _Port = 8000,
     device: DeviceOption = "auto",
-    max_upload_mb: Annotated[
-        int, typer.Option("--max-upload-mb", metavar="MB", min=1, help="Most megabytes in a request.")
-    ] = 20,
+    max_upload_mb: _MaxUpload = 20,
     allow_host: _AllowHost = None,
     allow_origin: _AllowOrigin = None,
     root_path: _RootPath = "",
     token_file: _TokenFile = None,
-    sample: Annotated[
-        Path | None, typer.Option("--sample", metavar="FILE", help="A picture that the page offers to try.")
-    ] = None,
-    corrections: Annotated[
-        Path | None,
-        typer.Option("--corrections", metavar="FOLDER", help="Masks that are corrected on the page are kept there."),
-    ] = None,
-    open_page: Annotated[
-        bool, typer.Option("--open/--no-open", help="Open the page in this machine's browser.")
-    ] = False,
+    sample: _Sample = None,
+    corrections: _Corrections = None,
+    open_page: _OpenPage = False,
 ) -> None:
     """Open the browser app: drop photographs, see masks.
 
@@ -68,20 +69,13 @@ def serve(
     are not kept. Ctrl-C stops the server.
     """
     _require_packages()
-    from tagseg.serve.access import Access, host_name, page_origin, path_prefix, read_token
     from tagseg.serve.limits import Limits
     from tagseg.serve.server import ServerChoice, address_of, open_socket
     from tagseg.serve.server import serve as run_server
     from tagseg.system.orphans import end_at_once
 
     console = open_console()
-    access = Access(
-        bound=host,
-        hosts=tuple(host_name(name) for name in allow_host or ()),
-        origins=tuple(page_origin(site) for site in allow_origin or ()),
-        root_path=path_prefix(root_path),
-        token=None if token_file is None else read_token(token_file),
-    )
+    access = _access(host, allow_host or (), allow_origin or (), root_path=root_path, token_file=token_file)
     choice = ServerChoice(
         access=access, limits=Limits(upload_mb=max_upload_mb), device=device, sample=sample, corrections=corrections
     )
@@ -105,6 +99,21 @@ def serve(
         end_at_once(0)
     finally:
         listening.close()
+
+
+def _access(
+    host: str, names: Sequence[str], sites: Sequence[str], *, root_path: str, token_file: Path | None
+) -> "Access":
+    """Return who may ask, and under which names."""
+    from tagseg.serve.access import Access, host_name, page_origin, path_prefix, read_token
+
+    return Access(
+        bound=host,
+        hosts=tuple(map(host_name, names)),
+        origins=tuple(map(page_origin, sites)),
+        root_path=path_prefix(root_path),
+        token=None if token_file is None else read_token(token_file),
+    )
 
 
 def _warnings(access: "Access") -> list[str]:

@@ -15,8 +15,10 @@ RESAMPLES, SEED = 2000, 0
 LEAST_IMAGES = 20
 """Of fewer images no interval is given: it would be too narrow."""
 
+AT_ONCE = 1 << 22
+"""Weights of images that are drawn at a time, 8 bytes each."""
+
 _PERCENT = (2.5, 97.5)
-_WEIGHTS = 1 << 22  # drawn at a time, at 8 bytes each
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,12 @@ class Interval:
 
 
 def paired_interval(
-    first: Int64[ndarray, "I 3 K"], other: Int64[ndarray, "I 3 K"], *, resamples: int = RESAMPLES, seed: int = SEED
+    first: Int64[ndarray, "I 3 K"],
+    other: Int64[ndarray, "I 3 K"],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+    at_once: int = AT_ONCE,
 ) -> Interval | None:
     """Return the difference ``mIoU(other) - mIoU(first)`` with its 95 % interval.
 
@@ -49,6 +56,7 @@ def paired_interval(
         other: of the same images in the same order.
         resamples: R, at least 1.
         seed: of the draws.
+        at_once: weights of images that are drawn at a time; it changes nothing but the memory that is taken.
 
     Returns:
         The interval, or None for fewer than 20 images, or where a score is not defined.
@@ -62,7 +70,7 @@ def paired_interval(
         return None
     flat = np.concatenate([first, other], axis=1).reshape(num_images, -1).astype(np.float64)  # sums stay exact
     random = np.random.default_rng(seed)
-    chunk = max(1, _WEIGHTS // num_images)
+    chunk = max(1, at_once // num_images)
     drawn = []
     for start in range(0, resamples, chunk):
         rows = min(chunk, resamples - start)

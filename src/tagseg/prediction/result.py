@@ -13,7 +13,6 @@ from numpy import ndarray
 from torch import Tensor
 
 from tagseg.artifacts.mask_file import write_mask
-from tagseg.artifacts.shown_picture import Entry, picture_html, shares_text, show_picture
 from tagseg.classes import ClassTable
 from tagseg.errors import DataError
 from tagseg.ops.overlay import overlay_labels
@@ -103,11 +102,15 @@ class Prediction:
 
     def __repr__(self) -> str:
         """Return the size and the share of each label, in one line."""
+        from tagseg.artifacts.shown_picture import shares_text  # what a program that labels does without
+
         height, width = self.labels.shape
         return f"Prediction({height} x {width} px: {shares_text(self._shares())})"
 
     def _repr_html_(self) -> str:
         """Return the overlay with its legend, for a notebook."""
+        from tagseg.artifacts.shown_picture import Entry, picture_html
+
         palette = self.palette
         lines: list[Entry] = []
         for label, (name, share) in enumerate(self._shares()):
@@ -118,6 +121,8 @@ class Prediction:
 
     def show(self) -> None:
         """Show the photograph with its labels: below the cell of a notebook, elsewhere in a viewer."""
+        from tagseg.artifacts.shown_picture import show_picture
+
         show_picture(self.overlay(), shown=self)
 
     def _shares(self) -> list[tuple[str, float]]:

@@ -18,8 +18,8 @@ from tagseg.errors import TagsegError
 from tagseg.serve import answers
 from tagseg.serve.access import Access
 from tagseg.serve.calls import answer_cams, answer_corrections, answer_predict, answer_superpixels
-from tagseg.serve.corrections import CorrectionFolder
 from tagseg.serve.guard import Guard
+from tagseg.serve.kept_corrections import CorrectionFolder
 from tagseg.serve.metrics import CONTENT_TYPE, Counted, Metrics
 from tagseg.serve.options import CAM_OPTIONS, PREDICT_OPTIONS, option_parameters, option_properties
 from tagseg.serve.pages import no_such_page, page_response

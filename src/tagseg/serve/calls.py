@@ -15,7 +15,7 @@ from tagseg.artifacts.coco_file import coco_stream
 from tagseg.errors import TagsegError
 from tagseg.serve import answers
 from tagseg.serve.body import Body
-from tagseg.serve.corrections import CorrectionFolder, fine_regions, labels_of_colors, region_colors
+from tagseg.serve.kept_corrections import CorrectionFolder, fine_regions, labels_of_colors, region_colors
 from tagseg.serve.options import CAM_OPTIONS, PREDICT_OPTIONS, Options, parse_options
 from tagseg.serve.refusal import RefusedError
 from tagseg.serve.service import Service

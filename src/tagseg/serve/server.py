@@ -12,7 +12,7 @@ import uvicorn
 from tagseg.errors import ServeError
 from tagseg.serve.access import Access
 from tagseg.serve.app import create_app
-from tagseg.serve.corrections import CorrectionFolder
+from tagseg.serve.kept_corrections import CorrectionFolder
 from tagseg.serve.limits import Limits
 from tagseg.serve.protocol import impatient_protocol
 from tagseg.serve.sample import read_sample

@@ -1,5 +1,6 @@
 """Corrected masks: what is kept of them and where, and what is refused."""
 
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from PIL import Image as PillowImage
 from tagseg.artifacts.mask_file import read_mask
 from tagseg.classes import ClassTable
 from tagseg.errors import ServeError
-from tagseg.serve.corrections import CorrectionFolder, fine_regions
+from tagseg.serve.kept_corrections import CorrectionFolder, fine_regions
 
 CLASSES = ClassTable(("cat", "dog", "red fox"))
 LABELS = np.array([[0, 1, 2], [3, 3, 255]], np.uint8)
@@ -74,16 +75,18 @@ class TestFolder:
             CorrectionFolder(tmp_path / "file", CLASSES)
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("around") / "corrected"
+
+
+@pytest.fixture(scope="module")
+def client(full_run: Path, kept: Path) -> Iterator[Client]:
+    with running(full_run, corrections=kept) as client:
+        yield client
+
+
 class TestAddresses:
-    @pytest.fixture(scope="class")
-    def kept(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        return tmp_path_factory.mktemp("around") / "corrected"
-
-    @pytest.fixture(scope="class")
-    def client(self, full_run: Path, kept: Path):
-        with running(full_run, corrections=kept) as client:
-            yield client
-
     def test_a_mask_is_kept_as_it_is_sent(self, client: Client, kept: Path) -> None:
         assert client.get("/info").json()["corrections"] is True
         answer = client.ask(
