@@ -301,7 +301,7 @@ class TestForEverybody:
         assert page.locator("#view-title").inner_text() == "a.png"
         drawn(page)
         reached = set()
-        for _ in range(20):
+        for _ in range(30):
             page.keyboard.press("Tab")
             reached.add(
                 page.evaluate(

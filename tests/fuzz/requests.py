@@ -34,6 +34,7 @@ def multipart(*parts: tuple[bytes, bytes]) -> bytes:
 def forms() -> list[bytes]:
     photo = photographs()[3]
     return [
+        b"image/jpeg\n" + photo,
         multipart((b'name="images"; filename="a.jpg"\r\nContent-Type: image/jpeg', photo)),
         multipart((b'name="images"; filename="a.jpg"', b"..."), (b'name="format"', b"png"), (b'name="tags"', b"cat")),
         multipart((b"name=\"images\"; filename*=UTF-8''%e2%82%ac.jpg", b"...")),

@@ -6,6 +6,7 @@ Web frameworks spool larger files of a form to the temporary folder; here nothin
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from email.message import Message
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -95,8 +96,9 @@ async def read_form(
 
 async def _read_raw(body: Body, disposition: str | None, *, lost: "asyncio.Future[None] | None") -> Form:
     """Read a request that is a file."""
-    _, options = parse_options_header(disposition)
-    name = plain_name(options.get(b"filename", b"").decode("utf-8", errors="replace")) or _NAMELESS
+    named = Message()
+    named["Content-Disposition"] = disposition or ""
+    name = plain_name(named.get_filename("")) or _NAMELESS
     data = bytearray()
     async for chunk in body.chunks(lost=lost):
         data += chunk

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from kit.serving import Answer, Client, photo
 
+UMLAUT = ("attachment; filename*=UTF-8''%C3%BC.png", "ü.png")
+
 
 @pytest.fixture
 def client(serving: Callable[..., Client], full_run: Path) -> Client:
@@ -27,7 +29,7 @@ def test_it_is_answered_as_the_only_file_of_a_form(client: Client, kind: str | N
 
 
 def test_it_may_have_a_name(client: Client) -> None:
-    for sent, name in (("", "upload"), ('attachment; filename="a b.png"', "a b.png"), ("attachment", "upload")):
+    for sent, name in (("", "upload"), ('attachment; filename="a b.png"', "a b.png"), ("attachment", "upload"), UMLAUT):
         answer = post(client, "/predict", photo(), content_type="image/png", content_disposition=sent)
         assert answer.json()["images"][0]["name"] == name
 

@@ -1,6 +1,7 @@
 """Corrected masks: what is kept of them and where, and what is refused."""
 
-from collections.abc import Iterator
+import base64
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -29,6 +30,17 @@ def png(labels: np.ndarray, palette: list[int] | None = None) -> bytes:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "corrected"
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("around") / "corrected"
+
+
+@pytest.fixture(scope="module")
+def client(full_run: Path, kept: Path) -> Iterator[Client]:
+    with running(full_run, corrections=kept) as found:
+        yield found
 
 
 class TestFolder:
@@ -114,7 +126,7 @@ class TestAddresses:
         assert client.send("/corrections", ("a.png", png(LABELS)), headers=origin).status == 403
         assert sorted(kept.parent.rglob("*")) == before
 
-    def test_without_a_folder_it_is_refused(self, serving, full_run: Path) -> None:
+    def test_without_a_folder_it_is_refused(self, serving: Callable[..., Client], full_run: Path) -> None:
         client: Client = serving(full_run)
         assert client.get("/info").json()["corrections"] is False
         assert client.send("/corrections", ("a.png", png(LABELS))).sentences == (
@@ -124,8 +136,6 @@ class TestAddresses:
         )
 
     def test_superpixels(self, client: Client) -> None:
-        import base64
-
         content = photo(size=(300, 200))
         (found,) = client.send("/superpixels", ("a.png", content)).json()["images"]
         picture = np.array(PillowImage.open(BytesIO(base64.b64decode(found["regions_png"])))).astype(int)

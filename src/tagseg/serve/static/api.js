@@ -60,11 +60,9 @@ export async function getRegions(file) {
   return (await (await post("superpixels", file, {})).json()).images[0];
 }
 
-// Keep a mask as the correction of a photograph. A header holds no other letters than these.
+// Keep a mask as the correction of a photograph.
 export async function saveCorrection(mask, name) {
-  const plain = encodeURIComponent(name).replace(/['()*!]/g, (letter) => `%${letter.charCodeAt(0).toString(16)}`);
-  const headers = { "content-type": "image/png", "content-disposition": `attachment; filename*=UTF-8''${plain}` };
-  return (await (await ask("corrections", { method: "POST", body: mask, headers })).json()).images[0];
+  return (await (await post("corrections", new File([mask], name), {})).json()).images[0];
 }
 
 async function post(path, file, options) {
@@ -77,7 +75,7 @@ async function post(path, file, options) {
 }
 
 async function ask(path, options) {
-  const headers = { ...options?.headers, ...(token && { authorization: `Bearer ${token}` }) };
+  const headers = token ? { authorization: `Bearer ${token}` } : {};
   for (;;) {
     let response;
     try {

@@ -11,7 +11,8 @@ const $ = (id) => document.getElementById(id);
 // Make the tools work. `state` is the page's; `shown` draws the mask, tells the view, and where a pointer is.
 export function setUpEditor(state, shown) {
   let isOn = false;
-  let last = null; // place of the stroke under way
+  let drawing = null; // mask that a stroke is under way in
+  let last = null; // place that it has come to
   let cursor = null; // place that the keys move
   let isDue = false;
   let seen = null; // the image that the tools were shown for
@@ -33,12 +34,13 @@ export function setUpEditor(state, shown) {
   async function begin(place) {
     if (tool() === "fill") return fill(place);
     last = place;
-    edit().begin();
+    drawing = edit();
+    drawing.begin();
     go(place);
   }
 
   function go(place) {
-    edit().line(last, place, { radius: radius(), id: label() });
+    drawing.line(last, place, { radius: radius(), id: label() });
     last = place;
     if (isDue) return;
     isDue = true;
@@ -49,13 +51,13 @@ export function setUpEditor(state, shown) {
   }
 
   function end() {
-    if (!last) return;
-    last = null;
+    if (!drawing) return;
+    drawing.end();
+    drawing = null;
     finish();
   }
 
   function finish() {
-    edit().end();
     say("");
     shown.redraw().then(() => cursor && shown.mark(cursor, radius()));
   }
@@ -74,11 +76,12 @@ export function setUpEditor(state, shown) {
     if (look !== state.look) return;
     edit().begin();
     edit().fill(look.regions, place, id);
+    edit().end();
     finish();
   }
 
   function undo() {
-    if (last || !state.look?.item.edit?.isChanged) return;
+    if (drawing || !state.look?.item.edit?.isChanged) return;
     edit().undo();
     say("");
     shown.redraw();
@@ -120,7 +123,7 @@ export function setUpEditor(state, shown) {
     const item = state.look?.item;
     if (item !== seen) [seen, cursor] = [item, null];
     const isChanged = Boolean(item?.edit?.isChanged);
-    if (item?.edit && !isChanged && !last) item.edit = null; // the network's mask again
+    if (item?.edit && !isChanged && !drawing) item.edit = null; // the network's mask again
     $("editor-box").hidden = !state.info.corrections || shown.currentView() !== "mask";
     $("editor").hidden = !isOn;
     $("edit").setAttribute("aria-expanded", String(isOn));
@@ -141,7 +144,7 @@ export function setUpEditor(state, shown) {
     isOn = !isOn;
     update();
   });
-  for (const name of ["brush", "editor"]) $(name).addEventListener("input", update);
+  $("editor").addEventListener("input", update);
   $("undo").addEventListener("click", undo);
   $("save-correction").addEventListener("click", save);
   const canvas = $("canvas");
@@ -153,7 +156,7 @@ export function setUpEditor(state, shown) {
     begin(shown.placeOf(event));
   });
   canvas.addEventListener("pointermove", (event) => {
-    if (last && canEdit()) go(shown.placeOf(event));
+    if (drawing && canEdit()) go(shown.placeOf(event));
   });
   canvas.addEventListener("blur", () => {
     if (cursor) shown.repaint();
