@@ -87,17 +87,6 @@ class TestFolder:
             CorrectionFolder(tmp_path / "file", CLASSES)
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("around") / "corrected"
-
-
-@pytest.fixture(scope="module")
-def client(full_run: Path, kept: Path) -> Iterator[Client]:
-    with running(full_run, corrections=kept) as client:
-        yield client
-
-
 class TestAddresses:
     def test_a_mask_is_kept_as_it_is_sent(self, client: Client, kept: Path) -> None:
         assert client.get("/info").json()["corrections"] is True
