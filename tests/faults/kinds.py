@@ -199,6 +199,7 @@ def damage_both_checkpoints(case: Case) -> str:
     found = sorted(case.scene.run.glob("*/checkpoint*.safetensors"))
     for path in found:
         damage.truncate(path, case.rng)
+        case.hit.append(path.relative_to(case.scene.run).as_posix())  # those of a finished stage stay as they are
     return f"{len(found)} checkpoints"
 
 

@@ -10,6 +10,7 @@ from fuzz.pictures import photographs
 from fuzz.reader import Read, Reader
 from tagseg.classes import ClassTable
 from tagseg.errors import TagsegError
+from tagseg.serve.access import Access
 from tagseg.serve.body import Body
 from tagseg.serve.guard import allows_host
 from tagseg.serve.limits import Limits
@@ -105,7 +106,7 @@ READERS = (
     Reader(
         "host",
         lambda: [b"localhost:8000", b"[::1]:8000", b"127.0.0.1", b"10.0.0.5:80"],
-        lambda folder: lambda content: allows_host(content.decode("latin-1"), "127.0.0.1"),
+        lambda folder: lambda content: allows_host(content.decode("latin-1"), Access(hosts=("masks.example",))),
         names_file=False,
     ),
 )

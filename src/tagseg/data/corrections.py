@@ -78,6 +78,11 @@ def read_corrections(folder: Path, split: Split, *, meaning_255: Meaning255 | No
     return Corrections(tuple(records), digest.hexdigest()[:16])
 
 
+def mask_folder(folder: Path) -> Path:
+    """Return where the masks of a folder of corrections lie: a sub-folder of a known name, or the folder itself."""
+    return next((folder / name for name in _BELOW if (folder / name).is_dir()), folder)
+
+
 def correction_paths(folder: Path, records: Sequence[ImageRecord]) -> dict[str, Path]:
     """Return the mask files of a folder by the ``image_id`` of their photographs; none is decoded.
 
@@ -93,7 +98,7 @@ def correction_paths(folder: Path, records: Sequence[ImageRecord]) -> dict[str, 
     if not folder.is_dir():
         help = near_path_help(folder, "correct segmenter.corrections", wanted=os.path.isdir)
         raise DataError(f"folder {folder} of corrections must exist, got no such folder", help=help)
-    below = next((folder / name for name in _BELOW if (folder / name).is_dir()), folder)
+    below = mask_folder(folder)
     files = mask_paths(below)
     if not files:
         raise DataError(

@@ -9,12 +9,14 @@ from tagseg.data.image_files import is_own_folder
 from tagseg.data.image_formats import IMAGE_ENDINGS, PICTURE_ENDINGS, other_format
 from tagseg.data.names import composed, composed_path, is_background, same_named_file
 from tagseg.data.problems import Problem, ProblemKind, report_problem
+from tagseg.data.tag_formats.known_files import tool_files
+from tagseg.data.tool_names import name_spellings, uploaded_name
 from tagseg.errors import DataError
 
 TAG_FILES = ("tags.csv", "tags.json", "_classes.csv")
 """Names of the file of tags inside a data set; the last is Roboflow's, which is read where there is no other."""
 
-TABLE_ENDINGS = frozenset({".csv", ".tsv", ".json"})
+TABLE_ENDINGS = frozenset({".csv", ".tsv", ".json", ".jsonl", ".xml"})
 """Of files that may hold tags under another name."""
 
 _TO_LEARN = frozenset({"train", "training", "trainval"})
@@ -39,14 +41,27 @@ class Place:
 
 
 def find_tags_file(root: Path, tags: Path | None) -> Path | None:
-    """Return the file of tags, or None when sub-folders are the tags."""
+    """Return the file of tags: the one named, else one of :data:`TAG_FILES`, else the one that a tool exported.
+
+    Returns:
+        None when sub-folders are the tags.
+
+    Raises:
+        DataError: when the folder holds several.
+    """
     if tags is not None:
         return tags
     files = [root / name for name in TAG_FILES if (root / name).is_file()]
     if len(files) > 1 and files[1].name != TAG_FILES[-1]:
         message = f"folder {root} must hold one file of tags, got tags.csv and tags.json"
         raise DataError(message, help="remove one, or name one in the recipe's data.tags")
-    return files[0] if files else None
+    if files:
+        return files[0]
+    exports = tool_files(root)
+    if len(exports) > 1:
+        message = f"folder {root} must hold one file of tags, got {exports[0].name} and {exports[1].name}"
+        raise DataError(message, help=f"remove one, or name one in the recipe's data.tags, such as {exports[0]}")
+    return exports[0] if exports else None
 
 
 def help_without_tags(root: Path, otherwise: str) -> str:
@@ -55,7 +70,9 @@ def help_without_tags(root: Path, otherwise: str) -> str:
     others = [path for path in tables if path.name not in TAG_FILES]
     if not others:
         return otherwise
-    name = "tags.json" if others[0].suffix.lower() == ".json" else "tags.csv"
+    if (ending := others[0].suffix.lower()) in (".jsonl", ".xml"):
+        return f"set data.tags={others[0]}, if it holds the tags; else {otherwise}"
+    name = "tags.json" if ending == ".json" else "tags.csv"
     return f"rename {others[0]} to {name}, or set data.tags={others[0]}, if it holds the tags; else {otherwise}"
 
 
@@ -110,6 +127,22 @@ def tags_by_folder(
     return tags
 
 
+def split_folders(root: Path) -> tuple[Path, Path | None] | None:
+    """Return the folders to learn from and to test on of a data set that has nothing else, such as YOLO's.
+
+    Returns:
+        None of another data set, and of one whose only folder may be that of a class ``train``.
+    """
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and is_own_folder(path.name))
+    learn, test = ([path for path in folders if path.name.lower() in words] for words in (_TO_LEARN, _TO_TEST))
+    has_images = any(path.suffix.lower() in IMAGE_ENDINGS for path in root.iterdir() if path.is_file())
+    if has_images or not learn or len(learn) + len(test) < len(folders):
+        return None
+    inside = list(learn[0].iterdir())
+    is_set = any(path.is_dir() and is_own_folder(path.name) for path in inside) or find_tags_file(learn[0], None)
+    return (learn[0], test[0] if test else None) if is_set else None
+
+
 def _refuse_splits(images: Path, paths: Sequence[Path], known: Sequence[str] | None) -> None:
     """Refuse folders of images to learn from and to test on where folders of classes are expected."""
     inside = [path.relative_to(images).parts for path in paths]
@@ -136,12 +169,12 @@ def tags_by_row(
         DataError: when none of several rows names an image, and for single rows and images without ``problems``.
     """
     candidates = _spellings(place, paths)
-    if len(rows) > 1 and not any(composed_path(image) in candidates for image in rows):
+    if len(rows) > 1 and not any(_matches(candidates, image) for image in rows):
         names = [path.relative_to(place.images).as_posix() for path in paths]
         raise no_row_fits(place.tags_file, list(rows), names, next_move=place.next_move)
     tags: dict[Path, tuple[str, ...]] = {}
     for image, names in rows.items():
-        matches = candidates.get(composed_path(image), [])
+        matches = _matches(candidates, image)
         path = matches[0] if matches else place.images / image
         kind, message, help = None, "", ""
         if not matches and (unread := _picture_of(place, image)) is not None:
@@ -210,6 +243,11 @@ def _way_to_fit(rows: Sequence[str], stems: Set[str]) -> str | None:
     return None
 
 
+def _matches(candidates: Mapping[str, list[Path]], image: str) -> list[Path]:
+    """Return the images that the name in a row may mean, by the fullest spelling that means any."""
+    return next((candidates[name] for name in name_spellings(image) if name in candidates), [])
+
+
 def _spellings(place: Place, paths: Sequence[Path]) -> dict[str, list[Path]]:
     """Return the images that each accepted spelling may mean; a fuller spelling wins over a shorter one."""
     spellings: dict[str, list[Path]] = {}
@@ -219,6 +257,7 @@ def _spellings(place: Place, paths: Sequence[Path]) -> dict[str, list[Path]]:
         lambda path: path.relative_to(place.images).with_suffix("").as_posix(),
         lambda path: path.name,
         lambda path: path.stem,
+        lambda path: uploaded_name(path.name),
     ):
         level: dict[str, list[Path]] = {}
         for path in paths:

@@ -5,6 +5,13 @@ import json
 import re
 from collections.abc import Collection
 
+Row = tuple[str, str, tuple[str, ...]]
+"""Place in a file of tags, image, tag names."""
+
+IMAGE_COLUMNS = ("image", "filename", "file_name", "file", "image_name", "image_path", "image_id", "path", "img")
+TAG_COLUMNS = ("tags", "tag", "labels", "label", "classes", "class", "categories", "category", "choices", "choice")
+"""Names of the column of images and of that of tags, the likeliest first."""
+
 LISTS = re.compile(r"[;|,]")
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 _QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""

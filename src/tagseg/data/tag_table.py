@@ -9,14 +9,19 @@ from pathlib import Path
 
 from tagseg.data.names import composed
 from tagseg.data.problems import Problem, ProblemKind, report_problem
-from tagseg.data.tag_cells import LISTS, is_list, is_missing, listed_names, split_cell
+from tagseg.data.tag_cells import (
+    IMAGE_COLUMNS,
+    LISTS,
+    TAG_COLUMNS,
+    Row,
+    is_list,
+    is_missing,
+    listed_names,
+    split_cell,
+)
 from tagseg.errors import DataError
 
-Row = tuple[str, str, tuple[str, ...]]
-"""Place in the file, image, tag names."""
-
-_IMAGE_COLUMNS = ("image", "filename", "file_name", "file", "image_name", "image_path", "image_id", "path", "img")
-_TAG_COLUMNS = ("tags", "tag", "labels", "label", "classes", "class", "categories", "category", "choices", "choice")
+_METADATA = "metadata.csv"  # Hugging Face's: a name may hold blanks, and stands alone in its cell
 _YES_OR_NO = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 _NO_CLASS = "unlabeled"  # Roboflow's column of images without any class
 _DELIMITER = re.compile(r"sep=(.)\s*")  # Excel's first line
@@ -62,7 +67,7 @@ def csv_rows(path: Path, text: str, known: Sequence[str] | None, problems: list[
         return
     # Decided for the whole file: in a file with 'cat;traffic light' the cell 'traffic light' is one name.
     cells = [(place, values[columns.image].strip(), values[columns.tags].strip()) for place, values in rows]
-    has_lists = any(LISTS.search(cell) for _, _, cell in cells if not is_list(cell))
+    has_lists = path.name == _METADATA or any(LISTS.search(cell) for _, _, cell in cells if not is_list(cell))
     for place, image, cell in cells:
         if is_missing(cell) and (known is None or cell not in known):
             yield place, image, ()
@@ -121,7 +126,7 @@ def _delimiter(text: str) -> tuple[str, bool]:
     if told:
         return told[1], True
     for mark in ",;\t|":
-        if len(names := first.lower().split(mark)) > 1 and _place(names, _IMAGE_COLUMNS) is not None:
+        if len(names := first.lower().split(mark)) > 1 and _place(names, IMAGE_COLUMNS) is not None:
             return mark, False
     return ",", False
 
@@ -134,7 +139,7 @@ def _place(names: Iterable[str], wanted: Sequence[str]) -> int | None:
 
 def _columns(path: Path, names: tuple[str, ...], rows: Sequence[Sequence[str]]) -> _Columns:
     """Return which column is what, by the header and, where it names classes, by the values below it."""
-    image, tags = _place(names, _IMAGE_COLUMNS), _place(names, _TAG_COLUMNS)
+    image, tags = _place(names, IMAGE_COLUMNS), _place(names, TAG_COLUMNS)
     if image is None or (tags is None and not _has_columns_of_classes(names, image, rows)):
         header = ",".join(names)
         found = f"'{header[:60]}'" if header else "an empty line"

@@ -54,7 +54,7 @@ class VocData(DataLayout[Literal["voc"]]):
     test_split: str | None = None
     """The list on which the segmentation network is scored; none takes `data.eval_split`."""
     tags: Path | None = None
-    """CSV or JSON file of tags, instead of those in the data set."""
+    """File of tags, instead of those in the data set: a table, JSON, or what an annotation tool exports."""
     mask_255: Literal["void", "object"] | None = None
     """What 255 is in the masks: `void` (not scored) or `object` (the one class). With none it is void, and a mask of 0
     and 255 only is not scored.
@@ -93,7 +93,7 @@ class FolderData(DataLayout[Literal["folder"]]):
     root: Path
     """Folder of the data set."""
     tags: Path | None = None
-    """CSV or JSON file of tags, instead of those in the data set."""
+    """File of tags, instead of those in the data set: a table, JSON, or what an annotation tool exports."""
     masks: Path | None = None
     """Folder of masks, instead of `root/masks`."""
     test_root: Path | None = None
@@ -123,7 +123,7 @@ class SyntheticData(DataLayout[Literal["synthetic"]]):
     root: Path | None = None
     """Folder to draw the pictures into; none is the run folder."""
     tags: Path | None = None
-    """CSV or JSON file of tags, instead of those in the data set."""
+    """File of tags, instead of those in the data set: a table, JSON, or what an annotation tool exports."""
     num_images: int = Field(default=240, ge=1)
     """Number of pictures to draw."""
     image_size_px: int = Field(default=128, ge=32)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tagseg.assemble.data import split_readers
+from tagseg.data.folder_tags import find_tags_file, split_folders
 from tagseg.data.images import read_header
 from tagseg.data.problems import Problem
 from tagseg.errors import DataError
@@ -81,7 +82,7 @@ def find_layout(root: Path) -> Data:
     if train is None and len(pairs) == 1:
         (train,) = pairs.values()
     if train is None:
-        return FolderData(format="folder", root=root)
+        return _folder_section(root)
     images, annotations = next((pairs[name] for name in pairs if name.lower().startswith("val")), (None, None))
     return CocoData(
         format="coco",
@@ -90,6 +91,13 @@ def find_layout(root: Path) -> Data:
         eval_images=images,
         eval_annotations=annotations,
     )
+
+
+def _folder_section(root: Path) -> FolderData:
+    """Return the section of a folder of one's own, which may be split into ``train`` and ``val``."""
+    splits = None if find_tags_file(root, None) else split_folders(root)
+    learn, test = splits or (root, None)
+    return FolderData(format="folder", root=learn, test_root=test)
 
 
 def _voc_section(root: Path) -> VocData:

@@ -106,3 +106,28 @@ def test_annotations_of_another_tool_do_not_make_a_folder_coco(tmp_path: Path) -
     (tmp_path / "annotations").mkdir()
     (tmp_path / "annotations" / "a.json").write_text("{}")
     assert find_layout(tmp_path) == FolderData(format="folder", root=tmp_path)
+
+
+def test_folders_to_learn_from_and_to_test_on_are_told_apart(tmp_path: Path) -> None:
+    """As YOLO's classification and Hugging Face's image folders have them."""
+    for place in ("train/cat/a.jpg", "train/dog/b.jpg", "val/cat/c.jpg"):
+        photograph(tmp_path / "yolo" / place)
+    found = survey_folder(tmp_path / "yolo")
+    assert found.data == FolderData(
+        format="folder", root=tmp_path / "yolo" / "train", test_root=tmp_path / "yolo" / "val"
+    )
+    assert found.images_by_class == {"cat": 1, "dog": 1}
+    photograph(tmp_path / "faces" / "train" / "a.jpg")
+    (tmp_path / "faces" / "train" / "metadata.jsonl").write_text('{"file_name": "a.jpg", "label": "cat"}\n')
+    found = survey_folder(tmp_path / "faces")
+    assert found.data == FolderData(format="folder", root=tmp_path / "faces" / "train")
+    assert found.images_by_class == {"cat": 1}
+
+
+@pytest.mark.parametrize(
+    "places", [("train/a.jpg", "car/b.jpg"), ("train/a.jpg",), ("b.jpg", "train/x/a.jpg"), ("val/x/a.jpg",)]
+)
+def test_a_class_may_be_called_train(tmp_path: Path, places: tuple[str, ...]) -> None:
+    for place in places:
+        photograph(tmp_path / place)
+    assert find_layout(tmp_path) == FolderData(format="folder", root=tmp_path)

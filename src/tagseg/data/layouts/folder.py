@@ -36,7 +36,7 @@ class FolderLayout:
 
     Args:
         root: folder of the images to learn from.
-        tags: CSV or JSON file of tags, in the place of those in the folder.
+        tags: file of tags, in the place of those in the folder, see :func:`tagseg.data.tags.read_tags`.
         masks: folder of masks, ``root/masks`` by default.
         classes: names to learn, in label order, or None for all; every other class is background.
         test_root: folder of images to test on, which need no tags, or None.
@@ -84,7 +84,8 @@ def read_folder(
 
     Images lie below ``root/images`` when there is such a folder, else below ``root``; hidden files, and folders that
     systems make such as ``@eaDir``, are left out. Tags come from the given file, else from ``root/tags.csv``,
-    ``root/tags.json`` or ``root/_classes.csv``, else the first sub-folder on the way to an image is its one tag. A file
+    ``root/tags.json`` or ``root/_classes.csv``, else from the file that an annotation tool exported into the root
+    (``data/tag_formats``), else the first sub-folder on the way to an image is its one tag. A file
     of tags names an image by its path below the images or below the root, or by the bare name, with or without ending,
     as long as only one image fits; it has a row for every image. Names match in whichever form their accents are.
 
@@ -96,7 +97,7 @@ def read_folder(
 
     Args:
         root: folder of the data set.
-        tags: CSV or JSON file, see :func:`tagseg.data.tags.read_tags`.
+        tags: see :func:`tagseg.data.tags.read_tags`.
         masks: folder of masks, which must exist when it is given.
         classes: names to learn, in label order, or None for all; every other class of ``classes.txt`` is background.
         split_name: the split's name, printed with scores.
@@ -115,9 +116,9 @@ def read_folder(
     ...     [record.tags for record in read_folder(Path(folder)).records]
     [(1,)]
     """
-    images, masks, paths = _images_and_masks(root, masks, problems, tags=tags)
-    known = listed_classes(root, problems)
     tags_file = find_tags_file(root, tags)
+    images, masks, paths = _images_and_masks(root, masks, problems, tags=tags_file)
+    known = listed_classes(root, problems)
     place = Place(root, images, tags_file or root / TAG_FILES[0])
     if tags_file is None:
         report_empty_folders(images, masks, paths, problems)

@@ -59,6 +59,20 @@ def settle_region_scores(context: StageContext, method: MapMethod, *, may_measur
     return scores
 
 
+def remove_other_target(context: StageContext) -> None:
+    """Remove a target of which nothing says that it is of this training, before the warm-up ends.
+
+    The seal of a target ends with the training that it was measured for: a training that begins anew after that, or
+    beside the files of another run, measures its own.
+    """
+    folder, path = context.folder, context.folder.region_scores
+    if context.fabric.is_global_zero and path.is_file():
+        is_sealed = not folder.seals.unsealed([path]) and not folder.seals.changed(path)
+        if not is_sealed:
+            path.unlink()
+    context.fabric.barrier()
+
+
 def settle_midpoint(context: StageContext, scores: RegionScores) -> float:
     """Return the score at which the target's contrast step is half way: the recipe's, or Otsu's threshold."""
     midpoint = context.recipe.self_modulation.midpoint

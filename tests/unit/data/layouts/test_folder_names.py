@@ -96,7 +96,7 @@ def test_a_table_of_roboflow_is_read(tmp_path: Path) -> None:
     [
         (["0001.jpg", "0002.jpg"], ["1", "2"], "write the numbers with their zeros"),
         (["0001.jpg", "0002.jpg"], ["1.jpg", "2.jpg"], "write the numbers with their zeros"),
-        (["a.jpg", "b.jpg"], ["https://x.org/a.jpg?size=3", "https://x.org/b.jpg"], "in the place of web addresses"),
+        (["a.jpg", "b.jpg"], ["https://x.org/?get=a.jpg", "https://x.org/?get=b.jpg"], "in the place of web addresses"),
         (["a.jpg", "b.jpg"], ["/home/me/a.jpg", "/home/me/b.jpg"], "write the paths below the folder"),
         (["a.jpg", "b.jpg"], ["C:\\me\\a.jpg", "C:\\me\\b.jpg"], "write the paths below the folder"),
         (["my-dog.jpg", "b.jpg"], ["3f9a2c1d-my-dog.jpg", "0c0ffee1-b.jpg"], "what the annotation tool put before"),
