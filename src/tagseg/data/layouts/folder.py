@@ -132,7 +132,7 @@ def read_folder(
     if not known:
         help = help_without_tags(root, "write tags.csv, or a sub-folder for each class")
         raise DataError(f"data set {root} must have tags, got none", help=help)
-    table = choose_classes(known, classes, source="the data set's classes")
+    table = choose_classes(known, classes, source=f"the classes of {root}")
     labels = {
         path: tuple(sorted({table.label_id(name) for name in names if name in table.names}))
         for path, names in names_by_image.items()
@@ -175,7 +175,7 @@ def read_untagged_folder(
     """
     images, masks, paths = _images_and_masks(root, masks, problems)
     known = listed_classes(root, problems) or known
-    table = choose_classes(tuple(known), classes, source="the data set's classes")
+    table = choose_classes(tuple(known), classes, source=f"the classes of {root}")
     mask_of = _Masks(mask_paths(masks, problems=problems), label_ids(known, table))
     records = _records(images, paths, dict.fromkeys(paths, ()), mask_of, problems)
     return Split(split_name, table, records, has_tags=False)
