@@ -30,8 +30,8 @@ SMALL = (
 QUICK = {"init", "check", "doctor", "recipes", "predict", "export", "figure", "report", "compare", "tags", "review"}
 """Commands that train nothing. `run` and `demo` are those of tests/pipeline/test_run.py and .ci/check_wheel.py."""
 
-NOT_HERE = ("me/dogs", "pretrained=True")
-"""What asks another machine: the hub, and the server of published weights."""
+NOT_HERE = ("me/dogs", "pretrained=True", "voc-server")
+"""What asks the hub or the server of published weights, and a format for runs of VOC's classes alone."""
 
 GENERATED = ROOT / "docs" / "reference" / "command_line.md"
 """Made from the help; test_main.py parses its examples."""
@@ -47,8 +47,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("place")
     small_run("demo", out=str(root / "runs" / "demo"))
     shutil.copytree(root / "runs" / "demo", root / "runs" / "demo" / "plain")
-    for name in ("photos", "voc"):
-        shutil.copytree(root / "runs" / "demo", root / "runs" / name)
+    shutil.copytree(root / "runs" / "demo", root / "runs" / "photos")
     write_dataset(root / "photos", num_images=3, size=(64, 64))
     pixels = np.random.default_rng(0).integers(0, 255, (96, 128, 3), dtype=np.uint8)
     for name in (
@@ -65,8 +64,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / name).parent.mkdir(exist_ok=True)
         Image.fromarray(pixels).save(root / name)
     shutil.copytree(root / "photos", root / "parts")
-    for name in ("new_photos", "VOC2012/JPEGImages"):
-        shutil.copytree(root / "NEW", root / name)
+    shutil.copytree(root / "NEW", root / "new_photos")
     return root
 
 
