@@ -9,6 +9,8 @@ the seed; the segmentation network is left out unless ``--segmenter`` asks for i
 where it was stopped, and its row of the JSON is written when it is done. The table of a finished file of rows:
 
     python benchmarks/small_set.py --table benchmarks/results/small_set.json
+
+``--several`` draws 100 photographs that show two or more of cat, dog, horse and person, in one folder with tags.csv.
 """
 
 import argparse
@@ -29,45 +31,64 @@ import tagseg
 from tagseg.artifacts.mask_file import read_mask
 from tagseg.classes import BACKGROUND, VOID
 from tagseg.cli.console import ConsoleProgress
-from tagseg.types import LabelMap
 
 CLASSES = ("cat", "dog", "horse")
 VOC_IDS = (8, 12, 13)
 PER_CLASS = 30
+SEVERAL = {"cat": 8, "dog": 12, "horse": 13, "person": 15}
+"""Classes of ``--several`` and their ids in VOC."""
+SEVERAL_COUNT = 100
 
 
 def draw(root: Path, photos: Path, *, seed: int, per_class: int = PER_CLASS) -> None:
     """Draw the photographs of a seed into one folder a class, with their masks beside them."""
-    subset = set((root / "ImageSets" / "Segmentation" / "train_aug.txt").read_text().split())
-    with (root / "image_tags.csv").open(encoding="utf-8") as file:
-        tags = {Path(row["image"]).stem: set(row["tags"].split()) for row in csv.DictReader(file)}
-    generator = np.random.default_rng(seed)
+    tags, generator = _tags(root), np.random.default_rng(seed)
     for name in CLASSES:
-        shown = sorted(key for key, found in tags.items() if key in subset and found & set(CLASSES) == {name})
+        shown = sorted(key for key, found in tags.items() if found & set(CLASSES) == {name})
         for key in generator.choice(shown, per_class, replace=False):
-            image, mask = photos / name / f"{key}.jpg", photos / "masks" / name / f"{key}.png"
-            image.parent.mkdir(parents=True, exist_ok=True)
-            mask.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(root / "JPEGImages" / f"{key}.jpg", image)
-            truth = read_mask(root / "SegmentationClass" / f"{key}.png")
-            PillowImage.fromarray(_own_ids(truth)).save(mask)
+            _copy(root, photos, key, name, voc_ids=VOC_IDS)
     (photos / "classes.txt").write_text("\n".join(CLASSES) + "\n")
 
 
-def _own_ids(truth: LabelMap) -> LabelMap:
-    """Return a mask with VOC's ids as one of our three classes; the others are void."""
+def draw_several(root: Path, photos: Path, *, seed: int, count: int = SEVERAL_COUNT) -> None:
+    """Draw the photographs of a seed with two or more tags into one folder, with tags.csv and masks beside them."""
+    tags = {key: sorted(found & set(SEVERAL)) for key, found in _tags(root).items()}
+    shown = sorted(key for key, found in tags.items() if len(found) > 1)
+    drawn = sorted(np.random.default_rng(seed).choice(shown, count, replace=False))
+    for key in drawn:
+        _copy(root, photos, key, "images", voc_ids=tuple(SEVERAL.values()))
+    rows = [f"{key}.jpg,{';'.join(tags[key])}" for key in drawn]
+    (photos / "tags.csv").write_text("\n".join(["image,tags", *rows]) + "\n")
+    (photos / "classes.txt").write_text("\n".join(SEVERAL) + "\n")
+
+
+def _tags(root: Path) -> dict[str, set[str]]:
+    """Return the tags of every photograph to learn from, by its id."""
+    subset = set((root / "ImageSets" / "Segmentation" / "train_aug.txt").read_text().split())
+    with (root / "image_tags.csv").open(encoding="utf-8") as file:
+        found = {Path(row["image"]).stem: set(row["tags"].split()) for row in csv.DictReader(file)}
+    return {key: tags for key, tags in found.items() if key in subset}
+
+
+def _copy(root: Path, photos: Path, key: str, folder: str, *, voc_ids: tuple[int, ...]) -> None:
+    """Copy a photograph, and its mask with the ids 1, 2, ... for some of VOC's; the others are void."""
+    below_masks = "" if folder == "images" else folder  # an id is the path below the folder of photographs
+    image, mask = photos / folder / f"{key}.jpg", photos / "masks" / below_masks / f"{key}.png"
+    image.parent.mkdir(parents=True, exist_ok=True)
+    mask.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(root / "JPEGImages" / f"{key}.jpg", image)
     ids = np.full(256, VOID, np.uint8)
     ids[BACKGROUND] = BACKGROUND
-    ids[list(VOC_IDS)] = np.arange(1, 1 + len(VOC_IDS))
-    return ids[truth]
+    ids[list(voc_ids)] = np.arange(1, 1 + len(voc_ids))
+    PillowImage.fromarray(ids[read_mask(root / "SegmentationClass" / f"{key}.png")]).save(mask)
 
 
 def run_unit(args: argparse.Namespace, *, seed: int) -> dict[str, Any]:
     """Run the recipe on one drawing and return its row."""
-    unit = args.out / f"{args.backbone}-{seed}"
+    unit = args.out / f"{'several-' if args.several else ''}{args.backbone}-{seed}"
     photos = unit / "photos"
     if not (photos / "classes.txt").exists():
-        draw(args.root, photos, seed=seed)
+        (draw_several if args.several else draw)(args.root, photos, seed=seed)
     overrides = [
         f"data.root={photos}",
         f"classifier.backbone={args.backbone}",
@@ -137,6 +158,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="its ImageNet weights")
     parser.add_argument("--recipe", default="folder")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--several", action="store_true", help="photographs of two or more tags")
     parser.add_argument("--segmenter", action="store_true", help="train the segmentation network too")
     parser.add_argument("--set", action="append", default=[], help="any recipe value, for trials")
     parser.add_argument("--out", type=Path, default=Path("runs/small_set"))

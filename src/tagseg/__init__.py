@@ -6,18 +6,31 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tagseg.pipeline import Run, run
     from tagseg.prediction.segmenter import Prediction, Segmenter
+    from tagseg.use.activation_maps import ActivationMaps, activation_maps, load_classifier
     from tagseg.use.load import load
 
     __version__: str
 
-__all__ = ["Prediction", "Run", "Segmenter", "load", "run"]
+__all__ = [
+    "ActivationMaps",
+    "Prediction",
+    "Run",
+    "Segmenter",
+    "activation_maps",
+    "load",
+    "load_classifier",
+    "run",
+]
 
 _HOMES = {
     "Prediction": "tagseg.prediction.result",
     "Segmenter": "tagseg.prediction.segmenter",
     "Run": "tagseg.pipeline",
     "run": "tagseg.pipeline",
+    "activation_maps": "tagseg.use.activation_maps",
+    "ActivationMaps": "tagseg.use.activation_maps",
     "load": "tagseg.use.load",
+    "load_classifier": "tagseg.use.activation_maps",
 }
 """Where each name lies: it is imported when it is used, and worker processes often do without."""
 

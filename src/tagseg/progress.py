@@ -7,6 +7,9 @@ from typing import Protocol, runtime_checkable
 StageStatus = str
 """One of ``start``, ``skip``, ``resume``, ``done``."""
 
+STAGE_VERBS = {"start": "starts", "resume": "continues", "skip": "skipped", "done": "done"}
+"""What happens to a stage, for people."""
+
 
 @runtime_checkable
 class Task(Protocol):
@@ -46,7 +49,7 @@ class SilentTask:
 
 
 class SilentProgress:
-    """The progress of a run that nobody watches: the default of the Python interface."""
+    """The progress of a run that nobody watches: the default of the Python interface outside of notebooks."""
 
     def stage(self, name: str, status: StageStatus, detail: str) -> None:
         """Do nothing."""
@@ -75,3 +78,13 @@ def duration_text(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def figures_text(figures: dict[str, float]) -> str:
+    """Return figures for one line: the loss and its terms; the norms of gradients stay in the curves.
+
+    >>> figures_text({"loss": 0.51234, "loss_classification": 0.4, "grad_classification": 3.0})
+    'loss 0.5123, classification 0.4'
+    """
+    shown = {name.removeprefix("loss_"): value for name, value in figures.items() if not name.startswith("grad_")}
+    return ", ".join(f"{name} {value:.4g}" for name, value in shown.items())

@@ -1,10 +1,12 @@
 """A real browser for tests: Debian's chromium, driven by Playwright; without one of them these tests are skipped."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from kit.browser_checks import LAUNCH_ARGUMENTS, PageWatch, find_chromium
+from kit.serving import Client
 
 
 # One a module and not one a session: while Playwright runs, its event loop counts as the running one of the thread,
@@ -44,3 +46,19 @@ def page(browser: Any, watch: PageWatch) -> Iterator[Any]:
     problems = watch.problems()
     if problems:
         pytest.fail("the browser saw:\n" + "\n".join(problems), pytrace=False)
+
+
+@pytest.fixture
+def both(page: Any, serving: Callable[..., Client], full_run: Path) -> Client:
+    """The page of a run with a segmenter and a classifier."""
+    client = serving(full_run)
+    page.goto(client.address)
+    return client
+
+
+@pytest.fixture
+def cams_only(page: Any, serving: Callable[..., Client], classifier_run: Path) -> Client:
+    """The page of a run with a classifier only."""
+    client = serving(classifier_run)
+    page.goto(client.address)
+    return client

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kit.app_page import PHOTO, SMALL, choose, download, drawn, encoded, labels_of, opened, settled, show, slide, upload
 from kit.browser_checks import axe_serious, has_horizontal_scroll
 from kit.serving import Client, running
 from PIL import Image as PillowImage
@@ -17,86 +18,9 @@ from PIL import Image as PillowImage
 from tagseg.data.image_formats import ENDINGS_BY_FORMAT
 from tagseg.report.colors import safe_color
 
-PHOTO = np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8).repeat(12, 0).repeat(12, 1)
-SMALL = np.ascontiguousarray(PHOTO[:40, ::-1])
-
-
-def encoded(image: np.ndarray = PHOTO, kind: str = "PNG", **options: Any) -> bytes:
-    file = BytesIO()
-    PillowImage.fromarray(image).save(file, format=kind, **options)
-    return file.getvalue()
-
-
-def opened(content: bytes) -> np.ndarray:
-    return np.array(PillowImage.open(BytesIO(content)))
-
-
-def upload(name: str, content: bytes) -> dict[str, Any]:
-    return {"name": name, "mimeType": "application/octet-stream", "buffer": content}
-
-
-def choose(page: Any, *files: dict[str, Any]) -> None:
-    """Choose files and wait until nothing is under way."""
-    before = page.locator("#items li").count()
-    page.set_input_files("#files", list(files))
-    settled(page, before + len(files))
-
-
-def settled(page: Any, count: int) -> None:
-    page.locator("#items li").nth(count - 1).wait_for()
-    for _ in range(200):
-        if page.locator("#items li.done, #items li.failed").count() == count:
-            return
-        page.wait_for_timeout(50)
-    pytest.fail(f"not all of {count} images were looked at")
-
-
-def slide(page: Any, name: str, value: float) -> None:
-    page.locator(f"#{name}").evaluate(
-        "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input', { bubbles: true })); }",
-        value,
-    )
-
-
-def drawn(page: Any) -> np.ndarray:
-    """Return the pixels of the canvas."""
-    page.locator("#stage[aria-busy=false] #canvas").wait_for()
-    text = page.evaluate("document.getElementById('canvas').toDataURL('image/png')")
-    return opened(base64.b64decode(text.split(",")[1]))[..., :3].astype(int)
-
-
-def show(page: Any, view: str) -> None:
-    page.locator(f"#views input[value={view}]").check(force=True)
-
-
-def download(page: Any, kind: str) -> tuple[str, bytes]:
-    with page.expect_download() as started:
-        page.locator(f"button[data-file={kind}]").click()
-    return started.value.suggested_filename, Path(started.value.path()).read_bytes()
-
-
-def labels_of(client: Client, image: np.ndarray, **options: Any) -> np.ndarray:
-    return opened(client.send("/predict?format=png", ("a.png", encoded(image)), **options).body)
-
 
 def error_text(page: Any) -> str:
     return page.locator("#message").inner_text()
-
-
-@pytest.fixture
-def both(page: Any, serving: Callable[..., Client], full_run: Path) -> Client:
-    """The page of a run with a segmenter and a classifier."""
-    client = serving(full_run)
-    page.goto(client.address)
-    return client
-
-
-@pytest.fixture
-def cams_only(page: Any, serving: Callable[..., Client], classifier_run: Path) -> Client:
-    """The page of a run with a classifier only."""
-    client = serving(classifier_run)
-    page.goto(client.address)
-    return client
 
 
 class TestIn:
@@ -377,7 +301,7 @@ class TestForEverybody:
         assert page.locator("#view-title").inner_text() == "a.png"
         drawn(page)
         reached = set()
-        for _ in range(20):
+        for _ in range(30):
             page.keyboard.press("Tab")
             reached.add(
                 page.evaluate(

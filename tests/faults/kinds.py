@@ -173,7 +173,9 @@ def in_the_cache(how: Damage) -> Callable[[Case], str]:
 
 
 def another_image(path: Path, rng: Random) -> None:
-    shutil.copyfile(rng.choice(sorted(path.parent.parent.rglob("*.png"))), path)
+    others = sorted(set(path.parent.parent.rglob("*.png")) - {path})
+    if others:
+        shutil.copyfile(rng.choice(others), path)
 
 
 def no_cache(case: Case) -> str:
@@ -197,6 +199,7 @@ def damage_both_checkpoints(case: Case) -> str:
     found = sorted(case.scene.run.glob("*/checkpoint*.safetensors"))
     for path in found:
         damage.truncate(path, case.rng)
+        case.hit.append(path.relative_to(case.scene.run).as_posix())  # those of a finished stage stay as they are
     return f"{len(found)} checkpoints"
 
 

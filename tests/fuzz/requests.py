@@ -10,6 +10,7 @@ from fuzz.pictures import photographs
 from fuzz.reader import Read, Reader
 from tagseg.classes import ClassTable
 from tagseg.errors import TagsegError
+from tagseg.serve.access import Access
 from tagseg.serve.body import Body
 from tagseg.serve.guard import allows_host
 from tagseg.serve.limits import Limits
@@ -33,6 +34,7 @@ def multipart(*parts: tuple[bytes, bytes]) -> bytes:
 def forms() -> list[bytes]:
     photo = photographs()[3]
     return [
+        b"image/jpeg\n" + photo,
         multipart((b'name="images"; filename="a.jpg"\r\nContent-Type: image/jpeg', photo)),
         multipart((b'name="images"; filename="a.jpg"', b"..."), (b'name="format"', b"png"), (b'name="tags"', b"cat")),
         multipart((b"name=\"images\"; filename*=UTF-8''%e2%82%ac.jpg", b"...")),
@@ -105,7 +107,7 @@ READERS = (
     Reader(
         "host",
         lambda: [b"localhost:8000", b"[::1]:8000", b"127.0.0.1", b"10.0.0.5:80"],
-        lambda folder: lambda content: allows_host(content.decode("latin-1"), "127.0.0.1"),
+        lambda folder: lambda content: allows_host(content.decode("latin-1"), Access(hosts=("masks.example",))),
         names_file=False,
     ),
 )

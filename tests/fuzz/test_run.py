@@ -4,8 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from subprocess import PIPE
 
 import pytest
 
@@ -17,16 +20,45 @@ COUNT = 3000
 MAX_CORPUS_BYTES = 200_000
 
 
-def run(module: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a module in a process without threads, which may fork."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (TESTS.parent / "src", TESTS)))}
-    return subprocess.run(
-        [sys.executable, "-m", module, *words], capture_output=True, text=True, env=environment, timeout=280
-    )
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (TESTS.parent / "src", TESTS)))}
+CALLS = """
+import contextlib, io, json, sys
+from fuzz.run import main
+for line in sys.stdin:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(json.loads(line))
+    print(json.dumps([code, out.getvalue(), err.getvalue()]), flush=True)
+"""
 
 
-def test_no_reader_answers_with_anything_else(tmp_path):
-    done = run("fuzz.run", "--seed", "0", "--count", str(COUNT), "--out", str(tmp_path), "--quiet")
+@dataclass(frozen=True)
+class Done:
+    """What a call left."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Callable[..., Done]]:
+    """Lend the calls of `python -m fuzz.run`, in one process for all: its imports take long, and it has no threads."""
+    words = [sys.executable, "-c", CALLS]
+    with subprocess.Popen(words, stdin=PIPE, stdout=PIPE, text=True, env=ENVIRONMENT) as process:
+        assert process.stdin is not None and process.stdout is not None
+        asked, answers = process.stdin, process.stdout
+
+        def call(*words: str) -> Done:
+            print(json.dumps(words), file=asked, flush=True)
+            return Done(*json.loads(answers.readline()))
+
+        yield call
+        asked.close()
+
+
+def test_no_reader_answers_with_anything_else(run, tmp_path):
+    done = run("--seed", "0", "--count", str(COUNT), "--out", str(tmp_path), "--quiet")
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert done.stdout.endswith(" 0 findings\n")
 
@@ -50,21 +82,23 @@ def test_the_corpus_stays_small():
     ],
 )
 def test_the_runner_sees_a_fault_and_goes_on(name, kind):
-    lines = run("fuzz.planted", name).stdout.splitlines()
+    words = [sys.executable, "-m", "fuzz.planted", name]
+    planted = subprocess.run(words, capture_output=True, text=True, env=ENVIRONMENT, timeout=280)
+    lines = planted.stdout.splitlines()
     assert [line.split()[0] for line in lines] == (["5", "6"] if kind else [])
     assert all(kind in line for line in lines)
 
 
-def test_a_finding_is_found_again_from_its_file(tmp_path):
+def test_a_finding_is_found_again_from_its_file(run, tmp_path):
     path = tmp_path / "tags.csv"
     path.write_bytes(b"image,tags\na.jpg,cat\n")
-    done = run("fuzz.run", "--reader", "tags-csv", "--file", str(path))
+    done = run("--reader", "tags-csv", "--file", str(path))
     assert (done.returncode, done.stdout) == (0, "1 files, 0 findings\n")
 
 
-def test_a_stopped_run_goes_on_where_it_was(tmp_path):
+def test_a_stopped_run_goes_on_where_it_was(run, tmp_path):
     record = tmp_path / "made" / "fuzz.jsonl"
-    words = ("fuzz.run", "--reader", "tags-csv", "--seed", "3", "--count", "4100", "--json", str(record))
+    words = ("--reader", "tags-csv", "--seed", "3", "--count", "4100", "--json", str(record))
     whole = run(*words)
     assert whole.returncode == 0, whole.stdout + whole.stderr
     rows = record.read_text().splitlines(keepends=True)
@@ -76,9 +110,9 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path):
     assert again.stdout.endswith(" 0 findings\n")
 
 
-def test_a_finding_of_an_earlier_portion_counts(tmp_path):
+def test_a_finding_of_an_earlier_portion_counts(run, tmp_path):
     record = tmp_path / "fuzz.jsonl"
-    words = ("fuzz.run", "--reader", "tags-csv", "--count", "10", "--json", str(record))
+    words = ("--reader", "tags-csv", "--count", "10", "--json", str(record))
     assert run(*words).returncode == 0
     row = json.loads(record.read_text())
     record.write_text(json.dumps({**row, "findings": [{"what": "a hang"}]}) + "\n")

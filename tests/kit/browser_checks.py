@@ -76,11 +76,19 @@ class PageWatch:
             self.findings.append(f"outside {kind}: {url}")
 
 
-def axe_serious(page: Any) -> list[str]:
-    """Return one line for every element that breaks an accessibility rule which axe-core calls serious or critical."""
+def axe_serious(page: Any, *, only: str | None = None, without: str | None = None) -> list[str]:
+    """Return one line for every element that breaks an accessibility rule which axe-core calls serious or critical.
+
+    Args:
+        page: a page of Playwright.
+        only: the one rule to look at; None for all.
+        without: a CSS selector of what is not looked at.
+    """
     from axe_playwright_python.sync_playwright import Axe
 
-    violations = Axe().run(page).response["violations"]
+    options = {"resultTypes": ["violations"]} | ({"runOnly": [only]} if only else {})
+    context = {"exclude": [[without]]} if without else None
+    violations = Axe().run(page, context, options).response["violations"]
     return [
         f"{violation['impact']} {violation['id']} at {' '.join(map(str, node['target']))}: {violation['help']}"
         for violation in violations

@@ -136,15 +136,19 @@ def save_run_segmenter(folder: Path) -> Path:
 
 
 @contextmanager
-def running(source: Path, **limits: Any) -> Iterator[Client]:
-    """Serve a folder on a free port until the block ends."""
+def running(source: Path, *, access: Any = None, corrections: Path | None = None, **limits: Any) -> Iterator[Client]:
+    """Serve a folder on a free port until the block ends; `access` is an `Access`, by default this machine's."""
+    from tagseg.serve.access import Access
+    from tagseg.serve.kept_corrections import CorrectionFolder
     from tagseg.serve.limits import Limits
     from tagseg.serve.server import make_server, open_socket
     from tagseg.serve.service import Service
     from tagseg.use.cams import load_networks
 
     networks = load_networks(str(source), device="cpu")
-    server = make_server(Service(networks, title="tiny", limits=Limits(**limits)), host="127.0.0.1")
+    service = Service(networks, title="tiny", limits=Limits(**limits))
+    kept = None if corrections is None else CorrectionFolder(corrections, service.label_classes)
+    server = make_server(service, access=access or Access(), corrections=kept)
     with open_socket("127.0.0.1", 0) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

@@ -162,8 +162,7 @@ def test_a_stage_before_those_that_it_follows(
 ) -> None:
     assert exit_code(command, str(photos_recipe), "--out", str(tmp_path / "run")) == 2
     assert capsys.readouterr().err == (
-        f"error: stage '{command.replace('-', '_')}' follows a finished 'train_classifier', "
-        "got one that is not (never started)\n"
+        f"error: stage '{command.replace('-', '_')}' needs a finished 'train_classifier': not done yet\n"
         "help: run 'tagseg train-classifier' or 'tagseg run' first\n"
     )
 
@@ -173,7 +172,7 @@ def test_masks_before_the_affinity_network_that_they_walk_with(
 ) -> None:
     assert exit_code("make-masks", str(photos_recipe), "--out", str(with_maps)) == 2
     assert capsys.readouterr().err == (
-        "error: stage 'make_masks' follows a finished 'train_affinity', got one that is not (never started)\n"
+        "error: stage 'make_masks' needs a finished 'train_affinity': not done yet\n"
         "help: run 'tagseg train-affinity' or 'tagseg run' first\n"
     )
     assert finished_stages(with_maps) == ["train_classifier", "extract_cams"]
@@ -194,7 +193,7 @@ def test_an_affinity_network_that_nothing_walks_with(
     walks, starts, done = told_of_stages(capsys)[2:5]
     assert (walks, starts) == (
         "train_affinity: skipped (masks.refine does not walk)",
-        "make_masks: starts (never started)",
+        "make_masks: starts (not done yet)",
     )
     assert re.fullmatch(r"make_masks: done \(\d+ s\)", done)
     assert finished_stages(folder) == ["train_classifier", "extract_cams", "make_masks"]

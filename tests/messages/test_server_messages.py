@@ -15,7 +15,8 @@ from tagseg.errors import ServeError
 from tagseg.serve.server import address_of, open_socket
 
 KINDS = ", ".join(ENDINGS_BY_FORMAT)
-PLAIN = "open the address that 'tagseg serve' printed"
+PLAIN = "open the address that 'tagseg serve' printed, or start it with --allow-host and this name"
+OTHER_SITE = "open the address that 'tagseg serve' printed, or start it with --allow-origin and this site"
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_a_page_of_another_site(client: Client, origin: str) -> None:
     assert client.send("/predict", ("a.png", photo()), headers={"origin": origin}).sentences == (
         403,
         f"request comes from this server's own page or from a program, got one from '{origin}'",
-        PLAIN,
+        OTHER_SITE,
     )
 
 

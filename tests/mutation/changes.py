@@ -32,6 +32,7 @@ _SEGMENTATION_LOSS = ("unit/losses/test_segmentation.py", "properties/test_segme
 _WALK = ("unit/refine/test_random_walk.py", "parity/test_random_walk_reference.py")
 _CRF = ("unit/refine/test_dense_crf.py", "properties/test_dense_crf_laws.py")
 _SCORES = ("unit/evaluation/test_scores.py", "parity/test_miou_reference.py")
+_BOOTSTRAP = ("parity/test_paired_bootstrap_reference.py",)
 _PSEUDO_MASK = ("unit/refine/test_pseudo_mask.py", "properties/test_pseudo_mask_laws.py")
 _AUGMENT = ("unit/data/test_augment.py", "properties/test_augment_laws.py")
 _TILES = ("unit/prediction/test_tiles.py", "properties/test_prediction_tile_laws.py")
@@ -199,13 +200,18 @@ SCORES = (
            "int(right[1:].sum()), int(in_truth[1:].sum())", "int(right[1:].sum()), int(in_prediction[1:].sum())",
            *_SCORES),
     Change("accuracy: objects only", "evaluation/scores.py",
-           "pixel_accuracy=_ratio(int(right.sum()), int(counts.sum()))",
-           "pixel_accuracy=_ratio(int(right[1:].sum()), int(counts.sum()))", *_SCORES),
+           "pixel_accuracy=_ratio(int(right.sum()), int(in_truth.sum()))",
+           "pixel_accuracy=_ratio(int(right[1:].sum()), int(in_truth.sum()))", *_SCORES),
     Change("confusion: void is an error", "evaluation/confusion.py",
            "known = truth != VOID", "known = truth >= 0", "unit/evaluation/test_confusion.py"),
     Change("confusion: rows and columns change places", "evaluation/confusion.py",
            "np.bincount(rows * columns + cells,", "np.bincount(cells * columns + rows,",
            "unit/evaluation/test_confusion.py"),
+    Change("bootstrap: the difference the other way round", "evaluation/bootstrap.py",
+           "mean_iou[:, 1] - mean_iou[:, 0]", "mean_iou[:, 0] - mean_iou[:, 1]", *_BOOTSTRAP),
+    Change("bootstrap: an interval of 90 %", "evaluation/bootstrap.py", "(2.5, 97.5)", "(5.0, 95.0)", *_BOOTSTRAP),
+    Change("bootstrap: absent labels count as 0", "evaluation/bootstrap.py",
+           "iou.sum(axis=-1) / occurs.sum(axis=-1)", "iou.mean(axis=-1)", *_BOOTSTRAP),
     Change("sweep: the score itself is an object", "evaluation/threshold.py",
            'np.searchsorted(self._cuts, score, side="left")', 'np.searchsorted(self._cuts, score, side="right")',
            "unit/evaluation/test_threshold.py"),

@@ -33,6 +33,7 @@ TINY = (
     "segmenter.crop_size_px=64",
     "segmenter.long_side_px=[64, 64]",
     "segmenter.validation_images=0",
+    'small_set.set=["self_modulation.enabled=false", "masks.refine=[]"]',
     "engine.accelerator=cpu",
     "engine.threads=1",
 )

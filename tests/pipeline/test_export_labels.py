@@ -14,7 +14,7 @@ from PIL import Image
 from tagseg.artifacts.mask_file import read_mask, write_mask
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.layouts.folder import read_folder
-from tagseg.use.label_files import LABEL_FORMATS, POLYGONS
+from tagseg.use.label_files import LABEL_FORMATS, OF_PREDICTIONS, POLYGONS
 
 TAGSEG = "from tagseg.cli.main import app_main; app_main()"
 
@@ -44,7 +44,7 @@ def files_below(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("format", LABEL_FORMATS)
+@pytest.mark.parametrize("format", sorted(LABEL_FORMATS.keys() - OF_PREDICTIONS))
 def test_every_format_comes_out_and_says_what_it_cost(run: Path, tmp_path: Path, capsys, format: str) -> None:
     out = tmp_path / "out"
     assert tagseg("export", run, "--what", "masks", "--format", format, "--out", out) == 0

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from pycocotools.coco import COCO
 
 from tagseg.artifacts.mask_file import read_mask
 from tagseg.classes import ClassTable
-from tagseg.use.label_files import LABEL_FORMATS, POLYGONS, FormatChoice
+from tagseg.use.label_files import LABEL_FORMATS, OF_PREDICTIONS, POLYGONS, FormatChoice
 from tagseg.use.label_files import label_files as write_label_files
 
 CLASSES = ClassTable(("cat", "dog"))
+ANY_CLASSES = tuple(name for name in LABEL_FORMATS if name not in OF_PREDICTIONS)
 SIZES = {"a.jpg": (40, 56), "deep/b.png": (33, 47)}
 
 
@@ -53,9 +55,9 @@ def drawn(path: Path) -> Iterator[tuple[str, np.ndarray, list[int]]]:
 
 def test_every_format_of_export_is_one_of_predict(segmenter, photos, tmp_path, capsys):
     out = tmp_path / "masks"
-    assert predict(segmenter, photos, "--out", out, "--format", ",".join(LABEL_FORMATS)) == 0
+    assert predict(segmenter, photos, "--out", out, "--format", ",".join(ANY_CLASSES)) == 0
     said = capsys.readouterr().out
-    for format in LABEL_FORMATS:
+    for format in ANY_CLASSES:
         assert f"written: {out / format} (2 photographs" in said
         record = json.loads((out / format / "export.json").read_text())
         assert (record["format"], record["what"], record["images"]) == (format, "predictions", 2)
@@ -200,3 +202,15 @@ def test_cvat_warns_of_more_objects_than_it_tells_apart(tmp_path):
                 "warning: CVAT tells 255 objects of a photograph apart, got more in 1 of 1 photographs, such as 512 in "
                 "many: the smallest are one object there; a larger --min-area leaves fewer"
             )
+
+
+def test_predictions_are_packed_for_the_server_of_voc(segmenter, photos, tmp_path):
+    shutil.rmtree(photos / "deep")
+    out = tmp_path / "masks"
+    assert predict(segmenter, photos, "--out", out, "--format", "png,voc-server") == 0
+    with tarfile.open(out / "voc-server" / "results.tgz") as archive:
+        (name,) = archive.getnames()
+        packed = archive.extractfile(name)
+        assert name == "results/VOC2012/Segmentation/comp6_test_cls/a.png" and packed is not None
+        found = np.array(Image.open(packed))
+    np.testing.assert_array_equal(found, np.array([0, 8, 12], np.uint8)[read_mask(out / "a.png")])

@@ -72,7 +72,7 @@ def test_the_page_is_there_after_each_stage_and_tells_how_far_the_run_is(photos,
     assert states == [False, True, True, True]
     assert "report" not in manifest_of(out)["stages"]  # a page of a run at work is not a finished stage
     progress = again(out, photos, cache)
-    assert of_report(progress) == [("start", "never started")]
+    assert of_report(progress) == [("start", "not done yet")]
 
 
 def test_a_finished_run_tells_what_it_cost(finished):
@@ -209,7 +209,7 @@ def test_runs_beside_it_come_onto_the_page_and_it_is_written_again_for_them_once
     run_compared(recipe, copy, baseline=True, upper_bound=False, progress=progress)
     assert of_report(progress) == [
         ("skip", "done with the same inputs"),
-        ("start", "never started"),  # of plain CAM
+        ("start", "not done yet"),  # of plain CAM
         ("start", "the runs to compare with have other scores"),
     ]
     assert [told for told in progress.stages if told[0] == "evaluate" and told[1] == "skip"] == [

@@ -128,7 +128,7 @@ def test_the_stages_leave_what_the_documentation_says(reference):
     rows = (reference / "scores.csv").read_text().splitlines()
     assert any(row.startswith("test,segmenter,,mean_iou,") for row in rows)
     curves = {row.split(",")[1] for row in (reference / "5_segmenter" / "curves.csv").read_text().splitlines()[1:]}
-    assert {"loss", "lr", "learned_share", "val_miou"} <= curves
+    assert {"loss", "lr", "pixels_used", "val_miou"} <= curves
 
 
 def test_the_segmenter_of_a_run_labels_a_picture(reference, photos):

@@ -11,7 +11,7 @@ from kit.small_run import NUM_IMAGES, small_recipe
 
 from tagseg.artifacts.checkpoint import load_checkpoint
 from tagseg.artifacts.layout import RunLayout
-from tagseg.artifacts.region_scores import read_region_scores
+from tagseg.artifacts.region_scores import read_region_scores, write_region_scores
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.pipeline import run_pipeline
 from tagseg.progress import SilentProgress
@@ -81,3 +81,17 @@ def test_a_kill_in_the_measurement_loses_no_image_that_is_done(photos: Path, tmp
     for name, array in weights(whole).items():
         np.testing.assert_array_equal(array, weights(killed)[name], err_msg=name)
     assert not RunLayout(killed).target_parts.exists()
+
+
+def test_a_training_that_begins_anew_measures_its_own_target(photos: Path, tmp_path: Path) -> None:
+    recipe = small_recipe(photos, tmp_path / "cache", "training.epochs=2")
+    whole, again = tmp_path / "whole", tmp_path / "again"
+    run_pipeline(recipe, whole, progress=SilentProgress(), only="train_classifier")
+    shutil.copytree(whole, again)
+    for path in (again / "1_classifier").glob("*.safetensors"):
+        path.unlink()
+    scores = read_region_scores(RunLayout(again).region_scores)
+    write_region_scores(RunLayout(again).region_scores, {name: 1 - each for name, each in scores.items()})
+    run_pipeline(recipe, again, progress=SilentProgress(), only="train_classifier")
+    for name, array in weights(whole).items():
+        np.testing.assert_array_equal(array, weights(again)[name], err_msg=name)

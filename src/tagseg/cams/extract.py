@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from tagseg.cams.map_method import MapMethod
+from tagseg.cams.map_method import MapMethod, TagMaps
 from tagseg.ops.activation import max_normalize
 from tagseg.ops.regions import paint_regions, region_mean
 from tagseg.ops.resize import resize_maps
@@ -60,7 +60,7 @@ def extract_cams(
 
 
 def view_maps(
-    method: MapMethod, images: Float[Tensor, "N 3 H W"], tags: Float[Tensor, "N C"], *, scale: float, flip: bool
+    method: TagMaps, images: Float[Tensor, "N 3 H W"], tags: Float[Tensor, "N C"], *, scale: float, flip: bool
 ) -> Float[Tensor, "M h w"]:
     """Return a method's maps of all tags at one scale, plus those of the mirrored images mirrored back when ``flip``.
 

@@ -3,6 +3,7 @@
 Axes: N images, C classes, M pairs of an image and one of its tags, H W image pixels, h w cells of the maps.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Float
@@ -21,6 +22,10 @@ class MethodMaps(NamedTuple):
 
     tag_logits: Float[Tensor, "N C"]
     maps: Float[Tensor, "M h w"]
+
+
+TagMaps = Callable[[Tensor, Tensor], MethodMaps]
+"""Gives logits and maps of normalised images (N, 3, H, W) and their tags (N, C), as :class:`MapMethod` is called."""
 
 
 @runtime_checkable

@@ -1,9 +1,9 @@
 """Runs compared with a first run as rows of text: scores, classes, activation, and what differs in the recipes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tagseg.cli.tables import percent, points
-from tagseg.report.comparison import Comparison
+from tagseg.report.comparison import Comparison, ScoreDifference
 from tagseg.report.content import Report, ScoreSet
 from tagseg.results.score_sets import SEED_TITLES
 
@@ -55,11 +55,34 @@ def change_lines(comparison: Comparison) -> list[str]:
     return ["recipes differ in:", *(f"  {change.key}: {' | '.join(change.values)}" for change in comparison.changes)]
 
 
+def chance_lines(comparison: Comparison) -> list[str]:
+    """Return one line for each difference that has an interval, and how the intervals were made."""
+    lines = [
+        f"{_SHOWN[each.key]}: {points(each.difference)} points of mIoU for {comparison.reports[each.run].title} on "
+        f"{each.images} images, 95 % interval {points(each.low)} to {points(each.high)}: {each.verdict}"
+        for each in comparison.differences
+    ]
+    if lines:
+        drawn = f"{comparison.resamples:,} resamples, seed {comparison.seed}"
+        lines.append(f"intervals: paired bootstrap over images, {drawn}; each run is one training")
+    return lines
+
+
 def _score_rows(comparison: Comparison) -> Iterator[Row]:
     for key, title in _SHOWN.items():
         sets = [_by_key(report).get(key) for report in comparison.reports]
         if any(sets):
             yield _row(f"mIoU %, {title}", [each.mean_iou if each else None for each in sets])
+            if found := comparison.differences_of(key):
+                yield _interval_row(found, num_runs=len(sets))
+
+
+def _interval_row(found: Mapping[int, ScoreDifference], *, num_runs: int) -> Row:
+    """Return a row of the intervals below the differences that they belong to."""
+    cells = ["", *("" for _ in range(2 * (num_runs - 1)))]
+    for run, each in found.items():
+        cells[2 * run] = f"{points(each.low)} to {points(each.high)}"
+    return ("  95 % interval of the difference", *cells)
 
 
 def _class_rows(comparison: Comparison) -> Iterator[Row]:

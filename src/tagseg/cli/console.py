@@ -17,14 +17,12 @@ from rich.table import Table
 from rich.text import Text
 
 from tagseg.errors import printable
-from tagseg.progress import StageStatus, Task, duration_text
+from tagseg.progress import STAGE_VERBS, StageStatus, Task, duration_text, figures_text
 
 PLAIN_INTERVAL_S = 10.0
 """Seconds between progress lines when the output is a file or a pipe."""
 
 _WIDTH_OF_A_FILE, _WIDEST = 120, 1000  # characters, usual and at most; a terminal tells its own
-
-_VERBS = {"start": "starts", "resume": "continues", "skip": "skipped", "done": "done"}
 
 
 def open_console(*, errors: bool = False) -> Console:
@@ -118,7 +116,7 @@ class ConsoleProgress:
         """Print a stage's name, what happens to it, and why."""
         style = {"skip": "dim", "done": "green"}.get(status, "bold")
         self.console.print(
-            Text(f"{name}: {_VERBS[status]}", style=style) + Text(f" ({printable(detail)})" if detail else "")
+            Text(f"{name}: {STAGE_VERBS[status]}", style=style) + Text(f" ({printable(detail)})" if detail else "")
         )
 
     def note(self, text: str) -> None:
@@ -194,16 +192,6 @@ class _RateColumn(ProgressColumn):
     def render(self, task: RichTask) -> Text:
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{speed:.1f} {task.fields['unit']}/s", style="progress.data.speed")
-
-
-def figures_text(figures: dict[str, float]) -> str:
-    """Return figures for one line: the loss and its terms; the norms of gradients stay in the curves.
-
-    >>> figures_text({"loss": 0.51234, "loss_classification": 0.4, "grad_classification": 3.0})
-    'loss 0.5123, classification 0.4'
-    """
-    shown = {name.removeprefix("loss_"): value for name, value in figures.items() if not name.startswith("grad_")}
-    return ", ".join(f"{name} {value:.4g}" for name, value in shown.items())
 
 
 def _bars(console: Console) -> RichProgress:

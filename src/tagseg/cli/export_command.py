@@ -13,7 +13,8 @@ app = typer.Typer()
 
 FORMAT_HELP = (
     "Of the network: onnx or safetensors. Of labels: coco, coco-rle, coco-rle-plain, voc, ids, yolo, yolo-masks, "
-    "label-studio, label-studio-polygons, cvat, labelme, huggingface."
+    "label-studio, label-studio-polygons, cvat, labelme, huggingface. Of predictions, for VOC's server: voc-server, "
+    "voc-server-comp5."
 )
 
 
@@ -55,7 +56,7 @@ def export(
     public: _Public = False,
     redo: _Redo = False,
 ) -> None:
-    """Write the segmentation network, the masks or the predictions of a run for other programs.
+    """Write the network, masks or predictions for other tools.
 
     Format 'onnx' gives one file for onnxruntime, for any batch and image size. It is compared with torch before it is
     kept. With 'safetensors' come weights and a JSON file that tagseg.load, plain timm and

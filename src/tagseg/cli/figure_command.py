@@ -73,11 +73,11 @@ def figure(
         str, typer.Option("--palette", metavar="NAME", help="voc, or safe for eyes that mix up red and green.")
     ] = "voc",
 ) -> None:
-    """Draw images with their maps, seeds, masks and predictions; several runs side by side.
+    """Draw a figure: images with maps, seeds and masks.
 
-    Without --images, N images evenly spaced over those with masks (over all when none has any), sorted by id. The same
-    call shows the same images. The column 'cam' is the strongest map as the network gave it, 'seed' what the next stage
-    gets.
+    Several runs stand side by side. Without --images it takes N images evenly spaced over those with masks (over all
+    when none has any), sorted by id. The same call shows the same images. The column 'cam' is the strongest map as the
+    network gave it, 'seed' what the next stage gets.
 
     Run folders stand before --images and --columns, which take all words up to the next option.
     """

@@ -3,7 +3,13 @@
 import errno
 
 _AGAIN = "then run the same command again: what is finished stays"
-_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "std::bad_alloc")
+_NO_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "std::bad_alloc",
+    "could not create a primitive",  # oneDNN, whose kernels are compiled into memory
+)
 """How torch says so, on a CPU and on a GPU."""
 
 

@@ -31,11 +31,11 @@ def review(
     images_at: ImagesAtOption = None,
     redo: _Redo = False,
 ) -> None:
-    """Write the photographs whose correction teaches most, with their present masks, for a person to correct.
+    """Write the photographs whose correction teaches most.
 
-    The rule is doubt x area x variety. Doubt is the share of pixels that the run does not trust, area the root of the
-    share that shows a class. Tags that were chosen already count less. The numbers are in review.csv. Photographs that
-    the run has corrections of are left out.
+    They come with their present masks, for a person to correct. The rule is doubt x area x variety. Doubt is the share
+    of pixels that the run does not trust, area the root of the share that shows a class. Tags that were chosen already
+    count less. The numbers are in review.csv. Photographs that the run has corrections of are left out.
 
     What was corrected goes back with --set segmenter.corrections=FOLDER; docs/howto/corrections.md shows the way.
     """

@@ -54,9 +54,9 @@ def check(
 ) -> None:
     """List everything wrong with a data set.
 
-    One pass over every list, tag, image and mask, before hours are spent on them. It first looks whether the weights
-    that the networks start from can be had. The exit code is 1 when something cannot be used as asked, and 0 when there
-    is nothing worse than warnings.
+    One pass over every list, tag, image and mask, before hours are spent on them. At the end it looks whether the
+    weights that the networks start from can be had. The exit code is 1 when the data cannot be used as asked, 2 when
+    weights are missing, and 0 when there is nothing worse than warnings.
     """
     from tagseg.cli.running import overrides_of, print_report
     from tagseg.recipe import load_recipe
@@ -65,11 +65,10 @@ def check(
     loaded = load_recipe(recipe, overrides_of(settings, weights=weights))
     from tagseg.use.check import check_data, check_weights
 
-    check_weights(loaded)
-
     reports = check_data(loaded.data, progress=ConsoleProgress())
     for report in reports:
         print_report(report, show=show)
+    check_weights(loaded)
     if not all(report.is_clean for report in reports):
         raise typer.Exit(EXIT_PROBLEMS)
 

@@ -17,7 +17,7 @@ app = typer.Typer()
 
 @app.command(epilog="Example: tagseg recipes")
 def recipes() -> None:
-    """List the packaged recipes: what each is for, the hardware and the time that it takes.
+    """List the packaged recipes, with hardware and time.
 
     Every command that takes a recipe takes one of these names. Relative paths in a recipe start at the folder in which
     tagseg is called.
@@ -37,10 +37,11 @@ def demo(
     *,
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The run folder.")] = Path("runs/demo"),
 ) -> None:
-    """Run the demo: the whole pipeline on drawn pictures, also with plain CAM and with the upper bound.
+    """Run the whole method on drawn pictures, as a demo.
 
-    Like 'tagseg run demo --baseline --upper-bound', with all three at the same time where there are cores. At the end
-    it draws a picture of the masks, demo.png in the current folder. It needs no GPU and downloads nothing.
+    Plain CAM and the upper bound run too, as with 'tagseg run demo --baseline --upper-bound'. All three run at the same
+    time where there are cores. At the end it draws a picture of the masks, demo.png in the current folder. It needs no
+    GPU and downloads nothing.
     """
     from tagseg.cli.running import compare_at_once, compare_runs, open_recipe
     from tagseg.recipe.packaged import packaged_text, read_sheet
@@ -86,10 +87,10 @@ def init(
         Path | None, typer.Option("--out", metavar="FILE", help="The recipe to write [default: NAME-OF-FOLDER.toml].")
     ] = None,
 ) -> None:
-    """Look at a folder of photographs and write a commented recipe for it.
+    """Write a commented recipe for a folder of photographs.
 
-    It finds the layout, the classes, how many photographs there are and of which sizes, and the device. A file that is
-    there already is not overwritten.
+    It looks at the folder and finds the layout, the classes, how many photographs there are and of which sizes, and the
+    device. A file that is there already is not overwritten.
     """
     from tagseg.use.new_recipe import found_text, write_new_recipe
 
@@ -108,7 +109,7 @@ def doctor(
         str | None, typer.Argument(metavar="[SOURCE]", help="A recipe or a run folder to describe too.")
     ] = None,
 ) -> None:
-    """Print what a bug report needs: versions, device, threads, memory, places.
+    """Print what a bug report needs: versions, device, memory.
 
     With SOURCE also the values of a recipe, and what is done of a run. It names no photograph, no class and no folder
     of yours, and your home folder is written ~.

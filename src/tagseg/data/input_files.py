@@ -123,6 +123,9 @@ def _expand(word: str, lines: Iterable[str], left_out: list[LeftOut]) -> Iterato
     elif _is_pattern(word) and not os.path.exists(path):  # noqa: PTH110 (the same)
         matched = sorted(Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207 (Path's takes no absolute ones)
         files = [match for match in matched if match.is_file()]
+        if not files:  # a pattern that names folders means what is in them
+            found = (image for match in matched if match.is_dir() for image in sorted(_images_below(match, left_out)))
+            files = list(dict.fromkeys(found))
         others = [_of_no_format(match) for match in files if match.suffix.lower() in PICTURE_ENDINGS]
         images = [match for match in files if match.suffix.lower() in IMAGE_ENDINGS]
         if not images:

@@ -26,7 +26,7 @@ class ProblemKind(StrEnum):
     INCOMPLETE_MASK = "image with annotations that have no shape"
     ABSENT_CLASS = "class that the file to score does not list"
     UNLEARNED_CLASS = "class that the file to learn from does not list"
-    MISSING_MASK = "image without a mask beside images with one"
+    MISSING_MASK = "image without a mask where others have one"
     UNUSED_MASK = "mask without an image"
     OTHER_ENCODING = "text that is not UTF-8"
     UNTAGGED_MASK_CLASS = "class in the mask that is not tagged"

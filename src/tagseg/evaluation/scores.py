@@ -1,6 +1,7 @@
 """The only definitions of the scores, all from one confusion matrix.
 
-Axes: K labels (background first). ``n_kj`` counts the pixels of true label k that were predicted as j, void left out.
+Axes: K labels (background first), 3 sums of each label.
+``n_kj`` counts the pixels of true label k that were predicted as j, void left out.
 """
 
 import math
@@ -69,8 +70,29 @@ def compute_scores(matrix: ConfusionMatrix, label_names: Sequence[str]) -> Score
     >>> scores.mean_iou == 1 / 3, scores.precision, scores.recall, scores.iou["dog"]
     (True, 0.5, 0.5, nan)
     """
-    counts = matrix.counts
-    right, in_truth, in_prediction = np.diagonal(counts), counts.sum(axis=1), counts.sum(axis=0)
+    return scores_of_sums(label_sums(matrix.counts), label_names)
+
+
+def label_sums(counts: Int64[ndarray, "K K"]) -> Int64[ndarray, "3 K"]:
+    """Return what the scores need of a confusion matrix: of each label the right pixels, the true and the predicted.
+
+    >>> label_sums(np.array([[3, 1], [0, 2]])).tolist()
+    [[3, 2], [4, 2], [3, 3]]
+    """
+    return np.stack([np.diagonal(counts), counts.sum(axis=1), counts.sum(axis=0)])
+
+
+def scores_of_sums(sums: Int64[ndarray, "3 K"], label_names: Sequence[str]) -> Scores:
+    """Return the scores of :func:`label_sums`, or of sums of these.
+
+    Args:
+        sums: over all images, or of one.
+        label_names: K names, background first.
+
+    >>> scores_of_sums(np.array([[3, 2], [4, 2], [3, 3]]), ("background", "cat")).iou["background"]
+    0.75
+    """
+    right, in_truth, in_prediction = sums
     union = in_truth + in_prediction - right
     iou = _ratios(right, union)
     present = [value for value in iou if not math.isnan(value)]
@@ -79,7 +101,7 @@ def compute_scores(matrix: ConfusionMatrix, label_names: Sequence[str]) -> Score
         mean_iou=math.fsum(present) / len(present) if present else math.nan,
         precision=_ratio(int(right[1:].sum()), int(in_prediction[1:].sum())),
         recall=_ratio(int(right[1:].sum()), int(in_truth[1:].sum())),
-        pixel_accuracy=_ratio(int(right.sum()), int(counts.sum())),
+        pixel_accuracy=_ratio(int(right.sum()), int(in_truth.sum())),
     )
 
 

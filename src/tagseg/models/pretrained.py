@@ -72,4 +72,4 @@ def unanswered(url: str, *, timeout_s: float = TIMEOUT_S) -> str:
         return "" if error.code == 405 else f"the server answers {error.code}"
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
-        return f"{type(reason).__name__} from {url.split('/')[2]}"
+        return f"no answer from {url.split('/')[2]} ({type(reason).__name__})"

@@ -21,6 +21,7 @@ def matching_offset(margins: Float[Tensor, " P"], *, object_share: float, most: 
     Returns:
         The offset in [-most, most]; 0 when there is no pixel, or when no object or nothing but objects is wanted.
 
+    >>> import torch
     >>> matching_offset(torch.tensor([-1.0, 1.0, 2.0, 3.0]), object_share=0.5, most=5.0)
     -1.5
     """

@@ -10,7 +10,8 @@ from tagseg.artifacts.run_scores import RunScores
 from tagseg.assemble.data import read_splits
 from tagseg.assemble.networks import engine_settings
 from tagseg.errors import RecipeError
-from tagseg.pipeline.drive import Run, run_pipeline
+from tagseg.pipeline.drive import run_pipeline
+from tagseg.pipeline.finished_run import Run
 from tagseg.progress import Progress, StageStatus, Task
 from tagseg.recipe import Recipe, load_run_recipe
 from tagseg.system.apart import Apart

@@ -4,20 +4,19 @@ import shlex
 import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from lightning_fabric import Fabric
 
 from tagseg.artifacts.run_folder import RunFolder, describe_environment
-from tagseg.artifacts.run_scores import RunScores
-from tagseg.artifacts.scores_file import read_scores, scores_content
+from tagseg.artifacts.scores_file import read_scores
 from tagseg.assemble.networks import engine_settings
 from tagseg.errors import ArtifactError
 from tagseg.pipeline.cost import StageCost, noting_progress
 from tagseg.pipeline.estimate import estimate_run
+from tagseg.pipeline.finished_run import Run
 from tagseg.pipeline.order import PIPELINE, needed_stages
 from tagseg.pipeline.rehearsal import rehearse
 from tagseg.pipeline.run_inputs import FINGERPRINTS, RunInputs
@@ -29,44 +28,9 @@ from tagseg.recipe.settled import settle
 from tagseg.stages.context import Stage, StageContext
 from tagseg.stages.write_report import show_progress
 from tagseg.system.atomic import atomic_write
+from tagseg.system.notebook import default_progress
 from tagseg.system.orphans import leave_if_worker_imports_script
 from tagseg.training.engine import launch
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A finished run.
-
-    Args:
-        folder: the run folder.
-        scored: what ``scores.json`` holds, or None when nothing is scored yet.
-    """
-
-    folder: Path
-    scored: RunScores | None
-
-    @property
-    def scores(self) -> dict[str, Any]:
-        """The content of ``scores.json`` as it is documented, empty when nothing is scored yet."""
-        return scores_content(self.scored) if self.scored else {}
-
-    @property
-    def seed_mean_iou(self) -> float | None:
-        """Best mIoU (0..1) of the seeds as the next stage gets them, or None without ground truth."""
-        handed_on = self.scored.handed_on if self.scored else None
-        return handed_on.best.scores.mean_iou if handed_on else None
-
-    @property
-    def pseudo_mask_mean_iou(self) -> float | None:
-        """The mIoU (0..1) of the pseudo masks as they were made, or None without ground truth."""
-        made = self.scored.pseudo_masks if self.scored else None
-        return made.masks.scores.mean_iou if made else None
-
-    @property
-    def segmenter_mean_iou(self) -> float | None:
-        """The mIoU (0..1) of the segmentation network on the images to test on, or None without ground truth."""
-        tested = self.scored.segmenter if self.scored else None
-        return tested.scores.mean_iou if tested else None
 
 
 def run(recipe: str | Path, out: str | Path, *, overrides: Sequence[str] = (), progress: Progress | None = None) -> Run:
@@ -78,7 +42,8 @@ def run(recipe: str | Path, out: str | Path, *, overrides: Sequence[str] = (), p
         recipe: the name of a packaged recipe, or a TOML file.
         out: the run folder, made when missing.
         overrides: ``section.key=value`` settings that win over the file.
-        progress: reports what happens; silent by default.
+        progress: reports what happens; by default bars in a notebook, and nothing elsewhere
+            (:class:`tagseg.progress.SilentProgress` is silent anywhere).
 
     Returns:
         The finished run.
@@ -87,7 +52,7 @@ def run(recipe: str | Path, out: str | Path, *, overrides: Sequence[str] = (), p
         TagsegError: one sentence with the next move, for anything that a user can correct.
     """
     leave_if_worker_imports_script()
-    return run_pipeline(load_recipe(recipe, list(overrides)), Path(out), progress=progress or SilentProgress())
+    return run_pipeline(load_recipe(recipe, list(overrides)), Path(out), progress=progress or default_progress())
 
 
 def run_pipeline(recipe: Recipe, out: Path, *, progress: Progress, only: str | None = None, redo: bool = False) -> Run:
@@ -211,7 +176,7 @@ def _require_before(name: str, *, only: str, reason: str) -> None:
     if names.index(name) < names.index(only):
         alone = "" if name == "predict" else f"'tagseg {name.replace('_', '-')}' or "  # that command takes any images
         raise ArtifactError(
-            f"stage '{only}' follows a finished '{name}', got one that is not ({reason})",
+            f"stage '{only}' needs a finished '{name}': {reason}",
             help=f"run {alone}'tagseg run' first",
         )
 

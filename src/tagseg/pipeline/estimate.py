@@ -59,16 +59,16 @@ def estimate_run(inputs: RunInputs) -> str:
 def sentence(times: Sequence[StageTime]) -> str:
     """Return what is known of the stages that are to do, or an empty string when there are none.
 
-    >>> sentence([StageTime("train_classifier", 90, Path("runs/a")), StageTime("make_masks", None)])
+    >>> sentence([StageTime("train_classifier", 90.0, Path("runs/a")), StageTime("make_masks", None)])
     'estimate: at least 1 min 30 s by the rates of runs/a (train_classifier 1 min 30 s); not known: make_masks'
     >>> sentence([StageTime("make_masks", None)])
-    'no estimate of the whole run: no run in its folder did the same here; each stage estimates its own'
+    'no estimate of the whole run yet; each stage says how long it takes'
     """
     known = [(time.stage, time.seconds, time.run) for time in times if time.seconds is not None]
     if not times:
         return ""
     if not known:
-        return "no estimate of the whole run: no run in its folder did the same here; each stage estimates its own"
+        return "no estimate of the whole run yet; each stage says how long it takes"
     runs = ", ".join(dict.fromkeys(str(run) for _, _, run in known))
     parts = ", ".join(f"{stage} {duration_text(seconds)}" for stage, seconds, _ in known)
     unknown = ", ".join(time.stage for time in times if time.seconds is None)
@@ -109,7 +109,8 @@ def _time_of(stage: Stage, inputs: RunInputs, measured: Sequence[tuple[Path, Val
         details = manifest["stages"].get(stage.name, {}).get("details", {})
         then = details.get("steps" if trained else "images") or manifest.get("counts", {}).get("train_images")
         if then and "total_time_s" in details and _is_alike(stage, inputs, manifest, details):
-            left_s = details["total_time_s"] * amount / then - inputs.folder.spent_s(stage.name)
+            growth = 1.0 if stage.name == "report" else amount / then  # a page draws a few dozen images of any number
+            left_s = details["total_time_s"] * growth - inputs.folder.spent_s(stage.name)
             return StageTime(stage.name, max(left_s, 0.0), run)
     return StageTime(stage.name, None)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tagseg.data.images import image_size, read_image
 from tagseg.errors import DataError, TagsegError
+from tagseg.models.convolutions import convolutions_of
 from tagseg.prediction.result import Prediction
 from tagseg.prediction.segmenter import Segmenter
 from tagseg.system.allocator import keep_freed_memory
@@ -57,9 +58,10 @@ def predict_many(
     Raises:
         Exception: what ``handle`` or ``failed`` raised, or the network.
     """
+    on_gpu = segmenter.device.type == "cuda"
     if segmenter.device.type == "cpu":
         keep_freed_memory()
-    with _in_order(waiting_bytes) as put:
+    with _in_order(waiting_bytes) as put, convolutions_of(_count_sizes(items) if on_gpu else 1):
         for batch in _read_ahead(batches_of(items, batch_size=segmenter.settings.batch_size)):
             images = [image for _, image in batch if not isinstance(image, TagsegError)]
             predictions = iter(_predict(segmenter, images, probabilities=probabilities))
@@ -80,6 +82,18 @@ def _predict(segmenter: Segmenter, images: list[Image], *, probabilities: bool) 
         return [error] * len(images)
 
 
+def _count_sizes(items: Iterable[Item]) -> int:
+    return len({_size_of(path) for _, path in items} - {None})
+
+
+def _size_of(path: Path) -> tuple[int, int] | None:
+    """Return (height, width) of an image, None where it cannot be opened."""
+    try:
+        return image_size(path)
+    except TagsegError:
+        return None
+
+
 def batches_of(items: Iterable[Item], *, batch_size: int, max_pixels: int = BATCH_PIXELS) -> Iterator[list[Item]]:
     """Yield runs of consecutive items of one size; what cannot be opened comes alone, and fails when it is read.
 
@@ -91,10 +105,7 @@ def batches_of(items: Iterable[Item], *, batch_size: int, max_pixels: int = BATC
     batch: list[Item] = []
     shared: tuple[int, int] | None = None
     for item in items:
-        try:
-            size = image_size(item[1])
-        except TagsegError:
-            size = None
+        size = _size_of(item[1])
         fits = size is not None and size == shared and (len(batch) + 1) * size[0] * size[1] <= max_pixels
         if batch and (not fits or len(batch) == batch_size):
             yield batch

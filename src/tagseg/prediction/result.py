@@ -100,6 +100,34 @@ class Prediction:
         counts = np.bincount(self.labels.ravel(), minlength=self.classes.num_labels)
         return dict(zip(self.names, counts.tolist(), strict=True))
 
+    def __repr__(self) -> str:
+        """Return the size and the share of each label, in one line."""
+        from tagseg.artifacts.shown_picture import shares_text  # what a program that labels does without
+
+        height, width = self.labels.shape
+        return f"Prediction({height} x {width} px: {shares_text(self._shares())})"
+
+    def _repr_html_(self) -> str:
+        """Return the overlay with its legend, for a notebook."""
+        from tagseg.artifacts.shown_picture import Entry, picture_html
+
+        palette = self.palette
+        lines: list[Entry] = []
+        for label, (name, share) in enumerate(self._shares()):
+            red, green, blue = palette[3 * label : 3 * label + 3]
+            if share:
+                lines.append(((red, green, blue) if label else None, f"{name} {100 * share:.1f} %"))
+        return picture_html(self.overlay(), alt=repr(self), lines=lines)
+
+    def show(self) -> None:
+        """Show the photograph with its labels: below the cell of a notebook, elsewhere in a viewer."""
+        from tagseg.artifacts.shown_picture import show_picture
+
+        show_picture(self.overlay(), shown=self)
+
+    def _shares(self) -> list[tuple[str, float]]:
+        return [(name, count / self.labels.size) for name, count in self.area().items()]
+
     def save(self, path: str | Path) -> None:
         """Write the label map as a palette PNG: every viewer shows colours, every reader gets label ids.
 

@@ -199,6 +199,12 @@ class Segmenter:
         Raises:
             DataError: when the sizes differ, or the network cannot look at images of that size at these scales.
             ModelError: when the network's values are not finite.
+
+        >>> from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
+        >>> design = SegmenterDesign(architecture="deeplabv2", backbone="test_resnet", num_labels=2)
+        >>> segmenter = Segmenter(build_segmenter(design, weights=None), ClassTable(("cat",)))
+        >>> [found.labels.shape for found in segmenter.predict_batch([np.zeros((30, 40, 3), np.uint8)] * 2)]
+        [(30, 40), (30, 40)]
         """
         sizes = sorted({image.shape[:2] for image in images})
         if len(sizes) > 1:

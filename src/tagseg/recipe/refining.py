@@ -134,6 +134,10 @@ class Masks(Section):
     """`fixed`: `masks.background_score`. `auto`: Otsu's threshold on the maps, which needs no masks."""
     background_score: float = Field(default=0.25, ge=0, le=1)
     """A pixel is background where no class exceeds this score."""
+    crf_temperature: float | None = Field(default=None, gt=0)
+    """The CRF of `masks.refine` starts from the softmax of the scores over this; none for their labels with
+    `crf.certainty`.
+    """
     keep_fraction: float = Field(default=0.5, ge=0, le=1)
     """Share of each label's pixels that the confidence mask keeps."""
     walk_radius: int = Field(default=5, ge=2)

@@ -21,9 +21,11 @@ class CrfRefiner:
 
     Args:
         settings: kernels and iterations.
-        unary: what the CRF starts from: the arg-max "labels" with one certainty for all (IRN), or the "scores", which
-            are at least 0, divided by their sum over the labels.
+        unary: what the CRF starts from: the arg-max "labels" with one certainty for all (IRN), the "scores", which are
+            at least 0, divided by their sum over the labels, or the "softmax" of the scores, which keeps what is nearly
+            a tie easy to move.
         certainty: probability of the arg-max label, in (0, 1], for "labels".
+        temperature: what the scores are divided by for "softmax", above 0.
 
     >>> import numpy as np
     >>> import torch
@@ -37,8 +39,9 @@ class CrfRefiner:
     """
 
     settings: CrfSettings = field(default_factory=CrfSettings)
-    unary: Literal["labels", "scores"] = "labels"
+    unary: Literal["labels", "scores", "softmax"] = "labels"
     certainty: float = 0.7
+    temperature: float = 0.15
 
     def prepare(self, images: Sequence[Image], records: Sequence[ImageRecord]) -> Sequence[Refiner]:
         """Return this for each image: it needs to know nothing of them."""
@@ -51,6 +54,8 @@ class CrfRefiner:
         if self.unary == "labels":
             winners = winning_labels(scores)
             probabilities = label_probabilities(winners, num_labels=len(scores), certainty=self.certainty)
+        elif self.unary == "softmax":
+            probabilities = (scores / self.temperature).softmax(dim=0)
         else:
             probabilities = functional.normalize(scores, p=1, dim=0)  # a pixel of zeros stays so: any label will do
         return DenseCrf(image, settings=self.settings, device=scores.device).infer(probabilities)

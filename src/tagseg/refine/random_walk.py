@@ -8,7 +8,7 @@ cells of it. So 34 weights a cell are kept, and the matrix is applied by shiftin
 applications, see :func:`chebyshev_weights`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import count
 from math import fsum
@@ -21,6 +21,7 @@ from torch.nn import functional
 from tagseg.errors import DataError, RecipeError
 from tagseg.ops.pairs import neighbour_offsets, path_maximum
 from tagseg.ops.resize import resize_maps
+from tagseg.refine.permutohedral import SparseRows
 
 CELL_PX = 4
 """Side of a cell in pixels."""
@@ -197,19 +198,53 @@ class Transition:
         ``T_(k+1)(S) x = 2 S T_k(S) x - T_(k-1)(S) x``
         """
         buffers = (start, torch.zeros_like(start))
-        terms = [self._terms(buffers[turn], buffers[1 - turn]) for turn in (0, 1)]
+        subtract_from_twice = self._by_matrix() if start.device.type == "cuda" else self._by_shifts(buffers)
         yield start
         for degree in count(1):
             turn = degree % 2
-            target = buffers[turn].neg_().addcmul_(self.twice_diagonal, buffers[1 - turn])
-            for place, weight, neighbour in terms[turn]:
-                place.addcmul_(weight, neighbour)
+            target = subtract_from_twice(buffers[turn], buffers[1 - turn])
             if degree == 1:
                 target /= 2  # T_1(S) = S, and there is no T_-1 to be subtracted from 2 S
             yield target
 
+    def _by_shifts(self, buffers: tuple[Tensor, Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+        """Return what turns a target of the two buffers into ``2 S source - target``, source the other buffer.
+
+        A processor reads each weight once for both ways of a pair.
+        """
+        # Views (place, weight, neighbour) of all pairs: making them takes as long as using them once.
+        terms = {id(buffers[turn]): self._terms(buffers[turn], buffers[1 - turn]) for turn in (0, 1)}
+
+        def subtract_from_twice(target: Tensor, source: Tensor) -> Tensor:
+            target.neg_().addcmul_(self.twice_diagonal, source)
+            for place, weight, neighbour in terms[id(target)]:
+                place.addcmul_(weight, neighbour)
+            return target
+
+        return subtract_from_twice
+
+    def _by_matrix(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """Return the same by one sparse product: 68 small sums a step would keep a GPU waiting for the next one."""
+        twice = self.twice_rows()
+
+        def subtract_from_twice(target: Tensor, source: Tensor) -> Tensor:
+            return target.copy_(twice(source.t().contiguous()).t() - target)
+
+        return subtract_from_twice
+
+    def twice_rows(self) -> SparseRows:
+        """Return ``2 S``: the diagonal, and two entries a pair."""
+        places = torch.arange(len(self.root), dtype=torch.int32, device=self.root.device)
+        rows, columns, weights = [places], [places], [self.twice_diagonal]
+        for shift, weight in self.twice_weights.items():
+            rows += [places[:-shift], places[shift:]]
+            columns += [places[shift:], places[:-shift]]
+            weights += [weight, weight]
+        row, order = torch.cat(rows).sort(stable=True)
+        starts = torch.searchsorted(row, torch.arange(len(places) + 1, device=row.device), out_int32=True)
+        return SparseRows(torch.cat(columns)[order], starts, torch.cat(weights)[order])
+
     def _terms(self, target: Float[Tensor, "C M"], source: Float[Tensor, "C M"]) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """Return views (place, weight, neighbour) of all pairs: making them takes as long as using them once."""
         terms = []
         for shift, weight in self.twice_weights.items():
             terms += [(target[:, :-shift], weight, source[:, shift:]), (target[:, shift:], weight, source[:, :-shift])]

@@ -61,6 +61,18 @@ class CompareRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ChanceRow:
+    """A difference of mIoU of one run to the first, its 95 % interval, and what that means."""
+
+    title: str
+    run: KeyEntry
+    images: int
+    cell: Cell
+    interval: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
 class ClassDifference:
     """Differences of each label's IoU of one result."""
 
@@ -121,6 +133,7 @@ def comparison_view(comparison: Comparison) -> dict[str, Any]:
         "key": [KeyEntry(run.title, series_css(index)) for index, run in enumerate(runs)],
         "label_names": runs[0].label_names if runs else (),
         "rows": list(_score_rows(runs)),
+        "chances": list(_chances(comparison)),
         "classes": list(_class_differences(runs)),
         "sweeps": list(_sweeps(runs)),
         "activation": _activation(runs),
@@ -137,6 +150,19 @@ def _score_rows(runs: Sequence[Report]) -> Iterator[CompareRow]:
         for metric, metric_title in _METRICS:
             values = [getattr(scores[key], metric) if key in scores else None for scores in by_run]
             yield _row(title, metric_title, values, first=metric == "mean_iou")
+
+
+def _chances(comparison: Comparison) -> Iterator[ChanceRow]:
+    titles = _titles(comparison.reports)
+    for each in comparison.differences:
+        yield ChanceRow(
+            titles.get(each.key, each.key),
+            KeyEntry(comparison.reports[each.run].title, series_css(each.run)),
+            each.images,
+            Cell(each.difference, signed(each.difference), difference_css(each.difference)),
+            f"{signed(each.low)} to {signed(each.high)}",
+            each.verdict,
+        )
 
 
 def _row(title: str, metric: str, values: Sequence[float | int | None], *, first: bool) -> CompareRow:

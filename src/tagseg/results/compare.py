@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from tagseg.errors import ArtifactError, DataError
+from tagseg.evaluation.bootstrap import RESAMPLES, SEED
 from tagseg.ops.spacing import evenly_spaced
 from tagseg.progress import Progress, SilentProgress
 from tagseg.recipe import Recipe, flat_values
 from tagseg.report.comparison import Change, Comparison
 from tagseg.report.content import GalleryImage, Problem
+from tagseg.results.differences import score_differences
 from tagseg.results.gallery import Gallery, draw_all
 from tagseg.results.open_run import run_titles
 from tagseg.results.report_images import RESULTS, Measured, ReportImages, report_images
@@ -33,6 +35,7 @@ def write_comparison(
     *,
     image_ids: Sequence[str] = (),
     count: int = DEFAULT_COUNT,
+    resamples: int = RESAMPLES,
     progress: Progress | None = None,
 ) -> Comparison:
     """Compare runs of the same data and write the page.
@@ -43,6 +46,7 @@ def write_comparison(
         image_ids: the images to show; none for ``count`` of those that all runs made something of, evenly spaced by id
             over the scored ones (over all when none is scored).
         count: at least 1.
+        resamples: of images, for the intervals of differences in mIoU; 0 for none.
         progress: moves on after every image.
 
     Returns:
@@ -55,12 +59,14 @@ def write_comparison(
     from tagseg.report.compare_page import render_comparison  # a template engine that no other stage needs
 
     progress = progress or SilentProgress()
-    comparison = gather_comparison(roots, image_ids=image_ids, count=count, progress=progress)
+    comparison = gather_comparison(roots, image_ids=image_ids, count=count, resamples=resamples, progress=progress)
     atomic_write(out, render_comparison(comparison).encode("utf-8", "backslashreplace"))
     return comparison
 
 
-def gather_comparison(roots: Sequence[Path], *, image_ids: Sequence[str], count: int, progress: Progress) -> Comparison:
+def gather_comparison(
+    roots: Sequence[Path], *, image_ids: Sequence[str], count: int, resamples: int = RESAMPLES, progress: Progress
+) -> Comparison:
     """Gather what the page of :func:`write_comparison` shows."""
     if len(roots) < 2:
         raise ArtifactError(
@@ -77,7 +83,8 @@ def gather_comparison(roots: Sequence[Path], *, image_ids: Sequence[str], count:
         replace(gather_report(source, gallery), title=title)
         for source, gallery, title in zip(sources, galleries, run_titles(roots, recipes), strict=True)
     ]
-    return Comparison(tuple(reports), recipe_changes(recipes))
+    differences = score_differences(runs, resamples=resamples, progress=progress)
+    return Comparison(tuple(reports), recipe_changes(recipes), differences, resamples, SEED)
 
 
 def _require_same_data(sources: Sequence[ReportSource]) -> None:

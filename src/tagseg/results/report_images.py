@@ -1,6 +1,6 @@
 """The images of a run that a report can show: how good and how sure the run is about each, and its pictures.
 
-Axes: H W pixels of the image, h w pixels of its pictures.
+Axes: H W pixels of the image, h w pixels of its pictures, K labels with background.
 """
 
 import math
@@ -8,13 +8,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from jaxtyping import Int64
+from numpy import ndarray
 
 from tagseg.artifacts.cam_file import read_cam
 from tagseg.artifacts.run_scores import NETWORK
 from tagseg.artifacts.scores_file import read_scores
 from tagseg.assemble.maps import chosen_records
 from tagseg.data.seen_files import read_photograph, read_truth
-from tagseg.evaluation.confusion import ConfusionMatrix
+from tagseg.evaluation.confusion import ConfusionMatrix, joint_counts
 from tagseg.evaluation.scores import compute_scores
 from tagseg.report.content import GalleryImage, Why
 from tagseg.report.pictures import encode_labels, encode_map, encode_photo, sampled_pixels
@@ -94,6 +96,19 @@ class ReportImages:
             labels = self._result(kind, image_id, size=(truth.shape[0], truth.shape[1]))
             mean_iou = None if labels is None else self._mean_iou(labels, truth, name=image_id)
         return Measured(image_id, mean_iou, unsure)
+
+    def confusion(self, image_id: str, kind: str) -> Int64[ndarray, "K K"]:
+        """Return how often each true label meets each label of a result, in pixels of one scored image that has it.
+
+        Raises:
+            ArtifactError: when a mask is damaged or of another size.
+            DataError: when ground truth cannot be read.
+        """
+        truth = self._truth(image_id)
+        assert truth is not None
+        labels = self._result(kind, image_id, size=(truth.shape[0], truth.shape[1]))
+        assert labels is not None
+        return joint_counts(truth, labels, num_labels=self.source.classes.num_labels, name=image_id)
 
     def draw(self, measured: Measured, *, why: tuple[Why, ...]) -> GalleryImage:
         """Return an image with its pictures, all of the same pixels.

@@ -91,6 +91,37 @@ class MapsOfImages(BaseModel):
     images: list[Maps | Failure]
 
 
+class Superpixels(BaseModel):
+    """The regions of similar colour of one image."""
+
+    name: str
+    height: int
+    width: int
+    count: int
+    regions_png: str = Field(
+        description="base64 of an RGB PNG of the image's size: red + 256 x green is the number of a pixel's region"
+    )
+
+
+class SuperpixelsOfImages(BaseModel):
+    """The images of a request, in the order of its files."""
+
+    images: list[Superpixels | Failure]
+
+
+class Saved(BaseModel):
+    """A correction that was kept."""
+
+    name: str = Field(description="name of the photograph")
+    file: str = Field(description="name of the mask's file in the folder of corrections")
+
+
+class SavedOfImages(BaseModel):
+    """The masks of a request, in the order of its files."""
+
+    images: list[Saved | Failure]
+
+
 class Error(BaseModel):
     """Why a request is not answered."""
 
@@ -110,6 +141,8 @@ class Info(BaseModel):
     palettes: dict[str, list[Rgb]] = Field(description="red, green, blue of each label id, by name of the palette")
     background_score: float | None = Field(description="the run's, for masks from maps; null without a classifier")
     formats: list[str] = Field(description="kinds of image files that are read")
+    corrections: bool = Field(description="whether corrected masks can be sent to /corrections")
+    sample: str | None = Field(description="name of the picture to try at /sample; null when there is none")
     max_upload_mb: int
     max_files: int
     max_pixels: int

@@ -8,18 +8,24 @@ from fastapi import FastAPI, Request
 from pydantic import BaseModel
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from tagseg.data.image_formats import ENDINGS_BY_FORMAT
 from tagseg.errors import TagsegError
 from tagseg.serve import answers
-from tagseg.serve.calls import answer_cams, answer_predict
+from tagseg.serve.access import Access
+from tagseg.serve.calls import answer_cams, answer_corrections, answer_predict, answer_superpixels
 from tagseg.serve.guard import Guard
+from tagseg.serve.kept_corrections import CorrectionFolder
+from tagseg.serve.metrics import CONTENT_TYPE, Counted, Metrics
 from tagseg.serve.options import CAM_OPTIONS, PREDICT_OPTIONS, option_parameters, option_properties
 from tagseg.serve.pages import no_such_page, page_response
 from tagseg.serve.refusal import RefusedError, error_response, json_response
 from tagseg.serve.service import Service
+from tagseg.serve.token_gate import TokenGate
 from tagseg.serve.uploads import FIELD
 from tagseg.serve.worker import ClientLeftError, Worker
 from tagseg.system.own_version import own_version
@@ -28,6 +34,7 @@ _CLIENT_LEFT = 499  # as some servers log it; nobody reads this answer
 
 _ERRORS = {
     400: "An option or a file name cannot be used, a request without files, or a foreign Host.",
+    401: "The server asks for a token, and the request has none or another one.",
     403: "A page of another site asks.",
     408: "The request does not arrive in time.",
     413: "Too many bytes, files, pixels or tags.",
@@ -37,16 +44,27 @@ _ERRORS = {
     503: "The answer takes too long.",
 }
 
+_FILE = {"schema": {"type": "string", "format": "binary"}}
+_SAMPLE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": _FILE}, "description": "An image file."},
+    404: {"model": answers.Error, "description": "There is none; see the field sample of /info."},
+}
+_METRICS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus' text format."},
+}
 
-def create_app(service: Service, *, bound: str) -> ASGIApp:
+
+def create_app(service: Service, *, access: Access, corrections: CorrectionFolder | None = None) -> ASGIApp:
     """Return the application, its networks warmed up.
 
     Args:
         service: what answers.
-        bound: the host that the server is bound to; names of other hosts are refused.
+        access: who may ask; others are refused.
+        corrections: where corrected masks are kept; None: nothing is written.
     """
     worker = Worker(service.limits)
     worker.compute_now(service.warm_up)
+    metrics = Metrics(own_version())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -57,7 +75,7 @@ def create_app(service: Service, *, bound: str) -> ASGIApp:
     app = FastAPI(
         title="tagseg",
         version=own_version(),
-        description=f"Masks of photographs by {service.title}. Nothing that is sent is kept.",
+        description="Masks of photographs. Photographs that are sent are not kept.",
         docs_url=None,  # FastAPI's own pages load scripts from elsewhere
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
@@ -68,9 +86,30 @@ def create_app(service: Service, *, bound: str) -> ASGIApp:
     app.add_exception_handler(ClientLeftError, _answer_nobody)
     app.add_exception_handler(Exception, _answer_defect)
     _add_pages(app)
-    _add_facts(app, service, worker)
+    _add_facts(app, service, worker, takes_corrections=corrections is not None)
+    _add_metrics(app, worker, metrics)
     _add_images(app, service, worker)
-    return Guard(app, bound=bound)
+    _add_editing(app, service, worker, corrections)
+    addresses = [route.path for route in app.routes if isinstance(route, Route)]
+    guarded = Guard(_opened_to_sites(_behind_token(app, access, service), access), access=access)
+    return Counted(guarded, metrics, addresses=addresses, root_path=access.root_path)
+
+
+def _behind_token(app: ASGIApp, access: Access, service: Service) -> ASGIApp:
+    return app if access.token is None else TokenGate(app, token=access.token, limits=service.limits)
+
+
+def _opened_to_sites(app: ASGIApp, access: Access) -> ASGIApp:
+    """Let pages of the allowed sites read answers, refusals for want of a token too."""
+    if not access.origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=access.origins,
+        allow_methods=("GET", "POST"),
+        allow_headers=("authorization", "content-type", "content-disposition"),
+        expose_headers=("retry-after",),
+    )
 
 
 def _add_pages(app: FastAPI) -> None:
@@ -87,7 +126,7 @@ def _add_pages(app: FastAPI) -> None:
         return page_response(name)
 
 
-def _add_facts(app: FastAPI, service: Service, worker: Worker) -> None:
+def _add_facts(app: FastAPI, service: Service, worker: Worker, *, takes_corrections: bool) -> None:
     @app.get("/info", summary="What is served")
     async def info() -> answers.Info:
         segmenter, cams = service.networks.segmenter, service.networks.cams
@@ -102,18 +141,34 @@ def _add_facts(app: FastAPI, service: Service, worker: Worker) -> None:
             palettes=service.palettes(),
             background_score=None if cams is None else cams.background_score,
             formats=list(ENDINGS_BY_FORMAT),
+            corrections=takes_corrections,
+            sample=None if service.sample is None else service.sample.name,
             max_upload_mb=service.limits.upload_mb,
             max_files=service.limits.files,
             max_pixels=service.limits.pixels,
         )
+
+    @app.get("/sample", summary="A picture to try", response_model=None, responses=_SAMPLE)
+    async def sample() -> Response:
+        if service.sample is None:
+            raise no_such_page()
+        return Response(service.sample.data, media_type="application/octet-stream")
 
     @app.get("/health", summary="Whether the server lives")
     async def health() -> answers.Health:
         return answers.Health(status="ok", requests=worker.inside)
 
 
+def _add_metrics(app: FastAPI, worker: Worker, metrics: Metrics) -> None:
+    @app.get("/metrics", summary="Numbers for Prometheus", response_model=None, responses=_METRICS)
+    async def numbers() -> Response:
+        images, images_s = worker.done
+        text = metrics.text(inside=worker.inside, images=images, images_s=images_s)
+        return Response(text, media_type=CONTENT_TYPE)
+
+
 def _add_images(app: FastAPI, service: Service, worker: Worker) -> None:
-    pictures = {"image/png": {"schema": {"type": "string", "format": "binary"}}}
+    pictures = {"image/png": _FILE}
 
     @app.post("/predict", summary="Masks of images", **_described(PREDICT_OPTIONS, answers.Predictions, pictures))
     async def predict(request: Request) -> Response:
@@ -122,6 +177,22 @@ def _add_images(app: FastAPI, service: Service, worker: Worker) -> None:
     @app.post("/cams", summary="Tags and maps of images", **_described(CAM_OPTIONS, answers.MapsOfImages, {}))
     async def cams(request: Request) -> Response:
         return await answer_cams(request, service, worker)
+
+
+def _add_editing(app: FastAPI, service: Service, worker: Worker, folder: CorrectionFolder | None) -> None:
+    @app.post("/superpixels", summary="Regions of similar colour", **_described((), answers.SuperpixelsOfImages, {}))
+    async def superpixels(request: Request) -> Response:
+        return await answer_superpixels(request, service, worker)
+
+    @app.post("/corrections", summary="Keep corrected masks", **_described((), answers.SavedOfImages, {}))
+    async def corrections(request: Request) -> Response:
+        if folder is None:
+            raise RefusedError(
+                "this server keeps no corrections, got one",
+                help="start it with --corrections and a folder",
+                status=404,
+            )
+        return await answer_corrections(request, service, worker, folder)
 
 
 def _described(options: tuple[str, ...], model: type[BaseModel], content: dict[str, Any]) -> dict[str, Any]:
@@ -140,7 +211,14 @@ def _described(options: tuple[str, ...], model: type[BaseModel], content: dict[s
         },
         "openapi_extra": {
             "parameters": option_parameters(options),
-            "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}},
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "multipart/form-data": {"schema": form},
+                    "image/*": _FILE,
+                    "application/octet-stream": _FILE,
+                },
+            },
         },
     }
 

@@ -6,14 +6,16 @@ from functools import partial
 from io import StringIO
 from typing import TypeVar
 
+from PIL import Image as PillowImage
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tagseg.artifacts.coco_file import coco_stream
 from tagseg.errors import TagsegError
-from tagseg.serve.answers import Failure
+from tagseg.serve import answers
 from tagseg.serve.body import Body
+from tagseg.serve.kept_corrections import CorrectionFolder, fine_regions, labels_of_colors, region_colors
 from tagseg.serve.options import CAM_OPTIONS, PREDICT_OPTIONS, Options, parse_options
 from tagseg.serve.refusal import RefusedError
 from tagseg.serve.service import Service
@@ -63,6 +65,32 @@ async def answer_cams(request: Request, service: Service, worker: Worker) -> Res
     return await _answer(request, service, worker, allowed=CAM_OPTIONS, make=make)
 
 
+async def answer_superpixels(request: Request, service: Service, worker: Worker) -> Response:
+    """Return regions of similar colour.
+
+    Raises:
+        TagsegError: when the request cannot be answered.
+    """
+
+    async def make(call: _Call, form: Form, options: Options) -> Response:
+        return await _json_of_all(call, form, partial(_cut, service))
+
+    return await _answer(request, service, worker, allowed=(), make=make)
+
+
+async def answer_corrections(request: Request, service: Service, worker: Worker, folder: CorrectionFolder) -> Response:
+    """Keep corrected masks, and return the names of their files.
+
+    Raises:
+        TagsegError: when a mask cannot be used or written.
+    """
+
+    async def make(call: _Call, form: Form, options: Options) -> Response:
+        return await _json_of_all(call, form, partial(_keep, service, folder))
+
+    return await _answer(request, service, worker, allowed=(), make=make)
+
+
 class _Call:
     """One request whose images go to the worker, until its client leaves or its time is up."""
 
@@ -88,7 +116,14 @@ async def _answer(
     body = Body(request, service.limits)
     try:
         async with worker.place() as reading:
-            form = await read_form(body, request.headers.get("content-type"), service.limits, lost=reading.lost)
+            headers = request.headers
+            form = await read_form(
+                body,
+                headers.get("content-type"),
+                service.limits,
+                disposition=headers.get("content-disposition"),
+                lost=reading.lost,
+            )
             worker.arrived(reading)
             values = [*request.query_params.multi_items(), *form.fields]
             options = parse_options(values, allowed=allowed, classes=service.tag_classes, limits=service.limits)
@@ -115,6 +150,23 @@ def _look(service: Service, options: Options, upload: Upload) -> BaseModel:
     return service.look(upload, options)
 
 
+def _cut(service: Service, upload: Upload) -> BaseModel:
+    regions = fine_regions(service.read(upload))
+    picture = answers.png(PillowImage.fromarray(region_colors(regions)))
+    return answers.Superpixels(
+        name=upload.name,
+        height=regions.shape[0],
+        width=regions.shape[1],
+        count=int(regions.max()) + 1,
+        regions_png=answers.base64_text(picture),
+    )
+
+
+def _keep(service: Service, folder: CorrectionFolder, upload: Upload) -> BaseModel:
+    labels = labels_of_colors(service.read(upload), service.label_classes, upload.name)
+    return answers.Saved(name=upload.name, file=folder.save(upload.name, labels).name)
+
+
 async def _json_of_all(call: _Call, form: Form, make: Callable[[Upload], BaseModel]) -> Response:
     """Return one entry a file. The only file's error is the answer; of several, each has its own."""
     alone = len(form.uploads) == 1
@@ -128,7 +180,7 @@ def _json_of_one(upload: Upload, make: Callable[[Upload], BaseModel], *, alone: 
     except TagsegError as error:
         if alone:
             raise
-        found = Failure(name=upload.name, error=error.problem, help=error.help)
+        found = answers.Failure(name=upload.name, error=error.problem, help=error.help)
     return found.model_dump_json().encode()
 
 

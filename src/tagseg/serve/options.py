@@ -45,8 +45,9 @@ _SCHEMAS: dict[str, tuple[dict[str, Any], str]] = {
     "score": ({"type": "boolean", "default": False}, "Whether JSON holds the score of every pixel, as a grey PNG."),
     "tags": (
         {"type": "array", "items": {"type": "string"}},
-        "Names of classes, repeated or with commas between; with the classifier. Default: those that are more "
-        "probable than not, or the most probable one.",
+        "Names of the classes that the images show, repeated or with commas between. The segmenter labels no others; "
+        "default: all. Of the classifier these maps are taken; default: those that are more probable than not, or the "
+        "most probable one.",
     ),
     "scales": (
         {"type": "string"},
@@ -64,7 +65,7 @@ class Options:
     Args:
         format: of the answer.
         network: whose masks; None for the better one that there is.
-        tags: names of classes; empty for the likely ones.
+        tags: names of classes; empty for all of the segmenter, and the likely ones of the classifier.
         background_score: in [0, 1]; None for the run's.
         scales: factors of the image's sides; None for the default.
         flip: None for the default.

@@ -4,14 +4,18 @@ import errno
 import logging
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
 
 from tagseg.errors import ServeError
+from tagseg.serve.access import Access
 from tagseg.serve.app import create_app
+from tagseg.serve.kept_corrections import CorrectionFolder
 from tagseg.serve.limits import Limits
 from tagseg.serve.protocol import impatient_protocol
+from tagseg.serve.sample import read_sample
 from tagseg.serve.service import Service
 from tagseg.system.allocator import keep_freed_memory
 from tagseg.system.home import with_home
@@ -61,10 +65,10 @@ def address_of(listening: socket.socket, host: str) -> str:
     return f"http://{shown}:{listening.getsockname()[1]}/"
 
 
-def make_server(service: Service, *, host: str) -> uvicorn.Server:
+def make_server(service: Service, *, access: Access, corrections: CorrectionFolder | None = None) -> uvicorn.Server:
     """Return a server that is ready to run: its networks have been run once."""
     config = uvicorn.Config(
-        create_app(service, bound=host),
+        create_app(service, access=access, corrections=corrections),
         http=impatient_protocol(service.limits.head_s),
         ws="none",
         log_level="warning",
@@ -75,32 +79,49 @@ def make_server(service: Service, *, host: str) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def serve(
-    source: str, listening: socket.socket, *, host: str, limits: Limits, device: str, ready: Callable[[str], object]
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerChoice:
+    """How a server is set up.
+
+    Args:
+        access: who may ask.
+        limits: of requests.
+        device: ``auto``, or a device of torch.
+        sample: image file to try the page with.
+        corrections: folder in which corrected masks are kept.
+    """
+
+    access: Access
+    limits: Limits
+    device: str = "auto"
+    sample: Path | None = None
+    corrections: Path | None = None
+
+
+def serve(source: str, listening: socket.socket, *, choice: ServerChoice, ready: Callable[[str], object]) -> None:
     """Load networks and answer until the process is interrupted.
 
     Args:
         source: a run folder, an exported folder, or ``owner/name`` on the hub.
         listening: from :func:`open_socket`.
-        host: that it was opened for.
-        limits: of requests.
-        device: ``auto``, or a device of torch.
+        choice: how; its access names the host that the socket was opened for.
         ready: called with what is loaded, before the first request is answered.
 
     Raises:
         TagsegError: when nothing can be loaded.
         KeyboardInterrupt: when the user has stopped it.
     """
-    networks = load_networks(source, device=device)
+    sample = None if choice.sample is None else read_sample(choice.sample, choice.limits)
+    networks = load_networks(source, device=choice.device)
     # Whoever reaches the server sees the name of a folder, not where on this machine it is.
     place = Path(with_home(source))
     title = place.resolve().name if place.exists() else source
     keep_freed_memory()
-    service = Service(networks, title=title, limits=limits)
+    service = Service(networks, title=title, limits=choice.limits, sample=sample)
+    kept = None if choice.corrections is None else CorrectionFolder(choice.corrections, service.label_classes)
     log, quiet = logging.getLogger("uvicorn.error"), _QuietEnd()
     try:
-        quiet.server = server = make_server(service, host=host)
+        quiet.server = server = make_server(service, access=choice.access, corrections=kept)
         log.addFilter(quiet)
         ready(service.described())
         server.run(sockets=[listening])

@@ -24,6 +24,7 @@ from tagseg.serve.decoder import Decoders
 from tagseg.serve.limits import Limits
 from tagseg.serve.options import PALETTES, Options, Palette
 from tagseg.serve.refusal import RefusedError
+from tagseg.serve.sample import Sample, drawn_sample
 from tagseg.serve.uploads import Upload
 from tagseg.types import Image, LabelMap
 from tagseg.use.cams import CamPredictor, Networks, TagsAndCams
@@ -59,12 +60,14 @@ class Service:
         networks: at least one.
         title: where they come from.
         limits: of a request.
+        sample: a picture to try; by default a drawn one where the networks know what it shows.
     """
 
-    def __init__(self, networks: Networks, *, title: str, limits: Limits) -> None:
+    def __init__(self, networks: Networks, *, title: str, limits: Limits, sample: Sample | None = None) -> None:
         self.networks = networks
         self.title = title
         self.limits = limits
+        self.sample = sample or drawn_sample(self.label_classes)
         native = networks.segmenter is not None and networks.segmenter.settings.max_side_px is None
         # What looks at an image tile by tile takes notes in the network, of one image at a time.
         self._segmenting: AbstractContextManager[object] = threading.Lock() if native else nullcontext()
@@ -138,7 +141,7 @@ class Service:
         """
         started_s = time.perf_counter()
         cams = self.require_cams()
-        found = self._look(cams, self._read(upload), options, name=upload.name)
+        found = self._look(cams, self.read(upload), options, name=upload.name)
         return answers.Maps(
             name=upload.name,
             height=found.maps.size[0],
@@ -170,7 +173,7 @@ class Service:
         Raises:
             TagsegError: when the file or an option cannot be used.
         """
-        segmenter, image = self._segmenter(options), self._read(upload)
+        segmenter, image = self._segmenter(options), self.read(upload)
         if segmenter is not None:
             with self._segmenting:
                 prediction = segmenter.predict(image)
@@ -202,15 +205,16 @@ class Service:
         """Check options against the networks that there are.
 
         Raises:
-            RefusedError: when they ask for a network that is not there, or for maps of a segmenter.
+            DataError: when a tag is none of the segmenter's classes.
+            RefusedError: when they ask for a network that is not there, or for a score that a segmenter does not have.
         """
         segmenter = self._segmenter(options)
         if segmenter is None:
             self.require_cams()
-        elif options.tags or options.background_score is not None:
-            name = "tags" if options.tags else "background_score"
+        elif options.background_score is not None:
             raise RefusedError(
-                f"option '{name}' goes with network=classifier, got it for the segmenter", help="send both, or neither"
+                "option 'background_score' goes with network=classifier, got it for the segmenter",
+                help="send both, or neither",
             )
 
     def _segmenter(self, options: Options) -> Segmenter | None:
@@ -224,6 +228,8 @@ class Service:
                     f"{self.title} must hold a trained segmenter, got a classifier only", help="send network=classifier"
                 )
             return None
+        if options.tags:
+            segmenter = segmenter.with_tags(options.tags)
         settings = segmenter.settings
         scales = settings.scales if options.scales is None else options.scales
         flip = settings.flip if options.flip is None else options.flip
@@ -243,7 +249,12 @@ class Service:
         tags = [cams.classes.label_id(tag) for tag in options.tags]
         return cams.look(image, tags=tags, scales=options.scales or (1.0,), flip=bool(options.flip), most_tags=most)
 
-    def _read(self, upload: Upload) -> Image:
+    def read(self, upload: Upload) -> Image:
+        """Return the upright image of a file.
+
+        Raises:
+            TagsegError: when it is none.
+        """
         return self.decoders.read(upload.data, upload.name)
 
 

@@ -1,4 +1,4 @@
-"""Files and values of a form, taken apart in memory as they arrive.
+"""Files and values of a form, taken apart in memory as they arrive; or one file that is the whole request.
 
 Web frameworks spool larger files of a form to the temporary folder; here nothing is written.
 """
@@ -6,6 +6,7 @@ Web frameworks spool larger files of a form to the temporary folder; here nothin
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from email.message import Message
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -24,6 +25,8 @@ MAX_NAME = 200
 logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 
 _MAX_FIELDS, _MAX_FIELD_BYTES = 1000, 10_000
+_RAW_KINDS = (b"", b"application/octet-stream")
+_NAMELESS = "upload"
 _HOW = "send files as curl -F images=@photo.jpg does"
 
 
@@ -54,25 +57,33 @@ class Form:
 
 
 async def read_form(
-    body: Body, content_type: str | None, limits: Limits, *, lost: "asyncio.Future[None] | None" = None
+    body: Body,
+    content_type: str | None,
+    limits: Limits,
+    *,
+    disposition: str | None = None,
+    lost: "asyncio.Future[None] | None" = None,
 ) -> Form:
-    """Read the files and values of a request's form.
+    """Read the files and values of a request's form, or the only file that it is.
 
     Args:
         body: of the request.
-        content_type: its header.
+        content_type: its header; without one, or with that of an image or of any bytes, the body is a file.
         limits: how much, and how long.
+        disposition: the header Content-Disposition, which names that file.
         lost: done when another request needs the place of this one.
 
     Raises:
-        RefusedError: when it is not a form, has no files, too many or too many bytes, breaks off, or takes too long.
+        RefusedError: when it is something else, has no files, too many or too many bytes, breaks off, or is late.
     """
     kind, options = parse_options_header(content_type)
+    if kind in _RAW_KINDS or kind.startswith(b"image/"):
+        return await _read_raw(body, disposition, lost=lost)
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
-        found = kind.decode("latin-1")[:100] or "none"
+        found = "one without a boundary" if kind == b"multipart/form-data" else kind.decode("latin-1")[:100]
         raise RefusedError(
-            f"request has the content type multipart/form-data with a boundary, got {found}", help=_HOW, status=415
+            f"request has the content type multipart/form-data, or that of an image, got {found}", help=_HOW, status=415
         )
     try:
         reader = _FormReader(boundary, limits)
@@ -81,6 +92,19 @@ async def read_form(
         return reader.form()
     except FormParserError as error:
         raise RefusedError("form of a request must be whole, got one that cannot be parsed", help=_HOW) from error
+
+
+async def _read_raw(body: Body, disposition: str | None, *, lost: "asyncio.Future[None] | None") -> Form:
+    """Read a request that is a file."""
+    named = Message()
+    named["Content-Disposition"] = disposition or ""
+    name = plain_name(named.get_filename("")) or _NAMELESS
+    data = bytearray()
+    async for chunk in body.chunks(lost=lost):
+        data += chunk
+    if not data:
+        raise RefusedError("request has a file, got an empty body", help=_HOW)
+    return Form([Upload(name, bytes(data))], [])
 
 
 def plain_name(name: str) -> str:
@@ -184,7 +208,7 @@ class _FormReader:
 
     def _end(self) -> None:
         if self._file_name is not None:
-            self._uploads.append(Upload(self._file_name or "upload", bytes(self._data)))
+            self._uploads.append(Upload(self._file_name or _NAMELESS, bytes(self._data)))
         elif len(self._fields) == _MAX_FIELDS:
             raise RefusedError(f"form has at most {_MAX_FIELDS} values, got more", help=_HOW, status=413)
         else:

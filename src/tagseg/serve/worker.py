@@ -62,11 +62,17 @@ class Worker:
         self._inside = 0
         self._reading: dict[Reading, None] = {}  # in the order in which they came
         self._last_s = 1.0
+        self._done, self._done_s = 0, 0.0
 
     @property
     def inside(self) -> int:
         """Requests that are being read, wait, or are computed."""
         return self._inside
+
+    @property
+    def done(self) -> tuple[int, float]:
+        """Jobs that have ended since the start, with those that failed, and the seconds that they took."""
+        return self._done, self._done_s
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator["Reading"]:
@@ -154,10 +160,11 @@ class Worker:
         self._in_turn = working = self._threads.submit(self._timed, waiting.job)
         self._working.add(working)
         loop.call_later(self._limits.alone_s, self._end_turn, working)
+        started_s = loop.time()
 
         def tell(ended: Future[Any]) -> None:
             with suppress(RuntimeError):  # the loop is closed: the server has ended
-                loop.call_soon_threadsafe(self._end, ended, waiting.answer)
+                loop.call_soon_threadsafe(self._end, ended, waiting.answer, started_s)
 
         working.add_done_callback(tell)
 
@@ -167,9 +174,10 @@ class Worker:
             self._in_turn = None
             self._start_next()
 
-    def _end(self, ended: Future[Any], answer: "asyncio.Future[Any]") -> None:
+    def _end(self, ended: Future[Any], answer: "asyncio.Future[Any]", started_s: float) -> None:
         """Hand on what a job has found, and its turn."""
         self._working.discard(ended)
+        self._done, self._done_s = self._done + 1, self._done_s + _now_s() - started_s
         if not answer.done():
             error = ended.exception()
             if error is None:

@@ -1,5 +1,6 @@
 """Stage 2: class activation maps of the tagged classes at image resolution; leaves ``2_cams/<image id>.npz``."""
 
+from collections.abc import Callable
 from typing import Any
 
 from jaxtyping import Float32
@@ -28,15 +29,19 @@ def run(context: StageContext) -> dict[str, Any]:
     method = build_map_method(context.recipe, classifier.to(fabric.device))
     affinity = build_region_affinity(context.recipe, layout, device=fabric.device) if cams.region_affinity else None
 
-    def work(batch: Batch, images: list[Image]) -> None:
+    def work(batch: Batch, images: list[Image]) -> Callable[[], None]:
         scores: list[Float32[ndarray, "_ _"]] | list[None] = [None] * len(batch)
         with fabric.autocast():
             found = batch_cams(method, batch, images, scales=cams.scales, flip=cams.flip)
         if affinity is not None:
             regions = [read_regions(record, context.regions.read) for record in batch]
             scores = spread_maps(affinity, images, found, regions)
-        for record, cam, shared in zip(batch, found, scores, strict=True):
-            write_cam(layout.cam(record), cam, record.tags, region_scores=shared, dtype=cams.dtype)
+
+        def write() -> None:
+            for record, cam, shared in zip(batch, found, scores, strict=True):
+                write_cam(layout.cam(record), cam, record.tags, region_scores=shared, dtype=cams.dtype)
+
+        return write
 
     do_missing_batches(
         context, "Extracting CAMs", records=records, batch_size=cams.batch_size, output=layout.cam, work=work

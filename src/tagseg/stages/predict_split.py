@@ -3,6 +3,7 @@
 Without such images it labels some that the network learned from, for people to look at; nothing is scored on them.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -38,13 +39,17 @@ def run(context: StageContext) -> dict[str, Any]:
     context.progress.note(f"images are shown to the network at up to {side} px a side ({reason})")
     refiner = CrfRefiner(FINAL_CRF, unary="scores") if recipe.crf else None
 
-    def work(batch: Batch, images: list[Image]) -> None:
+    def work(batch: Batch, images: list[Image]) -> Callable[[], None]:
         predicted = segmenter.predict_batch(images, probabilities=refiner is not None)
-        for record, image, prediction in zip(batch, images, predicted, strict=True):
-            if refiner is not None:
-                assert prediction.probabilities is not None
-                prediction = prediction.refined(refiner(image, prediction.probabilities))
-            write_mask(layout.prediction(record), prediction.labels, segmenter.classes)
+
+        def write() -> None:
+            for record, image, prediction in zip(batch, images, predicted, strict=True):
+                if refiner is not None:
+                    assert prediction.probabilities is not None
+                    prediction = prediction.refined(refiner(image, prediction.probabilities))
+                write_mask(layout.prediction(record), prediction.labels, segmenter.classes)
+
+        return write
 
     do_missing_batches(
         context, "Predicting", records=records, batch_size=recipe.batch_size, output=layout.prediction, work=work

@@ -1,6 +1,6 @@
 """Stage 3: seeds, then the affinity network that learns from them; leaves ``3_affinity/``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -90,8 +90,11 @@ def write_seeds(context: StageContext) -> None:
     """Write the seeds of all training images that have none yet; each process takes its share."""
     layout = context.folder
 
-    def work(record: ImageRecord) -> None:
+    def make(record: ImageRecord) -> None:
         write_mask(layout.seeds(record), make_seeds(context, record), context.train.classes)
+
+    def work(record: ImageRecord) -> Callable[[], None]:
+        return partial(make, record)
 
     records = context.train.records
     do_missing(context, "Making seeds", records=records, outputs=lambda record: [layout.seeds(record)], work=work)

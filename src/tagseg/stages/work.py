@@ -10,13 +10,18 @@ import torch
 from lightning_fabric import Fabric
 
 from tagseg.cams.batches import Batch, batches_by_shape, read_ahead
+from tagseg.data.images import image_size
+from tagseg.models.convolutions import convolutions_of
 from tagseg.stages.context import StageContext
 from tagseg.types import Image, ImageRecord
 
 T = TypeVar("T")
 
+Rest = Callable[[], object] | None
+"""What is left of the work on an image once no network is needed any more, or nothing."""
+
 GPU_THREADS = 4
-"""Images that a process with a GPU has in hand at once: while one waits for its file, another keeps the GPU busy."""
+"""Threads that do the rest of the work beside a GPU: while one waits for its file, the next image is in the network."""
 
 
 def compute_superpixels(context: StageContext) -> None:
@@ -39,7 +44,7 @@ def do_missing(
     *,
     records: Sequence[ImageRecord],
     outputs: Callable[[ImageRecord], Sequence[Path]],
-    work: Callable[[ImageRecord], None],
+    work: Callable[[ImageRecord], Rest],
 ) -> None:
     """Do the work on every image of which a file is missing; each process takes its share.
 
@@ -48,14 +53,14 @@ def do_missing(
         title: of the progress.
         records: all images.
         outputs: the files that the work on an image leaves.
-        work: leaves them; on a GPU several threads are in it at once.
+        work: leaves them, or returns what does; that runs in another thread on a GPU, several at once.
     """
     fabric = context.fabric
     missing = [record for record in records if not all(path.exists() for path in outputs(record))]
     fabric.barrier()  # every process has looked before any of them writes
     with context.progress.task(title, total=len(records), done=len(records) - len(missing)) as task:
-        mine = missing[fabric.global_rank :: fabric.world_size]
-        for record in done_in_order(work, mine, threads=_threads(fabric)):
+        begun = ((record, work(record)) for record in missing[fabric.global_rank :: fabric.world_size])
+        for record in finished_in_order(begun, threads=_threads(fabric)):
             context.folder.seals.note(outputs(record))
             task.advance(fabric.world_size)
     fabric.barrier()
@@ -68,7 +73,7 @@ def do_missing_batches(
     records: Sequence[ImageRecord],
     batch_size: int,
     output: Callable[[ImageRecord], Path],
-    work: Callable[[Batch, list[Image]], None],
+    work: Callable[[Batch, list[Image]], Rest],
 ) -> None:
     """Do the work on every batch of images of one size of which a file is missing; each process takes its share.
 
@@ -80,68 +85,70 @@ def do_missing_batches(
         records: all images.
         batch_size: of the largest batch.
         output: the file that the work leaves of an image.
-        work: given a batch and its images, leaves them; on a GPU several threads are in it at once.
+        work: given a batch and its images, leaves them, or returns what does, as in :func:`do_missing`.
     """
     fabric = context.fabric
     batches = batches_by_shape(records, batch_size=batch_size)
     missing = [batch for batch in batches if not all(output(record).exists() for record in batch)]
     fabric.barrier()  # every process has looked before any of them writes
     done = len(records) - sum(len(batch) for batch in missing)
-    with context.progress.task(title, total=len(records), done=done) as task:
-        mine = read_ahead(missing[fabric.global_rank :: fabric.world_size])
-        for batch, _ in done_in_order(lambda batch: work(*batch), mine, threads=_threads(fabric)):
+    # Counted in all batches: a resumed run convolves as the undisturbed one.
+    sizes = len({image_size(batch[0].image_path) for batch in batches})
+    with context.progress.task(title, total=len(records), done=done) as task, convolutions_of(sizes):
+        ahead = read_ahead(missing[fabric.global_rank :: fabric.world_size])
+        begun = ((batch, work(batch, images)) for batch, images in ahead)
+        for batch in finished_in_order(begun, threads=_threads(fabric)):
             context.folder.seals.note(output(record) for record in batch)
             task.advance(len(batch) * fabric.world_size)
     fabric.barrier()
 
 
-def done_in_order(work: Callable[[T], object], items: Iterable[T], *, threads: int) -> Iterator[T]:
-    """Do the work on every item, and yield each item when its work and that of all before it is done.
+def finished_in_order(begun: Iterable[tuple[T, Rest]], *, threads: int) -> Iterator[T]:
+    """Do the rest of the work on every item, and yield the items in their order, each when its work is done.
 
     Args:
-        work: what several threads may do at once.
-        items: read as far ahead as there are threads.
-        threads: 1 does everything here.
+        begun: items with the rest of their work; what comes before happens while they are drawn, here.
+        threads: that do the rest, and how many items are drawn ahead; with 0 it is done here.
 
     Raises:
         Exception: the first one that the work raised, in the order of the items; nothing new is begun after it.
 
-    >>> list(done_in_order(print, "ab", threads=1))
-    a
-    b
+    >>> list(finished_in_order([("a", lambda: print("rest of a")), ("b", None)], threads=0))
+    rest of a
     ['a', 'b']
     """
-    if threads == 1:
-        for item in items:
-            work(item)
+    if not threads:
+        for item, rest in begun:
+            if rest is not None:
+                rest()
             yield item
         return
-    gradients = torch.is_grad_enabled()  # a thread begins with them
-
-    def in_thread(item: T) -> None:
-        with torch.set_grad_enabled(gradients):
-            work(item)
-
     with ThreadPoolExecutor(threads) as pool:
         under_way: deque[tuple[T, Future[None]]] = deque()
         try:
-            for item in items:
-                under_way.append((item, pool.submit(in_thread, item)))
+            for item, rest in begun:
+                under_way.append((item, pool.submit(_do, rest, torch.is_grad_enabled())))
                 if len(under_way) > threads:
-                    yield _finished(under_way)
+                    yield _first_finished(under_way)
             while under_way:
-                yield _finished(under_way)
+                yield _first_finished(under_way)
         finally:
             for _, waiting in under_way:
                 waiting.cancel()
 
 
-def _finished(under_way: deque[tuple[T, Future[None]]]) -> T:
+def _do(rest: Rest, gradients: bool) -> None:
+    """Do the rest of some work in a thread, with gradients as in the one that began it."""
+    with torch.set_grad_enabled(gradients):
+        if rest is not None:
+            rest()
+
+
+def _first_finished(under_way: deque[tuple[T, Future[None]]]) -> T:
     item, working = under_way.popleft()
     working.result()
     return item
 
 
 def _threads(fabric: Fabric) -> int:
-    """Return how many images to have in hand at once; on a CPU every thread would take from the others."""
-    return GPU_THREADS if fabric.device.type == "cuda" else 1
+    return GPU_THREADS if fabric.device.type == "cuda" else 0

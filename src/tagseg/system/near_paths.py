@@ -23,7 +23,7 @@ def near_path_help(path: Path, otherwise: str, *, wanted: Callable[[Path], bool]
     >>> _ = (folder / "photos.toml").write_text("")
     >>> near_path_help(folder / "photo.toml", "check the path").replace(str(folder), "FOLDER")
     "did you mean 'FOLDER/photos.toml'?"
-    >>> near_path_help(folder / "cats.toml", "check the path")
+    >>> near_path_help(folder / "zebra.toml", "check the path")
     'check the path'
     """
     try:

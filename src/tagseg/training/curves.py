@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +10,7 @@ from typing import Any
 
 from tagseg.artifacts.layout import TrainingLayout
 from tagseg.errors import ArtifactError
-from tagseg.system.atomic import atomic_write
+from tagseg.system.atomic import append, atomic_write, refused
 from tagseg.training.loggers import TENSORBOARD, Logged, Loggers
 
 
@@ -32,23 +32,16 @@ class Curves:
         there = read_curves(self.path) if self.path.exists() else []
         rows = [row for row in there if row[0] <= start_step]
         self._loggers = Loggers(logged, folder, sent_step=max((step for step, _, _ in there), default=0))
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(("step", "name", "value"))
-        writer.writerows((step, name, repr(value)) for step, name, value in rows)
-        atomic_write(self.path, buffer.getvalue().encode())
-        self._file = self.path.open("a", newline="", encoding="utf-8")
-        self._writer = csv.writer(self._file, lineterminator="\n")
+        atomic_write(self.path, _table([("step", "name", "value"), *rows]))
         wanted = TENSORBOARD in logged.loggers
         self._board = _open_board(layout.events, start_step=start_step) if wanted else None
 
     def add(self, step: int, figures: Mapping[str, float]) -> None:
         """Add one point to each named curve."""
-        for name, value in figures.items():
-            self._writer.writerow((step, name, repr(float(value))))
-            if self._board is not None:
+        append(self.path, _table([(step, name, float(value)) for name, value in figures.items()]))
+        if self._board is not None:
+            for name, value in figures.items():
                 self._board.add_scalar(name.replace("_", "/", 1), value, global_step=step)
-        self._file.flush()
         self._loggers.add(step, figures)
 
     def __enter__(self) -> "Curves":
@@ -57,10 +50,16 @@ class Curves:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
         if self._board is not None:
             self._board.close()
         self._loggers.close()
+
+
+def _table(rows: Sequence[tuple[int | str, str, float | str]]) -> bytes:
+    """Return rows of the file; a number is written to its last digit."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    return buffer.getvalue().encode()
 
 
 def has_tensorboard() -> bool:
@@ -82,7 +81,10 @@ def _open_board(folder: Path, *, start_step: int) -> Any:  # noqa: ANN401 (a Sum
         return None
     from torch.utils.tensorboard import SummaryWriter  # brings torch, which those who read curves do without
 
-    return SummaryWriter(str(folder), purge_step=start_step + 1)
+    try:
+        return SummaryWriter(str(folder), purge_step=start_step + 1)
+    except OSError as error:
+        raise refused(folder, error) from error
 
 
 def read_curves(path: Path) -> list[tuple[int, str, float]]:

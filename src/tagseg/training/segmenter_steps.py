@@ -66,7 +66,7 @@ class SupervisedStep:
         """Return the cross-entropy against ``mask`` (N, S, S), or its confident pixels."""
         labels = sure_labels(batch) if self.confident_only else batch["mask"]
         loss = _label_loss(self, logits, labels, batch)
-        return StepLoss(loss, {"loss": loss.detach(), "learned_share": (labels != VOID).float().mean()})
+        return StepLoss(loss, {"loss": loss.detach(), "pixels_used": (labels != VOID).float().mean()})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""Before stage 1, without a run folder: whether weights can be had, and everything that is wrong with the data."""
+"""Before stage 1, without a run folder: everything that is wrong with the data, and whether weights can be had."""
 
 import tempfile
 from pathlib import Path

@@ -18,7 +18,7 @@ from tagseg.results.open_run import read_run_recipe, readable_splits
 from tagseg.system.own_version import own_version
 from tagseg.types import ImageRecord, LabelMap
 from tagseg.use.export_folder import export_folder
-from tagseg.use.label_files import FormatChoice, LabelExport, label_files
+from tagseg.use.label_files import OF_PREDICTIONS, FormatChoice, LabelExport, label_files
 
 WHAT = ("masks", "predictions")
 
@@ -53,6 +53,11 @@ class LabelChoice:
         if self.what not in WHAT:
             raise RecipeError(f"--what '{self.what}' is unknown", help=nearest_name_help(self.what, WHAT))
         _ = self.shape
+        if self.format in OF_PREDICTIONS and self.what != "predictions":
+            raise RecipeError(
+                f"--format {self.format} goes with --what predictions, got {self.what}",
+                help="VOC's test server scores a segmenter: export its predictions",
+            )
         if self.ignore_doubtful and self.what != "masks":
             raise RecipeError(
                 "--ignore-doubtful goes with --what masks, got predictions",

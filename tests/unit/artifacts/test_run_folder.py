@@ -41,7 +41,7 @@ def test_looking_at_a_new_folder_makes_nothing(run: RunFolder) -> None:
 
 
 def test_a_stage_goes_from_missing_to_started_to_done(run: RunFolder) -> None:
-    assert run.is_done("extract_cams", "aa") == (False, "never started")
+    assert run.is_done("extract_cams", "aa") == (False, "not done yet")
     run.mark_started("extract_cams", "aa")
     assert run.is_done("extract_cams", "aa") == (False, "it was interrupted")
     run.output("extract_cams").mkdir()

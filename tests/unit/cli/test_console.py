@@ -6,8 +6,8 @@ import pickle
 import pytest
 from rich.console import Console
 
-from tagseg.cli.console import ConsoleProgress, figures_text, open_console
-from tagseg.progress import duration_text
+from tagseg.cli.console import ConsoleProgress, open_console
+from tagseg.progress import duration_text, figures_text
 
 
 class Clock:
@@ -49,14 +49,14 @@ def test_work_that_fails_has_no_closing_line() -> None:
 
 def test_a_stage_is_printed_with_its_reason() -> None:
     progress, output = plain_progress(Clock())
-    progress.stage("train_classifier", "start", "never started")
+    progress.stage("train_classifier", "start", "not done yet")
     progress.note("training on cpu [asked for]")
     progress.warn("2 images are left out")
     progress.stage("train_classifier", "done", "12 s")
     progress.stage("extract_cams", "skip", "done with the same inputs")
     progress.stage("evaluate", "resume", "")
     assert output.getvalue().splitlines() == [
-        "train_classifier: starts (never started)",
+        "train_classifier: starts (not done yet)",
         "  training on cpu [asked for]",
         "  warning: 2 images are left out",
         "train_classifier: done (12 s)",

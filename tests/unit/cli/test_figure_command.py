@@ -42,7 +42,7 @@ def test_figure_takes_lists_of_words(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_help_of_figure_says_which_images_it_shows() -> None:
     result = CliRunner().invoke(main.app, ["figure", "--help"])
     shown = " ".join(result.output.split())
-    assert "Without --images, N images evenly spaced over those with masks" in shown
+    assert "Without --images it takes N images evenly spaced over those with masks" in shown
     assert "The same call shows the same images" in shown
     assert "Run folders stand before --images and --columns, which take all words up to the next option" in shown
     assert "Example: tagseg figure runs/demo --images 000003 000017 --columns image cam mask truth --out" in shown

@@ -62,6 +62,7 @@ def example_of(command: str) -> list[str]:
 def test_without_a_command_the_help_is_shown() -> None:
     result = CliRunner().invoke(main.app, [])
     assert all(f" {command} " in result.output for command in COMMANDS)
+    assert "..." not in result.output.replace("[ARGS]...", "")  # what a command does fits into its line
     assert "--debug" in result.output
 
 

@@ -39,6 +39,13 @@ def test_a_pattern_gives_what_it_matches_sorted(photos):
     assert list(names([photos / "a" / "*"])) == ["c", "d.jpg", "d.png"]
 
 
+def test_a_pattern_of_folders_gives_the_images_in_them(photos):
+    assert names([photos / "[a]"]) == {"c": "c.PNG", "d.jpg": "d.jpg", "d.png": "d.png"}
+    (photos / "b" / "e").mkdir(parents=True)
+    (photos / "b" / "e" / "c.png").write_bytes(b"")
+    assert set(names([photos / "[ab]"])) == {"a/c", "a/d.jpg", "a/d.png", "b/e/c"}
+
+
 def test_a_list_names_files_that_need_not_be_there(tmp_path):
     lines = [f"{tmp_path}/x/one.jpg\n", "\n", f"  {tmp_path}/y/two.jpg  \n"]
     assert names(["-"], lines=lines) == {"one": "one.jpg", "two": "two.jpg"}

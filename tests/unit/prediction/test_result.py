@@ -8,6 +8,7 @@ from PIL import Image as PillowImage
 
 from tagseg.artifacts.mask_file import read_mask
 from tagseg.classes import ClassTable
+from tagseg.prediction import result
 from tagseg.prediction.result import Prediction
 
 CLASSES = ClassTable(("cat", "dog", "cow"))
@@ -45,3 +46,27 @@ def test_a_saved_prediction_is_read_back(tmp_path: Path, kind: type):
     with PillowImage.open(path) as opened:
         assert opened.mode == "P"
         assert np.array(opened.convert("RGB"))[0, 1].tolist() == [128, 0, 0]
+
+
+def shown_prediction() -> Prediction:
+    labels = np.array([[0, 0, 0, 2]], np.uint8)
+    image = np.full((1, 4, 3), 100, np.uint8)
+    return Prediction(labels, np.ones((1, 4), np.float32), ClassTable(("cat", "<i>")), image)
+
+
+def test_it_prints_as_one_short_line():
+    assert repr(shown_prediction()) == "Prediction(1 x 4 px: background 75.0 %, <i> 25.0 %)"
+
+
+def test_a_notebook_shows_the_overlay_with_its_colours():
+    page = shown_prediction()._repr_html_()
+    assert "data:image/jpeg" in page and "cat" not in page
+    assert "#008000" in page and "&lt;i&gt; 25.0 %" in page and "background 75.0 %" in page
+
+
+def test_it_is_shown_as_its_overlay(monkeypatch: pytest.MonkeyPatch):
+    shown = []
+    monkeypatch.setattr(result, "show_picture", lambda picture, **others: shown.append((picture.tolist(), others)))
+    prediction = shown_prediction()
+    prediction.show()
+    assert shown == [(prediction.overlay().tolist(), {"shown": prediction})]

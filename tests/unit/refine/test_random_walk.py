@@ -156,3 +156,22 @@ def test_chebyshev_weights_are_the_probabilities_of_a_walk_on_the_line(steps):
     for k, weight in enumerate(weights):
         ways = math.comb(steps, (steps - k) // 2) * (2 if k else 1) if (steps - k) % 2 == 0 else 0
         assert weight == pytest.approx(ways / 2**steps, rel=1e-9)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (9, 14)])
+def test_the_sparse_matrix_of_a_gpu_takes_the_same_steps(size, monkeypatch):
+    boundary = torch.rand(size, generator=torch.Generator().manual_seed(0))
+    maps = torch.rand(2, *size, generator=torch.Generator().manual_seed(1))
+    step = Transition(boundary)
+    by_shifts = [step.walk(maps, steps=steps) for steps in (1, 2, 256)]
+    monkeypatch.setattr(Transition, "_by_shifts", lambda self, buffers: self._by_matrix())
+    by_matrix = [step.walk(maps, steps=steps) for steps in (1, 2, 256)]
+    for shifted, multiplied in zip(by_shifts, by_matrix, strict=True):
+        torch.testing.assert_close(multiplied, shifted, rtol=0, atol=1e-6)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_walks_as_a_processor_does():
+    boundary, maps = torch.rand(30, 40), torch.rand(2, 30, 40)
+    walked = random_walk(maps.cuda(), boundary.cuda()).cpu()
+    torch.testing.assert_close(walked, random_walk(maps, boundary), rtol=0, atol=1e-5)

@@ -35,6 +35,7 @@ def every_refiner(height: int, width: int) -> list[Refiner]:
         SuperpixelSnap(regions),
         CrfRefiner(),
         CrfRefiner(unary="scores"),
+        CrfRefiner(unary="softmax"),
         PixelAdaptive(PixelAdaptiveSettings(dilations=(1, 3), iterations=2)),
         beside_background(WalkRefiner(boundary, WalkSettings(doublings=3))),
     ]
@@ -45,7 +46,7 @@ def beside_background(refiner: Refiner) -> Callable[[np.ndarray, torch.Tensor], 
     return lambda image, scores: torch.cat([scores[:1], refiner(image, scores[1:])])
 
 
-NAMES = ["snap", "crf", "crf of scores", "pixel-adaptive", "walk"]
+NAMES = ["snap", "crf", "crf of scores", "crf of softmax", "pixel-adaptive", "walk"]
 EVERY = pytest.mark.parametrize("position", range(len(NAMES)), ids=NAMES)
 
 
@@ -159,6 +160,9 @@ def test_without_kernels_the_crf_returns_what_it_starts_from():
     shares = CrfRefiner(settings, unary="scores")(image, scores)
     torch.testing.assert_close(shares[1], torch.tensor([[0.75, 1.0, 0.5]]), atol=1e-4, rtol=0)
     torch.testing.assert_close(CrfRefiner(settings, unary="scores")(image, scores / 50_000), shares, atol=1e-4, rtol=0)
+    softened = CrfRefiner(settings, unary="softmax", temperature=0.25)(image, scores)
+    expected = 1 / (1 + torch.tensor([[-2.0, -2.0, 0.0]]).exp())  # of leads of 0.5, 0.5 and 0
+    torch.testing.assert_close(softened[1], expected, atol=1e-4, rtol=0)
 
 
 def test_superpixels_of_any_integer_type_serve():
@@ -173,7 +177,7 @@ def test_superpixels_of_any_integer_type_serve():
 
 def test_refiners_run_in_their_order():
     image, scores = random_image(HEIGHT, WIDTH), random_scores(3, HEIGHT, WIDTH)
-    snap, _, _, adaptive, _ = every_refiner(HEIGHT, WIDTH)
+    snap, _, _, _, adaptive, _ = every_refiner(HEIGHT, WIDTH)
     assert torch.equal(refine_in_order(image, scores, [snap, adaptive]), adaptive(image, snap(image, scores)))
     assert torch.equal(refine_in_order(image, scores, [adaptive, snap]), snap(image, adaptive(image, scores)))
     assert refine_in_order(image, scores, []) is scores

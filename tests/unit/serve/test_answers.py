@@ -28,8 +28,12 @@ def encoded(image: np.ndarray | PillowImage.Image = PHOTO, kind="PNG", **options
     return file.getvalue()
 
 
+def opened(data: bytes) -> np.ndarray:
+    return np.array(PillowImage.open(BytesIO(data)))
+
+
 def decoded(text: str) -> np.ndarray:
-    return np.array(PillowImage.open(BytesIO(base64.b64decode(text))))
+    return opened(base64.b64decode(text))
 
 
 @pytest.fixture(scope="module")
@@ -185,13 +189,23 @@ class TestBoth:
         np.testing.assert_array_equal(decoded(found["mask_png"]), networks.cams.look(PHOTO, tags=(2,)).maps.labels(0.2))
         assert both.send("/cams", ("a.png", encoded())).status == 200
 
-    @pytest.mark.parametrize(("name", "value"), [("tags", "dog"), ("background_score", "0.3")])
-    def test_what_belongs_to_the_classifier_is_not_ignored(self, both, name, value):
-        assert both.send("/predict", ("a.png", encoded()), **{name: value}).sentences == (
+    def test_what_belongs_to_the_classifier_is_not_ignored(self, both):
+        assert both.send("/predict", ("a.png", encoded()), background_score=0.3).sentences == (
             400,
-            f"option '{name}' goes with network=classifier, got it for the segmenter",
+            "option 'background_score' goes with network=classifier, got it for the segmenter",
             "send both, or neither",
         )
+
+    @pytest.mark.parametrize("tags", ["dog", "red fox,dog"])
+    def test_tags_limit_the_labels_of_the_segmenter(self, both, full_run, tags):
+        loaded = tagseg.load(full_run, device="cpu")
+        wanted = loaded.with_tags(tags.split(",")).predict(PHOTO).labels
+        assert not np.array_equal(wanted, loaded.predict(PHOTO).labels)
+        (found,) = both.send("/predict", ("a.png", encoded()), tags=tags).json()["images"]
+        np.testing.assert_array_equal(decoded(found["mask_png"]), wanted)
+        assert found["network"] == "segmenter"
+        picture = both.send("/predict?format=png&flip=true", ("a.png", encoded()), tags=tags).body
+        assert set(np.unique(opened(picture))) <= {0, *map(CLASSES.label_id, tags.split(","))}
 
 
 class TestKindsOfImages:
@@ -245,7 +259,10 @@ class TestFacts:
 
     def test_openapi_describes_every_address_its_options_and_its_answers(self, segmenter):
         described = segmenter.get("/openapi.json").json()
-        assert set(described["paths"]) == {"/predict", "/cams", "/info", "/health"}
+        assert set(described["paths"]) == {
+            *("/predict", "/cams", "/info", "/sample", "/health", "/metrics"),
+            *("/superpixels", "/corrections"),
+        }
         predict = described["paths"]["/predict"]["post"]
         names = {parameter["name"] for parameter in predict["parameters"]}
         assert names == {
@@ -267,7 +284,7 @@ class TestFacts:
         assert "image/png" in answer
         (found,) = segmenter.send("/predict", ("a.png", encoded())).json()["images"]
         assert set(described["components"]["schemas"]["PredictedImage"]["properties"]) == set(found)
-        assert {"400", "403", "408", "413", "415", "422", "429", "503"} < set(predict["responses"])
+        assert {"400", "401", "403", "408", "413", "415", "422", "429", "503"} < set(predict["responses"])
         assert json.dumps(described).count("://") == 0  # nothing that a reader would have to fetch
 
     @pytest.mark.parametrize("path", ["/", "/docs"])
@@ -277,7 +294,7 @@ class TestFacts:
         text = answer.body.decode()
         for forbidden in ('src="http', 'href="http', "<style", "style=", "onclick", "<script>"):
             assert forbidden not in text
-        for address in {part.split('"')[0] for part in text.split('"/static/')[1:]}:
+        for address in {part.split('"')[0] for part in text.split('"static/')[1:]}:
             assert segmenter.get(f"/static/{address}").status == 200
 
     def test_every_answer_has_its_headers(self, segmenter):

@@ -2,14 +2,20 @@
 
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import pytest
 import torch
 
-from tagseg.stages.work import done_in_order
+from tagseg.stages.work import finished_in_order
 
 
-@pytest.mark.parametrize("threads", [1, 3, 8])
+def with_rest(work: Callable[[int], object], items: Iterable[int]) -> Iterator[tuple[int, Callable[[], object]]]:
+    return ((item, partial(work, item)) for item in items)
+
+
+@pytest.mark.parametrize("threads", [0, 3, 8])
 def test_items_come_back_in_order_when_their_work_is_done(threads: int) -> None:
     done: list[int] = []
 
@@ -17,12 +23,12 @@ def test_items_come_back_in_order_when_their_work_is_done(threads: int) -> None:
         time.sleep(0.01 * (5 - item))  # later ones are done sooner
         done.append(item)
 
-    for item in done_in_order(work, range(5), threads=threads):
+    for item in finished_in_order(with_rest(work, range(5)), threads=threads):
         assert item in done and set(range(item)) <= set(done)
     assert sorted(done) == [0, 1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize("threads", [0, 4])
 def test_the_first_error_ends_the_work(threads: int) -> None:
     begun: list[int] = []
 
@@ -33,24 +39,24 @@ def test_the_first_error_ends_the_work(threads: int) -> None:
 
     seen: list[int] = []
     with pytest.raises(ValueError, match="item 2"):
-        seen.extend(done_in_order(work, range(100), threads=threads))
+        seen.extend(finished_in_order(with_rest(work, range(100)), threads=threads))
     assert len(begun) <= 3 + 2 * threads
 
 
 def test_several_threads_are_at_work_at_once() -> None:
     together = threading.Barrier(3, timeout=30)  # which breaks unless three are there
-    assert list(done_in_order(lambda _: together.wait(), range(3), threads=3)) == [0, 1, 2]
+    assert list(finished_in_order(with_rest(lambda _: together.wait(), range(3)), threads=3)) == [0, 1, 2]
 
 
 def test_items_are_not_read_further_ahead_than_there_are_threads() -> None:
     read: list[int] = []
 
-    def items():
+    def begun() -> Iterator[tuple[int, None]]:
         for item in range(20):
             read.append(item)
-            yield item
+            yield item, None
 
-    for item in done_in_order(lambda _: None, items(), threads=2):
+    for item in finished_in_order(begun(), threads=2):
         assert len(read) <= item + 3
 
 
@@ -58,6 +64,6 @@ def test_items_are_not_read_further_ahead_than_there_are_threads() -> None:
 def test_threads_keep_gradients_as_they_were(gradients: bool) -> None:
     seen: list[bool] = []
     with torch.set_grad_enabled(gradients):
-        for _ in done_in_order(lambda _: seen.append(torch.is_grad_enabled()), range(4), threads=2):
+        for _ in finished_in_order(with_rest(lambda _: seen.append(torch.is_grad_enabled()), range(4)), threads=2):
             pass
     assert seen == [gradients] * 4

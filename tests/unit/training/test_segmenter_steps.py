@@ -112,7 +112,7 @@ def test_supervision_is_the_mean_cross_entropy_of_the_chosen_pixels(confident_on
     expected.backward()
     torch.testing.assert_close(figures["loss"], expected.detach())
     torch.testing.assert_close(network.gradient(), reference.gradient())
-    torch.testing.assert_close(figures["learned_share"], chosen.float().mean())
+    torch.testing.assert_close(figures["pixels_used"], chosen.float().mean())
 
 
 def test_class_weights_weigh_the_labels():

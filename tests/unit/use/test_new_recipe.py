@@ -43,9 +43,9 @@ def test_what_is_found_is_said(here: Path, capsys: pytest.CaptureFixture[str]) -
         "The photographs in photos: written by 'tagseg init' from the packaged recipe 'folder'.",
         "tagseg check photos.toml tagseg run photos.toml --out runs/photos",
         "Found: 5 photographs, 2 classes, no masks. Classes: cat 3, dog 2.",
-        "Sizes: 50 x 60 to 50 x 80 px (height x width), 50 x 70 in the middle.",
-        "A run with 5 photographs will change, and say so in its log: 5 images, fewer than small_set.below (500): "
-        "classifier.frozen_stages='all',",
+        "Sizes: 50 x 60 to 50 x 80 px (height x width), median 50 x 70.",
+        "With 5 photographs a run changes these values, and its log says so: 5 images, fewer than small_set.below "
+        "(500): classifier.frozen_stages='all',",
         "training.epochs 5 -> 100: 1 step an epoch, and training.least_steps is 100",
     ):
         assert sentence in said

@@ -15,6 +15,7 @@ from tagseg.artifacts.mask_file import write_mask
 from tagseg.classes import VOC_CLASSES, ClassTable, voc_color
 from tagseg.errors import DataError
 from tagseg.progress import SilentProgress, Task
+from tagseg.use.mask_folders import FolderReading
 from tagseg.use.score_folders import evaluate_folders, write_folder_scores
 
 NAMES = ("cat", "dog", "owl")
@@ -152,14 +153,18 @@ def test_255_is_the_object_where_that_is_said(tmp_path: Path) -> None:
     save(tmp_path / "truth" / "a.png", np.array([[0, 255, 255, 0]], np.uint8), "grey")
     save(tmp_path / "found" / "a.png", np.array([[0, 255, 0, 0]], np.uint8), "grey")
     for names in (None, ("scratch",)):
-        scores = evaluate_folders(tmp_path / "found", tmp_path / "truth", classes=names, mask_255="object")
+        scores = evaluate_folders(
+            tmp_path / "found", tmp_path / "truth", classes=names, reading=FolderReading(mask_255="object")
+        )
         assert scores["confusion"] == [[2, 0], [1, 1]]
 
 
 def test_255_is_void_where_that_is_said_or_another_mask_shows_it_beside_a_class(tmp_path: Path) -> None:
     save(tmp_path / "truth" / "a.png", np.array([[0, 255, 255, 0]], np.uint8))
     save(tmp_path / "found" / "a.png", np.array([[0, 1, 0, 1]], np.uint8))
-    said = evaluate_folders(tmp_path / "found", tmp_path / "truth", classes=("cat",), mask_255="void")
+    said = evaluate_folders(
+        tmp_path / "found", tmp_path / "truth", classes=("cat",), reading=FolderReading(mask_255="void")
+    )
     assert said["confusion"] == [[1, 1], [0, 0]]
     save(tmp_path / "truth" / "b.png", np.array([[1, 255]], np.uint8))
     save(tmp_path / "found" / "b.png", np.array([[1, 1]], np.uint8))
@@ -186,7 +191,7 @@ def test_missing_predictions_may_be_allowed_and_are_said(folders: tuple[Path, Pa
     (found / "deep" / "b.png").unlink()
     save(found / "extra.png", np.zeros((2, 2), np.uint8))
     heard = Heard()
-    scores = evaluate_folders(found, masks, classes=NAMES, allow_missing=True, progress=heard)
+    scores = evaluate_folders(found, masks, classes=NAMES, reading=FolderReading(allow_missing=True), progress=heard)
     assert (scores["images"], scores["missing"], heard.done) == (2, 1, 2)
     assert heard.said == [
         "1 of 3 masks have no prediction and are not scored",

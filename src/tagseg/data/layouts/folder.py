@@ -19,7 +19,7 @@ from tagseg.data.folder_tags import (
 )
 from tagseg.data.image_files import walk_folders
 from tagseg.data.image_formats import IMAGE_ENDINGS, PICTURE_ENDINGS, other_format
-from tagseg.data.mask_formats.id_names import NAME_FILES, listed_names
+from tagseg.data.mask_formats.listed_ids import NAME_FILES, listed_names
 from tagseg.data.mask_images import Meaning255, with_255_as
 from tagseg.data.names import choose_classes, composed, unique_image_ids
 from tagseg.data.problems import Problem, ProblemKind, report_problem
@@ -134,7 +134,7 @@ def read_folder(
     if not known:
         help = help_without_tags(root, "write tags.csv, or a sub-folder for each class")
         raise DataError(f"data set {root} must have tags, got none", help=help)
-    table = choose_classes(known, classes, source="the data set's classes")
+    table = choose_classes(known, classes, source=f"the classes of {root}")
     labels = {
         path: tuple(sorted({table.label_id(name) for name in names if name in table.names}))
         for path, names in names_by_image.items()
@@ -179,7 +179,7 @@ def read_untagged_folder(
     """
     images, masks, paths = _images_and_masks(root, masks, problems)
     known = listed_classes(root, problems) or known
-    table = choose_classes(tuple(known), classes, source="the data set's classes")
+    table = choose_classes(tuple(known), classes, source=f"the classes of {root}")
     mask_of = masks_of(masks, _names(images, paths), known=known, classes=table, is_chosen=True, problems=problems)
     records = _records(images, paths, dict.fromkeys(paths, ()), mask_of)
     return Split(split_name, table, records, has_tags=False)

@@ -102,7 +102,7 @@ def read_voc(
     """
     listed = root / "classes.txt"
     known = read_class_names(listed, problems=problems) if listed.is_file() else tuple(VOC_CLASSES)
-    table = choose_classes(known, classes, source="the data set's classes")
+    table = choose_classes(known, classes, source=f"the classes of {root}")
     ids = _read_list(root / "ImageSets" / "Segmentation" / f"{split}.txt", problems)
     images = _image_paths(root / "JPEGImages")
     augmented, own = (root / name for name in ("SegmentationClassAug", "SegmentationClass"))

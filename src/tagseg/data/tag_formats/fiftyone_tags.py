@@ -72,8 +72,9 @@ def _targets(target: object, classes: Sequence[object]) -> list[str] | None:
     found: list[object] = []
     for item in target if isinstance(target, list) else [target]:
         value = item.get("label") if isinstance(item, Mapping) else item
-        is_index = type(value) is int and 0 <= value < len(classes)
-        found.append(classes[value] if is_index else value)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(classes):
+            value = classes[value]
+        found.append(value)
     return _texts(found)
 
 

@@ -1,33 +1,68 @@
 // What the page asks the server. An answer is JSON; a refusal is thrown as a Problem with its two sentences.
 
+const TOKEN = "tagseg-token"; // its place in the tab's storage
+let token = fromStorage();
+
 export class Problem extends Error {
-  constructor(problem, help) {
+  constructor(problem, help, status) {
     super(problem);
     this.help = help;
+    this.status = status;
+  }
+}
+
+// Send a token with everything from now on.
+export function useToken(text) {
+  token = text;
+  try {
+    sessionStorage.setItem(TOKEN, text);
+  } catch {
+    // Without storage it holds until the page is left.
+  }
+}
+
+function fromStorage() {
+  try {
+    return sessionStorage.getItem(TOKEN) || "";
+  } catch {
+    return "";
   }
 }
 
 export async function getInfo() {
-  return (await ask("/info")).json();
+  return (await ask("info")).json();
 }
 
-// Masks, or with a classifier only tags and maps, of one file.
-export async function look(file, info) {
-  const response = info.segmenter ? await post("/predict", file, { score: "true" }) : await post("/cams", file, {});
+export async function getSample(name) {
+  return new File([await (await ask("sample")).blob()], name);
+}
+
+// Masks, with labels of some tags only where any are named; or with a classifier only tags and maps, of one file.
+export async function look(file, info, tags) {
+  const response = info.segmenter ? await post("predict", file, { score: "true", tags }) : await post("cams", file, {});
   return (await response.json()).images[0];
 }
 
 export async function getMaps(file, tags) {
-  return (await (await post("/cams", file, { tags })).json()).images[0];
+  return (await (await post("cams", file, { tags })).json()).images[0];
 }
 
 export async function getCoco(file, options) {
-  return (await post("/predict", file, { format: "coco", ...options })).json();
+  return (await post("predict", file, { format: "coco", ...options })).json();
 }
 
 // The upright photograph, of a kind of file that the browser cannot draw itself.
 export async function getPhoto(file) {
-  return (await post("/predict", file, { format: "overlay", opacity: "0" })).blob();
+  return (await post("predict", file, { format: "overlay", opacity: "0" })).blob();
+}
+
+export async function getRegions(file) {
+  return (await (await post("superpixels", file, {})).json()).images[0];
+}
+
+// Keep a mask as the correction of a photograph.
+export async function saveCorrection(mask, name) {
+  return (await (await post("corrections", new File([mask], name), {})).json()).images[0];
 }
 
 async function post(path, file, options) {
@@ -40,10 +75,11 @@ async function post(path, file, options) {
 }
 
 async function ask(path, options) {
+  const headers = token ? { authorization: `Bearer ${token}` } : {};
   for (;;) {
     let response;
     try {
-      response = await fetch(path, { cache: "no-store", ...options });
+      response = await fetch(path, { cache: "no-store", ...options, headers });
     } catch {
       throw new Problem("the server does not answer", "look whether 'tagseg serve' still runs, then try again");
     }
@@ -53,6 +89,7 @@ async function ask(path, options) {
       continue;
     }
     const refusal = await response.json().catch(() => ({}));
+    if (response.status === 401) throw new Problem("this server asks for its token", "reload the page and give it", 401);
     throw new Problem(refusal.error || `the server answers with status ${response.status}`, refusal.help || "try again");
   }
 }

@@ -1,15 +1,19 @@
 // The page: a queue of images, the one in view, and what is shown of it.
 
-import { Problem, getInfo, look as askServer } from "./api.js";
+import { Problem, getInfo, getSample, look as askServer, useToken } from "./api.js";
 import { setUpDownloads } from "./downloads.js";
+import { setUpEditor } from "./editor.js";
 import { HEAT } from "./pixels.js";
 import { fillLegend, fillTagChoice, fillTags, itemRow } from "./parts.js";
 import { Look, addMaps, thumbnail } from "./view.js";
 
 const MEGABYTE = 1_000_000;
+const MOST_CLASSES = 24; // whose names are seen at once on the first page
 const $ = (id) => document.getElementById(id);
 
 const state = { info: null, items: [], current: null, look: null, layer: null, tag: "", isWorking: false, turn: 0 };
+
+let updateEditor = () => {};
 
 // ---------------------------------------------------------------- the queue
 
@@ -48,7 +52,7 @@ async function work() {
     setState(item, "working");
     try {
       if (item.file.size > state.info.max_upload_mb * MEGABYTE) throw tooLarge(item.file);
-      item.answer = await askServer(item.file, state.info);
+      item.answer = await askServer(item.file, state.info, tagsOf(item));
       if (!isSegmenter()) {
         addMaps(item, item.answer);
         item.chosen = new Set(item.answer.maps.map((map) => map.id));
@@ -61,6 +65,8 @@ async function work() {
   }
   state.isWorking = false;
 }
+
+const tagsOf = (item) => [...item.chosen].map((id) => state.info.labels[id]);
 
 function tooLarge(file) {
   const limit = state.info.max_upload_mb;
@@ -171,7 +177,9 @@ async function redraw() {
   $("scale").hidden = view === "mask";
   $("palette-row").hidden = $("legend-box").hidden = view !== "mask";
   $("background-row").hidden = isSegmenter() || view !== "mask";
-  $("tags-box").hidden = isSegmenter() || view === "cam";
+  $("tags-box").hidden = view === "cam";
+  $("tags-note").hidden = !isSegmenter();
+  updateEditor();
   if (!look) return;
   const palette = $("palette").value;
   const turn = begin();
@@ -225,16 +233,51 @@ async function recut() {
 async function chooseTag(id, isChosen) {
   if (isChosen) state.current.chosen.add(id);
   else state.current.chosen.delete(id);
-  await recut();
+  if (isSegmenter()) await relabel(state.current);
+  else await recut();
 }
 
-function tellPixel(event) {
-  if (!state.look) return;
+// Ask the segmenter anew, which may give labels of the chosen tags only. The last choice counts.
+async function relabel(item) {
+  const turn = begin();
+  const asked = (item.asked = (item.asked || 0) + 1);
+  try {
+    const answer = await askServer(item.file, state.info, tagsOf(item));
+    if (asked !== item.asked) return;
+    item.answer = answer;
+    if (item !== state.current || !state.look) return;
+    await state.look.take(answer);
+    if (asked === item.asked && item === state.current) await redraw();
+  } catch (error) {
+    if (item === state.current) $("readout").textContent = `${error.message}; ${error.help || "try again"}`;
+    end(turn);
+  }
+}
+
+// Where a pointer is, in shares of the picture's width and height.
+function sharesOf(event) {
   const [canvas, box] = [$("canvas"), $("canvas").getBoundingClientRect()];
   // The picture keeps its proportions in the middle of the box.
   const scale = Math.min(box.width / canvas.width, box.height / canvas.height);
   const [x, y] = [event.clientX - box.left - box.width / 2, event.clientY - box.top - box.height / 2];
-  const found = state.look.at(0.5 + x / scale / canvas.width, 0.5 + y / scale / canvas.height, Number($("tag").value));
+  return [0.5 + x / scale / canvas.width, 0.5 + y / scale / canvas.height];
+}
+
+// Draw the mask while a stroke is under way; what is told of it follows at its end.
+async function repaint() {
+  if (!state.look || currentView() !== "mask") return;
+  state.layer = await state.look.layer("mask", { palette: $("palette").value });
+  compose();
+}
+
+function mark(place, radius) {
+  compose();
+  state.look.mark($("canvas"), place, radius);
+}
+
+function tellPixel(event) {
+  if (!state.look) return;
+  const found = state.look.at(...sharesOf(event), Number($("tag").value));
   const cam = currentView() === "cam" && found.cam !== undefined;
   const what = cam ? `CAM ${found.cam.toFixed(2)}` : `${state.info.labels[found.label]}, score ${found.score.toFixed(2)}`;
   $("readout").textContent = `${found.column}, ${found.row}: ${what}`;
@@ -247,6 +290,7 @@ function listen() {
     add([...event.target.files]);
     event.target.value = ""; // the same file may be chosen again
   });
+  $("sample").addEventListener("click", trySample);
   document.addEventListener("paste", (event) => add([...event.clipboardData.files]));
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -273,13 +317,28 @@ function listen() {
   $("canvas").addEventListener("pointermove", tellPixel);
   $("canvas").addEventListener("pointerleave", () => ($("readout").textContent = ""));
   setUpDownloads(state, { currentView, backgroundScore });
+  const placeOf = (event) => state.look.placeAt(...sharesOf(event));
+  updateEditor = setUpEditor(state, { currentView, redraw, repaint, mark, placeOf });
   $("theme").addEventListener("click", switchTheme);
+  $("token-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    useToken($("token").value.trim());
+    open();
+  });
+}
+
+async function trySample() {
+  try {
+    add([await getSample(state.info.sample)]);
+  } catch (error) {
+    $("limits").textContent = `${error.message}; ${error.help}`;
+  }
 }
 
 // Arrow up and down go through the queue, unless a control needs them.
 function move(event) {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (!step || !state.current || event.target.matches("input, select") || event.ctrlKey || event.altKey || event.metaKey) return;
+  if (!step || !state.current || event.target.matches("input, select, canvas") || event.ctrlKey || event.altKey || event.metaKey) return;
   const next = state.items[state.items.indexOf(state.current) + step];
   if (!next) return;
   event.preventDefault();
@@ -304,22 +363,47 @@ async function start() {
     bar.fillStyle = `rgb(${red} ${green} ${blue})`;
     bar.fillRect(step, 0, 1, 1);
   });
+  await open();
+}
+
+// Ask what is served, and people for the token where the server asks for one.
+async function open() {
   try {
     state.info = await getInfo();
   } catch (error) {
-    $("limits").textContent = `${error.message}; ${error.help}`;
+    if (error.status === 401) askForToken();
+    else $("limits").textContent = `${error.message}; ${error.help}`;
     return;
   }
+  $("token-form").hidden = true;
   const { info } = state;
   $("source").textContent = info.title;
   document.title = `tagseg: ${info.title}`;
   const networks = [info.segmenter && "a segmenter", info.classifier && "a classifier"].filter(Boolean).join(" and ");
   const classes = info.labels.length - 1;
   $("limits").textContent = `${info.formats.join(", ")}, up to ${info.max_upload_mb} MB each. Looked at by ${networks} of ${classes} classes on this server, and not kept.`;
+  showClasses(info.labels.slice(1));
+  $("sample").hidden = info.sample === null;
+  $("edit-class").replaceChildren(...info.labels.slice(1).map((name, place) => new Option(name, place + 1)));
   $("cam-view").hidden = !info.classifier;
   if (info.background_score !== null) $("background").value = info.background_score;
   compose();
   work();
+}
+
+function showClasses(names) {
+  const [first, rest] = [names.slice(0, MOST_CLASSES), names.slice(MOST_CLASSES)];
+  $("classes").textContent = `${names.length === 1 ? "Class" : "Classes"}: ${first.join(", ")}`;
+  $("more-classes").hidden = !rest.length;
+  $("more-classes").querySelector("summary").textContent = `and ${rest.length} more`;
+  $("more-classes").querySelector("p").textContent = rest.join(", ");
+}
+
+function askForToken() {
+  if ($("token").value) $("token-note").textContent = "This is not the token of this server.";
+  $("token-form").hidden = false;
+  $("token").focus();
+  $("token").select();
 }
 
 start();

@@ -1,6 +1,6 @@
 // What people take along: of the image in view, or of all that are done.
 
-import { getCoco } from "./api.js";
+import { Problem, getCoco } from "./api.js";
 import { encodeMask, maskNames, mergeCoco, save, zip } from "./files.js";
 import { Look } from "./view.js";
 
@@ -23,8 +23,9 @@ export function setUpDownloads(state, shown) {
   }
 
   async function cocoOf(item) {
-    if (state.info.segmenter) return getCoco(item.file, {});
-    const tags = [...item.chosen].map((id) => state.info.tags[id - 1]);
+    if (item.edit) throw new Problem(`COCO JSON has the network's mask, and that of ${item.name} is corrected`, "take the PNG");
+    const tags = [...item.chosen].map((id) => state.info.labels[id]);
+    if (state.info.segmenter) return getCoco(item.file, { tags });
     const coco = await getCoco(item.file, { tags, background_score: String(shown.backgroundScore()) });
     return tags.length ? coco : { ...coco, annotations: [] }; // without any the server takes the likely ones
   }

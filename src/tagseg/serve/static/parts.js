@@ -58,14 +58,16 @@ export function fillTagChoice(select, item, { info, tag }) {
   if (tag) select.value = tag;
 }
 
-// Boxes to tick: which tags the image has, as far as its mask goes.
+// Boxes to tick: which tags the image has, as far as its mask goes. A segmenter knows no probabilities of tags.
 export function fillTags(list, item, info, choose) {
+  const all = info.labels.map((name, id) => ({ id, name })).slice(1);
   list.replaceChildren(
-    ...(item.tags || []).map(({ id, name, probability }) => {
+    ...(info.segmenter ? all : item.tags).map(({ id, name, probability }) => {
       const box = make("input", { type: "checkbox", checked: item.chosen.has(id) });
       box.addEventListener("change", () => choose(id, box.checked));
       const label = make("label", {}, box, make("span", { className: "name", textContent: name }));
-      return make("li", {}, label, make("span", { className: "number", textContent: percent(probability) }));
+      const number = probability === undefined ? "" : percent(probability);
+      return make("li", {}, label, make("span", { className: "number", textContent: number }));
     }),
   );
 }

@@ -23,6 +23,12 @@ export async function decodeGrey(base64) {
   return grey;
 }
 
+// The number of every pixel's region: red and green are its low and high byte.
+export async function decodeRegions(base64) {
+  const { data, width, height } = await decode(base64);
+  return Uint16Array.from({ length: width * height }, (_, pixel) => data[4 * pixel] + 256 * data[4 * pixel + 1]);
+}
+
 // The label id of every pixel. Each colour of VOC's palette belongs to one id.
 export async function decodeLabels(base64, palette) {
   const { data, width, height } = await decode(base64);

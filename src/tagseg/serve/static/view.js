@@ -13,11 +13,20 @@ export class Look {
     Object.assign(look, { item, info, width, height, maps: new Map() });
     look.step = Math.ceil(Math.sqrt((width * height) / MOST_PIXELS));
     look.photo = await drawable(item.file, width, height);
-    if (info.segmenter) {
-      look.labels = await decodeLabels(item.answer.mask_png, info.palettes.voc);
-      look.score = await decodeGrey(item.answer.score_png);
-    }
+    if (info.segmenter) await look.take(item.answer);
     return look;
+  }
+
+  // Labels and scores from a segmenter's answer.
+  async take(answer) {
+    const labels = await decodeLabels(answer.mask_png, this.info.palettes.voc);
+    const score = await decodeGrey(answer.score_png);
+    Object.assign(this, { found: labels, score });
+  }
+
+  // What a person has drawn, else what was found.
+  get labels() {
+    return this.item.edit ? this.item.edit.labels : this.found;
   }
 
   // Labels and scores from the maps of the chosen tags.
@@ -26,7 +35,7 @@ export class Look {
     const chosen = new Map([...this.item.chosen].map((id) => [id, this.maps.get(id)]));
     const found = strongest(chosen, this.width * this.height);
     this.score = found.score;
-    this.labels = cutLabels(found, backgroundScore);
+    this.found = cutLabels(found, backgroundScore);
   }
 
   // Ask the classifier which tags the image has.
@@ -69,10 +78,29 @@ export class Look {
     context.drawImage(layer, 0, 0);
   }
 
+  // The pixel at a place given in shares of width and height; outside of the image too.
+  placeAt(x, y) {
+    return { column: Math.floor(x * this.width), row: Math.floor(y * this.height) };
+  }
+
+  // A circle around a pixel, on a canvas.
+  mark(canvas, { column, row }, radius) {
+    const context = canvas.getContext("2d");
+    const [x, y, size] = [(column + 0.5) / this.step, (row + 0.5) / this.step, Math.max(3, radius / this.step)];
+    context.globalAlpha = 1;
+    for (const [color, width] of [["#000000", 3], ["#ffffff", 1]]) {
+      context.beginPath();
+      context.arc(x, y, size, 0, 2 * Math.PI);
+      Object.assign(context, { strokeStyle: color, lineWidth: width });
+      context.stroke();
+    }
+  }
+
   // What is at a place given in shares of width and height.
   at(x, y, tag) {
-    const clamp = (share, size) => Math.min(size - 1, Math.max(0, Math.floor(share * size)));
-    const [column, row] = [clamp(x, this.width), clamp(y, this.height)];
+    const clamp = (place, size) => Math.min(size - 1, Math.max(0, place));
+    const place = this.placeAt(x, y);
+    const [column, row] = [clamp(place.column, this.width), clamp(place.row, this.height)];
     const pixel = row * this.width + column;
     const map = this.maps.get(tag);
     return { column, row, label: this.labels[pixel], score: this.score[pixel] / 255, cam: map && map[pixel] / 255 };

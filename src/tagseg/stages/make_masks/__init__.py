@@ -1,7 +1,8 @@
 """Stage 4: pseudo masks from the maps; leaves ``4_masks/``."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tagseg.ops.spacing import evenly_spaced
 from tagseg.refine.background import otsu_background
 from tagseg.refine.mask_checks import mask_warnings, measure_coverage
 from tagseg.refine.pseudo_mask import PseudoMask, confidence_mask, label_scores
-from tagseg.refine.refinement import Refinement, refine_in_order
+from tagseg.refine.refinement import Refinement, Refiner, refine_in_order
 from tagseg.stages.context import StageContext
 from tagseg.stages.make_masks.objects import make_instances
 from tagseg.stages.work import compute_superpixels, count_gone, do_missing, do_missing_batches
@@ -64,13 +65,17 @@ def _refine_maps(context: StageContext, records: tuple[ImageRecord, ...]) -> Non
     fabric, recipe, layout = context.fabric, context.recipe, context.folder
     steps = _refinements(context, recipe.masks.before_cut)
 
-    def work(batch: Batch, images: list[Image]) -> None:
+    def work(batch: Batch, images: list[Image]) -> Callable[[], None]:
         with fabric.autocast():
             prepared = [step.prepare(images, batch) for step in steps]
-        for record, image, *refiners in zip(batch, images, *prepared, strict=True):
-            maps = read_unrefined_maps(layout, record, recipe, regions=context.regions)
-            refined = refine_in_order(image, torch.from_numpy(maps.cam).to(fabric.device), refiners)
-            write_cam(layout.refined_cam(record), refined.cpu().numpy(), maps.label_ids, dtype=recipe.cams.dtype)
+
+        def refine() -> None:
+            for record, image, *refiners in zip(batch, images, *prepared, strict=True):
+                maps = read_unrefined_maps(layout, record, recipe, regions=context.regions)
+                refined = refine_in_order(image, torch.from_numpy(maps.cam).to(fabric.device), refiners)
+                write_cam(layout.refined_cam(record), refined.cpu().numpy(), maps.label_ids, dtype=recipe.cams.dtype)
+
+        return refine
 
     do_missing_batches(
         context,
@@ -107,13 +112,18 @@ def _write_masks(context: StageContext, records: tuple[ImageRecord, ...], *, bac
     values, classes, layout, fabric = context.recipe.masks, context.train.classes, context.folder, context.fabric
     steps = _refinements(context, values.after_cut)
 
-    def work(record: ImageRecord) -> None:
-        maps = read_mask_maps(layout, record, context.recipe, regions=context.regions)
-        cut = scores = label_scores(torch.from_numpy(maps.cam).to(fabric.device), background_score)
+    def work(record: ImageRecord) -> Callable[[], None]:
+        refiners, image = [], None
         if steps:
             image = read_photograph(record)
             with fabric.autocast():
                 refiners = [refiner for step in steps for refiner in step.prepare([image], [record])]
+        return partial(make, record, image, refiners)
+
+    def make(record: ImageRecord, image: Image | None, refiners: Sequence[Refiner]) -> None:
+        maps = read_mask_maps(layout, record, context.recipe, regions=context.regions)
+        cut = scores = label_scores(torch.from_numpy(maps.cam).to(fabric.device), background_score)
+        if image is not None:
             scores = refine_in_order(image, scores, refiners)
         mask = PseudoMask.from_scores(scores, maps.label_ids, trusted=cut)
         write_mask(layout.pseudo_mask(record), mask.labels, classes)

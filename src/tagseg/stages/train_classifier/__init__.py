@@ -14,7 +14,12 @@ from tagseg.evaluation.validation import validate_tags_and_seeds
 from tagseg.models.classifier import TagClassifier
 from tagseg.ops.spacing import evenly_spaced
 from tagseg.stages.context import StageContext
-from tagseg.stages.train_classifier.target import is_measured, settle_midpoint, settle_region_scores
+from tagseg.stages.train_classifier.target import (
+    is_measured,
+    remove_other_target,
+    settle_midpoint,
+    settle_region_scores,
+)
 from tagseg.stages.train_network import NetworkTraining, training_loader
 from tagseg.stages.work import compute_superpixels, count_gone
 from tagseg.training.classifier_step import ClassifierStep
@@ -38,6 +43,9 @@ def run(context: StageContext) -> dict[str, Any]:
     region_scores = None
     if is_measured(recipe):
         warmup_epochs, loader = recipe.self_modulation.warmup_epochs, _loader(context, classifier, None)
+        warmup_steps = warmup_epochs * loader.epoch_sampler.steps_per_epoch
+        if training.step < warmup_steps:
+            remove_other_target(context)
         training.run(
             "Warming up the classifier",
             step,
@@ -46,7 +54,7 @@ def run(context: StageContext) -> dict[str, Any]:
             until_epoch=warmup_epochs,
             validate=validate,
         )
-        just_ended = training.step == warmup_epochs * loader.epoch_sampler.steps_per_epoch
+        just_ended = training.step == warmup_steps
         region_scores = settle_region_scores(context, ClassActivation(classifier), may_measure=just_ended)
         terms = with_midpoint(terms, settle_midpoint(context, region_scores))
         step = ClassifierStep(fabric, learner.networks["classifier"], terms)

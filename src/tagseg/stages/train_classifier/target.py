@@ -1,6 +1,7 @@
 """The target of self-modulation in stage 1: measured once at the end of the warm-up, kept in the stage's folder."""
 
 import shutil
+from collections.abc import Callable
 from functools import partial
 
 from tagseg.artifacts.region_scores import RegionScores, read_region_scores, write_region_scores
@@ -58,6 +59,20 @@ def settle_region_scores(context: StageContext, method: MapMethod, *, may_measur
     return scores
 
 
+def remove_other_target(context: StageContext) -> None:
+    """Remove a target of which nothing says that it is of this training, before the warm-up ends.
+
+    The seal of a target ends with the training that it was measured for: a training that begins anew after that, or
+    beside the files of another run, measures its own.
+    """
+    folder, path = context.folder, context.folder.region_scores
+    if context.fabric.is_global_zero and path.is_file():
+        is_sealed = not folder.seals.unsealed([path]) and not folder.seals.changed(path)
+        if not is_sealed:
+            path.unlink()
+    context.fabric.barrier()
+
+
 def settle_midpoint(context: StageContext, scores: RegionScores) -> float:
     """Return the score at which the target's contrast step is half way: the recipe's, or Otsu's threshold."""
     midpoint = context.recipe.self_modulation.midpoint
@@ -107,7 +122,7 @@ def _measure(context: StageContext, method: MapMethod) -> str:
         for record in batch:
             write_region_scores(context.folder.target_part(step, record), {record.image_id: scores[record.image_id]})
 
-    with evaluation_mode(method.classifier):  # here: several threads look through it
+    with evaluation_mode(method.classifier):  # once, not for every batch
         do_missing_batches(
             context,
             "Measuring the target of self-modulation",
@@ -129,7 +144,10 @@ def _draw(context: StageContext, before: str) -> str:
         device=context.fabric.device,
     )
 
-    def work(record: ImageRecord) -> None:
+    def work(record: ImageRecord) -> Callable[[], None]:
+        return partial(draw_one, record)
+
+    def draw_one(record: ImageRecord) -> None:
         (scores,) = read_region_scores(folder.target_part(before, record)).values()
         drawn = draw(scores, read_photograph(record), read_regions(record, context.regions.read))
         write_region_scores(folder.target_part(step, record), {record.image_id: drawn})
