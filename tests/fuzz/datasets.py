@@ -91,6 +91,17 @@ TAG_JSON = (
     {"a.jpg": ["cat"], "b.jpg": ["cat", "dog"], "c.png": []},
     [{"image": "a.jpg", "tags": ["cat"]}, {"image": "b.jpg", "tags": []}, {"image": "sub/c.png", "tags": ["dog"]}],
 )
+LABEL_STUDIO = (
+    [{"annotations": [{"result": [{"type": "choices", "value": {"choices": ["cat"]}}]}], "data": {"image": "a.jpg"}}],
+    [{"image": "/data/upload/1/0a1b2c3d-a.jpg", "choice": {"choices": ["cat", "dog"]}, "annotator": 1}],
+)
+FIFTYONE = (
+    {"classes": ["cat", "dog"], "labels": {"a": 0, "b": [{"label": "dog"}], "c": None}},
+    {"samples": [{"filepath": "a.jpg", "ground_truth": {"_cls": "Classification", "label": "cat"}}]},
+)
+CVAT = """<annotations><image id="0" name="a.jpg"><tag label="cat"/><box label="dog"/></image>
+<image name="b"/></annotations>"""
+LINES = '{"file_name": "a.jpg", "label": "cat"}\n{"file_name": "b.jpg", "label": null}\n'
 CLASS_LISTS = ("cat\ndog\n", "background\ncat\ndog\n", "__ignore__\n_background_\ncat\ndog\n", "cat\r\ndog\r\n")
 XML = """<annotation><filename>a.jpg</filename><size><width>6</width><height>4</height><depth>3</depth></size>
 <object><name>cat</name><difficult>1</difficult><bndbox><xmin>1</xmin></bndbox></object>
@@ -174,6 +185,10 @@ READERS = (
     Reader("tags-csv-known", encoded(TABLES), folder_file("tags.csv", classes=("cat", "dog"))),
     Reader("one-hot-csv", encoded(ONE_HOT), folder_file("_classes.csv")),
     Reader("tags-json", dumped(TAG_JSON), folder_file("tags.json")),
+    Reader("tags-label-studio", dumped(LABEL_STUDIO), folder_file("tags.json")),
+    Reader("tags-fiftyone", dumped(FIFTYONE), folder_file("labels.json")),
+    Reader("tags-cvat", lambda: [CVAT.encode()], folder_file("annotations.xml")),
+    Reader("tags-lines", lambda: [LINES.encode()], folder_file("metadata.jsonl")),
     Reader("classes-txt", encoded(CLASS_LISTS), folder_file("classes.txt")),
     Reader("class-names", encoded(CLASS_LISTS), lambda folder: placed(folder / "classes.txt", read_class_names)),
     Reader("voc-xml", lambda: list(XMLS), prepare_voc("Annotations/a.xml")),

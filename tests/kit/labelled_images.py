@@ -28,10 +28,15 @@ def label_maps() -> dict[str, np.ndarray]:
 
 
 def write_images(
-    root: Path, writer: LabelFormat, *, tolerance_px: float = 0.0, scores: bool = False
+    root: Path,
+    writer: LabelFormat,
+    *,
+    tolerance_px: float = 0.0,
+    scores: bool = False,
+    maps: dict[str, np.ndarray] | None = None,
 ) -> tuple[Path, dict[str, np.ndarray]]:
-    """Write three photographs through a writer; return the folder, and the labels by name."""
-    out, maps = root / "out", label_maps()
+    """Write photographs, three unless others are given, through a writer; return the folder, and the labels by name."""
+    out, maps = root / "out", maps or label_maps()
     out.mkdir()
     with writer(out, CLASSES, ABOUT) as add:
         for number, (name, labels) in enumerate(maps.items()):

@@ -12,6 +12,7 @@ from tagseg.classes import VOID
 from tagseg.data.coco_shapes import IncompleteMaskError
 from tagseg.data.image_formats import ENDINGS_BY_FORMAT
 from tagseg.data.images import content_fingerprint, read_header, read_image
+from tagseg.data.mask_formats.found_masks import ToolMask
 from tagseg.data.mask_images import MaskLabelError, PaletteMask
 from tagseg.data.problems import Problem, ProblemKind
 from tagseg.errors import DataError
@@ -242,5 +243,5 @@ def _about(record: ImageRecord, kind: ProblemKind, message: str, help: str) -> P
 
 
 def _about_mask(record: ImageRecord, kind: ProblemKind, message: str, help: str) -> Problem:
-    path = record.mask.path if isinstance(record.mask, PaletteMask) else record.image_path
+    path = record.mask.path if isinstance(record.mask, PaletteMask | ToolMask) else record.image_path
     return Problem(kind, path, message, help, record.image_id)

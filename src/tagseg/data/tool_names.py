@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from tagseg.data.names import composed, composed_path
 
-_LOCAL, _UPLOADS = "/data/local-files/", "/data/upload/"
+_SERVED, _LOCAL, _UPLOADS = "/data/", "?d=", "/data/upload/"
 _BEFORE_UPLOADS = re.compile(r"^[0-9a-f]{8}-")
 _NOT_KEPT = re.compile(r"[^-\w.]")
 
@@ -45,12 +45,13 @@ def uploaded_name(name: str) -> str:
 
 def _path_of_address(name: str) -> str | None:
     """Return the path in an address without its first ``/``, None of a name that is none."""
-    if "://" not in name and not name.startswith((_LOCAL, _UPLOADS)):
+    if name.startswith(_SERVED) and _LOCAL in name:
+        return unquote(name.partition(_LOCAL)[2]).lstrip("/")
+    if "://" not in name and not name.startswith(_UPLOADS):
         return None
     try:
         parts = urlsplit(name)
     except ValueError:
         return None
-    if parts.path == _LOCAL:
-        return unquote(parts.query.removeprefix("d=")).lstrip("/")
-    return unquote(parts.path).removeprefix("/data/").lstrip("/")
+    of_file = parts.query.removeprefix(_LOCAL[1:]) if parts.query.startswith(_LOCAL[1:]) else parts.path
+    return unquote(of_file).removeprefix(_SERVED).lstrip("/")

@@ -12,6 +12,7 @@ from tagseg.assemble.data import Splits, read_splits, without_bad_files
 from tagseg.data.corrections import NO_CORRECTIONS, Corrections, read_corrections
 from tagseg.data.images import content_fingerprint, read_image
 from tagseg.data.layouts.coco import CocoMask
+from tagseg.data.mask_formats.found_masks import ToolMask
 from tagseg.data.mask_images import PaletteMask
 from tagseg.data.problems import Problem, ProblemKind
 from tagseg.data.seen_files import stamp_of
@@ -166,6 +167,8 @@ def _listing(records: Iterable[ImageRecord]) -> str:
     for record in records:
         if isinstance(record.mask, PaletteMask):
             readings.add((record.mask.label_ids, record.mask.meaning_255 or ""))
+        elif isinstance(record.mask, ToolMask):
+            readings.add((record.mask.label_ids, ""))
         rows.append((record.image_id, record.tags, *record.seen))
     return fingerprint(sorted(rows, key=repr), sorted(readings))
 
@@ -185,5 +188,7 @@ def _seen(splits: Splits) -> Splits:
 def _stamps(record: ImageRecord) -> tuple[FileStamp, ...]:
     """Return the stamps of a record's image, and of the file of its mask."""
     mask = record.mask
-    path = mask.path if isinstance(mask, PaletteMask) else mask.annotations if isinstance(mask, CocoMask) else None
+    path = None
+    if mask is not None:
+        path = mask.annotations if isinstance(mask, CocoMask) else getattr(mask, "path", None)
     return (stamp_of(record.image_path), *([] if path is None else [stamp_of(path)]))

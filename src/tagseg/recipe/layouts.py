@@ -95,13 +95,13 @@ class FolderData(DataLayout[Literal["folder"]]):
     tags: Path | None = None
     """File of tags, instead of those in the data set: a table, JSON, or what an annotation tool exports."""
     masks: Path | None = None
-    """Folder of masks, instead of `root/masks`."""
+    """Folder of masks, or a file of COCO, Label Studio or CVAT, instead of `root/masks`."""
     test_root: Path | None = None
     """Another folder of the same layout on which the segmentation network is scored; none takes the images to train
     on.
     """
     test_masks: Path | None = None
-    """Folder of its masks, instead of `test_root/masks`."""
+    """Folder or file of its masks, instead of `test_root/masks`."""
     mask_255: Literal["void", "object"] | None = None
     """What 255 is in the masks: `void` (not scored) or `object` (the one class). With none it is void, and a mask of 0
     and 255 only is not scored.

@@ -30,8 +30,8 @@ class Segmenter(Section):
     labels: Literal["pseudo", "truth"] = "pseudo"
     """What it learns from: `pseudo` masks, or ground `truth` (the upper bound; stages 1 to 4 are skipped)."""
     corrections: Path | None = None
-    """Folder of masks that a person corrected, named like their photographs. They take the place of pseudo masks, and
-    are trusted everywhere but where they are 255.
+    """Folder of masks that a person corrected, named like their photographs, or a file of COCO, Label Studio or CVAT.
+    They take the place of pseudo masks, and are trusted everywhere but where they are 255.
     """
     corrections_weight: float = Field(default=1.0, gt=0)
     """Weight of the pixels of corrected photographs in the loss; others weigh 1."""

@@ -9,7 +9,8 @@ import numpy as np
 
 from tagseg.artifacts.mask_file import write_mask
 from tagseg.classes import VOID, ClassTable, voc_color
-from tagseg.data.corrections import CLASS_LIST, mask_folder
+from tagseg.data.mask_formats.id_masks import folder_of_pictures
+from tagseg.data.mask_formats.listed_ids import CLASS_LIST
 from tagseg.data.names import read_class_names
 from tagseg.data.superpixels import Regions, compute_regions
 from tagseg.errors import ServeError
@@ -68,7 +69,7 @@ class CorrectionFolder:
         Raises:
             ArtifactError: when it cannot be written.
         """
-        folder = mask_folder(self.path)
+        folder = folder_of_pictures(self.path)
         named, bare = folder / f"{photograph}.png", folder / f"{Path(photograph).stem}.png"
         # A run takes one mask of a photograph; a.png of `tagseg review` is that of a.jpg.
         path = bare if bare.is_file() and not named.is_file() else named

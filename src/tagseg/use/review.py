@@ -10,7 +10,7 @@ from tagseg.artifacts.label_formats.photographs import copy_photograph
 from tagseg.artifacts.review_csv import REVIEW_NAME, ReviewRow, write_review
 from tagseg.artifacts.run_folder import RunFolder
 from tagseg.classes import BACKGROUND, VOID, ClassTable
-from tagseg.data.corrections import correction_paths
+from tagseg.data.corrections import corrected_photographs
 from tagseg.errors import ArtifactError, RecipeError
 from tagseg.evaluation.correction_worth import Candidate, Choice, choose_for_review
 from tagseg.progress import Progress
@@ -60,7 +60,7 @@ def review_run(source: Path, out: Path, *, count: int, choice: LabelChoice, prog
     train = readable_splits(folder, recipe).train
     require_labels(folder, train.records, choice.what)
     done = recipe.segmenter.corrections
-    already = correction_paths(done, train.records) if done is not None else {}
+    already = corrected_photographs(done, train) if done is not None else frozenset()
     left = [record for record in train.records if record.image_id not in already]
     if not left:
         raise ArtifactError(

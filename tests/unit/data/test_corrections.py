@@ -9,7 +9,7 @@ import pytest
 from kit.files import save, write
 
 from tagseg.classes import ClassTable
-from tagseg.data.corrections import correction_paths, read_corrections
+from tagseg.data.corrections import corrected_photographs, read_corrections
 from tagseg.types import ImageRecord, Split
 
 SIZE = (4, 6)
@@ -52,7 +52,7 @@ def test_masks_are_named_like_photographs_with_or_without_their_ending(split: Sp
 def test_masks_may_lie_as_an_export_leaves_them(split: Split, tmp_path: Path, below: str) -> None:
     save(tmp_path / "out" / below / "b.png", mask(1))
     save(tmp_path / "out" / "photographs" / "b.png", mask(0))
-    assert correction_paths(tmp_path / "out", split.records) == {"b": tmp_path / "out" / below / "b.png"}
+    assert corrected_photographs(tmp_path / "out", split) == {"b"}
 
 
 def test_ids_are_those_of_the_class_list_by_name(split: Split, tmp_path: Path) -> None:

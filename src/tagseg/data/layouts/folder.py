@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from tagseg.data.folder_masks import masks_of
 from tagseg.data.folder_tags import (
     TABLE_ENDINGS,
     TAG_FILES,
@@ -18,16 +19,17 @@ from tagseg.data.folder_tags import (
 )
 from tagseg.data.image_files import walk_folders
 from tagseg.data.image_formats import IMAGE_ENDINGS, PICTURE_ENDINGS, other_format
-from tagseg.data.mask_images import Meaning255, PaletteMask, label_ids, mask_paths, with_255_as
-from tagseg.data.names import choose_classes, composed, read_class_names, unique_image_ids
+from tagseg.data.mask_formats.listed_ids import NAME_FILES, listed_names
+from tagseg.data.mask_images import Meaning255, with_255_as
+from tagseg.data.names import choose_classes, composed, unique_image_ids
 from tagseg.data.problems import Problem, ProblemKind, report_problem
 from tagseg.data.split_readers import SplitReaders
 from tagseg.data.tags import read_tags
 from tagseg.errors import DataError
 from tagseg.system.near_paths import near_path_help
-from tagseg.types import ImageRecord, Split
+from tagseg.types import ImageRecord, MaskSource, Split
 
-_OWN_FILES = frozenset({*TAG_FILES, "classes.txt"})
+_OWN_FILES = frozenset({*TAG_FILES, "classes.txt", *NAME_FILES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +139,10 @@ def read_folder(
         path: tuple(sorted({table.label_id(name) for name in names if name in table.names}))
         for path, names in names_by_image.items()
     }
-    mask_of = _Masks(mask_paths(masks, problems=problems), label_ids(known, table))
-    return Split(split_name, table, _records(images, paths, labels, mask_of, problems))
+    mask_of = masks_of(
+        masks, _names(images, paths), known=known, classes=table, is_chosen=classes is not None, problems=problems
+    )
+    return Split(split_name, table, _records(images, paths, labels, mask_of))
 
 
 def read_untagged_folder(
@@ -176,8 +180,8 @@ def read_untagged_folder(
     images, masks, paths = _images_and_masks(root, masks, problems)
     known = listed_classes(root, problems) or known
     table = choose_classes(tuple(known), classes, source=f"the classes of {root}")
-    mask_of = _Masks(mask_paths(masks, problems=problems), label_ids(known, table))
-    records = _records(images, paths, dict.fromkeys(paths, ()), mask_of, problems)
+    mask_of = masks_of(masks, _names(images, paths), known=known, classes=table, is_chosen=True, problems=problems)
+    records = _records(images, paths, dict.fromkeys(paths, ()), mask_of)
     return Split(split_name, table, records, has_tags=False)
 
 
@@ -186,7 +190,7 @@ def _images_and_masks(
 ) -> tuple[Path, Path, Sequence[Path]]:
     """Return the folder of the images, that of the masks, and the images."""
     for folder in (root, *([masks] if masks is not None else [])):
-        if not folder.is_dir():
+        if not (folder.is_dir() or (folder == masks and folder.is_file())):
             help = near_path_help(folder, "correct the path in the recipe's data", wanted=os.path.isdir)
             raise DataError(f"folder {folder} must exist, got no such folder", help=help)
     masks = root / "masks" if masks is None else masks
@@ -203,27 +207,24 @@ def _images_and_masks(
 
 
 def listed_classes(root: Path, problems: list[Problem] | None = None) -> tuple[str, ...] | None:
-    """Return the lines of ``root/classes.txt``, None when there is no such file."""
-    listed = root / "classes.txt"
-    return read_class_names(listed, problems=problems) if listed.is_file() else None
+    """Return the lines of ``root/classes.txt``, else the names of ids that an export left there, None without both."""
+    return listed_names(root, above=True, problems=problems)
+
+
+def _names(images: Path, paths: Sequence[Path]) -> dict[Path, str]:
+    return {path: path.relative_to(images).as_posix() for path in paths}
 
 
 def _records(
     images: Path,
     paths: Sequence[Path],
     labels: Mapping[Path, tuple[int, ...]],
-    mask_of: "_Masks",
-    problems: list[Problem] | None,
+    mask_of: Mapping[Path, MaskSource],
 ) -> tuple[ImageRecord, ...]:
-    """Return a record for every image of which the labels are known; each looks for its mask."""
+    """Return a record for every image of which the labels are known, with its mask."""
     ids = unique_image_ids([PurePosixPath(path.relative_to(images).as_posix()) for path in paths])
-    records = []
-    for image_id, path in sorted(zip(ids, paths, strict=True)):
-        mask = mask_of.find(path.relative_to(images))
-        if path in labels:
-            records.append(ImageRecord(image_id, path, labels[path], mask))
-    mask_of.report_unused(problems)
-    return tuple(records)
+    named = sorted(zip(ids, paths, strict=True))
+    return tuple(ImageRecord(each, path, labels[path], mask_of.get(path)) for each, path in named if path in labels)
 
 
 def _find_images(
@@ -258,28 +259,3 @@ def _pictures(folder: Path, masks: Path) -> Iterator[Path]:
     """Yield the pictures below a folder that are of formats that are not read."""
     for here, _, files in walk_folders(folder, seen=[masks]):
         yield from (here / name for name in sorted(files) if Path(name).suffix.lower() in PICTURE_ENDINGS)
-
-
-class _Masks:
-    """The masks of a folder, and which of them no image has asked for."""
-
-    def __init__(self, paths: Mapping[str, Path], to_label: tuple[int, ...]) -> None:
-        self._paths = {composed(name): path for name, path in paths.items()}
-        self._to_label = to_label
-        self._unused = set(self._paths)
-
-    def find(self, image: Path) -> PaletteMask | None:
-        """Return the mask of a relative image path: ``a.jpg.png`` before ``a.png``."""
-        for name in (composed(image.as_posix()), composed(image.with_suffix("").as_posix())):
-            if name in self._paths:
-                self._unused.discard(name)
-                return PaletteMask(self._paths[name], self._to_label)
-        return None
-
-    def report_unused(self, problems: list[Problem] | None) -> None:
-        """Report the masks that belong to no image."""
-        for name in sorted(self._unused):
-            path = self._paths[name]
-            message = f"mask {path} must have the path of an image, got none that fits"
-            problem = Problem(ProblemKind.UNUSED_MASK, path, message, "rename it like its image or remove it")
-            report_problem(problem, problems)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tagseg.classes import is_text
 from tagseg.data.problems import Problem, ProblemKind, report_problem
 from tagseg.data.tag_cells import Row
 from tagseg.errors import DataError
@@ -74,8 +75,7 @@ def _targets(target: object, classes: Sequence[object]) -> list[str] | None:
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(classes):
             value = classes[value]
         found.append(value)
-    names = [name.strip() for name in found if isinstance(name, str) and name.strip()]
-    return names if len(names) == len(found) else None
+    return _texts(found)
 
 
 def _sample_rows(path: Path, samples: Sequence[Any]) -> Iterator[tuple[str, object, list[str] | None]]:
@@ -121,7 +121,10 @@ def _names(value: object) -> list[str] | None:
     items = value.get(key) if key else [value]
     if not isinstance(items, list):
         return None
-    names = [item.get("label") if isinstance(item, Mapping) else None for item in items]
-    return (
-        [str(name).strip() for name in names] if all(isinstance(name, str) and name.strip() for name in names) else None
-    )
+    return _texts([item.get("label") if isinstance(item, Mapping) else None for item in items])
+
+
+def _texts(values: Sequence[object]) -> list[str] | None:
+    """Return values that are all names of classes, or None."""
+    names = [value.strip() for value in values if isinstance(value, str) and value.strip() and is_text(value)]
+    return names if len(names) == len(values) else None

@@ -9,7 +9,7 @@ _STARTS = {
         re.compile(r'\s*\[\s*\{.*"(annotations|annotator)"\s*:', re.DOTALL),  # Label Studio
         re.compile(r'\s*\{.*"(samples"\s*:\s*\[|labels"\s*:\s*\{)', re.DOTALL),  # FiftyOne
     ),
-    ".xml": (re.compile(r"(<\?xml[^>]*>)?(\s|<!--.*?-->)*<annotations\b", re.DOTALL),),  # CVAT
+    ".xml": (re.compile(r"[^<]*(<[?!][^<]*)*<annotations\b"),),  # CVAT
 }
 _NAMES = ("metadata.jsonl", "metadata.csv")  # Hugging Face
 

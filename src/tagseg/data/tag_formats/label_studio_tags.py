@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tagseg.classes import is_text
 from tagseg.data.problems import Problem, ProblemKind, report_problem
 from tagseg.data.tag_cells import TAG_COLUMNS, Row
 from tagseg.data.tag_formats.photograph_keys import photograph_of
@@ -123,7 +124,9 @@ def _names(answer: Sequence[Any], *, choices: bool) -> tuple[str, ...] | None:
         found = value.get(entry.get("type")) if isinstance(value, dict) else None
         if found is None and not choices:  # a relation, a text, a number: nothing that is shown
             continue
-        if not isinstance(found, list) or not all(isinstance(name, str) and name.strip() for name in found):
+        if not isinstance(found, list) or not all(
+            isinstance(name, str) and name.strip() and is_text(name) for name in found
+        ):
             return None
         names |= dict.fromkeys(name.strip() for name in found)
     return tuple(names)

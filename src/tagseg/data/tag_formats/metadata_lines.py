@@ -25,7 +25,7 @@ def metadata_rows(path: Path, text: str, problems: list[Problem] | None) -> Iter
     Raises:
         DataError: when no line has a column of tags, and for bad lines without ``problems``.
     """
-    lines = [(number, _entry(line)) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    lines = [(number, _entry(line)) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
     found = {key.lower(): key for _, entry in lines if entry is not None for key in entry}
     column = next((found[name] for name in TAG_COLUMNS if name in found), None)
     if column is None:
