@@ -99,7 +99,7 @@ def test_three_strokes_and_a_superpixel_are_kept_and_used(page: Any, editor: Cli
     page.mouse.click(*place(page, 5, 60))
     page.locator("#undo:not([disabled])").wait_for()
     regions = fine_regions(PHOTO)
-    page.wait_for_function("document.getElementById('editor-note').textContent === ''")
+    page.locator("#editor-note:empty").wait_for(state="attached")
     wanted = np.where(regions == regions[60, 5], 1, found)
     drawn(page)
     np.testing.assert_array_equal(mask(page), wanted)

@@ -74,9 +74,9 @@ def test_an_expected_error_passes_and_has_to_come(page: Any, watch: PageWatch, t
 
 @pytest.mark.usefixtures("browser")
 def test_a_finding_fails_the_test(pytester: pytest.Pytester) -> None:
-    here, kit = Path(__file__).parent, pytester.mkpydir("kit")
+    here = Path(__file__).parent
     pytester.makeconftest((here / "conftest.py").read_text())
-    (kit / "browser_checks.py").write_text((here.parent / "kit" / "browser_checks.py").read_text())
+    pytester.makepyprojecttoml(f"[tool.pytest.ini_options]\npythonpath = [{str(here.parent)!r}]")
     pytester.makepyfile("def test_page(page): page.set_content('<script>console.error(\"broken\")</script>')")
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     result.assert_outcomes(passed=1, errors=1)

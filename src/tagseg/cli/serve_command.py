@@ -3,16 +3,13 @@
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from tagseg.cli.console import open_console
 from tagseg.cli.use_options import DeviceOption, SourceArgument
 from tagseg.errors import ServeError
-
-if TYPE_CHECKING:
-    from tagseg.serve.access import Access
 
 app = typer.Typer()
 
@@ -69,13 +66,14 @@ def serve(
     are not kept. Ctrl-C stops the server.
     """
     _require_packages()
+    from tagseg.serve.access import Access
     from tagseg.serve.limits import Limits
     from tagseg.serve.server import ServerChoice, address_of, open_socket
     from tagseg.serve.server import serve as run_server
     from tagseg.system.orphans import end_at_once
 
     console = open_console()
-    access = _access(host, allow_host or (), allow_origin or (), root_path=root_path, token_file=token_file)
+    access = Access.of(host, allow_host or (), allow_origin or (), root_path=root_path, token_file=token_file)
     choice = ServerChoice(
         access=access, limits=Limits(upload_mb=max_upload_mb), device=device, sample=sample, corrections=corrections
     )
@@ -83,7 +81,7 @@ def serve(
     address = address_of(listening, host)
 
     def ready(loaded: str) -> None:
-        for line in _warnings(access):
+        for line in _warnings(host, access.hosts, has_token=access.token is not None):
             console.print(f"warning: {line}")
         console.print(f"{source} ({loaded}): {address} (Ctrl-C stops)")
         if open_page:
@@ -101,31 +99,16 @@ def serve(
         listening.close()
 
 
-def _access(
-    host: str, names: Sequence[str], sites: Sequence[str], *, root_path: str, token_file: Path | None
-) -> "Access":
-    """Return who may ask, and under which names."""
-    from tagseg.serve.access import Access, host_name, page_origin, path_prefix, read_token
-
-    return Access(
-        bound=host,
-        hosts=tuple(map(host_name, names)),
-        origins=tuple(map(page_origin, sites)),
-        root_path=path_prefix(root_path),
-        token=None if token_file is None else read_token(token_file),
-    )
-
-
-def _warnings(access: "Access") -> list[str]:
+def _warnings(bound: str, hosts: Sequence[str], *, has_token: bool) -> list[str]:
     """Return what whoever opens a server to others should know."""
     from tagseg.serve.guard import is_loopback
 
-    is_reached = not is_loopback(access.bound)
-    names = [*([access.bound] if is_reached else []), *access.hosts]
-    if names and access.token is None:
+    is_reached = not is_loopback(bound)
+    names = [*([bound] if is_reached else []), *hosts]
+    if names and not has_token:
         return [f"everybody who reaches {' or '.join(names)} can use this server, without a password"]
     if is_reached:
-        return [f"photographs and token go to {access.bound} without encryption; put a server with HTTPS before it"]
+        return [f"photographs and token go to {bound} without encryption; put a server with HTTPS before it"]
     return []
 
 

@@ -1,6 +1,7 @@
 """Whom the server answers: the names it goes by, the pages that may use it, the path it lies under, its token."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -38,6 +39,23 @@ class Access:
     origins: tuple[str, ...] = ()
     root_path: str = ""
     token: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(
+        cls, bound: str, names: Sequence[str], sites: Sequence[str], *, root_path: str, token_file: Path | None
+    ) -> "Access":
+        """Return what the words of a command mean.
+
+        Raises:
+            ServeError: when a word is not of its kind, or the file holds no token.
+        """
+        return cls(
+            bound=bound,
+            hosts=tuple(map(host_name, names)),
+            origins=tuple(map(page_origin, sites)),
+            root_path=path_prefix(root_path),
+            token=None if token_file is None else read_token(token_file),
+        )
 
     @property
     def host_names(self) -> frozenset[str]:

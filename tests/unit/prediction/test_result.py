@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from tagseg.artifacts import shown_picture
 from tagseg.artifacts.mask_file import read_mask
 from tagseg.classes import ClassTable
-from tagseg.prediction import result
 from tagseg.prediction.result import Prediction
 
 CLASSES = ClassTable(("cat", "dog", "cow"))
@@ -66,7 +66,9 @@ def test_a_notebook_shows_the_overlay_with_its_colours():
 
 def test_it_is_shown_as_its_overlay(monkeypatch: pytest.MonkeyPatch):
     shown = []
-    monkeypatch.setattr(result, "show_picture", lambda picture, **others: shown.append((picture.tolist(), others)))
+    monkeypatch.setattr(
+        shown_picture, "show_picture", lambda picture, **others: shown.append((picture.tolist(), others))
+    )
     prediction = shown_prediction()
     prediction.show()
     assert shown == [(prediction.overlay().tolist(), {"shown": prediction})]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from tagseg.classes import is_text
-from tagseg.data.image_formats import PICTURE_ENDINGS
+from tagseg.data.image_formats import IMAGE_ENDINGS, PICTURE_ENDINGS
 from tagseg.data.tag_cells import IMAGE_COLUMNS
 
 
@@ -22,4 +22,5 @@ def photograph_of(entry: object) -> str | None:
 
 
 def _is_picture(value: str) -> bool:
-    return PurePosixPath(value.partition("?d=")[2] or value.partition("?")[0]).suffix.lower() in PICTURE_ENDINGS
+    ending = PurePosixPath(value.partition("?d=")[2] or value.partition("?")[0]).suffix.lower()
+    return ending in IMAGE_ENDINGS or ending in PICTURE_ENDINGS
