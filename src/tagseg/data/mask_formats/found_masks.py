@@ -6,17 +6,18 @@ Axis legend: H height, W width.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
-from tagseg.data.image_formats import PICTURE_ENDINGS
+from tagseg.data.image_formats import IMAGE_ENDINGS, PICTURE_ENDINGS
 from tagseg.data.names import composed
 from tagseg.types import LabelMap
 
 Found = TypeVar("Found")
 
 
+@runtime_checkable
 class Drawing(Protocol):
     """What a tool holds of one photograph; its text is what a message calls it."""
 
@@ -113,5 +114,5 @@ def image_of(names: Iterable[str], photographs: Mapping[str, Found]) -> Found | 
 def _forms(name: str) -> Iterator[str]:
     yield name
     stem, dot, ending = name.rpartition(".")
-    if stem and f"{dot}{ending}".lower() in PICTURE_ENDINGS:
+    if stem and f"{dot}{ending}".lower() in IMAGE_ENDINGS | PICTURE_ENDINGS:
         yield stem

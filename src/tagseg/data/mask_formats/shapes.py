@@ -6,7 +6,7 @@ Axis legend: H height, W width.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool
@@ -24,6 +24,7 @@ Size = tuple[int, int]
 _LEAST_CORNERS = 3
 
 
+@runtime_checkable
 class Shape(Protocol):
     """One drawn shape."""
 
@@ -42,7 +43,7 @@ class Polygon:
     """
 
     corners: ndarray
-    unit: float = 0
+    unit: float = 0.0
 
     def mask(self, size: Size) -> Bool[ndarray, "H W"]:
         """Return its pixels in an image of ``size``."""
@@ -84,7 +85,7 @@ class PaintedShapes:
         return painted
 
 
-def polygon_of(values: object, *, unit: float = 0) -> Polygon | None:
+def polygon_of(values: object, *, unit: float = 0.0) -> Polygon | None:
     """Return the polygon of a list of points, or None when it is no such list.
 
     >>> polygon_of([[0, 0], [4, 0], [4, 2.5]]).corners.tolist()
@@ -99,7 +100,7 @@ def polygon_of(values: object, *, unit: float = 0) -> Polygon | None:
     return Polygon(np.array(values, np.float64), unit)
 
 
-def rectangle(left: float, top: float, right: float, bottom: float, *, unit: float = 0) -> Polygon:
+def rectangle(left: float, top: float, right: float, bottom: float, *, unit: float = 0.0) -> Polygon:
     """Return the polygon of an upright rectangle."""
     return Polygon(np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float64), unit)
 
