@@ -78,7 +78,9 @@ def _reader_of_file(path: Path) -> Read | None:
         return None
     if isinstance(content, dict) and content.keys() >= _COCO:
         return lambda: coco_masks(path)
-    return (lambda: label_studio_masks(path, content)) if is_label_studio(content) else None
+    if isinstance(content, list) and is_label_studio(content):
+        return lambda: label_studio_masks(path, content)
+    return None
 
 
 def _readers_of_folder(folder: Path) -> Iterator[tuple[str, Read]]:

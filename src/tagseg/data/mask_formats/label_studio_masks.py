@@ -101,7 +101,7 @@ def unpacked(packed: bytes, *, count: int) -> UInt8[ndarray, " values"]:
     return values
 
 
-def label_studio_masks(path: Path, tasks: Sequence[object]) -> FoundMasks:
+def label_studio_masks(path: Path, tasks: Sequence[Any]) -> FoundMasks:
     """Return the masks of the annotated tasks of a file.
 
     In a file without any annotation, such as the one that ``tagseg export`` writes, the predictions are the masks.

@@ -70,8 +70,9 @@ def photograph_names(name: str) -> Iterator[str]:
     parts = PurePosixPath(name).parts
     for used in (parts, parts[1:]) if len(parts) > 1 else (parts,):
         # Its writer adds a _ to folders called so, which YOLO takes for its own.
-        own = [part[:-1] if part.rstrip("_") == _IMAGES and part.endswith("_") else part for part in used[:-1]]
-        yield from dict.fromkeys(("/".join(used), "/".join([*own, used[-1]])))
+        *folders, last = used
+        own = [part[:-1] if part.rstrip("_") == _IMAGES and part.endswith("_") else part for part in folders]
+        yield from dict.fromkeys(("/".join(used), "/".join([*own, last])))
 
 
 def _shapes(path: Path, names: tuple[str, ...]) -> Iterator[tuple[int, Polygon]]:
