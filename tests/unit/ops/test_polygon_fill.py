@@ -15,7 +15,7 @@ CORNERS = st.lists(st.tuples(QUARTERS, QUARTERS), min_size=3, max_size=9).map(la
 
 @given(CORNERS)
 def test_pixels_are_those_of_the_slow_rule(corners: np.ndarray) -> None:
-    moved = corners + [0.013, 0.0071]  # no centre lies on a border, however steep
+    moved = corners + np.array([0.013, 0.0071])  # no centre lies on a border, however steep
     np.testing.assert_array_equal(polygon_mask(moved, size=SIZE), drawn(moved, SIZE))
 
 

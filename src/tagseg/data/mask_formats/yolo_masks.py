@@ -70,9 +70,10 @@ def photograph_names(name: str) -> Iterator[str]:
     parts = PurePosixPath(name).parts
     for used in (parts, parts[1:]) if len(parts) > 1 else (parts,):
         # Its writer adds a _ to folders called so, which YOLO takes for its own.
-        *folders, last = used
+        place = PurePosixPath(*used)
+        folders = place.parent.parts
         own = [part[:-1] if part.rstrip("_") == _IMAGES and part.endswith("_") else part for part in folders]
-        yield from dict.fromkeys(("/".join(used), "/".join([*own, last])))
+        yield from dict.fromkeys((str(place), "/".join([*own, place.name])))
 
 
 def _shapes(path: Path, names: tuple[str, ...]) -> Iterator[tuple[int, Polygon]]:
