@@ -1,12 +1,20 @@
-"""Which class each id of a mask file stands for, where another tool numbered them: a JSON object of names by id."""
+"""Which class each id of a mask file stands for: a JSON object of names by id, or ``classes.txt``.
+
+Files lie beside masks (``classes.txt``, ``labels.json``, ``id2label.json``), or are named by whoever scores masks of
+another numbering.
+"""
 
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tagseg.classes import BACKGROUND, VOID, nearest_name_help
+from tagseg.classes import BACKGROUND, MAX_CLASSES, VOID, is_text, nearest_name_help
+from tagseg.data.names import composed, is_background, read_class_names
+from tagseg.data.problems import Problem
 from tagseg.data.text_files import decode_unicode
 from tagseg.errors import DataError
+
+CLASS_LIST, NAME_FILES = "classes.txt", ("labels.json", "id2label.json")
 
 BACKGROUND_NAME, VOID_NAME = "background", "void"
 
@@ -14,6 +22,46 @@ NO_LABEL = -1
 """In a table of label ids: an id that stands for nothing."""
 
 _EXAMPLE = 'write {"0": "background", "7": "cat", "255": "void"}, as labels.json of an export has it'
+
+
+def listed_names(folder: Path, *, above: bool = False, problems: list[Problem] | None = None) -> tuple[str, ...] | None:
+    """Return the names of the ids 1, 2 and so on that a file of a folder lists, None where none does.
+
+    Args:
+        folder: of the masks, or of the data set.
+        above: whether ``id2label.json`` may lie in the folder above, as in an export for Hugging Face.
+        problems: gets a note of Windows-1252.
+
+    Raises:
+        DataError: when ``classes.txt`` cannot be read, or a file names one class twice.
+    """
+    if (folder / CLASS_LIST).is_file():
+        return read_class_names(folder / CLASS_LIST, problems=problems)
+    paths = [folder / name for name in NAME_FILES] + ([folder.parent / NAME_FILES[1]] if above else [])
+    return next((names for path in paths if (names := names_by_id(path)) is not None), None)
+
+
+def names_by_id(path: Path) -> tuple[str, ...] | None:
+    """Return the names of ids without a gap from background on, None of a file that is missing or something else.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "labels.json")
+    ...     _ = path.write_text('{"0": "background", "1": "cat", "255": "void"}')
+    ...     names_by_id(path)
+    ('cat',)
+    """
+    try:
+        named = read_id_names(path) if path.is_file() else {}
+    except DataError:
+        return None
+    found = tuple(name for number, name in named.items() if number not in (BACKGROUND, VOID))
+    if set(named) - {VOID} != set(range(1 + len(found))) or not is_background(named[BACKGROUND]):
+        return None
+    if len(found) > MAX_CLASSES or len(set(found)) < len(found):
+        message = f"{path} must name at most {MAX_CLASSES} classes, each once, got {len(found)} names"
+        raise DataError(message, help="correct the names of the ids")
+    return found
 
 
 def read_id_names(path: Path) -> dict[int, str]:
@@ -34,9 +82,9 @@ def read_id_names(path: Path) -> dict[int, str]:
             raise _unusable(path, f"the id '{key[:20]}'")
         if int(key) in names:
             raise _unusable(path, f"the id {int(key)} twice")
-        if not isinstance(name, str) or not name.strip():
+        if not isinstance(name, str) or not name.strip() or not is_text(name):
             raise _unusable(path, f"no name of the id {int(key)}")
-        names[int(key)] = name.strip()
+        names[int(key)] = composed(name.strip())
     if not names:
         raise _unusable(path, "no ids")
     return dict(sorted(names.items()))

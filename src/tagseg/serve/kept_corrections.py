@@ -9,8 +9,8 @@ import numpy as np
 
 from tagseg.artifacts.mask_file import write_mask
 from tagseg.classes import VOID, ClassTable, voc_color
+from tagseg.data.id_names import CLASS_LIST
 from tagseg.data.mask_formats.id_masks import folder_of_pictures
-from tagseg.data.mask_formats.listed_ids import CLASS_LIST
 from tagseg.data.names import read_class_names
 from tagseg.data.superpixels import Regions, compute_regions
 from tagseg.errors import ServeError

@@ -8,7 +8,14 @@ from kit.messages import ROW, assert_says, row
 
 from tagseg.artifacts.label_formats.labelled_image import labels_by_id
 from tagseg.classes import ClassTable
-from tagseg.data.id_names import class_names, label_table, read_id_names, require_named
+from tagseg.data.id_names import (
+    class_names,
+    label_table,
+    listed_names,
+    names_by_id,
+    read_id_names,
+    require_named,
+)
 from tagseg.errors import DataError
 
 EXAMPLE = 'write {"0": "background", "7": "cat", "255": "void"}, as labels.json of an export has it'
@@ -32,6 +39,30 @@ def test_a_mark_of_the_byte_order_is_read_over(tmp_path: Path) -> None:
     path = tmp_path / "ids.json"
     path.write_text('{"1": " cat "}', encoding="utf-8-sig")
     assert read_id_names(path) == {1: "cat"}
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        ('{"0": "background", "1": "cat", "2": "dog", "255": "void"}', ("cat", "dog")),
+        ('{"1": "dog", "0": "_background_"}', ("dog",)),
+        ('{"0": "background", "1": "gro\\u0308\u00dfe"}', ("gr\u00f6\u00dfe",)),
+        ('{"0": "background", "2": "dog"}', None),
+        ('{"0": "road", "1": "dog"}', None),
+        ('{"0": "background", "1": "\\udcf6"}', None),
+        ('{"label": "dog"}', None),
+        ("[]", None),
+        ("{", None),
+    ],
+)
+def test_a_file_beside_masks_names_their_ids_or_is_something_else(
+    tmp_path: Path, content: str, names: tuple[str, ...] | None
+) -> None:
+    path = tmp_path / "labels.json"
+    path.write_text(content, encoding="utf-8")
+    assert names_by_id(path) == names
+    assert listed_names(tmp_path) == names
+    assert names_by_id(tmp_path / "other.json") is None
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from tagseg.data.folder_tags import (
     tags_by_folder,
     tags_by_row,
 )
+from tagseg.data.id_names import NAME_FILES, listed_names
 from tagseg.data.image_files import walk_folders
 from tagseg.data.image_formats import IMAGE_ENDINGS, PICTURE_ENDINGS, other_format
-from tagseg.data.mask_formats.listed_ids import NAME_FILES, listed_names
 from tagseg.data.mask_images import Meaning255, with_255_as
 from tagseg.data.names import choose_classes, composed, unique_image_ids
 from tagseg.data.problems import Problem, ProblemKind, report_problem

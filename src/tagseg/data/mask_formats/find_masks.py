@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tagseg.classes import MAX_CLASSES
+from tagseg.data.id_names import listed_names
 from tagseg.data.mask_formats.coco_masks import coco_masks
 from tagseg.data.mask_formats.cvat_masks import LABEL_MAP, cvat_archive_masks, cvat_folder_masks, is_cvat_archive
 from tagseg.data.mask_formats.found_masks import FoundMasks
 from tagseg.data.mask_formats.id_masks import folder_of_pictures, id_masks, metadata_masks, yolo_id_masks
 from tagseg.data.mask_formats.label_studio_masks import label_studio_masks
 from tagseg.data.mask_formats.labelme_masks import labelme_files_below, labelme_masks
-from tagseg.data.mask_formats.listed_ids import listed_names
 from tagseg.data.mask_formats.yolo_masks import CONFIGURATION, read_configuration, yolo_masks
 from tagseg.data.names import is_background
 from tagseg.data.tag_formats.label_studio_tags import is_label_studio
