@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from kit.app_page import PHOTO, SMALL, choose, download, drawn, encoded, labels_of, opened, settled, show, slide, upload
 from kit.browser_checks import axe_serious, has_horizontal_scroll
-from kit.serving import Client, running
+from kit.serving import Client, running, save_classifier
 from PIL import Image as PillowImage
 
 from tagseg.data.image_formats import ENDINGS_BY_FORMAT
@@ -206,6 +206,21 @@ class TestClassifierOnly:
         _, coco = download(page, "coco")
         options = {"format": "coco", "tags": "dog,red fox", "background_score": 0.7}
         assert json.loads(coco) == cams_only.send("/predict", ("a.png", encoded()), **options).json()
+
+    def test_maps_of_a_vit(self, page: Any, serving: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+        client = serving(save_classifier(tmp_path_factory.mktemp("vit"), backbone="test_vit"))
+        page.goto(client.address)
+        choose(page, upload("a.png", encoded()))
+        show(page, "cam")
+        slide(page, "opacity", 1)
+        answer = client.send("/cams", ("a.png", encoded()), tags="cat,dog,red fox").json()["images"][0]
+        for each in answer["maps"]:
+            page.locator("#tag").select_option(str(each["id"]))
+            picture, map_ = drawn(page), opened(base64.b64decode(each["map_png"]))
+            assert map_.shape == PHOTO.shape[:2]
+            assert (picture[map_ == 255] == (252, 255, 164)).all()
+        assert len({each["map_png"] for each in answer["maps"]}) == 3
+        assert any(np.ptp(opened(base64.b64decode(each["map_png"]))) == 255 for each in answer["maps"])
 
     def test_without_any_tag_all_is_background(self, page: Any, cams_only: Client) -> None:
         choose(page, upload("a.png", encoded()))

@@ -10,6 +10,7 @@ import pytest
 from kit.app_page import PHOTO, SMALL, choose, download, drawn, encoded, labels_of, opened, slide, upload
 from kit.browser_checks import axe_serious, has_horizontal_scroll
 from kit.serving import Client, running
+from kit.small_segmenter_run import run, small_recipe
 from PIL import Image as PillowImage
 
 from tagseg.classes import ClassTable
@@ -71,6 +72,18 @@ def save(page: Any) -> str:
     return page.locator("#editor-note").inner_text().removeprefix("saved as ")
 
 
+def write_photos(root: Path) -> Path:
+    """Write photographs with tags to learn from, the corrected one among them, and one to test on."""
+    for part, names in (("learn", ("a.jpg.png", "b.png", "c.png", "d.png")), ("test", ("e.png",))):
+        (root / part / "images").mkdir(parents=True)
+        for name in names:
+            (root / part / "images" / name).write_bytes(encoded(PHOTO if name == "a.jpg.png" else PHOTO[::-1]))
+        (root / part / "classes.txt").write_text("".join(f"{name}\n" for name in CLASSES.names))
+        rows = [f"{name},{tag}\n" for name, tag in zip(names, ("cat;dog", *CLASSES.names), strict=False)]
+        (root / part / "tags.csv").write_text("".join(["image,tags\n", *rows]))
+    return root
+
+
 def disc(column: int, row: int, radius: float) -> np.ndarray:
     rows, columns = np.ogrid[:72, :96]
     return (rows - row) ** 2 + (columns - column) ** 2 <= radius**2
@@ -108,10 +121,17 @@ def test_three_strokes_and_a_superpixel_are_kept_and_used(page: Any, editor: Cli
     saved = PillowImage.open(folder / "a.jpg.png.png")
     assert saved.mode == "P"
     np.testing.assert_array_equal(np.array(saved), wanted)
-    (folder.parent / "a.jpg.png").write_bytes(encoded())
-    record = ImageRecord("a.jpg", folder.parent / "a.jpg.png", (1,))
+    photos = write_photos(folder.parent / "photos")
+    record = ImageRecord("a.jpg", photos / "learn" / "images" / "a.jpg.png", (1,))
     (corrected,) = read_corrections(folder, Split("train", CLASSES, (record,))).records
     np.testing.assert_array_equal(read_truth(corrected), wanted)
+
+    short = ("training.epochs=1", "segmenter.epochs=1", f"segmenter.corrections={folder}")
+    out = folder.parent / "run"
+    run(small_recipe(photos, *short), out)
+    details = json.loads((out / "manifest.json").read_text())["stages"]["train_segmenter"]["details"]
+    assert (details["images"], details["corrected"]) == (4, 1)
+    assert "corrected 1: these masks are a person&#39;s" in (out / "report.html").read_text(encoding="utf-8")
 
 
 def test_strokes_are_undone_one_by_one(page: Any, editor: Client) -> None:

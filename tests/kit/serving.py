@@ -90,7 +90,7 @@ def form(files: Any, fields: dict[str, Any], *, field: str = "images") -> tuple[
     return b"".join([*parts, f"--{boundary}--\r\n".encode()]), f"multipart/form-data; boundary={boundary}"
 
 
-def save_classifier(folder: Path) -> Path:
+def save_classifier(folder: Path, *, backbone: str = "test_resnet") -> Path:
     """Leave a run folder that holds a recipe and an untrained classifier of :data:`CLASSES`; its data set is gone."""
     import torch
 
@@ -101,7 +101,7 @@ def save_classifier(folder: Path) -> Path:
     values = {
         "name": "tiny",
         "data": {"format": "folder", "root": "gone"},
-        "classifier": {"backbone": "test_resnet"},
+        "classifier": {"backbone": backbone},
         "suppression": {"enabled": False},
     }
     recipe = make_recipe(values)
