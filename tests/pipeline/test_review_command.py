@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from tagseg.artifacts.mask_file import read_mask, write_confidence
 from tagseg.data.corrections import read_corrections
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.layouts.folder import read_folder
+from tagseg.use.label_files import LABEL_FORMATS, OF_PREDICTIONS
+from tagseg.use.review import what_is_trusted
 
 COUNT = 3
 
@@ -86,3 +89,50 @@ def test_formats_with_photographs_of_their_own_have_no_second_copy(run: Path, tm
     assert exit_code("review", str(run), "--count", "1", "--out", str(out), "--format", "labelme") == 0
     assert not (out / "photographs").exists()
     assert (out / f"{rows_of(out)[0]['image']}.json").exists()
+
+
+def keep_one(out: Path, format: str, name: str) -> Path:
+    """Do what the command says at its end for a photograph that was corrected; return what a run is given."""
+    if format.startswith("label-studio"):
+        tasks = json.loads((out / "tasks.json").read_text())
+        for task in tasks:
+            (prediction,) = task["predictions"]
+            task["annotations"] = [{"result": prediction["result"]}] if f"{name}." in task["data"]["image"] else []
+        (out.parent / "project.json").write_text(json.dumps(tasks))
+        return out.parent / "project.json"
+    if format.startswith("coco"):
+        content = json.loads((out / "annotations.json").read_text())
+        content["images"] = [each for each in content["images"] if Path(each["file_name"]).stem == name]
+        kept = {each["id"] for each in content["images"]}
+        content["annotations"] = [each for each in content["annotations"] if each["image_id"] in kept]
+        (out / "annotations.json").write_text(json.dumps(content))
+        return out
+    if format == "huggingface":
+        path = out / "train" / "metadata.jsonl"
+        lines = [line for line in path.read_text().splitlines() if f"/{name}." in json.loads(line)["file_name"]]
+        path.write_text("".join(f"{line}\n" for line in lines))
+        return out
+    place, pattern = (
+        out,
+        {"yolo": "labels/**/*.txt", "yolo-masks": "masks/**/*.png", "labelme": "*.json"}.get(format, ""),
+    )
+    if format == "cvat":
+        place = out.parent / "unpacked"
+        zipfile.ZipFile(out / "segmentation_mask.zip").extractall(place)
+    for path in place.glob(pattern or ("masks/*.png" if format == "ids" else "SegmentationClass/*.png")):
+        if path.stem not in (name, "export"):
+            path.unlink()
+    return place
+
+
+@pytest.mark.parametrize("format", [name for name in LABEL_FORMATS if name not in OF_PREDICTIONS])
+def test_what_the_command_says_at_its_end_leaves_what_was_corrected(
+    run: Path, photos: Path, tmp_path: Path, format: str, capsys
+) -> None:
+    out, split = tmp_path / "review", read_folder(photos)
+    assert exit_code("review", str(run), "--count", str(COUNT), "--out", str(out), "--format", format) == 0
+    assert what_is_trusted(format) in " ".join(capsys.readouterr().out.split())
+    name = rows_of(out)[0]["image"]
+    assert len(read_corrections(out, split).records) == COUNT
+    kept = keep_one(out, format, name)
+    assert [each.image_id for each in read_corrections(kept, split).records] == [name]

@@ -6,17 +6,22 @@ from typing import Annotated
 import typer
 
 from tagseg.cli.console import ConsoleProgress, open_console
-from tagseg.cli.use_options import ImagesAtOption, MinAreaOption, SimplifyOption, SourceArgument
+from tagseg.cli.use_options import (
+    LABEL_FORMATS,
+    SERVER_FORMATS,
+    ImagesAtOption,
+    MinAreaOption,
+    SimplifyOption,
+    SourceArgument,
+)
 from tagseg.errors import RecipeError
 
 app = typer.Typer()
 
 FORMAT_HELP = (
-    "Of the network: onnx or safetensors. Of labels: coco, coco-rle, coco-rle-plain, voc, ids, yolo, yolo-masks, "
-    "label-studio, label-studio-polygons, cvat, labelme, huggingface. Of predictions, for VOC's server: voc-server, "
-    "voc-server-comp5."
+    f"Of the network: onnx or safetensors. Of labels: {LABEL_FORMATS}. Of predictions, for VOC's server: "
+    f"{SERVER_FORMATS}."
 )
-
 
 _What = Annotated[
     str | None,
@@ -99,9 +104,9 @@ def _export_network(source: str, out: Path, *, format: str, check: list[Path], p
         raise RecipeError(
             "--public goes with --push, got --public alone", help="add --push OWNER/NAME, or leave it out"
         )
-    from tagseg.use.label_files import LABEL_FORMATS
+    from tagseg.use.label_files import LABEL_FORMATS as WRITERS
 
-    if format in LABEL_FORMATS:
+    if format in WRITERS:
         raise RecipeError(
             f"--format {format} goes with --what, got the network", help="add --what masks or --what predictions"
         )

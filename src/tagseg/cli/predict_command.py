@@ -7,7 +7,15 @@ from typing import Annotated
 import typer
 
 from tagseg.cli.console import ConsoleProgress, open_console
-from tagseg.cli.use_options import DeviceOption, ImagesAtOption, MinAreaOption, SimplifyOption, SourceArgument
+from tagseg.cli.use_options import (
+    LABEL_FORMATS,
+    SERVER_FORMATS,
+    DeviceOption,
+    ImagesAtOption,
+    MinAreaOption,
+    SimplifyOption,
+    SourceArgument,
+)
 
 EXIT_FAILED = 1  # some of the files could not be used
 
@@ -22,9 +30,8 @@ _Formats = Annotated[
     typer.Option(
         "--format",
         metavar="NAMES",
-        help="png (palette masks, always written), overlay, probability, csv (areas); as in 'tagseg export' coco, "
-        "coco-rle, coco-rle-plain, voc, ids, yolo, yolo-masks, label-studio, label-studio-polygons, cvat, labelme, "
-        "huggingface. Commas between several, or the option again.",
+        help=f"png (palette masks, always written), overlay, probability, csv (areas); as in 'tagseg export' "
+        f"{LABEL_FORMATS}, {SERVER_FORMATS}. Commas between several, or the option again.",
     ),
 ]
 _Tags = Annotated[

@@ -40,7 +40,7 @@ def review(
     What was corrected goes back with --set segmenter.corrections=FOLDER; docs/howto/corrections.md shows the way.
     """
     from tagseg.use.export_labels import LabelChoice
-    from tagseg.use.review import review_run
+    from tagseg.use.review import review_run, what_is_trusted
 
     choice = LabelChoice("masks", format, images_at=images_at, redo=redo)
     found = review_run(run, out, count=count, choice=choice, progress=ConsoleProgress())
@@ -55,4 +55,4 @@ def review(
     console.print(f"written: {out} ({found.labels.images} photographs, {found.labels.objects} objects)")
     for line in found.labels.said(choice.shape, what="masks of the run"):
         console.print(line)
-    console.print("remove the masks that you do not correct: a run with segmenter.corrections trusts all it finds")
+    console.print(what_is_trusted(format))

@@ -4,6 +4,13 @@ from typing import Annotated
 
 import typer
 
+LABEL_FORMATS = (
+    "coco, coco-rle, coco-rle-plain, voc, ids, yolo, yolo-masks, label-studio, label-studio-polygons, cvat, labelme, "
+    "huggingface"
+)
+SERVER_FORMATS = "voc-server, voc-server-comp5"
+"""Names for help, which comes without the writers; the second are of predictions, for VOC's server."""
+
 SourceArgument = Annotated[
     str,
     typer.Argument(metavar="SOURCE", help="A run folder, an exported folder, or OWNER/NAME on the hub."),

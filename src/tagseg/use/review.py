@@ -24,6 +24,18 @@ PHOTOGRAPHS = "photographs"
 """Sub-folder of the photographs, for formats that have none of their own."""
 
 
+_REMOVED = {
+    "coco": "the images of annotations.json",
+    "coco-rle": "the images of annotations.json",
+    "coco-rle-plain": "the images of annotations.json",
+    "cvat": "the masks of the unpacked archive",
+    "yolo": "the files in labels",
+    "labelme": "the JSON files",
+    "huggingface": "the lines of metadata.jsonl",
+}
+"""By format, what a person removes that was not corrected, where these are not masks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Review:
     """What was written for a person to correct.
@@ -80,6 +92,21 @@ def review_run(source: Path, out: Path, *, count: int, choice: LabelChoice, prog
         write_review(made / REVIEW_NAME, rows)
         note(described(run, choice, found))
     return Review(rows, len(already), found)
+
+
+def what_is_trusted(format: str) -> str:
+    """Return what a person does so that a run trusts what was corrected and nothing else.
+
+    >>> what_is_trusted("voc")
+    'remove the masks that you do not correct: a run with segmenter.corrections trusts all it finds'
+    """
+    if format.startswith("label-studio"):
+        return (
+            "submit the tasks that you correct and export the project as JSON: a run with segmenter.corrections trusts "
+            "the annotated tasks of it, and every task of a file without annotations, such as tasks.json"
+        )
+    what = _REMOVED.get(format, "the masks")
+    return f"remove {what} that you do not correct: a run with segmenter.corrections trusts all it finds"
 
 
 def _candidates(
