@@ -200,7 +200,7 @@ def test_cvat_warns_of_more_objects_than_it_tells_apart(tmp_path):
         if warned:
             assert said[-1] == (
                 "warning: CVAT tells 255 objects of a photograph apart, got more in 1 of 1 photographs, such as 512 in "
-                "many: the smallest are one object there; a larger --min-area leaves fewer"
+                "many: the smallest of a class are one object there; a larger --min-area leaves fewer"
             )
 
 

@@ -185,8 +185,8 @@ class LabelExport:
             worst = max(self.crowded, key=lambda name: self.crowded[name])
             lines.append(
                 f"warning: CVAT tells {MOST_OBJECTS} objects of a photograph apart, got more in {len(self.crowded)} of "
-                f"{self.images} photographs, such as {self.crowded[worst]} in {worst}: the smallest are one object "
-                "there; a larger --min-area leaves fewer"
+                f"{self.images} photographs, such as {self.crowded[worst]} in {worst}: the smallest of a class are one "
+                "object there; a larger --min-area leaves fewer"
             )
         return lines
 

@@ -202,6 +202,8 @@ def test_the_cvat_archive_tells_classes_and_objects_apart(tmp_path: Path) -> Non
             np.testing.assert_array_equal(found, labels)
             np.testing.assert_array_equal(objects == 0, labels == 0)
             parts = connected_parts(labels).ids
+            told = np.unique(np.stack([labels[labels > 0], objects[labels > 0]]), axis=1)
+            assert told.shape[1] == len(set(told[1]))  # CVAT takes the class of an object from one of its pixels
             pairs = np.unique(np.stack([parts.ravel(), objects.ravel()]), axis=1)
             if parts.max() < 255:  # one colour an object and one object a colour
                 told = pairs[:, pairs[0] > 0]

@@ -35,8 +35,8 @@ def cvat_archive(folder: Path, classes: ClassTable, about: About) -> Iterator[Ad
     """Lend a function that adds the masks of a photograph to ``segmentation_mask.zip``.
 
     ``labels.json`` next to it is what a task's or project's label constructor takes as raw text. Pixels of which
-    nothing is said get a label of their own, ``void``, if there are any. From the 256th object on, the smallest ones
-    of a photograph have one colour together.
+    nothing is said get a label of their own, ``void``, if there are any. Where a photograph has more objects than there
+    are colours, the smallest ones of each class have one colour together.
 
     Raises:
         ArtifactError: when a class has a name that the list of labels cannot hold.
@@ -75,15 +75,24 @@ def cvat_archive(folder: Path, classes: ClassTable, about: About) -> Iterator[Ad
 
 
 def _object_numbers(image: LabelledImage) -> np.ndarray:
-    """Return numbers of objects, the largest first, and of what is void one of its own."""
-    areas = np.bincount(image.parts.ids.ravel(), minlength=len(image.parts.label_ids) + 1)[1:]
-    numbers = np.zeros(len(areas) + 1, np.int64)
-    numbers[1 + np.argsort(-areas, kind="stable")] = np.arange(1, len(areas) + 1)
-    found = numbers[image.parts.ids]
+    """Return numbers of objects, the largest first, and of what is void one of its own.
+
+    CVAT takes the class of an object from one of its pixels: two classes never share a number.
+    """
     void = image.labels == VOID
-    if void.any():
-        found[void] = found.max() + 1
-    return np.minimum(found, MOST_OBJECTS).astype(np.uint8)
+    areas = np.bincount(image.parts.ids.ravel(), minlength=len(image.parts.label_ids) + 1)[1:]
+    order = np.argsort(-areas, kind="stable")
+    classes = np.array(image.parts.label_ids, np.int64)[order]
+    most = MOST_OBJECTS - int(void.any())
+    alone = len(order) if len(order) <= most else most - 1
+    while alone + len(others := np.unique(classes[alone:])) > most:
+        alone -= 1
+    numbers = np.zeros(len(areas) + 1, np.int64)
+    numbers[1 + order[:alone]] = np.arange(1, alone + 1)
+    numbers[1 + order[alone:]] = alone + 1 + np.searchsorted(others, classes[alone:])
+    found = numbers[image.parts.ids]
+    found[void] = found.max(initial=0) + 1
+    return found.astype(np.uint8)
 
 
 def _png(numbers: np.ndarray) -> bytes:
