@@ -20,6 +20,7 @@ SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 CHECKED := --jaxtyping-packages=tagseg,beartype.beartype
 TESTS :=
 FLOORS := .venv-floors
+READERS := .venv-readers
 SHARES := import json, sys; of = json.load(sys.stdin)["totals"]; \
   found = {name: 100 * of["covered_" + name] / of[total] \
   for name, total in (("lines", "num_statements"), ("branches", "num_branches"))}; \
@@ -28,7 +29,7 @@ SHARES := import json, sys; of = json.load(sys.stdin)["totals"]; \
 # Compiled modules are kept, whatever the shell says: without them each of the many processes of a test compiles torch anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test coverage floors reference faults fuzz mutation lint types format wheel docs docs-results docs-pictures docs-architecture docs-reference clean help
+.PHONY: demo test coverage floors readers reference faults fuzz mutation lint types format wheel docs docs-results docs-pictures docs-architecture docs-reference clean help
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +48,12 @@ floors: $(READY) ## Run all tests (TESTS=folders: some) with the oldest releases
 	test -x $(FLOORS)/bin/python || $(VENV)/bin/uv venv --quiet --python 3.11 $(FLOORS)
 	$(VENV)/bin/uv pip install --quiet --python $(FLOORS)/bin/python --resolution lowest-direct --editable '.[dev]'
 	$(TEST_ENV) $(FLOORS)/bin/python -m pytest $(SPREAD) $(CHECKED) $(TESTS)
+
+readers: $(READY) ## Read exports back with annotation tools and trainers, in an environment of their own: small masks, then 200 real ones
+	test -x $(READERS)/bin/python || $(VENV)/bin/uv venv --quiet --python $(VENV)/bin/python $(READERS)
+	$(VENV)/bin/uv pip install --quiet --python $(READERS)/bin/python --editable '.[serve]' --requirement tests/readers/requirements.txt
+	$(TEST_ENV) $(READERS)/bin/python -m pytest tests/readers
+	$(TEST_ENV) PYTHONPATH=tests $(READERS)/bin/python -m readers.measure
 
 fuzz: $(READY) ## Give damaged files to every reader (COUNT=200000 inputs, SEED=0; goes on after a stop); anything but a result or an error of ours is a finding
 	$(TEST_ENV) PYTHONPATH=tests $(VENV)/bin/python -m fuzz.run --seed $(or $(SEED),0) --count $(or $(COUNT),200000) --json $(FUZZED) $(if $(READER),--reader $(READER))
@@ -90,7 +97,7 @@ docs-reference: $(READY) ## Write the recipe keys and the command line of docs/r
 	$(VENV)/bin/python benchmarks/docs_reference.py
 
 clean: ## Remove the environment and the caches, never runs/
-	rm -rf $(VENV) $(FLOORS) .coverage .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(FLOORS) $(READERS) .coverage .pytest_cache .ruff_cache .hypothesis
 
 # Made anew when it is missing, broken or of a version that we do not run on; else brought up to date in place.
 $(READY): pyproject.toml constraints.txt

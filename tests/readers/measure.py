@@ -1,0 +1,65 @@
+"""How much of real masks comes back from each program, as a table: `python -m readers.measure`."""
+
+import argparse
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from readers.exports import Masks, agreement, at_centres, read_export, write_export
+from readers.programs import READERS
+from tagseg.classes import VOC_CLASSES, ClassTable
+from tagseg.ops.spacing import evenly_spaced
+from tagseg.use.label_files import POLYGONS, FormatChoice
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "voc2012_animals"
+
+
+def official_masks(root: Path, count: int) -> Masks:
+    """Return masks of VOC's `train`, evenly spaced."""
+    names = evenly_spaced((root / "ImageSets" / "Segmentation" / "train.txt").read_text().split(), count)
+    labels = {name: np.array(Image.open(root / "SegmentationClass" / f"{name}.png")) for name in names}
+    photographs = root / "JPEGImages"
+    return Masks(ClassTable(VOC_CLASSES), photographs, labels, {name: photographs / f"{name}.jpg" for name in names})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=DATA, help="a folder in VOC's layout")
+    parser.add_argument("--count", type=int, default=200, help="masks")
+    parser.add_argument("--simplify", type=float, help="tolerance of polygons in px")
+    arguments = parser.parse_args()
+    if not arguments.data.is_dir():
+        print(f"skipped: no masks at {arguments.data}")
+        return
+    warnings.simplefilter("ignore")
+    os.environ["YOLO_VERBOSE"] = "false"
+    masks = official_masks(arguments.data, arguments.count)
+    print("| format | program | as the program draws | at the centres of pixels | corners | all corners |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for format, program, reader in READERS:
+        corners = ["", ""]
+        tolerance = arguments.simplify if format in POLYGONS else None
+        with tempfile.TemporaryDirectory() as root:
+            export, found = write_export(masks, Path(root, "export"), FormatChoice(format, tolerance_px=tolerance))
+            if format in POLYGONS:
+                _, whole = write_export(masks, Path(root, "whole"), FormatChoice(format, 0, 0.0))
+                corners = [f"{found.corners:,}", f"{whole.corners:,}"]
+            try:
+                read = read_export(reader, export)
+            except ImportError:
+                print(f"| {format} | {program} | not installed | | | |")
+                continue
+        cells = []
+        centres = {name: at_centres(each, export.sizes[name]) for name, each in read.polygons.items()}
+        for labels in (read.labels, centres):
+            same, score = agreement(labels, masks) if labels else (False, float("nan"))
+            cells.append("" if not labels else "every pixel" if same else f"{100 * score:.2f} %")
+        print(f"| {' | '.join([format, program, *cells, *corners])} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
