@@ -153,6 +153,11 @@ def out_of_range(setting: str, rule: str) -> Any:
         masks_of("eval", maps_of="train"),
         masks_of("train", maps_of="eval"),
         (
+            ["affinity.corrections=true"],
+            "affinity.corrections learns from the masks of segmenter.corrections, which names none; "
+            "set segmenter.corrections, or leave affinity.corrections out",
+        ),
+        (
             ["training.epochs=2", "self_modulation.warmup_epochs=2"],
             "self_modulation.warmup_epochs (2) leaves none of training.epochs (2) for the term; "
             "lower it or set self_modulation.enabled=false",

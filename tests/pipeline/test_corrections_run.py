@@ -22,11 +22,22 @@ from tagseg.pipeline.order import PIPELINE
 from tagseg.pipeline.run_inputs import RunInputs
 from tagseg.pipeline.screening import load_splits, with_corrections
 from tagseg.progress import SilentProgress
-from tagseg.recipe import Recipe
+from tagseg.recipe import Recipe, make_recipe
 from tagseg.stages.train_segmenter.labels import choose_labels
 
 AGAIN = {"train_segmenter", "predict", "evaluate", "report"}
 NUM_IMAGES = 8
+WALK = (
+    "masks.refine=['walk']",
+    "seeds.crf=false",
+    "affinity.epochs=1",
+    "affinity.batch_size=4",
+    "affinity.crop_size_px=64",
+    "affinity.long_side_px=[48, 80]",
+    "affinity.radius=5",
+    "segmenter.epochs=1",
+)
+"""A short recipe with an affinity network."""
 
 RUN = """
 import sys
@@ -83,6 +94,17 @@ def weights(out: Path) -> dict[str, np.ndarray]:
     return load_file(out / "5_segmenter" / "segmenter.safetensors")
 
 
+def changed_share(out: Path, corrected: Path) -> float:
+    """Return the share of pixels that corrections give another label than the pseudo masks of a run."""
+    changed = known = 0
+    for path in corrected.rglob("*.png"):
+        (made,) = (out / "4_masks").glob(f"labels/{path.relative_to(corrected)}")
+        wanted, labels = read_mask(path), read_mask(made)
+        changed += int(((labels != wanted) & (wanted != 255)).sum())
+        known += int((wanted != 255).sum())
+    return changed / known
+
+
 def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
     return all(np.array_equal(array, other[name]) for name, array in one.items())
 
@@ -123,7 +145,13 @@ def test_the_segmenter_is_trained_again_and_says_how_many_masks_were_corrected(
     assert (
         "corrected" not in json.loads((reference / "manifest.json").read_text())["stages"]["train_segmenter"]["details"]
     )
+    scored = json.loads((copy / "scores.json").read_text())["corrections"]
+    assert (scored["images"], scored["changed"]) == (2, changed_share(reference, corrected))
+    assert scored["pixel_accuracy"] == pytest.approx(1 - scored["changed"])
+    assert "corrections" not in json.loads((reference / "scores.json").read_text())
     page = (copy / "report.html").read_text(encoding="utf-8")
+    assert '<section id="corrections"' in page
+    assert '<section id="corrections"' not in (reference / "report.html").read_text(encoding="utf-8")
     assert "strategy confident, corrected 2" in page
     assert "corrected 2: these masks are a person&#39;s" in page
 
@@ -141,6 +169,25 @@ def test_the_segmenter_is_trained_again_and_says_how_many_masks_were_corrected(
     assert started(with_folder(photos, moved, "segmenter.corrections_weight=3"), copy, redo=True) == AGAIN
 
 
+def test_corrections_teach_the_affinity_network_where_the_recipe_says_so(
+    photos: Path, copy: Path, corrected: Path
+) -> None:
+    started(with_folder(photos, corrected, *WALK), copy, redo=True)
+    seeds_alone = load_file(copy / "3_affinity" / "affinity.safetensors")
+    both = with_folder(photos, corrected, *WALK, "affinity.corrections=true")
+    with pytest.raises(ArtifactError, match=r"'train_affinity' .* affinity.corrections False -> True"):
+        started(both, copy)
+    assert started(both, copy, redo=True) == {"train_affinity", "make_masks", *AGAIN}
+    assert not same(seeds_alone, load_file(copy / "3_affinity" / "affinity.safetensors"))
+    stages = json.loads((copy / "manifest.json").read_text())["stages"]
+    assert [stages[name]["details"]["corrected"] for name in ("train_affinity", "train_segmenter")] == [2, 2]
+    assert "; they taught the affinity network too" in (copy / "report.html").read_text(encoding="utf-8")
+    assert started(both, copy) == set()
+    save(next(corrected.rglob("*.png")), np.zeros((64, 64), np.uint8))
+    with pytest.raises(ArtifactError, match=r"'train_affinity' .* the images, tags or corrections changed"):
+        started(both, copy)
+
+
 def test_a_run_that_is_killed_in_training_goes_on_to_the_same_network(
     photos: Path, reference: Path, copy: Path, corrected: Path, tmp_path: Path
 ) -> None:
@@ -155,5 +202,6 @@ def test_a_run_that_is_killed_in_training_goes_on_to_the_same_network(
 
 
 def test_the_upper_bound_of_a_run_with_corrections_has_none(photos: Path, corrected: Path) -> None:
-    full = with_folder(photos, corrected).supervised()
+    full = with_folder(photos, corrected, *WALK, "affinity.corrections=true").supervised()
     assert (full.segmenter.labels, full.segmenter.corrections) == ("truth", None)
+    assert make_recipe(full.model_dump(mode="json")).affinity.corrections is False

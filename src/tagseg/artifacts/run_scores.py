@@ -191,6 +191,23 @@ class SegmenterScores:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectionScores:
+    """The pseudo masks of the photographs that a person corrected, held against the corrections.
+
+    Args:
+        images: how many were corrected.
+        changed: share of their pixels that got another label, in [0, 1].
+        scores: of the pseudo masks, with the corrections as the truth.
+        confusion: of the same pixels.
+    """
+
+    images: int
+    changed: float
+    scores: LabelScores
+    confusion: Confusion | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunScores:
     """Every score of a run.
 
@@ -204,6 +221,7 @@ class RunScores:
         pseudo_masks: None where there are none, or no ground truth for them.
         reason: why there are no ``seeds``.
         segmenter: None without network, or without ground truth for the images to test on.
+        corrections: None where nobody corrected a mask.
         warnings: what the pseudo masks show to be wrong without ground truth.
 
     >>> scores = RunScores(split="val", images=8, seeds={"network": SeedScores(ScoredCut(0.3, LabelScores(0.5)))})
@@ -220,6 +238,7 @@ class RunScores:
     pseudo_masks: MaskScores | None = None
     reason: str = ""
     segmenter: SegmenterScores | None = None
+    corrections: CorrectionScores | None = None
     warnings: tuple[str, ...] = ()
 
     @property

@@ -14,6 +14,7 @@ from tagseg.artifacts.run_scores import (
     ActivationScores,
     BackgroundRule,
     Confusion,
+    CorrectionScores,
     LabelScores,
     MaskScores,
     PartScores,
@@ -71,10 +72,13 @@ def scores_content(scores: RunScores) -> dict[str, Json]:
     {'format': 2, 'seeds': None, 'reason': 'no masks', 'segmenter': None, 'warnings': []}
     """
     content = _content(scores)
+    if scores.corrections is None:
+        del content["corrections"]
     if scores.seeds:
         del content["reason"]
         return content
-    return {**{key: content[key] for key in ("format", "seeds", "reason", "segmenter", "warnings")}, "seeds": None}
+    keys = ("format", "seeds", "reason", "segmenter", "corrections", "warnings")
+    return {**{key: content[key] for key in keys if key in content}, "seeds": None}
 
 
 def _content(part: Json) -> Json:
@@ -104,6 +108,7 @@ def _read_run(content: Object) -> RunScores:
         sure_seeds=_optional(_read_sure, content.get("sure_seeds")),
         pseudo_masks=_optional(_read_masks, content.get("pseudo_masks")),
         segmenter=_optional(_read_segmenter, content.get("segmenter")),
+        corrections=_optional(_read_corrections, content.get("corrections")),
         reason=text_of(content.get("reason", "")),
         warnings=_names(content.get("warnings", [])),
         format=count_of(content.get("format", 1)),
@@ -161,6 +166,15 @@ def _read_segmenter(content: Object) -> SegmenterScores:
         architecture=text_of(content.get("architecture", "")),
         corrected=count_of(content.get("corrected", 0)),
         learned_from_them=_flag(content.get("learned_from_them", False)),
+        confusion=_read_confusion(content),
+    )
+
+
+def _read_corrections(content: Object) -> CorrectionScores:
+    return CorrectionScores(
+        images=count_of(content["images"]),
+        changed=share_of(content["changed"]),
+        scores=_read_labels(content),
         confusion=_read_confusion(content),
     )
 

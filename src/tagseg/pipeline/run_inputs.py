@@ -82,6 +82,7 @@ class RunInputs:
         values["superpixels"].pop("cache")
         values["segmenter"].pop("corrections")
         weight = values["segmenter"].pop("corrections_weight")
+        draws = values["affinity"].pop("corrections")
         tested = {key: values["data"].pop(key) for key in list(values["data"]) if key.startswith("test_")}
         inputs = {section: values[section] for section in (*declared_sections(stage, self.recipe), "data")}
         parts = [inputs, self.recipe.seed, self.recipe.engine.precision, self.data.fingerprint]
@@ -90,4 +91,5 @@ class RunInputs:
         parts += [self.data.truth] if stage.scores or taught else []
         corrections = self.data.corrections.fingerprint
         parts += [corrections, weight] if "segmenter" in inputs and corrections else []
+        parts += ["affinity", corrections] if "affinity" in inputs and corrections and draws else []
         return fingerprint(*parts, *((tested, self.data.test_fingerprint) if stage.tests else ()))

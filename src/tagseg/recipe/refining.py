@@ -94,6 +94,8 @@ class Affinity(Section):
     """Upper bound of the gradient's norm; none for no bound."""
     flip: bool = True
     """Whether half of the crops are mirrored."""
+    corrections: bool = False
+    """Whether the masks of `segmenter.corrections` teach this network too, in the place of seeds."""
     checkpoint_every_steps: int = Field(default=100, ge=1)
     """Steps between checkpoints; one more follows every epoch."""
 

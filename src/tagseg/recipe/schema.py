@@ -159,6 +159,11 @@ class Recipe(SegmentingSections, RefiningSections, MapSections, LearningSections
                 "masks.refine walks, and the affinity network learns from the maps of the training images; "
                 "add 'train' to cams.splits, or leave 'walk' out of masks.refine"
             )
+        if self.affinity.corrections and self.segmenter.corrections is None:
+            raise ValueError(
+                "affinity.corrections learns from the masks of segmenter.corrections, which names none; "
+                "set segmenter.corrections, or leave affinity.corrections out"
+            )
         if self.segmenter.enabled and self.needs_masks and "train" not in self.masks.splits:
             raise ValueError(
                 "the segmenter learns from the pseudo masks of the training images; add 'train' to masks.splits, "
@@ -188,9 +193,13 @@ class Recipe(SegmentingSections, RefiningSections, MapSections, LearningSections
     def supervised(self) -> "Recipe":
         """Return the upper bound of this recipe: the same segmentation network and budget, taught by ground truth."""
         taught = {"enabled": True, "labels": "truth", "strategy": "all", "corrections": None}
-        small_set = self.small_set.without([f"segmenter.{name}" for name in taught])
-        truth = self.segmenter.model_copy(update=taught)
-        return self.model_copy(update={"name": f"{self.name}-full", "segmenter": truth, "small_set": small_set})
+        decided = [*(f"segmenter.{name}" for name in taught), "affinity.corrections"]
+        changed = {
+            "segmenter": self.segmenter.model_copy(update=taught),
+            "affinity": self.affinity.model_copy(update={"corrections": False}),
+            "small_set": self.small_set.without(decided),
+        }
+        return self.model_copy(update={"name": f"{self.name}-full", **changed})
 
 
 def kinds_of_section(name: str) -> tuple[str, Mapping[str, type[Section]]]:

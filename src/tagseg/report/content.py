@@ -257,6 +257,7 @@ class Report:
         background_score: at which the gallery starts when nothing was swept, None when unknown.
         has_truth: whether any image has ground truth; without it the page begins with pictures.
         class_shares: of pseudo masks.
+        corrections: of the pseudo masks that a person corrected, with the corrections as the truth.
     """
 
     title: str
@@ -278,3 +279,4 @@ class Report:
     background_score: float | int | None = None
     has_truth: bool = True
     class_shares: tuple[ClassShare, ...] = ()
+    corrections: ScoreSet | None = None

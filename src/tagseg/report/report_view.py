@@ -16,7 +16,7 @@ from tagseg.report.drawings import (
     curve_groups,
     sweep_chart,
 )
-from tagseg.report.matrix import confusion_table
+from tagseg.report.matrix import confusion_table, label_rows
 
 _NO_TRUTH = "no image of the evaluation split has ground truth, or the stage evaluate has not run yet"
 _EMPTY = {
@@ -29,13 +29,14 @@ _EMPTY = {
     "facts": "Nothing is known of what ran.",
 }
 
-_WITHOUT_TRUTH = ("gallery", "shares", "problems", "curves", "cost", "facts")
+_WITHOUT_TRUTH = ("gallery", "shares", "corrections", "problems", "curves", "cost", "facts")
 """Parts of a page without ground truth, in order: pictures first, and none that needs scores."""
 
 _SECTIONS = (
     ("scores", "Scores"),
     ("beside", "Compared"),
     ("shares", "Classes"),
+    ("corrections", "Corrections"),
     ("sweep", "Background score"),
     ("activation", "Activation"),
     ("curves", "Curves"),
@@ -125,7 +126,7 @@ class StageLine:
 def report_view(report: Report) -> dict[str, Any]:
     """Return the values of ``report.html.jinja``."""
     key, bars = class_bars(report.label_names, report.scores)
-    beside = _beside_table(report)
+    beside, corrected = _beside_table(report), report.corrections
     return {
         "report": report,
         "page_title": f"{report.title}: tagseg report",
@@ -140,6 +141,7 @@ def report_view(report: Report) -> dict[str, Any]:
             if one.confusion is not None
         ],
         "beside": beside,
+        "corrected_rows": list(label_rows(report.label_names, corrected.confusion or ())) if corrected else [],
         "sweeps": [sweep_chart(sweep) for sweep in report.sweeps],
         "sweep_key": SWEEP_KEY,
         "activation": [activation_drawing(one) for one in report.activation],
@@ -153,7 +155,7 @@ def report_view(report: Report) -> dict[str, Any]:
 
 def _sections(report: Report, *, beside: bool) -> list[tuple[str, str]]:
     """Return the parts of the page in order: anchor, and name in the navigation."""
-    there = {"beside": beside, "shares": bool(report.class_shares)}
+    there = {"beside": beside, "shares": bool(report.class_shares), "corrections": report.corrections is not None}
     order = [anchor for anchor, _ in _SECTIONS] if report.has_truth else _WITHOUT_TRUTH
     names = dict(_SECTIONS)
     return [(anchor, names[anchor]) for anchor in order if there.get(anchor, True)]

@@ -80,9 +80,12 @@ def _cut(recipe: Recipe, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str
 
 
 def _corrected(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield how many masks of the training a person corrected."""
-    count = manifest["stages"].get("train_segmenter", {}).get("details", {}).get("corrected", 0)
-    yield "corrections", f"corrected {count}: these masks are a person's, in the place of pseudo masks" if count else ""
+    """Yield how many masks of the trainings a person corrected."""
+    trainings = ("train_segmenter", "train_affinity")
+    counts = [manifest["stages"].get(name, {}).get("details", {}).get("corrected", 0) for name in trainings]
+    too = "; they taught the affinity network too" if counts[1] else ""
+    said = f"corrected {counts[0]}: these masks are a person's, in the place of pseudo masks{too}"
+    yield "corrections", said if counts[0] else ""
 
 
 def _versions(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

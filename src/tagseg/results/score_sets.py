@@ -64,6 +64,19 @@ def _score_sets(scores: RunScores) -> Iterator[ScoreSet]:
         )
 
 
+def correction_set(scores: RunScores | None) -> ScoreSet | None:
+    """Return the scores of the pseudo masks that a person corrected, with the corrections as the truth."""
+    if scores is None or (found := scores.corrections) is None:
+        return None
+    return _score_set(
+        ("corrections", "pseudo masks that were corrected"),
+        of=("train", found.images),
+        scores=found.scores,
+        confusion=found.confusion,
+        note=f"{100 * found.changed:.1f} % of the pixels got another label",
+    )
+
+
 def _mask_sets(made: MaskScores, *, of: tuple[str, int]) -> Iterator[ScoreSet]:
     steps = " + ".join(made.refine) or "no refinement"
     yield _score_set(

@@ -1,6 +1,6 @@
 """Stage 3: seeds, then the affinity network that learns from them; leaves ``3_affinity/``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from tagseg.assemble.maps import read_seed_maps
 from tagseg.assemble.networks import build_affinity_learner, build_transform, crf_settings, loop_settings
 from tagseg.data.augment import normalize_image
 from tagseg.data.datasets import TrainingLoader, TrainingSet
-from tagseg.data.seen_files import read_photograph
+from tagseg.data.seen_files import read_photograph, read_truth
 from tagseg.errors import ArtifactError
 from tagseg.models.affinity import AffinityNetwork, predict_displacement
 from tagseg.ops.spacing import evenly_spaced
@@ -58,7 +58,17 @@ def run(context: StageContext) -> dict[str, Any]:
         save_checkpoint(context.folder.affinity_weights, tensors={"affinity": network.state_dict()}, state=state)
         context.folder.seals.note([context.folder.affinity_weights])
     fabric.barrier()
-    return {"images": len(context.train), "steps": training.step}
+    corrected = _corrected(context)
+    return {
+        "images": len(context.train),
+        "steps": training.step,
+        **({"corrected": len(corrected)} if corrected else {}),
+    }
+
+
+def _corrected(context: StageContext) -> Mapping[str, ImageRecord]:
+    """Return, by ``image_id``, the images whose correction teaches the network in the place of seeds."""
+    return {record.image_id: record for record in context.corrected if context.recipe.affinity.corrections}
 
 
 def count_missing(context: StageContext) -> int:
@@ -69,21 +79,24 @@ def count_missing(context: StageContext) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Seeds:
-    """The seeds of a run, as the labels that the affinity network learns from.
+    """The seeds of a run, as the labels that the affinity network learns from, and corrections in the place of some.
 
     Args:
         layout: of the run folder.
+        corrected: by ``image_id``, images with their correction as their mask.
     """
 
     layout: RunLayout
+    corrected: Mapping[str, ImageRecord]
 
     def read(self, record: ImageRecord) -> LabelMap:
-        """Return the seeds of an image, 255 where nothing is sure.
+        """Return the correction of an image where there is one, else its seeds, 255 where nothing is sure.
 
         Raises:
             ArtifactError: when the file is missing or damaged.
         """
-        return read_mask(self.layout.seeds(record))
+        corrected = self.corrected.get(record.image_id)
+        return read_truth(corrected) if corrected is not None else read_mask(self.layout.seeds(record))
 
 
 def write_seeds(context: StageContext) -> None:
@@ -127,7 +140,7 @@ def _loader(context: StageContext, network: AffinityNetwork) -> TrainingLoader:
     """Return this process's batches of crops and their seeds."""
     recipe = context.recipe
     transform = build_transform(recipe.affinity, network.backbone)
-    dataset = TrainingSet(context.train, transform, seed=recipe.seed, labels=Seeds(context.folder))
+    dataset = TrainingSet(context.train, transform, seed=recipe.seed, labels=Seeds(context.folder, _corrected(context)))
     return training_loader(context, dataset, section="affinity")
 
 

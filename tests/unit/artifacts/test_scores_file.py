@@ -33,6 +33,19 @@ SAMPLES = {
     "no walk, no masks, no segmenter": {**ALL_SCORES, "sure_seeds": None, "pseudo_masks": None, "segmenter": None},
     "an upper bound": UPPER_BOUND,
     "nothing": {**UPPER_BOUND, "reason": "the data set has no masks to compare with", "segmenter": None},
+    "corrected masks": {
+        **{key: value for key, value in UPPER_BOUND.items() if key != "warnings"},
+        "corrections": {
+            "images": 2,
+            "changed": 0.25,
+            **{
+                key: ALL_SCORES["segmenter"][key]
+                for key in ("mean_iou", "precision", "recall", "pixel_accuracy", "iou")
+            },
+            "confusion": [[3, 1], [0, 2]],
+        },
+        "warnings": [],
+    },
     "names in other letters": {**ALL_SCORES, "split": "prüfung", "classes": ["background", "Käfer 🐞"]},
 }
 

@@ -46,3 +46,20 @@ def test_held_out_tags_are_shown_where_somebody_looked() -> None:
     assert "Held-out tags 87.5 % mean average precision" in said
     assert "background 12 75.0" in said
     assert "cat 7 6 25.0 % 87.5 %" in said
+
+
+def test_corrections_say_how_good_the_masks_were_that_they_replace() -> None:
+    assert "corrections" not in sections(page())
+    full = make_report(count=3)
+    (masks,) = (each for each in full.scores if each.key == "pseudo_masks")
+    names = full.label_names
+    counts = [[0] * len(names) for _ in names]
+    counts[0][:2], counts[1][:2] = [90, 10], [20, 60]
+    found = replace(masks, confusion=tuple(map(tuple, counts)), images=1, note="16.7 % of the pixels got another label")
+    report = replace(full, has_truth=False, corrections=found)
+    assert sections(render_report(report))[:2] == ["gallery", "corrections"]
+    said = shown(render_report(report))
+    assert "with the corrections as the truth: 16.7 % of the pixels got another label." in said
+    assert f"{names[0]} 75.0 % 81.8 % 90.0 %" in said
+    assert f"{names[1]} 66.7 % 85.7 % 75.0 %" in said
+    assert sections(render_report(replace(report, has_truth=True))).count("corrections") == 1

@@ -1,4 +1,4 @@
-"""Stage 3: over which images the mean displacement is taken."""
+"""Stage 3: what the affinity network learns from, and over which images the mean displacement is taken."""
 
 from pathlib import Path
 
@@ -8,13 +8,34 @@ import torch
 from lightning_fabric import Fabric
 from PIL import Image
 
+from tagseg.artifacts.mask_file import write_mask
+from tagseg.artifacts.run_folder import RunFolder
+from tagseg.classes import ClassTable
 from tagseg.data.augment import normalize_image
+from tagseg.data.corrections import read_corrections
 from tagseg.data.images import read_image
 from tagseg.models.affinity import AffinityNetwork, predict_displacement
 from tagseg.models.backbone import build_backbone
 from tagseg.progress import SilentProgress
-from tagseg.stages.train_affinity import MEAN_IMAGES, mean_displacement
-from tagseg.types import ImageRecord
+from tagseg.stages.train_affinity import MEAN_IMAGES, Seeds, mean_displacement
+from tagseg.types import ImageRecord, Split
+
+
+def test_a_correction_takes_the_place_of_seeds(tmp_path: Path) -> None:
+    classes, labels = ClassTable(("cat",)), np.array([[0, 1], [255, 1]], np.uint8)
+    records = []
+    for name in ("a", "b"):
+        Image.fromarray(np.zeros((2, 2, 3), np.uint8)).save(tmp_path / f"{name}.png")
+        records.append(ImageRecord(name, tmp_path / f"{name}.png", (1,)))
+    (tmp_path / "corrected").mkdir()
+    Image.fromarray(labels).save(tmp_path / "corrected" / "b.png")
+    folder = RunFolder(tmp_path / "run")
+    for record in records:
+        write_mask(folder.seeds(record), np.full((2, 2), 255, np.uint8), classes)
+    (corrected,) = read_corrections(tmp_path / "corrected", Split("train", classes, tuple(records))).records
+    seeds = Seeds(folder, {"b": corrected})
+    assert (seeds.read(records[0]) == 255).all()
+    np.testing.assert_array_equal(seeds.read(records[1]), labels)
 
 
 @pytest.mark.parametrize("total", [201, 399])

@@ -20,6 +20,7 @@ from tagseg.evaluation.threshold import BackgroundSweep, best
 from tagseg.stages.context import StageContext
 from tagseg.stages.evaluate.label_images import (
     counts_of,
+    score_corrections,
     score_pseudo_masks,
     score_segmenter,
     score_sure_seeds,
@@ -54,7 +55,9 @@ def run(context: StageContext) -> dict[str, Any]:
     reason = _why_unscored(context)
     scores = RunScores(reason=reason) if reason else _score_weak(context)
     made = context.folder.stage_status("make_masks").details if "make_masks" in context.stages else {}
-    scores = replace(scores, segmenter=score_segmenter(context), warnings=tuple(made.get("mask_warnings", ())))
+    corrections = score_corrections(context) if "make_masks" in context.stages else None
+    scores = replace(scores, segmenter=score_segmenter(context), corrections=corrections)
+    scores = replace(scores, warnings=tuple(made.get("mask_warnings", ())))
     write_scores_table(context.folder.scores_table_path, scores)
     write_scores(context.folder.scores_path, scores)
     if reason and scores.segmenter is None:

@@ -5,6 +5,7 @@ import numpy as np
 from tagseg.artifacts.mask_file import read_confidence, read_mask
 from tagseg.artifacts.run_scores import (
     Confusion,
+    CorrectionScores,
     LabelScores,
     MaskScores,
     PartScores,
@@ -108,6 +109,31 @@ def score_segmenter(context: StageContext) -> SegmenterScores | None:
         learned_from_them=_shares_images(context.train, split),
         scores=_label_scores(compute_scores(matrix, split.classes.label_names)),
         confusion=counts_of(matrix),
+    )
+
+
+def score_corrections(context: StageContext) -> CorrectionScores | None:
+    """Score the pseudo masks that a person corrected, with the corrections as the truth.
+
+    Returns:
+        The scores, or None without corrections.
+    """
+    classes, layout = context.train.classes, context.folder
+    if not context.corrected:
+        return None
+    counted, changed = _Counted(classes.num_labels), 0
+    with context.progress.task("Comparing with corrections", total=len(context.corrected)) as task:
+        for record in context.corrected:
+            labels, corrected = read_mask(layout.pseudo_mask(record)), read_truth(record)
+            counted.add(labels, corrected, where=np.ones_like(corrected, bool), name=record.image_id)
+            changed += int(((labels != corrected) & (corrected != VOID)).sum())
+            task.advance()
+    found = counted.scores(classes.label_names)
+    return CorrectionScores(
+        images=len(context.corrected),
+        changed=changed / max(1, counted.pixels),
+        scores=found.scores,
+        confusion=found.confusion,
     )
 
 
