@@ -11,6 +11,7 @@ from kit.hand_made_runs import NUM_IMAGES, SIDE, add_masks, make_run
 from kit.processes import kill_when_written
 from PIL import Image
 
+from tagseg.artifacts.instance_file import Instance, write_instances
 from tagseg.artifacts.mask_file import read_mask, write_mask
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.layouts.folder import read_folder
@@ -64,6 +65,28 @@ def test_every_format_comes_out_and_says_what_it_cost(run: Path, tmp_path: Path,
         assert f"agreement with the masks of the run: {100 * record['mean_iou']:.2f} % mean IoU" in said
         assert 0.9 < record["mean_iou"] < 1
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_objects_are_those_of_the_run_where_it_tells_them_apart(run: Path, tmp_path: Path) -> None:
+    own = tmp_path / "run"
+    shutil.copytree(run, own)
+    name, labels = next((name, labels) for name, labels in masks_of(own).items() if labels.any())
+    label = int(labels.max())
+    halves = [np.zeros_like(labels, bool) for _ in range(2)]
+    middle = int(np.median(np.nonzero(labels == label)[1]))
+    halves[0][:, :middle], halves[1][:, middle:] = True, True
+    objects = [Instance(label, half & (labels == label), 1.0) for half in halves]
+    write_instances(own / "4_masks" / "instances" / f"{name}.json", objects)
+    counts = {}
+    for folder in (run, own):
+        out = tmp_path / f"out-{folder.parent.name}"
+        assert tagseg("export", folder, "--what", "masks", "--format", "coco-rle", "--out", out) == 0
+        content = json.loads((out / "annotations.json").read_text())
+        (image,) = (each["id"] for each in content["images"] if Path(each["file_name"]).stem == name)
+        counts[folder] = sum(each["image_id"] == image for each in content["annotations"])
+    assert counts[own] > counts[run]
+    assert tagseg("export", own, "--what", "masks", "--format", "voc", "--out", tmp_path / "voc") == 0
+    np.testing.assert_array_equal(read_mask(tmp_path / "voc" / "SegmentationClass" / f"{name}.png"), labels)
 
 
 @pytest.mark.parametrize("format", POLYGONS)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tagseg.artifacts.instance_file import read_instances
 from tagseg.artifacts.mask_file import read_confidence, read_mask
 from tagseg.artifacts.run_folder import RunFolder
 from tagseg.assemble.maps import chosen_records
@@ -136,7 +137,8 @@ def write_labels(
     ):
         for record in records:
             labels, trusted = read_labels(run.folder, record, choice)
-            files.add(record.image_id, record.image_path, labels, trusted=trusted)
+            objects = read_objects(run.folder, record, choice)
+            files.add(record.image_id, record.image_path, labels, trusted=trusted, objects=objects)
             task.advance()
     return found
 
@@ -171,6 +173,15 @@ def read_labels(folder: RunFolder, record: ImageRecord, choice: LabelChoice) -> 
     path = folder.confidence(record)
     trusted = of_image_size(read_confidence(path), size, path=path)
     return (np.where(trusted, labels, np.uint8(VOID)) if choice.ignore_doubtful else labels), trusted
+
+
+def read_objects(folder: RunFolder, record: ImageRecord, choice: LabelChoice) -> list[tuple[int, np.ndarray]]:
+    """Return label and pixels of the objects of a photograph, none where the run tells none apart."""
+    path = folder.instances(record)
+    if choice.what != "masks" or not path.exists():
+        return []
+    size = image_size(record.image_path)
+    return [(each.label_id, of_image_size(each.mask, size, path=path)) for each in read_instances(path)]
 
 
 def described(run: LabelledRun, choice: LabelChoice, found: LabelExport) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Label maps in the formats of annotation tools and trainers: which there are, how they are cleaned, what they cost."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +23,7 @@ from tagseg.classes import BACKGROUND, VOID, ClassTable, nearest_name_help
 from tagseg.errors import RecipeError
 from tagseg.evaluation.confusion import ConfusionMatrix
 from tagseg.evaluation.scores import compute_scores
+from tagseg.ops.object_parts import parts_of_objects
 from tagseg.ops.part_rings import part_rings, rings_mask
 from tagseg.ops.parts import connected_parts, merge_small_parts
 from tagseg.system.own_version import own_version
@@ -205,7 +206,15 @@ class LabelFiles:
         self._write, self._choice, self._found = add, choice, found
         self.matrix = ConfusionMatrix(classes.num_labels)
 
-    def add(self, name: str, photograph: Path, labels: LabelMap, *, trusted: np.ndarray | None = None) -> None:
+    def add(
+        self,
+        name: str,
+        photograph: Path,
+        labels: LabelMap,
+        *,
+        trusted: np.ndarray | None = None,
+        objects: Sequence[tuple[int, np.ndarray]] = (),
+    ) -> None:
         """Clean the labels of a photograph, write and count them.
 
         Args:
@@ -213,9 +222,10 @@ class LabelFiles:
             photograph: its file.
             labels: (H, W) label ids, 255 where nothing is said.
             trusted: (H, W) which pixels are to be trusted, where that is known: the share is the score of an object.
+            objects: label and (H, W) pixels of each, where they are known; else a connected part is an object.
         """
         clean = merge_small_parts(labels, min_area_px=self._choice.settled_area_px)
-        parts = connected_parts(clean)
+        parts = parts_of_objects(connected_parts(clean), objects, min_area_px=self._choice.settled_area_px)
         tolerance_px = self._choice.settled_tolerance_px
         rings = part_rings(parts.ids, tolerance_px=tolerance_px) if self._choice.has_polygons else []
         scores: tuple[float, ...] = ()
