@@ -1,5 +1,6 @@
 """Photographs with labels for the writers of label formats: holes, neighbours, touching corners, odd names."""
 
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -57,10 +58,10 @@ def without_void(labels: np.ndarray) -> np.ndarray:
 
 def drawn(polygon: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return the pixels whose centre a line to the right leaves through an odd number of sides: slow and plain."""
-    rows, columns = np.indices(size) + 0.5
+    rows, columns = np.arange(size[0])[:, None] + 0.5, np.arange(size[1]) + 0.5
     inside = np.zeros(size, bool)
     for (x, y), (to_x, to_y) in zip(polygon.tolist(), np.roll(polygon, -1, axis=0).tolist(), strict=True):
-        if y != to_y:
-            crosses = (y <= rows) != (to_y <= rows)
-            inside ^= crosses & (columns < x + (rows - y) * (to_x - x) / (to_y - y))
+        low, high = (max(0, ceil(each - 0.5)) for each in sorted((y, to_y)))
+        if low < high:  # the rows whose centres are between the ends of the side
+            inside[low:high] ^= columns < x + (rows[low:high] - y) * (to_x - x) / (to_y - y)
     return inside

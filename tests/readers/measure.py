@@ -18,18 +18,22 @@ from tagseg.use.label_files import POLYGONS, FormatChoice
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "voc2012_animals"
 
 
-def official_masks(root: Path, count: int) -> Masks:
-    """Return masks of VOC's `train`, evenly spaced."""
-    names = evenly_spaced((root / "ImageSets" / "Segmentation" / "train.txt").read_text().split(), count)
-    labels = {name: np.array(Image.open(root / "SegmentationClass" / f"{name}.png")) for name in names}
+def chosen_masks(root: Path, folder: Path, classes: ClassTable, count: int) -> Masks:
+    """Return masks of the photographs of VOC's `train` that a folder has, evenly spaced."""
+    listed = (root / "ImageSets" / "Segmentation" / "train.txt").read_text().split()
+    names = evenly_spaced([name for name in listed if (folder / f"{name}.png").is_file()], count)
+    labels = {name: np.array(Image.open(folder / f"{name}.png")) for name in names}
     photographs = root / "JPEGImages"
-    return Masks(ClassTable(VOC_CLASSES), photographs, labels, {name: photographs / f"{name}.jpg" for name in names})
+    return Masks(classes, photographs, labels, {name: photographs / f"{name}.jpg" for name in names})
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=DATA, help="a folder in VOC's layout")
+    parser.add_argument("--masks", type=Path, help="label ids as PNG, such as 4_masks/labels of a run")
+    parser.add_argument("--classes", default=",".join(VOC_CLASSES), help="their names, with commas between")
     parser.add_argument("--count", type=int, default=200, help="masks")
+    parser.add_argument("--only", nargs="+", metavar="FORMAT", help="these formats")
     parser.add_argument("--simplify", type=float, help="tolerance of polygons in px")
     arguments = parser.parse_args()
     if not arguments.data.is_dir():
@@ -37,10 +41,14 @@ def main() -> None:
         return
     warnings.simplefilter("ignore")
     os.environ["YOLO_VERBOSE"] = "false"
-    masks = official_masks(arguments.data, arguments.count)
+    folder = arguments.masks or arguments.data / "SegmentationClass"
+    classes = ClassTable(tuple(arguments.classes.split(",")))
+    masks = chosen_masks(arguments.data, folder, classes, arguments.count)
     print("| format | program | as the program draws | at the centres of pixels | corners | all corners |")
     print("| --- | --- | --- | --- | --- | --- |")
     for format, program, reader in READERS:
+        if arguments.only and format not in arguments.only:
+            continue
         corners = ["", ""]
         tolerance = arguments.simplify if format in POLYGONS else None
         with tempfile.TemporaryDirectory() as root:
