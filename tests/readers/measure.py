@@ -4,6 +4,8 @@ import argparse
 import os
 import tempfile
 import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,10 @@ from PIL import Image
 from readers.exports import Masks, agreement, at_centres, read_export, write_export
 from readers.programs import READERS
 from tagseg.classes import VOC_CLASSES, ClassTable
+from tagseg.ops.part_rings import part_rings
+from tagseg.ops.parts import connected_parts
 from tagseg.ops.spacing import evenly_spaced
+from tagseg.types import LabelMap
 from tagseg.use.label_files import POLYGONS, FormatChoice
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "voc2012_animals"
@@ -34,6 +39,7 @@ def main() -> None:
     parser.add_argument("--classes", default=",".join(VOC_CLASSES), help="their names, with commas between")
     parser.add_argument("--count", type=int, default=200, help="masks")
     parser.add_argument("--only", nargs="+", metavar="FORMAT", help="these formats")
+    parser.add_argument("--programs", nargs="+", metavar="MODULE", help="these programs")
     parser.add_argument("--simplify", type=float, help="tolerance of polygons in px")
     arguments = parser.parse_args()
     if not arguments.data.is_dir():
@@ -46,27 +52,45 @@ def main() -> None:
     masks = chosen_masks(arguments.data, folder, classes, arguments.count)
     print("| format | program | as the program draws | at the centres of pixels | corners | all corners |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for format, program, reader in READERS:
-        if arguments.only and format not in arguments.only:
-            continue
+    for format in dict.fromkeys(format for format, _, _ in READERS):
+        if not arguments.only or format in arguments.only:
+            tolerance = arguments.simplify if format in POLYGONS else None
+            for row in measured(masks, FormatChoice(format, tolerance_px=tolerance), arguments.programs):
+                print(f"| {' | '.join(row)} |", flush=True)
+
+
+def measured(masks: Masks, choice: FormatChoice, programs: list[str] | None) -> Iterator[list[str]]:
+    """Yield a row for each program that reads a format."""
+    with tempfile.TemporaryDirectory() as root:
+        export, found = write_export(masks, Path(root, "export"), choice)
         corners = ["", ""]
-        tolerance = arguments.simplify if format in POLYGONS else None
-        with tempfile.TemporaryDirectory() as root:
-            export, found = write_export(masks, Path(root, "export"), FormatChoice(format, tolerance_px=tolerance))
-            if format in POLYGONS:
-                _, whole = write_export(masks, Path(root, "whole"), FormatChoice(format, 0, 0.0))
-                corners = [f"{found.corners:,}", f"{whole.corners:,}"]
-            try:
-                read = read_export(reader, export)
-            except ImportError:
-                print(f"| {format} | {program} | not installed | | | |")
+        if choice.has_polygons:
+            corners = [f"{found.corners:,}", f"{all_corners(masks):,}"]
+        for format, program, reader in READERS:
+            if format != choice.format or (programs and program not in programs):
                 continue
-        cells = []
-        centres = {name: at_centres(each, export.sizes[name]) for name, each in read.polygons.items()}
-        for labels in (read.labels, centres):
-            same, score = agreement(labels, masks) if labels else (False, float("nan"))
-            cells.append("" if not labels else "every pixel" if same else f"{100 * score:.2f} %")
-        print(f"| {' | '.join([format, program, *cells, *corners])} |", flush=True)
+            scratch = Path(root, program)
+            scratch.mkdir()
+            try:
+                read = read_export(reader, replace(export, scratch=scratch))
+            except ImportError:
+                yield [format, program, "not installed", "", *corners]
+                continue
+            centres = {name: at_centres(each, export.sizes[name]) for name, each in read.polygons.items()}
+            yield [format, program, told(read.labels, masks), told(centres, masks), *corners]
+
+
+def all_corners(masks: Masks) -> int:
+    """Return how many corners the sides of pixels have around all parts."""
+    parts = (connected_parts(labels).ids for labels in masks.labels.values())
+    return sum(len(ring) for ids in parts for rings in part_rings(ids, tolerance_px=0.0) for ring in rings)
+
+
+def told(labels: Mapping[str, LabelMap], masks: Masks) -> str:
+    if not labels:
+        return ""
+    same, score = agreement(labels, masks)
+    return "every pixel" if same else f"{100 * score:.2f} %"
 
 
 if __name__ == "__main__":
