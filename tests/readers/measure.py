@@ -23,13 +23,15 @@ from tagseg.use.label_files import POLYGONS, FormatChoice
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "voc2012_animals"
 
 
-def chosen_masks(root: Path, folder: Path, classes: ClassTable, count: int) -> Masks:
-    """Return masks of the photographs of VOC's `train` that a folder has, evenly spaced."""
+def chosen_masks(root: Path, folder: Path, classes: ClassTable, *, count: int, links: Path) -> Masks:
+    """Return masks of the photographs of VOC's `train` that a folder has, evenly spaced; links to these are made."""
     listed = (root / "ImageSets" / "Segmentation" / "train.txt").read_text().split()
     names = evenly_spaced([name for name in listed if (folder / f"{name}.png").is_file()], count)
     labels = {name: np.array(Image.open(folder / f"{name}.png")) for name in names}
-    photographs = root / "JPEGImages"
-    return Masks(classes, photographs, labels, {name: photographs / f"{name}.jpg" for name in names})
+    files = {name: links / f"{name}.jpg" for name in names}
+    for name, path in files.items():
+        path.symlink_to((root / "JPEGImages" / f"{name}.jpg").resolve())
+    return Masks(classes, links, labels, files)
 
 
 def main() -> None:
@@ -46,17 +48,18 @@ def main() -> None:
         print(f"skipped: no masks at {arguments.data}")
         return
     warnings.simplefilter("ignore")
-    os.environ["YOLO_VERBOSE"] = "false"
+    os.environ |= {"YOLO_VERBOSE": "false", "LOGURU_LEVEL": "ERROR"}
     folder = arguments.masks or arguments.data / "SegmentationClass"
     classes = ClassTable(tuple(arguments.classes.split(",")))
-    masks = chosen_masks(arguments.data, folder, classes, arguments.count)
     print("| format | program | as the program draws | at the centres of pixels | corners | all corners |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for format in dict.fromkeys(format for format, _, _ in READERS):
-        if not arguments.only or format in arguments.only:
-            tolerance = arguments.simplify if format in POLYGONS else None
-            for row in measured(masks, FormatChoice(format, tolerance_px=tolerance), arguments.programs):
-                print(f"| {' | '.join(row)} |", flush=True)
+    with tempfile.TemporaryDirectory() as links:
+        masks = chosen_masks(arguments.data, folder, classes, count=arguments.count, links=Path(links))
+        for format in dict.fromkeys(format for format, _, _ in READERS):
+            if not arguments.only or format in arguments.only:
+                tolerance = arguments.simplify if format in POLYGONS else None
+                for row in measured(masks, FormatChoice(format, tolerance_px=tolerance), arguments.programs):
+                    print(f"| {' | '.join(row)} |", flush=True)
 
 
 def measured(masks: Masks, choice: FormatChoice, programs: list[str] | None) -> Iterator[list[str]]:
