@@ -20,6 +20,7 @@ SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 CHECKED := --jaxtyping-packages=tagseg,beartype.beartype
 TESTS :=
 FLOORS := .venv-floors
+ONNX_TESTS := tests/unit/artifacts/test_onnx_file.py tests/messages/test_onnx_messages.py
 SHARES := import json, sys; of = json.load(sys.stdin)["totals"]; \
   found = {name: 100 * of["covered_" + name] / of[total] \
   for name, total in (("lines", "num_statements"), ("branches", "num_branches"))}; \
@@ -43,10 +44,13 @@ coverage: $(READY) ## Run all tests (TESTS=folders: some) and print the lines an
 	$(TEST_ENV) $(VENV)/bin/python -m pytest $(SPREAD) --cov --cov-report=term-missing:skip-covered $(TESTS)
 	@$(VENV)/bin/coverage json --quiet -o - | $(VENV)/bin/python -c '$(SHARES)'
 
-floors: $(READY) ## Run all tests (TESTS=folders: some) with the oldest releases that pyproject.toml allows, in an environment of their own
+floors: $(READY) ## Run all tests (TESTS=folders: some) with the oldest releases that pyproject.toml allows, in environments of their own
 	test -x $(FLOORS)/bin/python || $(VENV)/bin/uv venv --quiet --python 3.11 $(FLOORS)
-	$(VENV)/bin/uv pip install --quiet --python $(FLOORS)/bin/python --resolution lowest-direct --editable '.[dev]'
+	$(VENV)/bin/uv pip install --quiet --python $(FLOORS)/bin/python --resolution lowest-direct --editable '.[tests]'
 	$(TEST_ENV) $(FLOORS)/bin/python -m pytest $(SPREAD) $(CHECKED) $(TESTS)
+	test -x $(FLOORS)-onnx/bin/python || $(VENV)/bin/uv venv --quiet --python 3.11 $(FLOORS)-onnx
+	$(VENV)/bin/uv pip install --quiet --python $(FLOORS)-onnx/bin/python --resolution lowest-direct --editable '.[dev]'
+	$(TEST_ENV) $(FLOORS)-onnx/bin/python -m pytest $(CHECKED) $(ONNX_TESTS)
 
 fuzz: $(READY) ## Give damaged files to every reader (COUNT=200000 inputs, SEED=0; goes on after a stop); anything but a result or an error of ours is a finding
 	$(TEST_ENV) PYTHONPATH=tests $(VENV)/bin/python -m fuzz.run --seed $(or $(SEED),0) --count $(or $(COUNT),200000) --json $(FUZZED) $(if $(READER),--reader $(READER))
@@ -90,7 +94,7 @@ docs-reference: $(READY) ## Write the recipe keys and the command line of docs/r
 	$(VENV)/bin/python benchmarks/docs_reference.py
 
 clean: ## Remove the environment and the caches, never runs/
-	rm -rf $(VENV) $(FLOORS) .coverage .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(FLOORS) $(FLOORS)-onnx .coverage .pytest_cache .ruff_cache .hypothesis
 
 # Made anew when it is missing, broken or of a version that we do not run on; else brought up to date in place.
 $(READY): pyproject.toml constraints.txt
