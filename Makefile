@@ -75,8 +75,8 @@ format: $(READY) ## Format, and correct what ruff can correct
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-wheel: $(READY) ## Build wheel and sdist into dist/, check them, and drive the wheel in an empty environment without the checkout: the demo too, five minutes
-	$(VENV)/bin/python .ci/check_wheel.py --out dist
+wheel: $(READY) ## Build wheel and sdist into dist/, check them, and drive the wheel in an empty environment without the checkout: the demo too, five minutes (DEMO=short: one)
+	$(VENV)/bin/python .ci/check_wheel.py --out dist --demo $(or $(DEMO),whole)
 
 docs: $(READY) ## Build the site of the documents into build/docs; a warning is an error
 	$(VENV)/bin/python -m sphinx -W --keep-going -q -b html docs build/docs
