@@ -21,6 +21,7 @@ CHECKED := --jaxtyping-packages=tagseg,beartype.beartype
 TESTS :=
 FLOORS := .venv-floors
 READERS := .venv-readers
+ONNX_TESTS := tests/unit/artifacts/test_onnx_file.py tests/messages/test_onnx_messages.py
 SHARES := import json, sys; of = json.load(sys.stdin)["totals"]; \
   found = {name: 100 * of["covered_" + name] / of[total] \
   for name, total in (("lines", "num_statements"), ("branches", "num_branches"))}; \
@@ -44,10 +45,13 @@ coverage: $(READY) ## Run all tests (TESTS=folders: some) and print the lines an
 	$(TEST_ENV) $(VENV)/bin/python -m pytest $(SPREAD) --cov --cov-report=term-missing:skip-covered $(TESTS)
 	@$(VENV)/bin/coverage json --quiet -o - | $(VENV)/bin/python -c '$(SHARES)'
 
-floors: $(READY) ## Run all tests (TESTS=folders: some) with the oldest releases that pyproject.toml allows, in an environment of their own
+floors: $(READY) ## Run all tests (TESTS=folders: some) with the oldest releases that pyproject.toml allows, in environments of their own
 	test -x $(FLOORS)/bin/python || $(VENV)/bin/uv venv --quiet --python 3.11 $(FLOORS)
-	$(VENV)/bin/uv pip install --quiet --python $(FLOORS)/bin/python --resolution lowest-direct --editable '.[dev]'
+	$(VENV)/bin/uv pip install --quiet --python $(FLOORS)/bin/python --resolution lowest-direct --editable '.[tests]'
 	$(TEST_ENV) $(FLOORS)/bin/python -m pytest $(SPREAD) $(CHECKED) $(TESTS)
+	test -x $(FLOORS)-onnx/bin/python || $(VENV)/bin/uv venv --quiet --python 3.11 $(FLOORS)-onnx
+	$(VENV)/bin/uv pip install --quiet --python $(FLOORS)-onnx/bin/python --resolution lowest-direct --editable '.[dev]'
+	$(TEST_ENV) $(FLOORS)-onnx/bin/python -m pytest $(CHECKED) $(ONNX_TESTS)
 
 readers: $(READY) ## Read exports back with annotation tools and trainers, in an environment of their own: small masks, then 200 real ones
 	test -x $(READERS)/bin/python || $(VENV)/bin/uv venv --quiet --python $(VENV)/bin/python $(READERS)
@@ -78,8 +82,8 @@ format: $(READY) ## Format, and correct what ruff can correct
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-wheel: $(READY) ## Build wheel and sdist into dist/, check them, and drive the wheel in an empty environment without the checkout: the demo too, five minutes
-	$(VENV)/bin/python .ci/check_wheel.py --out dist
+wheel: $(READY) ## Build wheel and sdist into dist/, check them, and drive the wheel in an empty environment without the checkout: the demo too, five minutes (DEMO=short: one)
+	$(VENV)/bin/python .ci/check_wheel.py --out dist --demo $(or $(DEMO),whole)
 
 docs: $(READY) ## Build the site of the documents into build/docs; a warning is an error
 	$(VENV)/bin/python -m sphinx -W --keep-going -q -b html docs build/docs
@@ -97,7 +101,7 @@ docs-reference: $(READY) ## Write the recipe keys and the command line of docs/r
 	$(VENV)/bin/python benchmarks/docs_reference.py
 
 clean: ## Remove the environment and the caches, never runs/
-	rm -rf $(VENV) $(FLOORS) $(READERS) .coverage .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(FLOORS) $(FLOORS)-onnx $(READERS) .coverage .pytest_cache .ruff_cache .hypothesis
 
 # Made anew when it is missing, broken or of a version that we do not run on; else brought up to date in place.
 $(READY): pyproject.toml constraints.txt

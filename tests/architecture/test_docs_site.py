@@ -6,12 +6,12 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from kit.site import ROOT, build_site
+from kit.site import ROOT, built_site
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_site(tmp_path_factory.mktemp("site") / "html")
+    return built_site(tmp_path_factory)
 
 
 def addresses(html: str) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from kit.browser_checks import axe_serious, has_horizontal_scroll
-from kit.site import build_site, served_site
+from kit.site import built_site, served_site
 
 PAGES = (
     *("index", "start/install", "start/first_masks", "start/tutorial", "howto/loggers", "concepts/cams"),
@@ -21,7 +21,7 @@ ROWS = "tbody tr:nth-child(n + 9)"
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served_site(build_site(tmp_path_factory.mktemp("site") / "html")) as address:
+    with served_site(built_site(tmp_path_factory)) as address:
         yield address
 
 

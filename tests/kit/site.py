@@ -11,12 +11,26 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def build_site(out: Path) -> Path:
-    """Return the folder of the built site; a warning fails, and without Sphinx the test is skipped."""
+def built_site(factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the site, which the first process of a test session that asks for it builds for all."""
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    out = shared / "site" / "html"
+    with FileLock(shared / "site.lock"):
+        done = shared / "site" / "done"
+        if not done.exists():
+            _build_site(out)
+            done.touch()
+    return out
+
+
+def _build_site(out: Path) -> None:
+    """Build the site; a warning fails, and without Sphinx the test is skipped."""
     pytest.importorskip("furo", reason="the extra docs builds the site")
     pytest.importorskip("myst_parser", reason="the extra docs builds the site")
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
@@ -24,7 +38,6 @@ def build_site(out: Path) -> Path:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    return out
 
 
 class _Quiet(SimpleHTTPRequestHandler):

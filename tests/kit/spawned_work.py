@@ -36,10 +36,11 @@ def report(fabric: Fabric, offset: int) -> tuple[int, int, int, int]:
     return fabric.global_rank, fabric.world_size, int(total), torch.get_num_threads()
 
 
-def note_group_at_exit(fabric: Fabric, folder: Path) -> None:
-    """Write down, when the process ends, whether it still belongs to a group."""
+def report_and_note_group_at_exit(fabric: Fabric, offset: int, folder: Path) -> tuple[int, int, int, int]:
+    """Do as `report`, and write down, when the process ends, whether it still belongs to a group."""
     path = folder / f"{fabric.global_rank}.txt"
     atexit.register(lambda: path.write_text(str(torch.distributed.is_initialized())))
+    return report(fabric, offset)
 
 
 def fail_in_rank_1(fabric: Fabric, path: str) -> None:

@@ -18,6 +18,12 @@ CLASSES = ClassTable(("cat", "dog"))
 IMAGE = np.zeros((40, 30, 3), np.uint8)
 
 
+def with_onnx() -> None:
+    """Skip a test where the extra is not there."""
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package, reason="the extra onnx is not installed")
+
+
 @pytest.fixture(scope="module")
 def network() -> SegmentationNetwork:
     """A network whose logits are all zero."""
@@ -30,6 +36,7 @@ def network() -> SegmentationNetwork:
 
 @pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])
 def test_a_missing_extra(network: SegmentationNetwork, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    with_onnx()
     monkeypatch.setitem(sys.modules, package, None)  # what an import finds when there is no such package
     assert_says(
         lambda: encode_onnx(network, CLASSES, notes={}),
@@ -39,7 +46,20 @@ def test_a_missing_extra(network: SegmentationNetwork, monkeypatch: pytest.Monke
     )
 
 
+def test_an_old_torch(network: SegmentationNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_onnx()
+    monkeypatch.setattr(torch, "__version__", "2.6.0+cpu")
+    assert_says(
+        lambda: encode_onnx(network, CLASSES, notes={}),
+        ModelError,
+        "ONNX files need torch 2.10 or later, got 2.6.0+cpu",
+        "pip install --upgrade torch torchvision, or export with --format safetensors",
+    )
+
+
 def test_a_network_that_torch_cannot_trace(network: SegmentationNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_onnx()
+
     def fail(*args: object, **options: object) -> None:
         raise torch.onnx.OnnxExporterError("a page of advice")
 
@@ -76,6 +96,7 @@ def test_a_network_that_torch_cannot_trace(network: SegmentationNetwork, monkeyp
     ],
 )
 def test_files(network: SegmentationNetwork, call: Callable[[Any], object], problem: str, help: str) -> None:
+    with_onnx()
     assert_says(lambda: call(network), ArtifactError, problem, help)
 
 

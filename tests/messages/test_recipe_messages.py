@@ -144,6 +144,7 @@ def out_of_range(setting: str, rule: str) -> Any:
         out_of_range("masks.background_score=1.5", "input should be less than or equal to 1, got 1.5"),
         out_of_range("masks.background_rule=otsu", "input should be 'fixed' or 'auto', got \"otsu\""),
         out_of_range("masks.walk_doublings=17", "input should be less than or equal to 16, got 17"),
+        out_of_range("masks.walk_share=0", "input should be greater than 0, got 0"),
         out_of_range("affinity.output_stride=4", "input should be 8, 16 or 32, got 4"),
         out_of_range("seeds.foreground_score=1", "input should be less than 1, got 1"),
         batch("training", 5, 2, "engine.devices=2"),

@@ -30,6 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "self_modulation": {"target": "self", "warmup_epochs": 0},
             "training": {"epochs": 1, "batch_size": 3, "crop_size_px": 64, "long_side_px": [64, 64]},
             "cams": {"scales": [1.0], "average_over_regions": True},
+            "affinity": {"epochs": 1, "batch_size": 3, "crop_size_px": 64, "long_side_px": [64, 64], "radius": 5},
             "segmenter": {"enabled": False},
             "engine": {"accelerator": "cpu", "threads": 1},
         }

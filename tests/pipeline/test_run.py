@@ -10,7 +10,7 @@ import pytest
 import torch
 from kit.heard import Heard
 from kit.processes import kill_when_written
-from kit.small_run import NUM_IMAGES, run, small_recipe
+from kit.small_run import NUM_IMAGES, quick_recipe, run, small_recipe
 from PIL import Image
 
 from tagseg.artifacts.cam_file import read_cam
@@ -370,7 +370,7 @@ def test_one_image_without_masks_runs_through(tmp_path):
 
 
 def test_the_baseline_has_the_same_data_and_budget(photos, tmp_path):
-    recipe = small_recipe(photos, tmp_path / "cache", "training.epochs=2")
+    recipe = quick_recipe(photos, tmp_path / "cache")
     runs = run_compared(recipe, tmp_path / "run", baseline=True, upper_bound=False, progress=SilentProgress())
     ours, plain = runs.main, runs.plain
     assert plain is not None

@@ -1,12 +1,16 @@
 """A run, plain CAM and the upper bound at the same time: the same results as one after the other."""
 
+from types import SimpleNamespace
+
 import pytest
+from kit.processes import copies
 from kit.small_segmenter_run import small_recipe
 
 from tagseg.cli.console import ConsoleProgress
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.errors import TagsegError
 from tagseg.pipeline import run_at_once, run_compared
+from tagseg.system import apart
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +38,9 @@ def test_the_runs_leave_what_they_leave_in_turn(recipe, tmp_path, capsys):
     assert "Waiting for the other runs: 2 runs" in shown
 
 
-def test_an_error_of_another_run_ends_it(recipe, tmp_path):
+def test_an_error_of_another_run_ends_it(recipe, tmp_path, monkeypatch):
+    # Copies of a process that has imported torch; the test above spawns them.
+    monkeypatch.setattr(apart, "multiprocessing", SimpleNamespace(get_context=lambda _: copies()))
     out = tmp_path / "run"
     (out / "plain" / "recipe.toml").mkdir(parents=True)
     with pytest.raises(TagsegError, match="plain"):

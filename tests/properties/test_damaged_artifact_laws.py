@@ -17,6 +17,7 @@ from kit.saved_runs import save_run, save_scores
 from PIL import Image
 from safetensors.torch import save_file
 
+from tagseg.artifacts import segmenter_file
 from tagseg.artifacts.cam_file import read_cam, write_cam
 from tagseg.artifacts.checkpoint import load_checkpoint, save_checkpoint
 from tagseg.artifacts.instance_file import Instance, read_instances, write_instances
@@ -29,7 +30,7 @@ from tagseg.artifacts.segmenter_file import load_segmenter, save_segmenter
 from tagseg.artifacts.settings_file import read_prediction_settings, write_prediction_settings
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError
-from tagseg.models.segmentation_network import SegmenterDesign, build_segmenter
+from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDesign, build_segmenter
 from tagseg.training.curves import read_curves
 
 CLASSES = ClassTable(("cat", "dog"))
@@ -240,6 +241,25 @@ def changed_at_every_place(
             yield deeper, copied
 
 
+@pytest.fixture
+def each_design_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Build a network once for each design that a segmenter.json describes, and give it its weights at every read.
+
+    Most of the values that are changed are no part of the design, and a network takes longer than all else in a read.
+    """
+    built: dict[str, SegmentationNetwork] = {}
+    build = segmenter_file.build_segmenter
+
+    def once(design: SegmenterDesign, **options: Any) -> SegmentationNetwork:
+        key = repr(design)  # 1 and True are equal and print otherwise
+        if key not in built:
+            built[key] = build(design, **options)
+        return built[key]
+
+    monkeypatch.setattr(segmenter_file, "build_segmenter", once)
+
+
+@pytest.mark.usefixtures("each_design_once")
 @pytest.mark.parametrize("name", JSONS)
 def test_json_of_another_type_anywhere_raises_nothing_else(tmp_path, name):
     kind = KINDS[name]

@@ -40,6 +40,7 @@ MAX_BYTES = 2**31 - 1
 """Of a protobuf message."""
 
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+_OLDEST_TORCH = (2, 10)  # older ones do not export with free sizes
 _EXAMPLE_SIZE = (2, 3, 70, 100)  # no two equal, none a multiple of a stride: nothing is taken for a constant
 
 
@@ -272,6 +273,11 @@ def _require_packages() -> None:
                 f"ONNX files need the packages {', '.join(_PACKAGES)}, got no '{package}'",
                 help=f"pip install {' '.join(_PACKAGES)}",
             ) from error
+    if tuple(map(int, torch.__version__.split(".")[:2])) < _OLDEST_TORCH:
+        raise ModelError(
+            f"ONNX files need torch {'.'.join(map(str, _OLDEST_TORCH))} or later, got {torch.__version__}",
+            help="pip install --upgrade torch torchvision, or export with --format safetensors",
+        )
 
 
 def _differs(name: str, found: str, *, max_difference: float) -> ArtifactError:

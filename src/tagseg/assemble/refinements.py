@@ -54,5 +54,10 @@ def walk_settings(recipe: Recipe) -> WalkSettings:
     """Return how maps walk, from the recipe's section."""
     values = recipe.masks
     return settings_from(
-        values, WalkSettings, radius=values.walk_radius, beta=values.walk_beta, doublings=values.walk_doublings
+        values,
+        WalkSettings,
+        radius=values.walk_radius,
+        beta=values.walk_beta,
+        doublings=values.walk_doublings,
+        share=values.walk_share,
     )

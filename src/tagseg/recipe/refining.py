@@ -148,6 +148,8 @@ class Masks(Section):
     """Power of the affinities."""
     walk_doublings: int = Field(default=8, ge=0, le=16)
     """The walk takes 2 to this power steps."""
+    walk_share: float = Field(default=1.0, gt=0, le=1)
+    """Share of the walked maps in their mean with the maps that walked; 1 as in IRN."""
     soft_scores: bool = False
     """Whether the scores from which the labels were picked are kept too."""
     instances: bool = False

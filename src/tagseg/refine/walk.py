@@ -25,11 +25,13 @@ class WalkSettings:
         radius: two cells closer than this are a pair.
         beta: power of the affinities.
         doublings: 2^doublings steps.
+        share: of the walked maps in their mean with the maps that walked, in [0, 1]; 1 is IRN's.
     """
 
     radius: int = 5
     beta: float = 10.0
     doublings: int = 8
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +59,8 @@ class Walk:
 class WalkRefiner:
     """Lets the maps of an image walk up to its boundaries, see :func:`walk_cam`.
 
+    ``share * walked + (1 - share) * maps``: where the walk leaks out of a part of an object, the maps still have it.
+
     Args:
         boundary: in [0, 1], 1 on a boundary, at stride 4.
         settings: of the walk.
@@ -73,6 +77,7 @@ class WalkRefiner:
     settings: WalkSettings
 
     def __call__(self, image: Image, scores: LabelScores) -> LabelScores:
-        """Return the walked maps of the classes."""
+        """Return the walked maps of the classes, or their mean with the maps."""
         walk, boundary = self.settings, self.boundary.to(scores.device)
-        return walk_cam(scores, boundary, radius=walk.radius, beta=walk.beta, doublings=walk.doublings)
+        walked = walk_cam(scores, boundary, radius=walk.radius, beta=walk.beta, doublings=walk.doublings)
+        return walked if walk.share == 1 else scores.lerp(walked, walk.share)

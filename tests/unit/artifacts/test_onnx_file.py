@@ -3,8 +3,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
 import pytest
 import torch
 from hypothesis import given, settings
@@ -18,6 +16,9 @@ from tagseg.data.images import read_image
 from tagseg.errors import ArtifactError
 from tagseg.models.exportable import ExportableNetwork, MatrixPool, replace_adaptive_pools
 from tagseg.models.segmentation_network import SegmentationNetwork, SegmenterDesign, build_segmenter
+
+onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
+onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared"
 WEIGHTS = SHARED / "weights" / "mobilenetv2_100_imagenet.safetensors"

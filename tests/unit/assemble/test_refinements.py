@@ -24,7 +24,7 @@ SMALL = {
     "name": "small",
     "data": {"format": "synthetic"},
     "classifier": {"backbone": "test_resnet", "weights": "random"},
-    "masks": {"walk_radius": 3, "walk_beta": 4.0, "walk_doublings": 2},
+    "masks": {"walk_radius": 3, "walk_beta": 4.0, "walk_doublings": 2, "walk_share": 0.5},
     "crf": {"certainty": 0.6},
 }
 
@@ -53,7 +53,7 @@ def test_a_step_of_the_recipe(name: str, layout: RunLayout) -> None:
 def test_steps_come_in_order_with_the_values_of_the_recipe(layout: RunLayout) -> None:
     walk, crf = build(("walk", "crf"), layout)
     assert isinstance(walk, Walk) and isinstance(crf, CrfRefiner)
-    assert walk.settings == WalkSettings(radius=3, beta=4.0, doublings=2)
+    assert walk.settings == WalkSettings(radius=3, beta=4.0, doublings=2, share=0.5)
     assert not walk.network.training
     assert crf.certainty == 0.6
 

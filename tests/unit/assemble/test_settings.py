@@ -49,7 +49,7 @@ PAIRS: list[tuple[type[Any], type[Section], dict[str, str]]] = [
     (SelfModulationTerm, SelfModulation, {"first_epoch": "warmup_epochs"}),
     (ReconstructionTerm, Reconstruction, {}),
     (CrfSettings, Crf, {}),
-    (WalkSettings, Masks, WALK),
+    (WalkSettings, Masks, {**WALK, "share": "walk_share"}),
     (InstanceSettings, Masks, WALK),
     (UnsureSettings, Segmenter, {"weight": "unsure_weight"}),
     (SegmenterDesign, Segmenter, {}),

@@ -76,7 +76,7 @@ def test_defaults_of_seeds_crf_affinity_and_walk_are_those_of_irn():
     assert (values.radius, values.epochs, values.batch_size, values.crop_size_px) == (10, 3, 16, 512)
     assert (values.lr, values.displacement_lr_factor) == (0.1, 10)
     masks = recipe.masks
-    assert (masks.walk_radius, masks.walk_beta, masks.walk_doublings) == (5, 10, 8)
+    assert (masks.walk_radius, masks.walk_beta, masks.walk_doublings, masks.walk_share) == (5, 10, 8, 1)
     assert (masks.background_rule, masks.background_score, masks.keep_fraction) == ("fixed", 0.25, 0.5)
 
 

@@ -119,6 +119,16 @@ def test_the_walk_is_that_of_the_settings():
     assert torch.equal(walked, walk_cam(maps, boundary, radius=3, beta=4.0, doublings=2))
 
 
+@pytest.mark.parametrize("share", [0.25, 0.5])
+def test_the_share_of_the_walk_is_a_mean_of_maps(share: float):
+    maps = random_scores(3, HEIGHT, WIDTH)
+    boundary = torch.rand(7, 9, generator=torch.Generator().manual_seed(3))
+    mean = WalkRefiner(boundary, WalkSettings(doublings=2, share=share))(random_image(HEIGHT, WIDTH), maps)
+    walked = walk_cam(maps, boundary, doublings=2)
+    assert not torch.allclose(walked, maps, atol=0.05)
+    torch.testing.assert_close(mean, share * walked + (1 - share) * maps)
+
+
 def records(count: int) -> list[ImageRecord]:
     return [ImageRecord(str(number), Path(f"{number}.png"), (1,)) for number in range(count)]
 

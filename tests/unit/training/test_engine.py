@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from kit.processes import is_running, python, wait_until
-from kit.spawned_work import TWO_PROCESSES, fail_in_rank_1, note_group_at_exit, report
+from kit.spawned_work import TWO_PROCESSES, fail_in_rank_1, report, report_and_note_group_at_exit
 from lightning_fabric import Fabric
 from torch.multiprocessing.spawn import ProcessExitedException
 
@@ -68,14 +68,20 @@ def test_one_device_works_in_this_process():
     assert torch.get_num_threads() == 1
 
 
-def test_two_processes_work_together_and_the_first_ones_value_comes_back():
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory):
+    """What two processes that were spawned gave back, and the folder in which they left notes at their end."""
+    folder = tmp_path_factory.mktemp("notes")
+    return launch(TWO_PROCESSES, report_and_note_group_at_exit, 10, folder), folder
+
+
+def test_two_processes_work_together_and_the_first_ones_value_comes_back(launched):
     # (rank, processes, 10 + 11, threads)
-    assert launch(TWO_PROCESSES, report, 10) == (0, 2, 21, 1)
+    assert launched[0] == (0, 2, 21, 1)
 
 
-def test_no_process_ends_while_it_belongs_to_a_group(tmp_path):
-    launch(TWO_PROCESSES, note_group_at_exit, tmp_path)
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"0.txt": "False", "1.txt": "False"}
+def test_no_process_ends_while_it_belongs_to_a_group(launched):
+    assert {path.name: path.read_text() for path in launched[1].iterdir()} == {"0.txt": "False", "1.txt": "False"}
 
 
 def test_the_error_of_another_process_arrives_as_it_was_raised():
