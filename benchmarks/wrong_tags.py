@@ -40,6 +40,8 @@ from tagseg.use.wrong_tags import FrozenFeatures
 
 CLASSES = ("cat", "cow", "dog", "horse", "person", "sheep")
 FOLDS = 5
+STEP = 4
+"""Every so many rows and columns of pixels are scored: cells are far larger."""
 BACKGROUND_SCORES = tuple(round(0.05 * step, 2) for step in range(1, 20))
 
 
@@ -138,11 +140,16 @@ def _cleanlabs(probabilities: ndarray, given: ndarray, wrong: ndarray) -> dict[s
 
 
 def repair(args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Return a row for each share and seed: the seeds from true, spoiled and repaired tags."""
+    """Return a row for each share and seed: the seeds of true, spoiled and repaired tags."""
     features, cells = frozen_features(args)
     ids, tags = true_tags(args.root)
-    truths = {each.image_id: each.mask.read() for each in read_voc(args.root, split="train", classes=CLASSES).records}
-    clean, rows = seed_scores(features, tags, ids=ids, cells=cells, truths=truths), []
+    truths = {
+        each.image_id: each.mask.read()[::STEP, ::STEP]
+        for each in read_voc(args.root, split="train", classes=CLASSES).records
+        if each.mask is not None
+    }
+    scored = {"ids": ids, "cells": cells, "truths": truths}
+    clean, rows = seed_score(fit(features, tags)[0], tags, **scored), []
     for share, seed in itertools.product(args.shares, args.seeds):
         given = spoil(tags, share=share, seed=seed)
         count = int((given != tags).sum())
@@ -151,12 +158,11 @@ def repair(args: argparse.Namespace) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"part": "repair", "backbone": args.backbone, "share": share, "seed": seed}
         row |= {"wrong": count, "still_wrong": int((mended != tags).sum()), "clean": clean}
         for kind, learned in (("noisy", given), ("repaired", mended)):
-            row[kind] = seed_scores(features, learned, ids=ids, cells=cells, truths=truths)
-            row[f"{kind}_true_tags"] = seed_scores(features, learned, ids=ids, cells=cells, truths=truths, shown=tags)
-        row["gained_back"] = _gained(row, "")
-        row["gained_back_true_tags"] = _gained(row, "_true_tags")
-        rows.append(row)
-        print(json.dumps(row), flush=True)
+            weights, _ = fit(features, learned)
+            row[kind] = seed_score(weights, learned, **scored)
+            row[f"{kind}_true_tags"] = seed_score(weights, tags, **scored)
+        rows.append(row | {"gained_back": _gained(row, ""), "gained_back_true_tags": _gained(row, "_true_tags")})
+        print(json.dumps(rows[-1]), flush=True)
     return rows
 
 
@@ -164,27 +170,22 @@ def _gained(row: dict[str, Any], end: str) -> float:
     return (row[f"repaired{end}"] - row[f"noisy{end}"]) / (row["clean"] - row[f"noisy{end}"])
 
 
-def seed_scores(
-    features: ndarray,
-    tags: ndarray,
-    *,
-    ids: list[str],
-    cells: dict[str, ndarray],
-    truths: dict[str, ndarray],
-    shown: ndarray | None = None,
+def seed_score(
+    weights: ndarray, tags: ndarray, *, ids: list[str], cells: dict[str, ndarray], truths: dict[str, ndarray]
 ) -> float:
-    """Return the best mIoU of the seeds of a classifier that learned from some tags on frozen features.
+    """Return the best mIoU of the seeds of a linear classifier on frozen features.
 
     Its maps are those of plain CAM: the weights on the cells, cut at 0, divided by the peak of each class. Only classes
-    that a photograph is tagged with have one: with the tags that were learned from, or with ``shown``.
+    that a photograph is tagged with have one.
     """
-    weights, _ = fit(features, tags)
     sweep = BackgroundSweep(("background", *CLASSES), BACKGROUND_SCORES)
-    allowed = tags if shown is None else shown
     for n, key in enumerate(ids):
         if key not in cells:
             continue
-        classes = np.flatnonzero(allowed[n])
+        classes = np.flatnonzero(tags[n])
+        if not classes.size:  # all background
+            sweep.update(CamFile(np.zeros((0, *truths[key].shape), np.float32), ()), truths[key], name=key)
+            continue
         raw = np.tensordot(weights[classes], cells[key].astype(np.float32), axes=1)
         maps = resize_maps(torch.from_numpy(raw)[None], truths[key].shape)[0].clamp(min=0).numpy()
         maps = maps / np.maximum(maps.max(axis=(1, 2), keepdims=True), 1e-6)
