@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float32, Int
 from numpy import ndarray
 from torch.nn import functional
 
-RIDGE = 1e-2
+RIDGE = 0.1
 """Weight of ``|w|^2 / 2`` against the mean cross-entropy of a class; features have variance 1."""
 
 _LBFGS_STEPS = 60
