@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float32, Int
 from numpy import ndarray
 from torch.nn import functional
 
-RIDGE = 1e-2
+RIDGE = 0.1
 """Weight of ``|w|^2 / 2`` against the mean cross-entropy of a class; features have variance 1."""
 
 _LBFGS_STEPS = 60
@@ -36,8 +36,6 @@ class HeldOut(NamedTuple):
 def held_out(features: Float32[ndarray, "N D"], tags: Bool[ndarray, "N C"], *, folds: int, seed: int) -> HeldOut:
     """Fit one logistic regression a class and fold, and ask each about the images that it has not seen.
 
-    Features are brought to mean 0 and variance 1 over the images of the other folds.
-
     Args:
         features: of frozen networks, finite.
         tags: of the images.
@@ -50,13 +48,23 @@ def held_out(features: Float32[ndarray, "N D"], tags: Bool[ndarray, "N C"], *, f
     biases = np.empty((folds, tags.shape[1]), np.float32)
     for fold in range(folds):
         seen = place != fold
-        mean, spread = features[seen].mean(axis=0), features[seen].std(axis=0) + 1e-6
-        fitted, bias = _fit((features[seen] - mean) / spread, tags[seen])
-        weights[fold] = fitted / spread
-        biases[fold] = bias - weights[fold] @ mean
+        weights[fold], biases[fold] = fit(features[seen], tags[seen])
         logits = features[~seen] @ weights[fold].T + biases[fold]
         probabilities[~seen] = 1 / (1 + np.exp(-logits.clip(-60, 60)))
     return HeldOut(probabilities, place, weights, biases)
+
+
+def fit(
+    features: Float32[ndarray, "M D"], tags: Bool[ndarray, "M C"]
+) -> tuple[Float32[ndarray, "C D"], Float32[ndarray, " C"]]:
+    """Return weights and biases of one logistic regression a class, of features as they are given.
+
+    It learns from features of mean 0 and variance 1 over these images, with :data:`RIDGE`.
+    """
+    mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-6
+    fitted, bias = _fit((features - mean) / spread, tags)
+    weights = fitted / spread
+    return weights, bias - weights @ mean
 
 
 def doubts(probabilities: Float32[ndarray, "N C"], tags: Bool[ndarray, "N C"]) -> Float32[ndarray, "N C"]:

@@ -102,7 +102,7 @@ def find_wrong_tags(root: Path, *, folds: int = FOLDS, device: str = "auto", pro
     values, place = recipe.classifier, choose_device(device)
     torch.manual_seed(recipe.seed)
     backbone = build_backbone(values.backbone, weights=initial_weights(values.weights), output_stride=None)
-    looked = _Features(backbone.to(place))
+    looked = FrozenFeatures(backbone.to(place))
     features = looked.pooled(records, progress=progress)
     found = held_out(features, tags[:, judged], folds=folds, seed=recipe.seed)
     precision = tag_average_precision(found.probabilities, tags[:, judged])
@@ -118,7 +118,7 @@ def find_wrong_tags(root: Path, *, folds: int = FOLDS, device: str = "auto", pro
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Features:
+class FrozenFeatures:
     """What a frozen network puts out for photographs."""
 
     backbone: Backbone
@@ -144,7 +144,7 @@ class _Features:
 
 
 def _listed(
-    records: Sequence[ImageRecord], names: Sequence[str], tags: ndarray, found: HeldOut, looked: _Features
+    records: Sequence[ImageRecord], names: Sequence[str], tags: ndarray, found: HeldOut, looked: FrozenFeatures
 ) -> list[TagDoubt]:
     doubt = doubts(found.probabilities, tags)
     rows, columns = np.nonzero(doubt > LIKELY)
