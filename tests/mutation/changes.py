@@ -185,8 +185,9 @@ MAPS = (
 )  # fmt: skip
 
 SCORES = (
-    Change("review: the area without its root", "evaluation/correction_worth.py",
-           "math.sqrt(self.candidate.area)", "self.candidate.area", "unit/evaluation/test_correction_worth.py"),
+    Change("review: a pixel is in doubt by the lead alone, not by the most that it can be", "refine/pseudo_mask.py",
+           "torch.where(winner == 0, background_score, 1 - background_score)", "torch.ones_like(scores[0])",
+           "unit/refine/test_pseudo_mask.py"),
     Change("review: tags that were chosen weigh no less", "evaluation/correction_worth.py",
            " / (1 + self.chosen_before)", "", "unit/evaluation/test_correction_worth.py"),
     Change("IoU: the intersection counts twice", "evaluation/scores.py",

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kit.command_line import exit_code
-from kit.hand_made_runs import NUM_IMAGES, SIDE, add_masks, make_run
+from kit.hand_made_runs import NUM_IMAGES, SIDE, add_masks, ids_of, make_run
 
-from tagseg.artifacts.mask_file import read_mask, write_confidence
+from tagseg.artifacts.cam_file import read_cam, write_cam
+from tagseg.artifacts.mask_file import read_mask
 from tagseg.data.corrections import read_corrections
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.layouts.folder import read_folder
@@ -19,6 +20,8 @@ from tagseg.use.label_files import LABEL_FORMATS, OF_PREDICTIONS
 from tagseg.use.review import what_is_trusted
 
 COUNT = 3
+DOUBTED_ROWS = 4
+BACKGROUND_SCORE = 0.25
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +33,15 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(photos: Path, tmp_path: Path) -> Path:
-    """A run that trusts less and less of its masks."""
-    made = add_masks(make_run(tmp_path / "run", photos), photos, "mask", "confident")
-    for index, path in enumerate(sorted((made / "4_masks" / "confidence").glob("*.png"))):
-        write_confidence(path, np.arange(SIDE * SIDE).reshape(SIDE, SIDE) >= index * SIDE * 4)
+    """A run that is less and less sure of its masks: more and more rows of the maps are near the background's score."""
+    settings = ("cams.average_over_regions=false", "cams.region_affinity=false", "masks.refine=[]")
+    made = add_masks(make_run(tmp_path / "run", photos, *settings), photos, "mask", "confident")
+    for index, path in enumerate(sorted((made / "2_cams").glob("*.npz"))):
+        maps = read_cam(path)
+        sure = np.arange(SIDE)[:, None] >= index * DOUBTED_ROWS
+        maps.cam[:] = 0  # of two tags only the first is seen
+        maps.cam[0] = np.where(sure, 1.0, BACKGROUND_SCORE + 0.1)
+        write_cam(path, maps.cam, maps.label_ids)
     return made
 
 
@@ -54,11 +62,9 @@ def test_it_writes_the_photographs_of_most_worth_with_their_masks(run: Path, pho
     for row in rows:
         labels = read_mask(run / "4_masks" / "labels" / f"{row['image']}.png")
         np.testing.assert_array_equal(read_mask(out / "SegmentationClass" / f"{row['image']}.png"), labels)
-        doubt = sorted(path.stem for path in (run / "4_masks" / "labels").glob("*.png")).index(row["image"]) * 4 / SIDE
-        area = np.mean(labels > 0)
+        doubt = ids_of(run).index(row["image"]) * DOUBTED_ROWS / SIDE
         assert float(row["doubt"]) == pytest.approx(doubt, abs=1e-4)
-        assert float(row["area"]) == pytest.approx(area, abs=1e-4)
-        worth = doubt * area**0.5 / (1 + int(row["chosen_before"]))
+        worth = doubt / (1 + int(row["chosen_before"]))
         assert float(row["worth"]) == pytest.approx(worth, abs=1e-4)
     assert [float(row["worth"]) for row in rows] == sorted((float(row["worth"]) for row in rows), reverse=True)
     assert sorted(path.stem for path in (out / "photographs").iterdir()) == sorted(names)

@@ -7,7 +7,7 @@ from pathlib import Path
 from tagseg.artifacts.spreadsheet import write_table
 
 REVIEW_NAME = "review.csv"
-COLUMNS = ("image", "tags", "doubt", "area", "chosen_before", "worth")
+COLUMNS = ("image", "tags", "doubt", "chosen_before", "worth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,7 @@ class ReviewRow:
     Args:
         image: of the data set.
         tags: names of its classes.
-        doubt: share of pixels that are not trusted, in [0, 1].
-        area: share of pixels that show a class, in [0, 1].
+        doubt: share of pixels of which the mask is not sure, in [0, 1].
         chosen_before: photographs of the same tags that were chosen before.
         worth: what the choice went by.
     """
@@ -26,7 +25,6 @@ class ReviewRow:
     image: str
     tags: tuple[str, ...]
     doubt: float
-    area: float
     chosen_before: int
     worth: float
 
@@ -36,12 +34,9 @@ def write_review(path: Path, rows: Iterable[ReviewRow]) -> None:
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "review.csv"
-    >>> write_review(path, [ReviewRow("a/b", ("cat", "dog"), 0.5, 0.25, 1, 0.125)])
+    >>> write_review(path, [ReviewRow("a/b", ("cat", "dog"), 0.5, 1, 0.25)])
     >>> path.read_text().split()
-    ['image,tags,doubt,area,chosen_before,worth', 'a/b,cat;dog,0.5000,0.2500,1,0.1250']
+    ['image,tags,doubt,chosen_before,worth', 'a/b,cat;dog,0.5000,1,0.2500']
     """
-    cells = (
-        (row.image, ";".join(row.tags), f"{row.doubt:.4f}", f"{row.area:.4f}", row.chosen_before, f"{row.worth:.4f}")
-        for row in rows
-    )
+    cells = ((row.image, ";".join(row.tags), f"{row.doubt:.4f}", row.chosen_before, f"{row.worth:.4f}") for row in rows)
     write_table(path, [COLUMNS, *cells])

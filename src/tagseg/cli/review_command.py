@@ -33,9 +33,9 @@ def review(
 ) -> None:
     """Write the photographs whose correction teaches most.
 
-    They come with their present masks, for a person to correct. The rule is doubt x area x variety. Doubt is the share
-    of pixels that the run does not trust, area the root of the share that shows a class. Tags that were chosen already
-    count less. The numbers are in review.csv. Photographs that the run has corrections of are left out.
+    They come with their present masks, for a person to correct. The rule is area in doubt x variety. In doubt is the
+    share of pixels whose label leads the others by little in the maps. Tags that were chosen already count less. The
+    numbers are in review.csv. Photographs that the run has corrections of are left out.
 
     What was corrected goes back with --set segmenter.corrections=FOLDER; docs/howto/corrections.md shows the way.
     """
@@ -44,11 +44,8 @@ def review(
 
     choice = LabelChoice("masks", format, images_at=images_at, redo=redo)
     found = review_run(run, out, count=count, choice=choice, progress=ConsoleProgress())
-    rows = [
-        (row.image, "; ".join(row.tags), f"{row.doubt:.2f}", f"{row.area:.2f}", f"{row.worth:.3f}")
-        for row in found.rows[:_SHOWN]
-    ]
-    print_table("Photographs to correct", ("image", "tags", "doubt", "area", "worth"), rows, num_text_columns=2)
+    rows = [(row.image, "; ".join(row.tags), f"{row.doubt:.2f}", f"{row.worth:.3f}") for row in found.rows[:_SHOWN]]
+    print_table("Photographs to correct", ("image", "tags", "doubt", "worth"), rows, num_text_columns=2)
     console = open_console()
     if found.already:
         console.print(f"left out: {found.already} photographs that are corrected already")

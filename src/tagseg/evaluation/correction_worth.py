@@ -1,6 +1,5 @@
 """Which photographs to correct first: those whose correction probably teaches a segmentation network most."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,14 +10,12 @@ class Candidate:
 
     Args:
         name: of the photograph, different from all others.
-        doubt: share of its pixels that the confidence mask does not trust, in [0, 1].
-        area: share of its pixels that show a class, in [0, 1].
+        doubt: share of its pixels of which the pseudo mask is not sure, in [0, 1].
         tags: label ids, ascending.
     """
 
     name: str
     doubt: float
-    area: float
     tags: tuple[int, ...]
 
 
@@ -36,16 +33,14 @@ class Choice:
 
     @property
     def worth(self) -> float:
-        """How much its correction probably teaches: doubt x area x variety.
+        """How much its correction probably teaches: the area in doubt x variety.
 
-        ``doubt * sqrt(area) / (1 + chosen_before)``
+        ``doubt / (1 + chosen_before)``
 
-        The root keeps photographs that are full of objects from winning by that alone.
-
-        >>> Choice(Candidate("a", doubt=0.5, area=0.25, tags=(1,)), chosen_before=1).worth
-        0.125
+        >>> Choice(Candidate("a", doubt=0.5, tags=(1,)), chosen_before=1).worth
+        0.25
         """
-        return self.candidate.doubt * math.sqrt(self.candidate.area) / (1 + self.chosen_before)
+        return self.candidate.doubt / (1 + self.chosen_before)
 
 
 def choose_for_review(candidates: Iterable[Candidate], *, count: int) -> list[Choice]:
@@ -58,7 +53,7 @@ def choose_for_review(candidates: Iterable[Candidate], *, count: int) -> list[Ch
         count: how many are chosen, at least 0; all where there are fewer.
 
     >>> pairs = [("a", (1,)), ("b", (1,)), ("c", (2,))]
-    >>> names = [Candidate(name, doubt=0.5, area=0.5, tags=tags) for name, tags in pairs]
+    >>> names = [Candidate(name, doubt=0.5, tags=tags) for name, tags in pairs]
     >>> [choice.candidate.name for choice in choose_for_review(names, count=2)]
     ['a', 'c']
     """

@@ -151,3 +151,22 @@ def confidence_mask(
             rank = counts[label] - num_kept
             cuts[label] = np.partition(margin[labels == label], rank)[rank]
     return (margin >= cuts[labels]) & (margin > 0)
+
+
+def doubtful_pixels(cam: Float[Tensor, "C_t H W"], background_score: float) -> Bool[Tensor, "H W"]:
+    """Return the pixels whose label leads by less than half of the most that it could.
+
+    Background leads by at most its score ``b``, a class by at most ``1 - b``. So a pixel is doubtful when its strongest
+    class scores between ``b / 2`` and ``(1 + b) / 2``, or when two classes are close there.
+
+    Args:
+        cam: maps of the tagged classes in [0, 1]; without any no pixel is doubtful.
+        background_score: in [0, 1], by which the mask is cut.
+
+    >>> doubtful_pixels(torch.tensor([[[0.0, 0.25, 0.5, 1.0, 1.0]], [[0.0, 0.0, 0.0, 0.0, 0.75]]]), 0.4).tolist()
+    [[False, True, True, False, True]]
+    """
+    scores = label_scores(cam, background_score)
+    winner = winning_labels(scores)
+    most = torch.where(winner == 0, background_score, 1 - background_score)
+    return _lead(scores, winner) < most / 2

@@ -4,20 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+import torch
 
 from tagseg.artifacts.label_formats.photographs import copy_photograph
 from tagseg.artifacts.review_csv import REVIEW_NAME, ReviewRow, write_review
 from tagseg.artifacts.run_folder import RunFolder
-from tagseg.classes import BACKGROUND, VOID, ClassTable
+from tagseg.assemble.data import superpixel_cache
+from tagseg.assemble.maps import read_mask_maps
+from tagseg.classes import ClassTable
 from tagseg.data.corrections import corrected_photographs
 from tagseg.errors import ArtifactError, RecipeError
 from tagseg.evaluation.correction_worth import Candidate, Choice, choose_for_review
 from tagseg.progress import Progress
+from tagseg.recipe import Recipe
+from tagseg.refine.pseudo_mask import doubtful_pixels
 from tagseg.results.open_run import read_run_recipe, readable_splits
 from tagseg.types import ImageRecord
 from tagseg.use.export_folder import export_folder
-from tagseg.use.export_labels import LabelChoice, LabelledRun, described, read_labels, require_labels, write_labels
+from tagseg.use.export_labels import LabelChoice, LabelledRun, described, require_labels, write_labels
 from tagseg.use.label_files import WITH_PHOTOGRAPHS, LabelExport
 
 PHOTOGRAPHS = "photographs"
@@ -79,7 +83,7 @@ def review_run(source: Path, out: Path, *, count: int, choice: LabelChoice, prog
             f"review takes training photographs that are not corrected yet, got none of {len(train)}",
             help="review a run without segmenter.corrections to begin again",
         )
-    choices = choose_for_review(_candidates(folder, left, choice, progress=progress), count=count)
+    choices = choose_for_review(_candidates(folder, recipe, left, progress=progress), count=count)
     rows = tuple(_row(each, train.classes) for each in choices)
     by_id = {record.image_id: record for record in left}
     chosen = [by_id[row.image] for row in rows]
@@ -110,18 +114,17 @@ def what_is_trusted(format: str) -> str:
 
 
 def _candidates(
-    folder: RunFolder, records: Sequence[ImageRecord], choice: LabelChoice, *, progress: Progress
+    folder: RunFolder, recipe: Recipe, records: Sequence[ImageRecord], *, progress: Progress
 ) -> list[Candidate]:
     """Return what the choice goes by of each photograph."""
-    found = []
+    status = folder.stage_status("make_masks")
+    background_score = status.details.get("background_score", recipe.masks.background_score)
+    regions, found = superpixel_cache(recipe), []
     with progress.task("Looking at masks", total=len(records)) as task:
         for record in records:
-            labels, trusted = read_labels(folder, record, choice)
-            assert trusted is not None
-            shown = (labels != BACKGROUND) & (labels != VOID)
-            found.append(
-                Candidate(record.image_id, float(np.mean(~trusted)), float(np.mean(shown)), tuple(record.tags))
-            )
+            maps = read_mask_maps(folder, record, recipe, regions=regions)
+            doubtful = doubtful_pixels(torch.from_numpy(maps.cam), background_score)
+            found.append(Candidate(record.image_id, float(doubtful.float().mean()), tuple(record.tags)))
             task.advance()
     return found
 
@@ -129,4 +132,4 @@ def _candidates(
 def _row(choice: Choice, classes: ClassTable) -> ReviewRow:
     found = choice.candidate
     tags = tuple(classes.name(tag) for tag in found.tags)
-    return ReviewRow(found.name, tags, found.doubt, found.area, choice.chosen_before, choice.worth)
+    return ReviewRow(found.name, tags, found.doubt, choice.chosen_before, choice.worth)

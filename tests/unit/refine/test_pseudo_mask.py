@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tagseg.refine.pseudo_mask import PseudoMask, confidence_mask, label_scores, winning_labels
+from tagseg.refine.pseudo_mask import PseudoMask, confidence_mask, doubtful_pixels, label_scores, winning_labels
 
 
 def one_row(values: list[float]) -> np.ndarray:
@@ -114,3 +114,14 @@ def test_cpu_and_gpu_agree():
     ours, theirs = PseudoMask.from_scores(scores, (1, 2)), PseudoMask.from_scores(scores.cuda(), (1, 2))
     assert np.array_equal(ours.labels, theirs.labels)
     assert np.array_equal(ours.margin, theirs.margin)
+
+
+def test_a_pixel_is_in_doubt_when_its_label_leads_by_less_than_half_of_what_it_could():
+    row = [0.0, 0.19, 0.21, 0.39, 0.41, 0.69, 0.71, 1.0]
+    cam = torch.tensor([[row], [[0.0] * len(row)]])
+    assert doubtful_pixels(cam, 0.4).tolist() == [[False, False, True, True, True, True, False, False]]
+
+
+def test_two_classes_that_score_alike_are_in_doubt_and_a_photograph_without_tags_is_not():
+    assert doubtful_pixels(torch.tensor([[[1.0, 1.0]], [[0.75, 0.65]]]), 0.4).tolist() == [[True, False]]
+    assert not doubtful_pixels(torch.zeros(0, 2, 3), 0.4).any()
