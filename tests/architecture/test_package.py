@@ -64,8 +64,11 @@ def test_the_version_has_one_place_and_is_that_of_the_newest_release() -> None:
 def test_doctor_knows_the_packages_of_the_extras() -> None:
     from tagseg.use.doctor import EXTRAS
 
-    extras = {name: needs for name, needs in PROJECT["optional-dependencies"].items() if name not in {"docs", "dev"}}
-    assert {name: {re.split(r"[><=]", need)[0] for need in needs} for name, needs in extras.items()} == {
+    def names(needs: list[str]) -> set[str]:
+        return {re.split(r"[><=]", need)[0] for need in needs}
+
+    always, extras = names(PROJECT["dependencies"]), PROJECT["optional-dependencies"]
+    assert {name: names(needs) - always for name, needs in extras.items() if name not in {"docs", "dev", "tests"}} == {
         name: set(packages) for name, packages in EXTRAS.items()
     }
 

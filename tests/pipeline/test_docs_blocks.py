@@ -47,7 +47,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("place")
     small_run("demo", out=str(root / "runs" / "demo"))
     shutil.copytree(root / "runs" / "demo", root / "runs" / "demo" / "plain")
-    shutil.copytree(root / "runs" / "demo", root / "runs" / "photos")
+    for copy in ("photos", "corrected"):
+        shutil.copytree(root / "runs" / "demo", root / "runs" / copy)
     write_dataset(root / "photos", num_images=3, size=(64, 64))
     pixels = np.random.default_rng(0).integers(0, 255, (96, 128, 3), dtype=np.uint8)
     for name in (

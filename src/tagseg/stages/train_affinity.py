@@ -1,7 +1,7 @@
 """Stage 3: seeds, then the affinity network that learns from them; leaves ``3_affinity/``."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -87,7 +87,7 @@ class Seeds:
     """
 
     layout: RunLayout
-    corrected: Mapping[str, ImageRecord]
+    corrected: Mapping[str, ImageRecord] = field(default_factory=dict)
 
     def read(self, record: ImageRecord) -> LabelMap:
         """Return the correction of an image where there is one, else its seeds, 255 where nothing is sure.
