@@ -16,9 +16,7 @@ what a choice could gain, not a result.
 
 import argparse
 import json
-import platform
 import shutil
-import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from lightning_fabric import Fabric
 from PIL import Image as PillowImage
 from safetensors.torch import load_file, save_file
+from this_machine import this_machine
 
 from tagseg.artifacts.checkpoint import load_checkpoint
 from tagseg.artifacts.mask_file import read_mask
@@ -249,7 +247,7 @@ class Study:
             "iou": scores["iou"],
             "chosen": sorted(chosen),
             "processor_minutes": round((time.process_time() - started) / 60, 2),
-            **_machine(),
+            **this_machine(),
         }
 
     def _train(self, fabric: Fabric, recipe: Recipe, folder: RunFolder) -> dict[str, Any]:
@@ -266,11 +264,6 @@ class Study:
         if not folder.exists():
             write_corrections(self.args.root, folder, keys=self.scored, classes=self.recipe.data.classes)
         return folder
-
-
-def _machine() -> dict[str, Any]:
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    return {"processor": platform.processor() or platform.machine(), "torch": torch.__version__, "commit": commit}
 
 
 def main() -> None:

@@ -1,12 +1,12 @@
 """The JSON of ``on_gpu.py``: a row a unit, what ran them, and the units that were not reached; always whole on disk."""
 
 import json
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gpu_units import ROOT, Unit
+from gpu_units import Unit
+from this_machine import commit
 
 from tagseg.errors import DataError
 from tagseg.system.atomic import atomic_write
@@ -107,10 +107,4 @@ def head(unit: Unit, machine: dict[str, Any], about: dict[str, Any]) -> dict[str
 
 def commit_of(named: str) -> str | None:
     """Return the commit that the caller named, else that of the checkout, None where there is neither."""
-    if named:
-        return named
-    asked = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() or None
-    except OSError:
-        return None
+    return named or commit()

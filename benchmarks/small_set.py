@@ -16,16 +16,14 @@ where it was stopped, and its row of the JSON is written when it is done. The ta
 import argparse
 import csv
 import json
-import platform
 import shutil
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image as PillowImage
+from this_machine import this_machine
 
 import tagseg
 from tagseg.artifacts.mask_file import read_mask
@@ -115,18 +113,12 @@ def run_unit(args: argparse.Namespace, *, seed: int) -> dict[str, Any]:
         "masks": {key: made["masks"][key] for key in kept} | {"iou": made["masks"]["iou"]},
         "best_of_sweep": _best(made),
         "warnings": scores["warnings"],
-        **_machine(),
+        **this_machine(),
     }
 
 
 def _best(scores: dict[str, Any]) -> list[float]:
     return [scores["best"]["background_score"], scores["best"]["mean_iou"]]
-
-
-def _machine() -> dict[str, Any]:
-    """Return what ran it; a unit that was resumed names the last machine."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    return {"processor": platform.processor() or platform.machine(), "torch": torch.__version__, "commit": commit}
 
 
 def table(rows: list[dict[str, Any]]) -> str:

@@ -18,14 +18,13 @@ scored beside ours.
 import argparse
 import itertools
 import json
-import platform
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy import ndarray
+from this_machine import this_machine
 
 from tagseg.artifacts.cam_file import CamFile
 from tagseg.cli.console import ConsoleProgress
@@ -211,12 +210,9 @@ def main() -> None:
     if args.json is not None:
         found = json.loads(args.json.read_text(encoding="utf-8")) if args.json.exists() else []
         kept = [row for row in found if (row["part"], row["backbone"]) != (args.part, args.backbone)]
-        args.json.write_text(json.dumps(kept + [row | _machine() for row in rows], indent=2) + "\n", encoding="utf-8")
-
-
-def _machine() -> dict[str, str]:
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    return {"processor": platform.processor() or platform.machine(), "torch": torch.__version__, "commit": commit}
+        args.json.write_text(
+            json.dumps(kept + [row | this_machine() for row in rows], indent=2) + "\n", encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
 import runpy
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+sys.path.append(str(Path(__file__).resolve().parents[3] / "benchmarks"))
 
 SCRIPT = Path(__file__).resolve().parents[3] / "benchmarks" / "wrong_tags.py"
 
