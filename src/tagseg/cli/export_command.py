@@ -7,8 +7,8 @@ import typer
 
 from tagseg.cli.console import ConsoleProgress, open_console
 from tagseg.cli.use_options import (
-    LABEL_FORMATS,
-    SERVER_FORMATS,
+    LABEL_FORMAT_NAMES,
+    SERVER_FORMAT_NAMES,
     ImagesAtOption,
     MinAreaOption,
     SimplifyOption,
@@ -19,8 +19,8 @@ from tagseg.errors import RecipeError
 app = typer.Typer()
 
 FORMAT_HELP = (
-    f"Of the network: onnx or safetensors. Of labels: {LABEL_FORMATS}. Of predictions, for VOC's server: "
-    f"{SERVER_FORMATS}."
+    f"Of the network: onnx or safetensors. Of labels: {LABEL_FORMAT_NAMES}. Of predictions, for VOC's server: "
+    f"{SERVER_FORMAT_NAMES}."
 )
 
 _What = Annotated[
@@ -104,9 +104,9 @@ def _export_network(source: str, out: Path, *, format: str, check: list[Path], p
         raise RecipeError(
             "--public goes with --push, got --public alone", help="add --push OWNER/NAME, or leave it out"
         )
-    from tagseg.use.label_files import LABEL_FORMATS as WRITERS
+    from tagseg.use.label_files import LABEL_FORMATS
 
-    if format in WRITERS:
+    if format in LABEL_FORMATS:
         raise RecipeError(
             f"--format {format} goes with --what, got the network", help="add --what masks or --what predictions"
         )

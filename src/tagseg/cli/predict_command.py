@@ -8,8 +8,8 @@ import typer
 
 from tagseg.cli.console import ConsoleProgress, open_console
 from tagseg.cli.use_options import (
-    LABEL_FORMATS,
-    SERVER_FORMATS,
+    LABEL_FORMAT_NAMES,
+    SERVER_FORMAT_NAMES,
     DeviceOption,
     ImagesAtOption,
     MinAreaOption,
@@ -31,7 +31,7 @@ _Formats = Annotated[
         "--format",
         metavar="NAMES",
         help=f"png (palette masks, always written), overlay, probability, csv (areas); as in 'tagseg export' "
-        f"{LABEL_FORMATS}, {SERVER_FORMATS}. Commas between several, or the option again.",
+        f"{LABEL_FORMAT_NAMES}, {SERVER_FORMAT_NAMES}. Commas between several, or the option again.",
     ),
 ]
 _Tags = Annotated[

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-LABEL_FORMATS = (
+LABEL_FORMAT_NAMES = (
     "coco, coco-rle, coco-rle-plain, voc, ids, yolo, yolo-masks, label-studio, label-studio-polygons, cvat, labelme, "
     "huggingface"
 )
-SERVER_FORMATS = "voc-server, voc-server-comp5"
+SERVER_FORMAT_NAMES = "voc-server, voc-server-comp5"
 """Names for help, which comes without the writers; the second are of predictions, for VOC's server."""
 
 SourceArgument = Annotated[

@@ -137,7 +137,8 @@ def write_labels(
     ):
         for record in records:
             labels, trusted = read_labels(run.folder, record, choice)
-            objects = read_objects(run.folder, record, choice)
+            height, width = labels.shape
+            objects = read_objects(run.folder, record, choice, size=(height, width))
             files.add(record.image_id, record.image_path, labels, trusted=trusted, objects=objects)
             task.advance()
     return found
@@ -175,12 +176,13 @@ def read_labels(folder: RunFolder, record: ImageRecord, choice: LabelChoice) -> 
     return (np.where(trusted, labels, np.uint8(VOID)) if choice.ignore_doubtful else labels), trusted
 
 
-def read_objects(folder: RunFolder, record: ImageRecord, choice: LabelChoice) -> list[tuple[int, np.ndarray]]:
-    """Return label and pixels of the objects of a photograph, none where the run tells none apart."""
+def read_objects(
+    folder: RunFolder, record: ImageRecord, choice: LabelChoice, *, size: tuple[int, int]
+) -> list[tuple[int, np.ndarray]]:
+    """Return label and pixels of the objects of a photograph of (H, W) px, none where the run tells none apart."""
     path = folder.instances(record)
     if choice.what != "masks" or not path.exists():
         return []
-    size = image_size(record.image_path)
     return [(each.label_id, of_image_size(each.mask, size, path=path)) for each in read_instances(path)]
 
 

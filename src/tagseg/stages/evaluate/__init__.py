@@ -56,8 +56,8 @@ def run(context: StageContext) -> dict[str, Any]:
     scores = RunScores(reason=reason) if reason else _score_weak(context)
     made = context.folder.stage_status("make_masks").details if "make_masks" in context.stages else {}
     corrections = score_corrections(context) if "make_masks" in context.stages else None
-    scores = replace(scores, segmenter=score_segmenter(context), corrections=corrections)
-    scores = replace(scores, warnings=tuple(made.get("mask_warnings", ())))
+    warnings = tuple(made.get("mask_warnings", ()))
+    scores = replace(scores, segmenter=score_segmenter(context), corrections=corrections, warnings=warnings)
     write_scores_table(context.folder.scores_table_path, scores)
     write_scores(context.folder.scores_path, scores)
     if reason and scores.segmenter is None:

@@ -121,17 +121,16 @@ def score_corrections(context: StageContext) -> CorrectionScores | None:
     classes, layout = context.train.classes, context.folder
     if not context.corrected:
         return None
-    counted, changed = _Counted(classes.num_labels), 0
+    counted = _Counted(classes.num_labels)
     with context.progress.task("Comparing with corrections", total=len(context.corrected)) as task:
         for record in context.corrected:
             labels, corrected = read_mask(layout.pseudo_mask(record)), read_truth(record)
             counted.add(labels, corrected, where=np.ones_like(corrected, bool), name=record.image_id)
-            changed += int(((labels != corrected) & (corrected != VOID)).sum())
             task.advance()
-    found = counted.scores(classes.label_names)
+    found, kept = counted.scores(classes.label_names), int(np.trace(counted.matrix.counts))
     return CorrectionScores(
         images=len(context.corrected),
-        changed=changed / max(1, counted.pixels),
+        changed=(counted.pixels - kept) / max(1, counted.pixels),
         scores=found.scores,
         confusion=found.confusion,
     )
