@@ -55,12 +55,12 @@ def test_every_format_comes_out_and_says_what_it_cost(run: Path, tmp_path: Path,
     assert record["images"] == NUM_IMAGES
     assert record["files"] == sorted(set(files_below(out)) - {"export.json"})
     assert record["min_area_px"] == (50 if format in POLYGONS or format in ("label-studio", "cvat") else 0)
-    assert record["simplify_px"] == (1.5 if format in POLYGONS else None)
+    assert record["simplify_px"] == (2.0 if format in POLYGONS else None)
     if not record["min_area_px"]:
         assert "agreement with the masks of the run: no pixel was changed" in said
         assert record["mean_iou"] is None
     else:
-        assert ("within 1.5 px of the masks" in said) == (format in POLYGONS)
+        assert ("within 2 px of the masks" in said) == (format in POLYGONS)
         assert "parts below 50 px joined what is around them" in said
         assert f"agreement with the masks of the run: {100 * record['mean_iou']:.2f} % mean IoU" in said
         assert 0.9 < record["mean_iou"] < 1

@@ -61,7 +61,7 @@ def test_every_format_of_export_is_one_of_predict(segmenter, photos, tmp_path, c
         assert f"written: {out / format} (2 photographs" in said
         record = json.loads((out / format / "export.json").read_text())
         assert (record["format"], record["what"], record["images"]) == (format, "predictions", 2)
-        assert record["simplify_px"] == (1.5 if format in POLYGONS else None)
+        assert record["simplify_px"] == (2.0 if format in POLYGONS else None)
     np.testing.assert_array_equal(
         np.array(Image.open(out / "ids" / "masks" / "deep" / "b.png")), read_mask(out / "deep" / "b.png")
     )

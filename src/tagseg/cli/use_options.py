@@ -26,7 +26,7 @@ MinAreaOption = Annotated[
 ]
 SimplifyOption = Annotated[
     float | None,
-    typer.Option("--simplify", metavar="PX", help="How far polygons may be from the border [default: 1.5]."),
+    typer.Option("--simplify", metavar="PX", help="How far polygons may be from the border [default: 2]."),
 ]
 ImagesAtOption = Annotated[
     str | None,

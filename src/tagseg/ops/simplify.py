@@ -8,7 +8,10 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
+from tagseg.ops.corner_choice import choose_corners, moment_sums, turning_points
+
 _UNITS = 16  # a pixel
+_CHOSEN_WITHIN = 0.7  # share of the tolerance for the choice of corners; what is left is for moving them
 _LEAST_PX = 0.25  # below, a tolerance leaves out what lies on a line and nothing else
 _STEEPEST = 0.2  # sine of the angle below which two lines hardly turn: where they meet says little
 
@@ -21,14 +24,13 @@ def simplify_arcs(
     """Return arcs along the sides of pixels with fewer points.
 
     With tolerance 0 the corners at which an arc turns are kept. Above 0 an arc goes from its first point through the
-    middle of every side to its last point, and of these points only those are kept that Douglas and Peucker's rule
-    wants. These lie on the outer side of every bend, so that a line between them would cut it off: each is moved to
-    where the lines meet that fit the points before and after it best. The rule has two thirds of the tolerance, the
-    move one third. Arcs that would cross or touch, or close to a line, are done again with half the tolerance, until
-    none does.
+    middle of every side to its last point. Of these points as few are kept as 0.7 of the tolerance allows
+    (:func:`tagseg.ops.corner_choice.choose_corners`). They lie on the outer side of every bend, so that a line between
+    them would cut it off. So each is moved to where the lines meet that fit the points before and after it best, unless
+    a point would be further than the tolerance then. Arcs that would cross or touch, or close to a line, are done again
+    with half the tolerance, until none does.
 
-    Source: Douglas and Peucker, "Algorithms for the reduction of the number of points required to represent a
-    digitized line", Cartographica 10(2), 1973.
+    Source: ours; the choice of corners is Perez and Vidal's (1994).
 
     Args:
         arcs: (x, y) of corners of pixels, a unit step apart. They touch at their ends only.
@@ -66,43 +68,84 @@ def _middles(arc: Points, *, is_free: bool) -> Points:
 
 
 def _turns(arc: Points) -> Points:
-    """Return the points at which a line turns, with its ends."""
-    steps = np.sign(np.diff(arc, axis=0))
-    turning = np.ones(len(arc), bool)
-    turning[1:-1] = (steps[1:] != steps[:-1]).any(axis=1)
-    return arc[turning]
+    """Return the points at which an arc turns, with its ends."""
+    return arc[turning_points(arc.astype(np.float64))]
 
 
 def _simplify(arc: Points, is_free: bool, *, tolerance: float) -> Points:
     """Return the points of an arc that stay, moved to where the lines between them fit best; at 0 none is moved."""
-    kept = _douglas_peucker(arc, tolerance * 2 / 3)
-    return _fitted(arc, kept, is_free=is_free, most=tolerance / 3) if tolerance else arc[kept]
+    if not tolerance:
+        return _turns(arc)
+    kept = _corners(arc, tolerance)
+    if is_free:  # where the arc happened to start says nothing: start at a corner that was chosen
+        arc = np.roll(arc[:-1], -kept[len(kept) // 2], axis=0)
+        arc = np.concatenate([arc, arc[:1]])
+        kept = _corners(arc, tolerance)
+    return _fitted(arc, kept, is_free=is_free, tolerance=tolerance)
 
 
-def _fitted(arc: Points, kept: Int64[ndarray, " corners"], *, is_free: bool, most: float) -> Points:
-    """Return the kept points, each moved by ``most`` at most to where the lines on both sides of it meet.
+def _corners(arc: Points, tolerance: float) -> Int64[ndarray, " corners"]:
+    """Return which points stay; of a loop at least three."""
+    line = arc.astype(np.float64)
+    kept = choose_corners(line, tolerance=tolerance * _CHOSEN_WITHIN)
+    if (arc[0] == arc[-1]).all() and len(kept) < 4:
+        kept = np.union1d(kept, _farthest(line, kept))
+    return kept
+
+
+def _farthest(line: Float64[ndarray, "A 2"], kept: Int64[ndarray, " corners"]) -> Int64[ndarray, " few"]:
+    """Return the points of a loop that make a triangle with its ends: the farthest, and the farthest from both."""
+    far = kept[1:-1] if len(kept) > 2 else np.linalg.norm(line - line[0], axis=1).argmax(keepdims=True)
+    along = line[far[0]] - line[0]
+    aside = np.abs((line - line[0]) @ np.array([-along[1], along[0]]))
+    return np.append(far, aside.argmax())
+
+
+def _fitted(arc: Points, kept: Int64[ndarray, " corners"], *, is_free: bool, tolerance: float) -> Points:
+    """Return the kept points, each moved to where the lines on both sides of it meet, if the tolerance allows it.
 
     None leaves the box around the arc, and with it the image; an arc that would shrink to a point or line is not moved.
     """
-    centers, ways = _lines(arc.astype(np.float64), kept)
-    old = arc[kept].astype(np.float64)
+    line = arc.astype(np.float64)
+    centers, ways = _lines(line, kept)
+    old = line[kept]
     new = old.copy()
     before, after = np.arange(len(kept) - 2), np.arange(1, len(kept) - 1)
-    new[1:-1] = _meeting(old[1:-1], (centers[before], ways[before]), (centers[after], ways[after]), most=most)
+    new[1:-1] = _meeting(old[1:-1], (centers[before], ways[before]), (centers[after], ways[after]))
     if is_free:
-        new[0] = _meeting(old[:1], (centers[-1:], ways[-1:]), (centers[:1], ways[:1]), most=most)[0]
+        new[0] = _meeting(old[:1], (centers[-1:], ways[-1:]), (centers[:1], ways[:1]))[0]
         new[-1] = new[0]
-    moved = np.clip(np.round(new).astype(np.int64), arc.min(axis=0), arc.max(axis=0))
+    new = np.clip(np.round(new), line.min(axis=0), line.max(axis=0))
+    while (strayed := _strayed(line, kept, new, tolerance=tolerance) & (new != old).any(axis=1)).any():
+        if strayed[0] or strayed[-1]:
+            strayed[[0, -1]] = True  # the two ends of a loop are one corner; those of another arc never move
+        new[strayed] = old[strayed]
+    moved = new.astype(np.int64)
     moved = moved[np.concatenate([[True], (moved[1:] != moved[:-1]).any(axis=1)])]
     return moved if len(moved) > (3 if is_free else 1) else arc[kept]
+
+
+def _strayed(
+    line: Float64[ndarray, "A 2"],
+    kept: Int64[ndarray, " corners"],
+    corners: Float64[ndarray, "corners 2"],
+    *,
+    tolerance: float,
+) -> Bool[ndarray, " corners"]:
+    """Return the corners at the ends of lines that are further than the tolerance from one of their points."""
+    piece = np.repeat(np.arange(len(kept) - 1), np.diff(kept))
+    apart = [_distances(line[shift:][: len(piece)], corners[piece], corners[piece + 1]) for shift in (0, 1)]
+    far = np.unique(piece[np.maximum(*apart) > tolerance])
+    strayed = np.zeros(len(kept), bool)
+    strayed[far] = strayed[far + 1] = True
+    return strayed
 
 
 def _lines(
     arc: Float64[ndarray, "_ 2"], kept: Int64[ndarray, " corners"]
 ) -> tuple[Float64[ndarray, "L 2"], Float64[ndarray, "L 2"]]:
     """Return centre and direction of the line that fits the points from each corner to the next best."""
-    x, y = arc.T
-    sums = np.concatenate([np.zeros((1, 5)), np.stack([x, y, x * x, x * y, y * y], axis=1).cumsum(axis=0)])
+    sums = moment_sums(arc)
     start, end = kept[:-1], kept[1:] + 1
     mean_x, mean_y, xx, xy, yy = ((sums[end] - sums[start]) / (end - start)[:, None]).T
     angle = 0.5 * np.arctan2(2 * (xy - mean_x * mean_y), xx - mean_x**2 - (yy - mean_y**2))
@@ -113,47 +156,21 @@ def _meeting(
     corner: Float64[ndarray, "C 2"],
     one: tuple[Float64[ndarray, "C 2"], Float64[ndarray, "C 2"]],
     other: tuple[Float64[ndarray, "C 2"], Float64[ndarray, "C 2"]],
-    *,
-    most: float,
 ) -> Float64[ndarray, "C 2"]:
-    """Return where two lines meet, or the corner where they hardly turn or meet further from it than ``most``."""
+    """Return where two lines meet, or the corner where they hardly turn."""
     (center, way), (other_center, other_way) = one, other
     turn = way[:, 0] * other_way[:, 1] - way[:, 1] * other_way[:, 0]
     apart = other_center - center
     along = (apart[:, 0] * other_way[:, 1] - apart[:, 1] * other_way[:, 0]) / np.where(turn == 0, 1, turn)
-    met = center + along[:, None] * way
-    good = (np.abs(turn) > _STEEPEST) & (np.linalg.norm(met - corner, axis=1) <= most)
-    return np.where(good[:, None], met, corner)
+    return np.where((np.abs(turn) > _STEEPEST)[:, None], center + along[:, None] * way, corner)
 
 
-def _douglas_peucker(arc: Points, tolerance: float) -> Int64[ndarray, " corners"]:
-    """Return which points stay; of a loop at least the two that are far apart."""
-    last = len(arc) - 1
-    kept = np.zeros(len(arc), bool)
-    kept[[0, last]] = True
-    pieces = [(0, last)]
-    if (arc[0] == arc[-1]).all():
-        far = int(((arc - arc[0]) ** 2).sum(axis=1).argmax())
-        kept[far] = True
-        pieces = [(0, far), (far, last)]
-    while pieces:
-        start, end = pieces.pop()
-        if end - start < 2:
-            continue
-        apart = _distances(arc[start + 1 : end], arc[start], arc[end])
-        worst = int(apart.argmax())
-        if apart[worst] > tolerance:
-            middle = start + 1 + worst
-            kept[middle] = True
-            pieces += [(start, middle), (middle, end)]
-    return np.flatnonzero(kept)
-
-
-def _distances(points: Points, start: Int64[ndarray, "2"], end: Int64[ndarray, "2"]) -> Float64[ndarray, " _"]:
-    """Return how far points are from a segment."""
-    along = (end - start).astype(np.float64)
-    relative = (points - start).astype(np.float64)
-    share = np.clip(relative @ along / max(float(along @ along), 1e-9), 0, 1)
+def _distances(
+    points: Float64[ndarray, "N 2"], start: Float64[ndarray, "N 2"], end: Float64[ndarray, "N 2"]
+) -> Float64[ndarray, " N"]:
+    """Return how far each point is from its segment."""
+    along, relative = end - start, points - start
+    share = np.clip((relative * along).sum(axis=1) / np.maximum((along * along).sum(axis=1), 1e-9), 0, 1)
     return np.linalg.norm(relative - share[:, None] * along, axis=1)
 
 

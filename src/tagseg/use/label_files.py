@@ -56,7 +56,7 @@ WITH_PHOTOGRAPHS = frozenset({"yolo", "yolo-masks", "labelme", "huggingface"})
 OF_PREDICTIONS = frozenset({"voc-server", "voc-server-comp5"})
 """Formats of a test server: of predictions alone, and of VOC's classes."""
 
-MIN_AREA_PX, TOLERANCE_PX = 50, 1.5
+MIN_AREA_PX, TOLERANCE_PX = 50, 2.0
 """Defaults, the first of formats whose objects people see one by one, the second of polygons."""
 
 _OBJECT_BY_OBJECT = frozenset({*POLYGONS, "label-studio", "cvat"})
@@ -75,7 +75,7 @@ class FormatChoice:
         format: a name of :data:`LABEL_FORMATS`.
         min_area_px: smaller connected parts join what is around them; None for 50 in polygons, Label Studio and CVAT,
             and for 0 elsewhere.
-        tolerance_px: how far polygons may be from the border between pixels; None for 1.5, 0 for all corners.
+        tolerance_px: how far polygons may be from the border between pixels; None for 2, 0 for all corners.
         images_at: what Label Studio finds photographs under; None for :data:`LOCAL_FILES`.
 
     Raises:

@@ -47,6 +47,20 @@ def test_no_point_is_further_than_the_tolerance(tolerance_px: float) -> None:
         assert distance((arc[1:] + arc[:-1]) / 2, found).max() <= tolerance_px + 0.05  # corners lie on 16ths
 
 
+@pytest.mark.parametrize("tolerance_px", [1.0, 2.0, 4.0])
+def test_no_border_of_a_part_is_further_than_the_tolerance(tolerance_px: float) -> None:
+    """Blobs with spikes and bays: rings go back and forth, and start anywhere."""
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        ids = (rng.random((24, 24)).cumsum(axis=0) % 2.2 < 1.5).astype(np.int32)
+        exact, simple = (
+            [np.concatenate([ring, ring[:1]]) for rings in part_rings(ids, tolerance_px=t) for ring in rings]
+            for t in (0.0, tolerance_px)
+        )
+        for ring, line in zip(exact, simple, strict=True):
+            assert distance((ring[1:] + ring[:-1]) / 2, line).max() <= tolerance_px + 0.5 + 0.05
+
+
 def test_lines_that_would_cross_are_done_finer() -> None:
     """A ribbon of one pixel that winds: with its own tolerance each of its sides would cut across the other."""
     ids = np.zeros((20, 60), np.int32)
