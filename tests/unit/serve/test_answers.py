@@ -6,9 +6,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from kit.label_files import coco_file, write_all
 from PIL import Image as PillowImage
-from pycocotools.coco import COCO
 
 import tagseg
 from tagseg.classes import ClassTable
@@ -110,16 +108,6 @@ class TestSegmenter:
             np.array(PillowImage.open(BytesIO(answer.body))),
             overlay_labels(PHOTO, wanted.labels, colors.astype(np.uint8), opacity=0.25),
         )
-
-    def test_coco_of_several_images_is_the_file_of_the_command_line(self, segmenter, segmenter_folder, tmp_path):
-        loaded, small = tagseg.load(segmenter_folder, device="cpu"), np.ascontiguousarray(PHOTO[:40])
-        items = [("a.png", loaded.predict(PHOTO).labels), ("b.png", loaded.predict(small).labels)]
-        write_all(coco_file(tmp_path / "wanted.json", CLASSES), items)
-        answer = segmenter.send("/predict?format=coco", ("a.png", encoded()), ("b.png", encoded(small)))
-        assert answer.body == (tmp_path / "wanted.json").read_bytes()
-        (tmp_path / "found.json").write_bytes(answer.body)
-        coco = COCO(tmp_path / "found.json")
-        assert len(coco.getImgIds()) == 2
 
     def test_tags_need_a_classifier(self, segmenter):
         sentences = segmenter.send("/cams", ("a.png", encoded())).sentences

@@ -148,7 +148,7 @@ function end(turn) {
 }
 
 function setUsable(usable) {
-  for (const control of document.querySelectorAll(".panel input, .panel select, #downloads button")) {
+  for (const control of document.querySelectorAll(".panel input, .panel select:not(#export-format), #downloads button")) {
     control.disabled = !usable;
   }
   if (!usable) $("legend").replaceChildren();
