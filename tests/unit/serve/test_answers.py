@@ -249,7 +249,7 @@ class TestFacts:
         described = segmenter.get("/openapi.json").json()
         assert set(described["paths"]) == {
             *("/predict", "/cams", "/info", "/sample", "/health", "/metrics"),
-            *("/superpixels", "/corrections"),
+            *("/export", "/superpixels", "/corrections"),
         }
         predict = described["paths"]["/predict"]["post"]
         names = {parameter["name"] for parameter in predict["parameters"]}
@@ -263,13 +263,16 @@ class TestFacts:
             "tags",
             "scales",
             "flip",
+            "min_area",
+            "simplify",
+            "images_at",
         }
         form = predict["requestBody"]["content"]["multipart/form-data"]["schema"]
         assert form["required"] == ["images"]
         assert set(form["properties"]) == names | {"images"}
         answer = predict["responses"]["200"]["content"]
         assert answer["application/json"]["schema"] == {"$ref": "#/components/schemas/Predictions"}
-        assert "image/png" in answer
+        assert {"image/png", "application/zip"} < set(answer)
         (found,) = segmenter.send("/predict", ("a.png", encoded())).json()["images"]
         assert set(described["components"]["schemas"]["PredictedImage"]["properties"]) == set(found)
         assert {"400", "401", "403", "408", "413", "415", "422", "429", "503"} < set(predict["responses"])
