@@ -40,7 +40,7 @@ from tagseg.use.predict_formats import described_predictions
 MAX_BORDERS = 2_000_000
 """Pairs of neighbouring pixels with different labels in a mask: they bound its objects and corners, and the memory."""
 
-_NICENESS = 10  # networks go first
+_NICENESS = 5  # networks go first
 _PLACE, _PHOTOGRAPHS = "made", "photographs"
 _PACKED = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".zip"})
 _ALWAYS = (1980, 1, 1, 0, 0, 0)  # of every file, so that the same masks are the same bytes

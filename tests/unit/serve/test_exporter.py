@@ -136,7 +136,7 @@ def test_a_defect_shows_its_traceback_and_leaves_nothing(exporters: Exporters, t
 
 def test_an_export_that_works_for_too_long(monkeypatch: pytest.MonkeyPatch, temporary: Path) -> None:
     runs(monkeypatch, BUSY)
-    with closing(Exporters(Limits(answer_s=0.5))) as exporters:
+    with closing(Exporters(Limits(export_s=0.5))) as exporters:
         with pytest.raises(RefusedError) as caught:
             exporters.job(order()).run()
         assert (caught.value.status, caught.value.problem, caught.value.help) == (
