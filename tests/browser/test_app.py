@@ -271,9 +271,11 @@ class TestFiles:
             assert archive.namelist() == ["a.png.png", "a.jpg.png", "Übung.png"]
             for entry, image in zip(archive.namelist(), (PHOTO, SMALL, SMALL), strict=True):
                 np.testing.assert_array_equal(opened(archive.read(entry)), labels_of(both, image))
-        name, content = download(page, "coco-all")
-        assert name == "coco.json"
-        assert json.loads(content) == both.send("/predict", *files, format="coco").json()
+        for format in ("coco", "yolo", "cvat"):
+            page.locator("#export-format").select_option(format)
+            name, content = download(page, "export")
+            assert name == f"{format}.{'json' if format == 'coco' else 'zip'}"
+            assert content == both.send("/predict", *files, format=format).body
 
 
 class TestForEverybody:
@@ -293,7 +295,12 @@ class TestForEverybody:
             show(page, view)
             drawn(page)
             assert (axe_serious(page), has_horizontal_scroll(page)) == ([], False)
+        page.locator("#export-format").select_option("cvat")
+        download(page, "export")
+        page.locator("#download-note", has_text="agreement with the masks").wait_for()
+        assert (axe_serious(page), has_horizontal_scroll(page)) == ([], False)
         page.locator("#items button").nth(1).click()
+        assert page.locator("#export-format").is_enabled()
         assert (axe_serious(page), has_horizontal_scroll(page)) == ([], False)
         page.goto(f"{cams_only.address}/docs")
         assert (axe_serious(page), has_horizontal_scroll(page)) == ([], False)

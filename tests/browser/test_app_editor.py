@@ -1,7 +1,9 @@
 """Corrections by hand on the page, in a real browser: drawn, undone, kept, read back, and used by a run's reader."""
 
 import json
+import zipfile
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,16 @@ from kit.serving import Client, running
 from kit.small_segmenter_run import run, small_recipe
 from PIL import Image as PillowImage
 
-from tagseg.classes import ClassTable
+from tagseg.classes import ClassTable, voc_color
 from tagseg.data.corrections import read_corrections
 from tagseg.data.seen_files import read_truth
+from tagseg.ops.parts import merge_small_parts
 from tagseg.serve.kept_corrections import fine_regions
 from tagseg.types import ImageRecord, Split
+from tagseg.use.label_files import MIN_AREA_PX
 
 CLASSES = ClassTable(("cat", "dog", "red fox"))
+VOC = np.array([voc_color(label) for label in range(CLASSES.num_labels)])
 
 
 @pytest.fixture
@@ -82,6 +87,19 @@ def write_photos(root: Path) -> Path:
         rows = [f"{name},{tag}\n" for name, tag in zip(names, ("cat;dog", *CLASSES.names), strict=False)]
         (root / part / "tags.csv").write_text("".join(["image,tags\n", *rows]))
     return root
+
+
+def archived(content: bytes, name: str = "a.jpg") -> np.ndarray:
+    """Return a mask of CVAT's archive inside an export."""
+    with (
+        zipfile.ZipFile(BytesIO(content)) as export,
+        zipfile.ZipFile(BytesIO(export.read("segmentation_mask.zip"))) as archive,
+    ):
+        return opened(archive.read(f"SegmentationClass/{name}.png"))
+
+
+def cleaned(labels: np.ndarray) -> np.ndarray:
+    return merge_small_parts(labels, min_area_px=MIN_AREA_PX)
 
 
 def disc(column: int, row: int, radius: float) -> np.ndarray:
@@ -175,12 +193,32 @@ def test_what_would_lose_or_ignore_a_correction_is_not_offered(page: Any, editor
     take(page, "brush", "dog")
     stroke(page, (20, 20))
     assert page.locator("#tags input").first.is_disabled()
-    page.locator("button[data-file=coco]").click()
-    page.locator("#download-note", has_text="COCO JSON has the network's mask").wait_for()
     page.locator("#undo").click()
     drawn(page)
     assert page.locator("#tags input").first.is_enabled()
-    assert json.loads(download(page, "coco")[1])["images"]
+
+
+def test_exports_hold_corrected_masks(page: Any, editor: Client) -> None:
+    found = [labels_of(editor, PHOTO), labels_of(editor, SMALL)]
+    page.locator("#export-format").select_option("cvat")
+    np.testing.assert_array_equal(archived(download(page, "export")[1]), VOC[cleaned(found[0])])
+    take(page, "brush", "dog")
+    slide(page, "brush", 40)
+    stroke(page, (30, 30))
+    wanted = mask(page)
+    assert (wanted != found[0]).sum() > 500
+    page.locator("#palette").select_option("safe")
+    page.locator("#items button").nth(1).click()
+    drawn(page)
+    _, content = download(page, "export")
+    np.testing.assert_array_equal(archived(content), VOC[cleaned(wanted)])
+    np.testing.assert_array_equal(archived(content, "b"), VOC[cleaned(found[1])])
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        assert json.loads(archive.read("export.json"))["corrected"] == 1
+    page.locator("#items button").first.click()
+    drawn(page)
+    annotations = json.loads(download(page, "coco")[1])["annotations"]
+    assert 2 in {annotation["category_id"] for annotation in annotations}
 
 
 def test_the_keyboard_draws_too(page: Any, editor: Client) -> None:

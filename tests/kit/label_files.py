@@ -4,16 +4,17 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from tagseg.artifacts.coco_file import coco_stream
 from tagseg.classes import ClassTable
 from tagseg.types import LabelMap
+from tagseg.use.label_files import FormatChoice, label_files
 
 
 @contextmanager
-def coco_file(path: Path, classes: ClassTable) -> Iterator[Callable[[str, LabelMap], None]]:
-    """Lend a function that adds one image to a COCO file, as the app's answer holds it."""
-    with path.open("w", encoding="ascii") as file, coco_stream(file, classes) as add:
-        yield add
+def coco_file(folder: Path, classes: ClassTable) -> Iterator[Callable[[str, LabelMap], None]]:
+    """Lend a function that adds one image to the file `annotations.json` in a folder, with every part and corner."""
+    choice = FormatChoice("coco", min_area_px=0, tolerance_px=0.0)
+    with label_files(folder, choice, classes, title="Labels", split="test") as (files, _):
+        yield lambda name, labels: files.add(Path(name).stem, Path(name), labels)
 
 
 def write_all(

@@ -16,10 +16,11 @@ from PIL import Image as PillowImage
 CLASSES = ("cat", "dog", "red fox")
 
 
-def photo(kind: str = "PNG", size: tuple[int, int] = (48, 32)) -> bytes:
-    """Return a file of noise; `size` is (width, height)."""
+def photo(kind: str = "PNG", size: tuple[int, int] = (48, 32), noise: float = 80) -> bytes:
+    """Return a file of noise; `size` is (width, height). Without noise it is black."""
     file = BytesIO()
-    PillowImage.effect_noise(size, 80).convert("RGB").save(file, format=kind)
+    picture = PillowImage.effect_noise(size, noise) if noise else PillowImage.new("L", size)
+    picture.convert("RGB").save(file, format=kind)
     return file.getvalue()
 
 
@@ -70,11 +71,22 @@ class Client:
         self, path: str, *files: tuple[str, bytes], headers: dict[str, str] | None = None, **fields: Any
     ) -> Answer:
         """Post files in the field `images`, and other fields; a list is repeated."""
-        body, kind = form(files, fields)
+        return self.send_files(path, {"images": files}, headers=headers, **fields)
+
+    def send_files(
+        self, path: str, files: dict[str, Any], *, headers: dict[str, str] | None = None, **fields: Any
+    ) -> Answer:
+        """Post files by the names of their fields, and other fields."""
+        body, kind = form_of(files, fields)
         return self.ask("POST", path, body, {"content-type": kind, **(headers or {})})
 
 
 def form(files: Any, fields: dict[str, Any], *, field: str = "images") -> tuple[bytes, str]:
+    """Return the body of a form with files in one field, and its content type."""
+    return form_of({field: files}, fields)
+
+
+def form_of(files: dict[str, Any], fields: dict[str, Any]) -> tuple[bytes, str]:
     """Return the body of a form and its content type."""
     boundary = uuid.uuid4().hex
     values = [
@@ -84,7 +96,7 @@ def form(files: Any, fields: dict[str, Any], *, field: str = "images") -> tuple[
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
         for name, value in values
     ]
-    for name, data in files:
+    for field, name, data in ((field, *each) for field, several in files.items() for each in several):
         head = f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n\r\n'
         parts += [head.encode(), data, b"\r\n"]
     return b"".join([*parts, f"--{boundary}--\r\n".encode()]), f"multipart/form-data; boundary={boundary}"

@@ -16,6 +16,10 @@ from tagseg.serve.server import address_of, open_socket
 
 KINDS = ", ".join(ENDINGS_BY_FORMAT)
 PLAIN = "open the address that 'tagseg serve' printed, or start it with --allow-host and this name"
+FORMATS = (
+    "json, png, overlay, coco, coco-rle, coco-rle-plain, voc, ids, yolo, yolo-masks, label-studio, "
+    "label-studio-polygons, cvat, labelme, huggingface"
+)
 OTHER_SITE = "open the address that 'tagseg serve' printed, or start it with --allow-origin and this site"
 
 
@@ -26,8 +30,8 @@ OTHER_SITE = "open the address that 'tagseg serve' printed, or start it with --a
         ({"formt": "png"}, "option 'formt' of a request is unknown", "did you mean 'format'?"),
         (
             {"format": "jpeg"},
-            "format is one of json, png, coco, overlay, got 'jpeg'",
-            "use one of: coco, json, overlay, png",
+            f"format is one of {FORMATS}, got 'jpeg'",
+            f"use one of: {', '.join(sorted(FORMATS.split(', ')))}",
         ),
         (
             {"network": "both"},
@@ -79,7 +83,7 @@ def test_options(client: Client, fields: dict[str, str], problem: str, help: str
                 lambda client, kind=kind: client.send("/predict", *[("a.png", photo())] * 2, format=kind),
                 400,
                 f"format {kind} answers one image, got 2 files",
-                "send one file a request, or ask for json or coco",
+                "send one file a request, or ask for json or the format of an export",
                 id=f"one_{kind}_of_several_images",
             )
             for kind in ("png", "overlay")

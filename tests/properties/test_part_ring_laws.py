@@ -53,6 +53,24 @@ def test_without_tolerance_rings_hold_exactly_their_part(labels: np.ndarray) -> 
         assert set(labels[mask].tolist()) == {parts.label_ids[number - 1]}
 
 
+@settings(max_examples=100, deadline=None)
+@given(labels=label_maps)
+@example(labels=NESTED)
+@example(labels=PINCHED)
+def test_a_polygon_winds_once_around_every_pixel_of_its_part(labels: np.ndarray) -> None:
+    """So tools that fill by winding numbers see what tools with the even-odd rule see."""
+    parts = connected_parts(labels)
+    columns, rows = np.arange(labels.shape[1]) + 0.5, np.arange(labels.shape[0]) + 0.5
+    for number, rings in enumerate(part_rings(parts.ids, tolerance_px=0.0), start=1):
+        ring = bridged(rings)
+        winding = np.zeros(labels.shape)
+        for (x, y), (to_x, to_y) in zip(ring, np.roll(ring, -1, axis=0), strict=True):
+            crossed = (rows > min(y, to_y)) & (rows < max(y, to_y))
+            at = x + (rows[crossed] - y) * (to_x - x) / (to_y - y) if crossed.any() else np.empty(0)
+            winding[crossed] += np.sign(y - to_y) * (columns > at[:, None])  # a line up has the part on its right
+        np.testing.assert_array_equal(winding, parts.ids == number)
+
+
 @settings(max_examples=200, deadline=None)
 @given(labels=label_maps, tolerance_px=st.sampled_from([0.25, 0.5, 1.0, 2.0, 5.0]))
 @example(labels=CHECKERBOARD + 1, tolerance_px=5.0)

@@ -91,11 +91,11 @@ def read_image_bytes(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) ->
     return _read(NamedBytes(name, data), max_pixels=max_pixels)
 
 
-def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> ImageHeader:
+def read_header(source: ImageSource, *, max_pixels: int = MAX_PIXELS) -> ImageHeader:
     """Return the upright size and the format of an image file without decoding its pixels.
 
     Args:
-        path: image file.
+        source: image file, or its content.
         max_pixels: largest height x width, 1..178,956,970.
 
     Returns:
@@ -110,7 +110,7 @@ def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> ImageHeader:
     ...     read_header(Path(folder, "grey.png"))
     ImageHeader(size=(2, 3), format='PNG')
     """
-    with open_image(path, max_pixels=max_pixels) as image:
+    with open_image(source, max_pixels=max_pixels) as image:
         width, height = image.size
         # Pillow already swaps the two sides of a turned TIFF when it opens it.
         sideways = _orientation(image) >= 5 and image.format != "TIFF"

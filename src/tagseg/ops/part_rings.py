@@ -56,7 +56,7 @@ def part_rings(ids: Int32[ndarray, "H W"], *, tolerance_px: float) -> list[list[
         return found
     sides, pixels = np.divmod(edges, flat.size)
     corners = np.stack([pixels % width - 1, pixels // width - 1], axis=1) + EDGE_START[sides]
-    order, starts = walk_rings(next_edges(flat, width, edges, diagonal=False))
+    order, starts = walk_rings(next_edges(flat, width, edges))
     fixed = _fixed_corners(framed)
     arcs: _Arcs = {}
     owners, chains = [], []

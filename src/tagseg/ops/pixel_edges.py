@@ -11,13 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Int64, Integer
 from numpy import ndarray
 
-TOP, RIGHT, BOTTOM, LEFT = range(4)  # in the order in which a walk around a pixel passes them
-
 EDGE_START = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
-"""(x, y) in the pixel where the walk along each side starts."""
-
-EDGE_SWEEP = np.array([-1, 0, 1, 0])
-"""A unit edge at height y adds this many times y to the area of its ring."""
+"""(x, y) in the pixel where the walk along its top, right, bottom and left side starts."""
 
 
 def find_edges(flat: Integer[ndarray, " P"], width: int, *, shown: Bool[ndarray, " P"]) -> Int64[ndarray, " E"]:
@@ -36,17 +31,15 @@ def find_edges(flat: Integer[ndarray, " P"], width: int, *, shown: Bool[ndarray,
     return np.concatenate(found)
 
 
-def next_edges(
-    flat: Integer[ndarray, " P"], width: int, edges: Int64[ndarray, " E"], *, diagonal: bool
-) -> Int64[ndarray, " E"]:
+def next_edges(flat: Integer[ndarray, " P"], width: int, edges: Int64[ndarray, " E"]) -> Int64[ndarray, " E"]:
     """Return which edge follows each, as a place in ``edges``.
+
+    A walk stays at its pixels: it crosses to none that it touches at a corner only (regions are 4-connected).
 
     Args:
         flat: values of all pixels, as in :func:`find_edges`.
         width: of a row with its frame.
         edges: what :func:`find_edges` returned.
-        diagonal: whether the walk crosses to a pixel that it touches at a corner only: then it turns left where that
-            pixel has its value, whatever is between them (regions are 8-connected); else it stays (4-connected).
     """
     outward, ends = _outward(width), np.searchsorted(edges, flat.size * np.arange(5))
     numbers = []
@@ -56,7 +49,7 @@ def next_edges(
         beyond = ahead + outward[side]
         joined = flat[ahead] == own
         straight_or_right = np.where(joined, side * flat.size + ahead, (side + 1) % 4 * flat.size + pixels)
-        turns_left = (flat[beyond] == own) & (diagonal | joined)
+        turns_left = (flat[beyond] == own) & joined
         numbers.append(np.where(turns_left, (side - 1) % 4 * flat.size + beyond, straight_or_right))
     return np.searchsorted(edges, np.concatenate(numbers))
 

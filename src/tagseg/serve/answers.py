@@ -10,7 +10,9 @@ import numpy as np
 from PIL import Image as PillowImage
 from pydantic import BaseModel, Field
 
+from tagseg.serve.export_formats import EXPORT_FORMATS
 from tagseg.types import LabelMap
+from tagseg.use.label_files import WITH_PHOTOGRAPHS
 
 Rgb = tuple[int, int, int]
 
@@ -129,6 +131,14 @@ class Error(BaseModel):
     help: str = Field(description="the next move")
 
 
+class ExportFormat(BaseModel):
+    """A format of exports."""
+
+    name: str
+    title: str = Field(description="what people call it")
+    photographs: bool = Field(description="whether it holds the photographs, which are then sent with their masks")
+
+
 class Info(BaseModel):
     """What this server can do."""
 
@@ -141,6 +151,7 @@ class Info(BaseModel):
     palettes: dict[str, list[Rgb]] = Field(description="red, green, blue of each label id, by name of the palette")
     background_score: float | None = Field(description="the run's, for masks from maps; null without a classifier")
     formats: list[str] = Field(description="kinds of image files that are read")
+    exports: list[ExportFormat] = Field(description="what masks can be exported as, here and at /export")
     corrections: bool = Field(description="whether corrected masks can be sent to /corrections")
     sample: str | None = Field(description="name of the picture to try at /sample; null when there is none")
     max_upload_mb: int
@@ -153,6 +164,14 @@ class Health(BaseModel):
 
     status: str
     requests: int = Field(description="that are read, wait or are computed")
+
+
+def export_formats() -> list[ExportFormat]:
+    """Return the formats of exports."""
+    return [
+        ExportFormat(name=name, title=title, photographs=name in WITH_PHOTOGRAPHS)
+        for name, title in EXPORT_FORMATS.items()
+    ]
 
 
 def palette_png(labels: LabelMap, palette: list[Rgb]) -> bytes:

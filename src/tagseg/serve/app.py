@@ -18,15 +18,18 @@ from tagseg.errors import TagsegError
 from tagseg.serve import answers
 from tagseg.serve.access import Access
 from tagseg.serve.calls import answer_cams, answer_corrections, answer_predict, answer_superpixels
+from tagseg.serve.export_calls import NOTES, answer_export
+from tagseg.serve.export_formats import EXPORT_FORMATS
+from tagseg.serve.exporter import Exporters
 from tagseg.serve.guard import Guard
 from tagseg.serve.kept_corrections import CorrectionFolder
 from tagseg.serve.metrics import CONTENT_TYPE, Counted, Metrics
-from tagseg.serve.options import CAM_OPTIONS, PREDICT_OPTIONS, option_parameters, option_properties
+from tagseg.serve.options import CAM_OPTIONS, EXPORT_OPTIONS, PREDICT_OPTIONS, option_parameters, option_properties
 from tagseg.serve.pages import no_such_page, page_response
 from tagseg.serve.refusal import RefusedError, error_response, json_response
 from tagseg.serve.service import Service
 from tagseg.serve.token_gate import TokenGate
-from tagseg.serve.uploads import FIELD
+from tagseg.serve.uploads import FIELD, MASKS
 from tagseg.serve.worker import ClientLeftError, Worker
 from tagseg.system.own_version import own_version
 
@@ -64,12 +67,14 @@ def create_app(service: Service, *, access: Access, corrections: CorrectionFolde
     """
     worker = Worker(service.limits)
     worker.compute_now(service.warm_up)
+    exporters = Exporters(service.limits)
     metrics = Metrics(own_version())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         worker.close()
+        exporters.close()
         service.close()
 
     app = FastAPI(
@@ -86,9 +91,9 @@ def create_app(service: Service, *, access: Access, corrections: CorrectionFolde
     app.add_exception_handler(ClientLeftError, _answer_nobody)
     app.add_exception_handler(Exception, _answer_defect)
     _add_pages(app)
-    _add_facts(app, service, worker, takes_corrections=corrections is not None)
-    _add_metrics(app, worker, metrics)
-    _add_images(app, service, worker)
+    _add_facts(app, service, takes_corrections=corrections is not None)
+    _add_numbers(app, worker, exporters, metrics)
+    _add_images(app, service, worker, exporters)
     _add_editing(app, service, worker, corrections)
     addresses = [route.path for route in app.routes if isinstance(route, Route)]
     guarded = Guard(_opened_to_sites(_behind_token(app, access, service), access), access=access)
@@ -108,7 +113,7 @@ def _opened_to_sites(app: ASGIApp, access: Access) -> ASGIApp:
         allow_origins=access.origins,
         allow_methods=("GET", "POST"),
         allow_headers=("authorization", "content-type", "content-disposition"),
-        expose_headers=("retry-after",),
+        expose_headers=("retry-after", NOTES),
     )
 
 
@@ -126,7 +131,7 @@ def _add_pages(app: FastAPI) -> None:
         return page_response(name)
 
 
-def _add_facts(app: FastAPI, service: Service, worker: Worker, *, takes_corrections: bool) -> None:
+def _add_facts(app: FastAPI, service: Service, *, takes_corrections: bool) -> None:
     @app.get("/info", summary="What is served")
     async def info() -> answers.Info:
         segmenter, cams = service.networks.segmenter, service.networks.cams
@@ -141,6 +146,7 @@ def _add_facts(app: FastAPI, service: Service, worker: Worker, *, takes_correcti
             palettes=service.palettes(),
             background_score=None if cams is None else cams.background_score,
             formats=list(ENDINGS_BY_FORMAT),
+            exports=answers.export_formats(),
             corrections=takes_corrections,
             sample=None if service.sample is None else service.sample.name,
             max_upload_mb=service.limits.upload_mb,
@@ -154,29 +160,33 @@ def _add_facts(app: FastAPI, service: Service, worker: Worker, *, takes_correcti
             raise no_such_page()
         return Response(service.sample.data, media_type="application/octet-stream")
 
+
+def _add_numbers(app: FastAPI, worker: Worker, exporters: Exporters, metrics: Metrics) -> None:
     @app.get("/health", summary="Whether the server lives")
     async def health() -> answers.Health:
-        return answers.Health(status="ok", requests=worker.inside)
+        return answers.Health(status="ok", requests=worker.inside + exporters.worker.inside)
 
-
-def _add_metrics(app: FastAPI, worker: Worker, metrics: Metrics) -> None:
     @app.get("/metrics", summary="Numbers for Prometheus", response_model=None, responses=_METRICS)
     async def numbers() -> Response:
         images, images_s = worker.done
-        text = metrics.text(inside=worker.inside, images=images, images_s=images_s)
+        text = metrics.text(inside=worker.inside + exporters.worker.inside, images=images, images_s=images_s)
         return Response(text, media_type=CONTENT_TYPE)
 
 
-def _add_images(app: FastAPI, service: Service, worker: Worker) -> None:
-    pictures = {"image/png": _FILE}
+def _add_images(app: FastAPI, service: Service, worker: Worker, exporters: Exporters) -> None:
+    pictures = {"image/png": _FILE, "application/zip": _FILE}
 
     @app.post("/predict", summary="Masks of images", **_described(PREDICT_OPTIONS, answers.Predictions, pictures))
     async def predict(request: Request) -> Response:
-        return await answer_predict(request, service, worker)
+        return await answer_predict(request, service, worker, exporters)
 
     @app.post("/cams", summary="Tags and maps of images", **_described(CAM_OPTIONS, answers.MapsOfImages, {}))
     async def cams(request: Request) -> Response:
         return await answer_cams(request, service, worker)
+
+    @app.post("/export", summary="Masks that are sent, for other tools", **_described_export())
+    async def export(request: Request) -> Response:
+        return await answer_export(request, service, exporters)
 
 
 def _add_editing(app: FastAPI, service: Service, worker: Worker, folder: CorrectionFolder | None) -> None:
@@ -203,12 +213,10 @@ def _described(options: tuple[str, ...], model: type[BaseModel], content: dict[s
         "description": f"One or more files: {', '.join(ENDINGS_BY_FORMAT)}.",
     }
     form = {"type": "object", "required": [FIELD], "properties": {FIELD: files, **option_properties(options)}}
+    found = {"model": model, "content": content, "description": "One entry for each file, in their order."}
     return {
         "response_model": None,
-        "responses": {
-            200: {"model": model, "content": content, "description": "One entry for each file, in their order."},
-            **{status: {"model": answers.Error, "description": text} for status, text in _ERRORS.items()},
-        },
+        "responses": _responses(found),
         "openapi_extra": {
             "parameters": option_parameters(options),
             "requestBody": {
@@ -221,6 +229,35 @@ def _described(options: tuple[str, ...], model: type[BaseModel], content: dict[s
             },
         },
     }
+
+
+def _described_export() -> dict[str, Any]:
+    """Return what OpenAPI says of the address that takes masks."""
+    formats = tuple(EXPORT_FORMATS)
+    one_or_more = {"type": "array", "items": {"type": "string", "format": "binary"}}
+    properties = {
+        MASKS: one_or_more | {"description": "Palette PNGs in VOC's colours, each under the name of its photograph."},
+        FIELD: one_or_more | {"description": "The photographs, in the same order; for formats that hold them."},
+        **option_properties(EXPORT_OPTIONS, formats),
+    }
+    form = {"type": "object", "required": [MASKS], "properties": properties}
+    found = {
+        "content": {"application/zip": _FILE, "application/json": {"schema": {"type": "object"}}},
+        "description": "A ZIP archive; one JSON file for the formats of COCO.",
+        "headers": {NOTES: {"schema": {"type": "string"}, "description": "JSON: what was lost, a sentence each."}},
+    }
+    return {
+        "response_model": None,
+        "responses": _responses(found),
+        "openapi_extra": {
+            "parameters": option_parameters(EXPORT_OPTIONS, formats),
+            "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}},
+        },
+    }
+
+
+def _responses(found: dict[str, Any]) -> dict[int, Any]:
+    return {200: found} | {status: {"model": answers.Error, "description": text} for status, text in _ERRORS.items()}
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:

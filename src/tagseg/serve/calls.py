@@ -1,54 +1,53 @@
-"""Requests with images, from the first byte to the answer."""
+"""Requests with images: what is made of each, and the answer."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
-from io import StringIO
-from typing import TypeVar
 
 from PIL import Image as PillowImage
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tagseg.artifacts.coco_file import coco_stream
 from tagseg.errors import TagsegError
 from tagseg.serve import answers
-from tagseg.serve.body import Body
-from tagseg.serve.kept_corrections import CorrectionFolder, fine_regions, labels_of_colors, region_colors
-from tagseg.serve.options import CAM_OPTIONS, PREDICT_OPTIONS, Options, parse_options
+from tagseg.serve.call import Call, Takes, answer_request
+from tagseg.serve.export_calls import export_predictions
+from tagseg.serve.export_options import export_choice
+from tagseg.serve.exporter import Exporters
+from tagseg.serve.kept_corrections import CorrectionFolder, fine_regions, region_colors
+from tagseg.serve.mask_colors import labels_of_colors
+from tagseg.serve.options import CAM_OPTIONS, PREDICT_OPTIONS, Options
 from tagseg.serve.refusal import RefusedError
 from tagseg.serve.service import Service
-from tagseg.serve.uploads import Form, Upload, read_form
+from tagseg.serve.uploads import Form, Upload
 from tagseg.serve.worker import Worker
-
-T = TypeVar("T")
 
 _JSON = "application/json"
 
 
-async def answer_predict(request: Request, service: Service, worker: Worker) -> Response:
+async def answer_predict(request: Request, service: Service, worker: Worker, exporters: Exporters) -> Response:
     """Return masks in the format that the request asks for.
 
     Raises:
         TagsegError: when the request cannot be answered.
     """
 
-    async def make(call: _Call, form: Form, options: Options) -> Response:
+    async def make(call: Call, form: Form, options: Options) -> Response:
+        choice = export_choice(options)
         service.require_answerable(options)
         if options.format == "json":
             return await _json_of_all(call, form, partial(_predict, service, options))
-        if options.format == "coco":
-            return await _coco_of_all(call, form, service, options)
+        if choice is not None:
+            return await export_predictions(call, form, service, exporters, options)
         if len(form.uploads) > 1:
             raise RefusedError(
                 f"format {options.format} answers one image, got {len(form.uploads)} files",
-                help="send one file a request, or ask for json or coco",
+                help="send one file a request, or ask for json or the format of an export",
             )
         content = await call.compute(lambda: service.picture(form.uploads[0], options))
         return Response(content, media_type="image/png")
 
-    return await _answer(request, service, worker, allowed=PREDICT_OPTIONS, make=make)
+    return await answer_request(request, worker, _takes(service, PREDICT_OPTIONS), make)
 
 
 async def answer_cams(request: Request, service: Service, worker: Worker) -> Response:
@@ -58,11 +57,11 @@ async def answer_cams(request: Request, service: Service, worker: Worker) -> Res
         TagsegError: when the request cannot be answered.
     """
 
-    async def make(call: _Call, form: Form, options: Options) -> Response:
+    async def make(call: Call, form: Form, options: Options) -> Response:
         service.require_cams()
         return await _json_of_all(call, form, partial(_look, service, options))
 
-    return await _answer(request, service, worker, allowed=CAM_OPTIONS, make=make)
+    return await answer_request(request, worker, _takes(service, CAM_OPTIONS), make)
 
 
 async def answer_superpixels(request: Request, service: Service, worker: Worker) -> Response:
@@ -72,10 +71,10 @@ async def answer_superpixels(request: Request, service: Service, worker: Worker)
         TagsegError: when the request cannot be answered.
     """
 
-    async def make(call: _Call, form: Form, options: Options) -> Response:
+    async def make(call: Call, form: Form, options: Options) -> Response:
         return await _json_of_all(call, form, partial(_cut, service))
 
-    return await _answer(request, service, worker, allowed=(), make=make)
+    return await answer_request(request, worker, _takes(service, ()), make)
 
 
 async def answer_corrections(request: Request, service: Service, worker: Worker, folder: CorrectionFolder) -> Response:
@@ -85,61 +84,14 @@ async def answer_corrections(request: Request, service: Service, worker: Worker,
         TagsegError: when a mask cannot be used or written.
     """
 
-    async def make(call: _Call, form: Form, options: Options) -> Response:
+    async def make(call: Call, form: Form, options: Options) -> Response:
         return await _json_of_all(call, form, partial(_keep, service, folder))
 
-    return await _answer(request, service, worker, allowed=(), make=make)
+    return await answer_request(request, worker, _takes(service, ()), make)
 
 
-class _Call:
-    """One request whose images go to the worker, until its client leaves or its time is up."""
-
-    def __init__(self, request: Request, worker: Worker, *, answer_s: float) -> None:
-        loop = asyncio.get_running_loop()
-        self._worker = worker
-        self._until_s = loop.time() + answer_s
-        self._gone = loop.create_task(_wait_until_gone(request))
-
-    async def compute(self, job: Callable[[], T]) -> T:
-        return await self._worker.compute(job, gone=self._gone, until_s=self._until_s)
-
-    def close(self) -> None:
-        self._gone.cancel()
-
-
-_Make = Callable[[_Call, Form, Options], Awaitable[Response]]
-
-
-async def _answer(
-    request: Request, service: Service, worker: Worker, *, allowed: tuple[str, ...], make: _Make
-) -> Response:
-    body = Body(request, service.limits)
-    try:
-        async with worker.place() as reading:
-            headers = request.headers
-            form = await read_form(
-                body,
-                headers.get("content-type"),
-                service.limits,
-                disposition=headers.get("content-disposition"),
-                lost=reading.lost,
-            )
-            worker.arrived(reading)
-            values = [*request.query_params.multi_items(), *form.fields]
-            options = parse_options(values, allowed=allowed, classes=service.tag_classes, limits=service.limits)
-            call = _Call(request, worker, answer_s=service.limits.answer_s)
-            try:
-                return await make(call, form, options)
-            finally:
-                call.close()
-    except RefusedError:
-        await body.throw_away()
-        raise
-
-
-async def _wait_until_gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+def _takes(service: Service, options: tuple[str, ...]) -> Takes:
+    return Takes(options, service.tag_classes, service.limits)
 
 
 def _predict(service: Service, options: Options, upload: Upload) -> BaseModel:
@@ -167,7 +119,7 @@ def _keep(service: Service, folder: CorrectionFolder, upload: Upload) -> BaseMod
     return answers.Saved(name=upload.name, file=folder.save(upload.name, labels).name)
 
 
-async def _json_of_all(call: _Call, form: Form, make: Callable[[Upload], BaseModel]) -> Response:
+async def _json_of_all(call: Call, form: Form, make: Callable[[Upload], BaseModel]) -> Response:
     """Return one entry a file. The only file's error is the answer; of several, each has its own."""
     alone = len(form.uploads) == 1
     parts = [await call.compute(partial(_json_of_one, upload, make, alone=alone)) for upload in form.uploads]
@@ -182,16 +134,3 @@ def _json_of_one(upload: Upload, make: Callable[[Upload], BaseModel], *, alone: 
             raise
         found = answers.Failure(name=upload.name, error=error.problem, help=error.help)
     return found.model_dump_json().encode()
-
-
-async def _coco_of_all(call: _Call, form: Form, service: Service, options: Options) -> Response:
-    """Return one COCO file of all images; any file's error is the answer."""
-    file = StringIO()
-    with coco_stream(file, service.classes_of(options)) as add:
-
-        def add_one(upload: Upload) -> None:
-            add(upload.name, service.label(upload, options).labels)
-
-        for upload in form.uploads:
-            await call.compute(partial(add_one, upload))
-    return Response(file.getvalue(), media_type=_JSON)

@@ -4,12 +4,12 @@ import json
 import subprocess
 import sys
 import threading
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from tagseg.errors import DataError, ImageFormatError, ImageSizeError, ServeError
+from tagseg.errors import DataError, ImageFormatError, ImageSizeError
+from tagseg.serve.helper import Helper
 from tagseg.serve.refusal import RefusedError
 from tagseg.types import Image
 
@@ -81,12 +81,12 @@ class Decoder:
     def __init__(self, *, decode_s: float, max_pixels: int) -> None:
         self._decode_s = decode_s
         self._max_pixels = max_pixels
-        self._process: subprocess.Popen[bytes] | None = None
-        self._is_ready = self._is_closed = False
+        self._helper = Helper("decodes pictures")
+        self._is_closed = False
 
     def start(self) -> None:
         """Start the process, so that the first picture does not wait for it."""
-        self._ready_process()
+        self._helper.ready(COMMAND)
 
     def read(self, data: bytes, name: str) -> Image:
         """Return the upright RGB image of a file's content; see :func:`tagseg.data.images.read_image_bytes`.
@@ -98,16 +98,16 @@ class Decoder:
         # Inside compressed data a zero follows every 0xff, so what is counted are scans.
         if data.startswith(_JPEG) and (scans := data.count(_SCAN)) > MAX_SCANS:
             raise _refused(f"image {name} must have at most {MAX_SCANS} scans, got {scans}")
-        process = self._ready_process()
+        process = self._helper.ready(COMMAND)
         # The system kills it by the time that it has worked; where it cannot, or never lets it work, the clock does.
         watch = threading.Timer(_CLOCK_FACTOR * self._decode_s, process.kill)
         watch.start()
         try:
             return self._ask(process, data, name)
         except (OSError, EOFError) as error:
-            self._end()
+            self._helper.end()
             if not self._is_closed:
-                self._start()  # it is ready when the next picture comes
+                self._helper.start(COMMAND)  # it is ready when the next picture comes
             found = f"image {name} must be decoded within {self._decode_s:g} s, got one that is not"
             raise _refused(found) from error
         finally:
@@ -116,17 +116,7 @@ class Decoder:
     def close(self) -> None:
         """End the process for good, from any thread: a picture under way breaks off."""
         self._is_closed = True
-        self._end()
-
-    def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    with suppress(OSError):  # what was not sent is of no use now
-                        pipe.close()
+        self._helper.end()
 
     def _ask(self, process: "subprocess.Popen[bytes]", data: bytes, name: str) -> Image:
         assert process.stdin is not None
@@ -144,35 +134,6 @@ class Decoder:
         if process.stdout.readinto(image.data.cast("B")) != image.size:  # pyright: ignore[reportAttributeAccessIssue]
             raise EOFError
         return image
-
-    def _ready_process(self) -> "subprocess.Popen[bytes]":
-        """Return the process once it can decode, started anew where there is none."""
-        process = self._process
-        if process is not None and process.poll() is None and self._is_ready:
-            return process
-        if process is None or process.poll() is not None:
-            self._end()
-            process = self._start()
-        assert process.stdout is not None
-        if process.stdout.readline() != b"\n":
-            self._end()
-            raise ServeError(
-                "process that decodes pictures must start, got one that ended",
-                help="start 'tagseg serve' again; with too little memory end other programs first",
-            )
-        self._is_ready = True
-        return process
-
-    def _start(self) -> "subprocess.Popen[bytes]":
-        self._is_ready = False
-        # Decoders in C print to standard error.
-        self._process = subprocess.Popen(
-            COMMAND,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        return self._process
 
 
 def _refused(problem: str) -> RefusedError:

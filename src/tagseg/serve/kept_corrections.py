@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from tagseg.artifacts.mask_file import write_mask
-from tagseg.classes import VOID, ClassTable, voc_color
+from tagseg.classes import ClassTable
 from tagseg.data.id_names import CLASS_LIST
 from tagseg.data.mask_formats.id_masks import folder_of_pictures
 from tagseg.data.names import read_class_names
 from tagseg.data.superpixels import Regions, compute_regions
 from tagseg.errors import ServeError
-from tagseg.serve.refusal import RefusedError
 from tagseg.system.atomic import atomic_write
 from tagseg.system.home import with_home
 from tagseg.types import Image, LabelMap
@@ -77,36 +76,6 @@ class CorrectionFolder:
         return path
 
 
-def labels_of_colors(image: Image, classes: ClassTable, name: str) -> LabelMap:
-    """Return the label ids of a mask in VOC's colours, as pictures are decoded.
-
-    Args:
-        image: (H, W, 3) colours.
-        classes: of the ids; 255 is known as well.
-        name: of the mask.
-
-    Raises:
-        RefusedError: when a colour stands for no label.
-
-    >>> labels_of_colors(np.array([[(0, 0, 0), (128, 0, 0), (224, 224, 192)]], np.uint8), ClassTable(("cat",)), "a.png")
-    array([[  0,   1, 255]], dtype=uint8)
-    """
-    ids = np.array([*range(classes.num_labels), VOID], np.uint8)
-    codes = _codes(np.array([[voc_color(label) for label in ids.tolist()]], np.uint8))[0]
-    order = np.argsort(codes)
-    found = _codes(image)
-    places = order[np.minimum(np.searchsorted(codes[order], found), len(order) - 1)]
-    strange = np.argwhere(codes[places] != found)
-    if len(strange):
-        row, column = strange[0].tolist()
-        color = ", ".join(map(str, image[row, column].tolist()))
-        raise RefusedError(
-            f"correction {name} shows PASCAL VOC's colours of the labels, got {color} at {column}, {row}",
-            help="send a palette PNG in the colours that /info lists",
-        )
-    return ids[places]
-
-
 def fine_regions(image: Image) -> Regions:
     """Return the superpixels that a click fills, at most a few hundred."""
     return compute_regions(image, max_regions=_MAX_REGIONS, working_side_px=_WORKING_SIDE_PX)
@@ -119,8 +88,3 @@ def region_colors(regions: Regions) -> Image:
     [[[0, 0, 0], [44, 1, 0]]]
     """
     return np.stack([regions & 255, regions >> 8, np.zeros_like(regions)], axis=-1).astype(np.uint8)
-
-
-def _codes(image: Image) -> np.ndarray:
-    red, green, blue = np.moveaxis(image.astype(np.int32), -1, 0)
-    return (red << 16) | (green << 8) | blue

@@ -1,6 +1,6 @@
 """How much one server takes on: sizes, numbers, seconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MEGABYTE = 1_000_000
 
@@ -23,6 +23,10 @@ class Limits:
         alone_s: seconds after which work at one file goes on while the next one's begins.
         beside: most files that are worked at in addition to the one whose turn it is; each may take a gigabyte.
         answer_s: seconds for its answer, waiting included.
+        export_s: the same for an export of masks that are sent, which holds nobody up.
+        exports: most exports of masks that are sent, at a time.
+        export_images: most masks in an export, and most photographs.
+        export_factor: how many times as many megabytes as other requests an export may have.
     """
 
     upload_mb: int = 20
@@ -38,8 +42,19 @@ class Limits:
     alone_s: float = 1.5
     beside: int = 3
     answer_s: float = 120.0
+    export_s: float = 240.0
+    exports: int = 8
+    export_images: int = 256
+    export_factor: int = 10
 
     @property
     def upload_bytes(self) -> int:
         """Most bytes in a request."""
         return self.upload_mb * MEGABYTE
+
+    def of_exports(self) -> "Limits":
+        """Return the limits of a request that has all photographs of a page."""
+        upload_mb = self.upload_mb * self.export_factor
+        return replace(
+            self, upload_mb=upload_mb, files=self.export_images, waiting=self.exports, answer_s=self.export_s
+        )

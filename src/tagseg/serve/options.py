@@ -1,33 +1,60 @@
 """What a request asks for, from its address and its form, every value checked."""
 
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from tagseg.classes import ClassTable, nearest_name_help
+from tagseg.serve.export_formats import EXPORT_FORMATS
 from tagseg.serve.limits import Limits
 from tagseg.serve.refusal import RefusedError
+from tagseg.use.label_files import LOCAL_FILES, TOLERANCE_PX
 
-Format = Literal["json", "png", "coco", "overlay"]
 NetworkName = Literal["segmenter", "classifier"]
 Palette = Literal["voc", "safe"]
 
-FORMATS: tuple[Format, ...] = ("json", "png", "coco", "overlay")
+FORMATS: tuple[str, ...] = ("json", "png", "overlay", *EXPORT_FORMATS)
 NETWORKS: tuple[NetworkName, ...] = ("segmenter", "classifier")
 PALETTES: tuple[Palette, ...] = ("voc", "safe")
 SCALE_RANGE = (0.25, 4.0)
 
 LOOK_OPTIONS = ("scales", "flip")
 CAM_OPTIONS = ("tags", *LOOK_OPTIONS)
-PREDICT_OPTIONS = ("format", "network", "background_score", "palette", "opacity", "score", *CAM_OPTIONS)
+CLEANING_OPTIONS = ("min_area", "simplify", "images_at")
+EXPORT_OPTIONS = ("format", *CLEANING_OPTIONS, "corrected")
+PREDICT_OPTIONS = (
+    *("format", "network", "background_score", "palette", "opacity", "score"),
+    *CLEANING_OPTIONS,
+    *CAM_OPTIONS,
+)
 
+_WHOLE = re.compile(r"-?[0-9]{1,12}")
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _SCHEMAS: dict[str, tuple[dict[str, Any], str]] = {
     "format": (
         {"type": "string", "enum": list(FORMATS), "default": "json"},
-        "json: everything about each image; coco: one COCO file of all images, as polygons; png: the palette mask of "
-        "one image; overlay: one image with its classes laid over it, as PNG.",
+        "json: everything about each image; png: the palette mask of one image; overlay: one image with its classes "
+        "laid over it, as PNG; the others are those of `tagseg export`, of all images: one JSON file for COCO, else a "
+        "ZIP archive.",
+    ),
+    "min_area": (
+        {"type": "integer", "minimum": 0},
+        "Exports: smaller parts, in pixels, join what is around them. Default: 50 for polygons, Label Studio and CVAT, "
+        "else 0.",
+    ),
+    "simplify": (
+        {"type": "number", "minimum": 0, "maximum": 100, "default": TOLERANCE_PX},
+        "Exports as polygons: how far they may be from the border, in pixels; 0 for every corner.",
+    ),
+    "images_at": (
+        {"type": "string", "default": LOCAL_FILES},
+        "Exports for Label Studio: what goes before the names of photographs.",
+    ),
+    "corrected": (
+        {"type": "integer", "minimum": 0, "default": 0},
+        "How many of the masks a person corrected; the export says so.",
     ),
     "network": (
         {"type": "string", "enum": list(NETWORKS)},
@@ -72,9 +99,13 @@ class Options:
         palette: of pictures.
         opacity: of overlays, in [0, 1].
         score: whether JSON holds every pixel's score.
+        min_area: of exports, as the next two: see :class:`~tagseg.use.label_files.FormatChoice`.
+        simplify: in pixels.
+        images_at: what goes before names of photographs.
+        corrected: how many masks of an export a person corrected.
     """
 
-    format: Format = "json"
+    format: str = "json"
     network: NetworkName | None = None
     tags: tuple[str, ...] = ()
     background_score: float | None = None
@@ -83,10 +114,19 @@ class Options:
     palette: Palette = "voc"
     opacity: float = 0.5
     score: bool = False
+    min_area: int | None = None
+    simplify: float | None = None
+    images_at: str | None = None
+    corrected: int = 0
 
 
 def parse_options(
-    values: Iterable[tuple[str, str]], *, allowed: tuple[str, ...], classes: ClassTable, limits: Limits
+    values: Iterable[tuple[str, str]],
+    *,
+    allowed: tuple[str, ...],
+    classes: ClassTable,
+    limits: Limits,
+    formats: tuple[str, ...] = FORMATS,
 ) -> Options:
     """Read the options of a request.
 
@@ -95,14 +135,16 @@ def parse_options(
         allowed: the names that this kind of request takes.
         classes: whose names tags are.
         limits: how many scales.
+        formats: that there are.
 
     Raises:
         RefusedError: for an unknown name, or a value that is none.
 
     >>> classes = ClassTable(("cat", "dog"))
-    >>> parse_options([("tags", "dog,cat"), ("flip", "yes")], allowed=CAM_OPTIONS, classes=classes, limits=Limits())
-    Options(format='json', network=None, tags=('dog', 'cat'), background_score=None, scales=None, flip=True, \
-palette='voc', opacity=0.5, score=False)
+    >>> values = [("tags", "dog,cat"), ("flip", "yes")]
+    >>> found = parse_options(values, allowed=CAM_OPTIONS, classes=classes, limits=Limits())
+    >>> found.tags, found.flip, found.scales
+    (('dog', 'cat'), True, None)
     """
     found: dict[str, Any] = {}
     tags: list[str] = []
@@ -111,6 +153,8 @@ palette='voc', opacity=0.5, score=False)
             raise RefusedError(f"option '{name[:100]}' of a request is unknown", help=nearest_name_help(name, allowed))
         if name == "tags":
             tags += _tags(text, classes)
+        elif name == "format" and text.strip():
+            found[name] = _one_of(name, text.strip(), formats)
         elif text.strip():
             found[name] = _VALUES[name](name, text.strip())
     options = Options(**found, tags=tuple(dict.fromkeys(tags)))
@@ -123,18 +167,24 @@ palette='voc', opacity=0.5, score=False)
     return options
 
 
-def option_parameters(names: tuple[str, ...]) -> list[Mapping[str, Any]]:
+def option_parameters(names: tuple[str, ...], formats: tuple[str, ...] = FORMATS) -> list[Mapping[str, Any]]:
     """Return the options as OpenAPI describes query parameters."""
     return [
         {"name": name, "in": "query", "required": False, "schema": schema, "description": text}
-        for name, (schema, text) in _SCHEMAS.items()
-        if name in names
+        for name, (schema, text) in _described(names, formats).items()
     ]
 
 
-def option_properties(names: tuple[str, ...]) -> dict[str, Any]:
+def option_properties(names: tuple[str, ...], formats: tuple[str, ...] = FORMATS) -> dict[str, Any]:
     """Return the options as OpenAPI describes the values of a form."""
-    return {name: schema | {"description": text} for name, (schema, text) in _SCHEMAS.items() if name in names}
+    return {name: schema | {"description": text} for name, (schema, text) in _described(names, formats).items()}
+
+
+def _described(names: tuple[str, ...], formats: tuple[str, ...]) -> dict[str, tuple[dict[str, Any], str]]:
+    found = {name: described for name, described in _SCHEMAS.items() if name in names}
+    if "format" in found and formats != FORMATS:
+        found["format"] = ({"type": "string", "enum": list(formats)}, "As in `tagseg export`; must be sent.")
+    return found
 
 
 def _tags(text: str, classes: ClassTable) -> list[str]:
@@ -148,7 +198,10 @@ def _tags(text: str, classes: ClassTable) -> list[str]:
 
 
 def _choice(name: str, text: str) -> str:
-    known = cast("list[str]", _SCHEMAS[name][0]["enum"])
+    return _one_of(name, text, cast("list[str]", _SCHEMAS[name][0]["enum"]))
+
+
+def _one_of(name: str, text: str, known: Collection[str]) -> str:
     if text not in known:
         raise RefusedError(
             f"{name} is one of {', '.join(known)}, got '{text[:100]}'", help=nearest_name_help(text, known)
@@ -161,6 +214,22 @@ def _share(name: str, text: str) -> float:
     if not 0 <= value <= 1:
         raise RefusedError(f"{name} lies in 0..1, got '{text[:100]}'", help=f"send for example {name}=0.5")
     return value
+
+
+def _whole(name: str, text: str) -> int:
+    if not _WHOLE.fullmatch(text):
+        raise RefusedError(f"{name} is a whole number, got '{text[:100]}'", help=f"send for example {name}=50")
+    return int(text)
+
+
+def _pixels(name: str, text: str) -> float:
+    if math.isnan(value := _number(text)):
+        raise RefusedError(f"{name} is a number of pixels, got '{text[:100]}'", help=f"send for example {name}=1.5")
+    return value
+
+
+def _text(name: str, text: str) -> str:
+    return text
 
 
 def _switch(name: str, text: str) -> bool:
@@ -189,7 +258,6 @@ def _number(text: str) -> float:
 
 
 _VALUES = {
-    "format": _choice,
     "network": _choice,
     "palette": _choice,
     "background_score": _share,
@@ -197,4 +265,8 @@ _VALUES = {
     "score": _switch,
     "flip": _switch,
     "scales": _scales,
+    "min_area": _whole,
+    "simplify": _pixels,
+    "images_at": _text,
+    "corrected": _whole,
 }

@@ -18,6 +18,9 @@ from tagseg.serve.refusal import RefusedError
 FIELD = "images"
 """Name of the form's field with the files."""
 
+MASKS = "masks"
+"""Name of the field with the masks of an export."""
+
 MAX_NAME = 200
 """Most characters in the name of a file."""
 
@@ -28,6 +31,7 @@ _MAX_FIELDS, _MAX_FIELD_BYTES = 1000, 10_000
 _RAW_KINDS = (b"", b"application/octet-stream")
 _NAMELESS = "upload"
 _HOW = "send files as curl -F images=@photo.jpg does"
+_HOW_MASKS = "send files as curl -F masks=@mask.png -F images=@photo.jpg does"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +54,12 @@ class Form:
     Args:
         uploads: its files, in order.
         fields: its other values, in order.
+        masks: of these files, in their order, where a request has them.
     """
 
     uploads: list[Upload]
     fields: list[tuple[str, str]]
+    masks: list[Upload] = field(default_factory=list)
 
 
 async def read_form(
@@ -62,6 +68,7 @@ async def read_form(
     limits: Limits,
     *,
     disposition: str | None = None,
+    names: tuple[str, ...] = (FIELD,),
     lost: "asyncio.Future[None] | None" = None,
 ) -> Form:
     """Read the files and values of a request's form, or the only file that it is.
@@ -71,27 +78,31 @@ async def read_form(
         content_type: its header; without one, or with that of an image or of any bytes, the body is a file.
         limits: how much, and how long.
         disposition: the header Content-Disposition, which names that file.
+        names: of the fields that hold files, one of the first at least; with several the body is no file.
         lost: done when another request needs the place of this one.
 
     Raises:
         RefusedError: when it is something else, has no files, too many or too many bytes, breaks off, or is late.
     """
     kind, options = parse_options_header(content_type)
-    if kind in _RAW_KINDS or kind.startswith(b"image/"):
+    if (kind in _RAW_KINDS or kind.startswith(b"image/")) and len(names) == 1:
         return await _read_raw(body, disposition, lost=lost)
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
         found = "one without a boundary" if kind == b"multipart/form-data" else kind.decode("latin-1")[:100]
+        wanted = "multipart/form-data" if len(names) > 1 else "multipart/form-data, or that of an image"
         raise RefusedError(
-            f"request has the content type multipart/form-data, or that of an image, got {found}", help=_HOW, status=415
+            f"request has the content type {wanted}, got {found or 'none'}", help=_how(names), status=415
         )
     try:
-        reader = _FormReader(boundary, limits)
+        reader = _FormReader(boundary, limits, names)
         async for chunk in body.chunks(lost=lost):
             reader.write(chunk)
         return reader.form()
     except FormParserError as error:
-        raise RefusedError("form of a request must be whole, got one that cannot be parsed", help=_HOW) from error
+        raise RefusedError(
+            "form of a request must be whole, got one that cannot be parsed", help=_how(names)
+        ) from error
 
 
 async def _read_raw(body: Body, disposition: str | None, *, lost: "asyncio.Future[None] | None") -> Form:
@@ -133,6 +144,10 @@ def plain_name(name: str) -> str:
     return name
 
 
+def _how(names: tuple[str, ...]) -> str:
+    return _HOW if names == (FIELD,) else _HOW_MASKS
+
+
 def _printable(name: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in name[:MAX_NAME])
 
@@ -140,9 +155,10 @@ def _printable(name: str) -> str:
 class _FormReader:
     """Collects the parts of a form from its bytes, in whatever pieces these come."""
 
-    def __init__(self, boundary: bytes, limits: Limits) -> None:
+    def __init__(self, boundary: bytes, limits: Limits, names: tuple[str, ...]) -> None:
         self._limits = limits
-        self._uploads: list[Upload] = []
+        self._names = names
+        self._files: dict[str, list[Upload]] = {name: [] for name in names}
         self._fields: list[tuple[str, str]] = []
         self._headers: dict[bytes, bytes] = {}
         self._header_name, self._header_value, self._data = bytearray(), bytearray(), bytearray()
@@ -169,9 +185,12 @@ class _FormReader:
         """Return what has come."""
         if not self._is_whole:
             raise RefusedError("form of a request must be whole, got one that breaks off", help="send it again")
-        if not self._uploads:
-            raise RefusedError(f"request has at least one file in the form's field '{FIELD}', got none", help=_HOW)
-        return Form(self._uploads, self._fields)
+        if not self._files[self._names[0]]:
+            raise RefusedError(
+                f"request has at least one file in the form's field '{self._names[0]}', got none",
+                help=_how(self._names),
+            )
+        return Form(self._files[FIELD], self._fields, self._files.get(MASKS, []))
 
     def _begin(self) -> None:
         self._headers.clear()
@@ -189,13 +208,15 @@ class _FormReader:
         self._file_name = None if name is None else name.decode("utf-8", errors="replace")
         if self._file_name is None:
             return
-        if self._name != FIELD:
+        if self._name not in self._names:
+            fields = f"field{'s' * (len(self._names) > 1)} {' and '.join(map(repr, self._names))}"
             raise RefusedError(
-                f"files are in the form's field '{FIELD}', got one in '{_printable(self._name)}'", help=_HOW
+                f"files are in the form's {fields}, got one in '{_printable(self._name)}'", help=_how(self._names)
             )
-        if len(self._uploads) == self._limits.files:
+        if len(self._files[self._name]) == self._limits.files:
+            what = "files" if len(self._names) == 1 else self._name
             raise RefusedError(
-                f"request has at most {self._limits.files} files, got more",
+                f"request has at most {self._limits.files} {what}, got more",
                 help="send them in several requests",
                 status=413,
             )
@@ -204,13 +225,15 @@ class _FormReader:
     def _add(self, data: bytes, start: int, end: int) -> None:
         self._data += data[start:end]
         if self._file_name is None and len(self._data) > _MAX_FIELD_BYTES:
-            raise RefusedError(f"value of a form has at most {_MAX_FIELD_BYTES} bytes, got more", help=_HOW, status=413)
+            raise RefusedError(
+                f"value of a form has at most {_MAX_FIELD_BYTES} bytes, got more", help=_how(self._names), status=413
+            )
 
     def _end(self) -> None:
         if self._file_name is not None:
-            self._uploads.append(Upload(self._file_name or _NAMELESS, bytes(self._data)))
+            self._files[self._name].append(Upload(self._file_name or _NAMELESS, bytes(self._data)))
         elif len(self._fields) == _MAX_FIELDS:
-            raise RefusedError(f"form has at most {_MAX_FIELDS} values, got more", help=_HOW, status=413)
+            raise RefusedError(f"form has at most {_MAX_FIELDS} values, got more", help=_how(self._names), status=413)
         else:
             self._fields.append((self._name, self._data.decode("utf-8", errors="replace")))
         self._data = bytearray()

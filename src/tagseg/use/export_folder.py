@@ -29,10 +29,15 @@ def export_folder(out: Path, *, redo: bool) -> Iterator[tuple[Path, Callable[[di
     with atomic_folder(out) as folder:
 
         def note(described: dict[str, Any]) -> None:
-            record = {**described, "files": files_there(folder)}
-            (folder / RECORD_NAME).write_bytes(json_bytes(record))
+            write_record(folder, described)
 
         yield folder, note
+
+
+def write_record(folder: Path, described: dict[str, Any]) -> None:
+    """Write what an export holds, and the list of its files, into its folder."""
+    record = {**described, "files": files_there(folder)}
+    (folder / RECORD_NAME).write_bytes(json_bytes(record))
 
 
 def files_there(folder: Path) -> list[str]:

@@ -254,7 +254,7 @@ class LabelFiles:
 
 @contextmanager
 def label_files(
-    folder: Path, choice: FormatChoice, classes: ClassTable, *, title: str, split: str
+    folder: Path, choice: FormatChoice, classes: ClassTable, *, title: str, split: str, corrected: int = 0
 ) -> Iterator[tuple[LabelFiles, LabelExport]]:
     """Lend what adds photographs to the files of a format, and the counts, which are whole when the block has ended.
 
@@ -264,12 +264,13 @@ def label_files(
         classes: names of the labels.
         title: the name of the run.
         split: see :class:`~tagseg.artifacts.label_formats.labelled_image.About`.
+        corrected: how many of the masks a person corrected.
 
     Raises:
         ArtifactError: when the format cannot hold a name of a class.
     """
     images_at = LOCAL_FILES if choice.images_at is None else choice.images_at
-    about = About(title, f"tagseg {own_version()}", split, images_at)
+    about = About(title, f"tagseg {own_version()}", split, images_at, corrected)
     found = LabelExport()
     with LABEL_FORMATS[choice.format](folder, classes, about) as add:
         files = LabelFiles(add, classes, choice, found)

@@ -117,10 +117,15 @@ def write_formats(
                 for image in images:
                     files.add(image.name, image.path, read_mask(folder.mask(image.name)))
                     task.advance()
-            about = {"tagseg": own_version(), "what": "predictions", "labels": list(classes.label_names)}
-            note({**about, **choice.described(), **found.described(choice)})
+            note(described_predictions(choice, found, classes))
         made.append((choice, found))
     return made
+
+
+def described_predictions(choice: FormatChoice, found: LabelExport, classes: ClassTable) -> dict[str, object]:
+    """Return what ``export.json`` says of labels of photographs in a format."""
+    about = {"tagseg": own_version(), "what": "predictions", "labels": list(classes.label_names)}
+    return {**about, **choice.described(), **found.described(choice)}
 
 
 def format_files(root: Path) -> set[Path]:

@@ -74,6 +74,9 @@ class TestPath:
         assert opened.get(f"{prefix}/openapi.json").json()["servers"] == [{"url": "/tools/masks"}]
         assert predict(opened, f"{prefix}/predict", **OWN) == 200
         assert predict(opened, f"{prefix}/predict") == 401
+        for headers, status in ((OWN, 200), ({}, 401), ({**OWN, "origin": "https://evil.example"}, 403)):
+            sent = {"masks": [("a.png", photo(noise=0))]}
+            assert opened.send_files(f"{prefix}/export", sent, headers=headers, format="voc").status == status
         assert opened.get(f"{prefix}/nowhere", **OWN).status == 404
 
     def test_the_prefix_alone_leads_to_the_page(self, opened: Client) -> None:

@@ -6,9 +6,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from kit.label_files import coco_file, write_all
 from PIL import Image as PillowImage
-from pycocotools.coco import COCO
 
 import tagseg
 from tagseg.classes import ClassTable
@@ -110,16 +108,6 @@ class TestSegmenter:
             np.array(PillowImage.open(BytesIO(answer.body))),
             overlay_labels(PHOTO, wanted.labels, colors.astype(np.uint8), opacity=0.25),
         )
-
-    def test_coco_of_several_images_is_the_file_of_the_command_line(self, segmenter, segmenter_folder, tmp_path):
-        loaded, small = tagseg.load(segmenter_folder, device="cpu"), np.ascontiguousarray(PHOTO[:40])
-        items = [("a.png", loaded.predict(PHOTO).labels), ("b.png", loaded.predict(small).labels)]
-        write_all(coco_file(tmp_path / "wanted.json", CLASSES), items)
-        answer = segmenter.send("/predict?format=coco", ("a.png", encoded()), ("b.png", encoded(small)))
-        assert answer.body == (tmp_path / "wanted.json").read_bytes()
-        (tmp_path / "found.json").write_bytes(answer.body)
-        coco = COCO(tmp_path / "found.json")
-        assert len(coco.getImgIds()) == 2
 
     def test_tags_need_a_classifier(self, segmenter):
         sentences = segmenter.send("/cams", ("a.png", encoded())).sentences
@@ -261,7 +249,7 @@ class TestFacts:
         described = segmenter.get("/openapi.json").json()
         assert set(described["paths"]) == {
             *("/predict", "/cams", "/info", "/sample", "/health", "/metrics"),
-            *("/superpixels", "/corrections"),
+            *("/export", "/superpixels", "/corrections"),
         }
         predict = described["paths"]["/predict"]["post"]
         names = {parameter["name"] for parameter in predict["parameters"]}
@@ -275,13 +263,16 @@ class TestFacts:
             "tags",
             "scales",
             "flip",
+            "min_area",
+            "simplify",
+            "images_at",
         }
         form = predict["requestBody"]["content"]["multipart/form-data"]["schema"]
         assert form["required"] == ["images"]
         assert set(form["properties"]) == names | {"images"}
         answer = predict["responses"]["200"]["content"]
         assert answer["application/json"]["schema"] == {"$ref": "#/components/schemas/Predictions"}
-        assert "image/png" in answer
+        assert {"image/png", "application/zip"} < set(answer)
         (found,) = segmenter.send("/predict", ("a.png", encoded())).json()["images"]
         assert set(described["components"]["schemas"]["PredictedImage"]["properties"]) == set(found)
         assert {"400", "401", "403", "408", "413", "415", "422", "429", "503"} < set(predict["responses"])

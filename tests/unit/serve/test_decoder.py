@@ -101,7 +101,7 @@ def test_a_picture_that_takes_too_long_ends_the_process_and_the_next_is_decoded(
 
 def test_a_process_that_was_killed_is_started_again(made):
     made.start()
-    process = made._process
+    process = made._helper.process
     process.kill()
     process.wait()
     assert made.read(photo(), "a.png").shape == (32, 48, 3)
@@ -109,14 +109,14 @@ def test_a_process_that_was_killed_is_started_again(made):
 
 def test_the_process_ends_with_its_pipe(made):
     made.start()
-    process = made._process
+    process = made._helper.process
     process.stdin.close()
     assert process.wait(60) == 0
 
 
 def test_a_closed_decoder_leaves_no_process(made):
     made.start()
-    number = made._process.pid
+    number = made._helper.process.pid
     made.close()
     assert not Path(f"/proc/{number}").exists()
 

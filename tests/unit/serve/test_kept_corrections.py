@@ -104,7 +104,7 @@ class TestAddresses:
         grey = png(LABELS, [value for value in range(256) for _ in range(3)])
         assert client.send("/corrections", ("a.png", grey)).sentences == (
             400,
-            "correction a.png shows PASCAL VOC's colours of the labels, got 1, 1, 1 at 1, 0",
+            "mask a.png shows PASCAL VOC's colours of the labels, got 1, 1, 1 at 1, 0",
             "send a palette PNG in the colours that /info lists",
         )
         assert client.send("/corrections", ("../a.png", png(LABELS))).status == 400

@@ -52,9 +52,10 @@ def dataset_card(classes: ClassTable, about: About, *, images: int) -> str:
     named = {label: name.replace("|", "\\|") for label, name in labels_by_id(classes).items()}
     rows = "".join(f"| {label} | {name} |\n" for label, name in named.items())
     made = "pseudo masks made from image-level tags" if about.split == "train" else "predictions of a trained network"
+    by_hand = f"a person corrected {about.corrected} of them" if about.corrected else "no person drew them"
     return (
         f"---\ntask_categories:\n- image-segmentation\ntags:\n- tagseg\n- weakly-supervised\n---\n\n# {about.title}\n\n"
-        f"{images} photographs with masks. The masks are {made} by {about.maker}; no person drew them.\n\n"
+        f"{images} photographs with masks. The masks are {made} by {about.maker}; {by_hand}.\n\n"
         "## Load\n\n```python\nfrom datasets import load_dataset\n\n"
         f'data = load_dataset("imagefolder", data_dir="FOLDER", split="{about.split}")\n'
         'data[0]["image"], data[0]["mask"], data[0]["classes"]\n```\n\n'

@@ -26,12 +26,14 @@ class About:
         maker: program and version that the labels are from, such as ``tagseg 0.2.0``.
         split: ``train`` for masks of the images that a run learned from, ``test`` for predictions.
         images_at: goes before the name of a photograph where a tool asks for its address.
+        corrected: how many of the masks a person corrected.
     """
 
     title: str
     maker: str
     split: str
     images_at: str = ""
+    corrected: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -47,8 +47,15 @@ export async function getMaps(file, tags) {
   return (await (await post("cams", file, { tags })).json()).images[0];
 }
 
-export async function getCoco(file, options) {
-  return (await post("predict", file, { format: "coco", ...options })).json();
+// One file of all masks in a format, and what it lost of them. Each mask has the name of its photograph.
+export async function getExport(format, masks, photographs, corrected) {
+  const form = new FormData();
+  form.append("format", format);
+  form.append("corrected", corrected);
+  for (const mask of masks) form.append("masks", mask);
+  for (const photograph of photographs) form.append("images", photograph, photograph.name || "pasted.png");
+  const response = await ask("export", { method: "POST", body: form });
+  return { blob: await response.blob(), notes: JSON.parse(response.headers.get("x-notes") || "[]") };
 }
 
 // The upright photograph, of a kind of file that the browser cannot draw itself.

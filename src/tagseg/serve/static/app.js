@@ -95,6 +95,7 @@ function tellProgress() {
   if (failed) parts.push(`${failed} could not be used`);
   $("progress").textContent = parts.join(", ");
   $("downloads-all").hidden = count("done") < 2;
+  $("export-box").hidden = !count("done");
 }
 
 // ---------------------------------------------------------------- the image in view
@@ -147,7 +148,7 @@ function end(turn) {
 }
 
 function setUsable(usable) {
-  for (const control of document.querySelectorAll(".panel input, .panel select, #downloads button")) {
+  for (const control of document.querySelectorAll(".panel input, .panel select:not(#export-format), #downloads button")) {
     control.disabled = !usable;
   }
   if (!usable) $("legend").replaceChildren();
@@ -385,6 +386,7 @@ async function open() {
   showClasses(info.labels.slice(1));
   $("sample").hidden = info.sample === null;
   $("edit-class").replaceChildren(...info.labels.slice(1).map((name, place) => new Option(name, place + 1)));
+  $("export-format").replaceChildren(...info.exports.map(({ name, title }) => new Option(title, name)));
   $("cam-view").hidden = !info.classifier;
   if (info.background_score !== null) $("background").value = info.background_score;
   compose();

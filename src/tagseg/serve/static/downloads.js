@@ -1,10 +1,12 @@
 // What people take along: of the image in view, or of all that are done.
 
-import { Problem, getCoco } from "./api.js";
-import { encodeMask, maskNames, mergeCoco, save, zip } from "./files.js";
+import { getExport } from "./api.js";
+import { encodeMask, maskNames, save, zip } from "./files.js";
 import { Look } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
+
+const say = (text) => ($("download-note").textContent = text);
 
 // Make the buttons work. `state` is the page's; `shown` tells the view and the background score that are set.
 export function setUpDownloads(state, shown) {
@@ -17,25 +19,26 @@ export function setUpDownloads(state, shown) {
     return look;
   }
 
-  async function maskOf(item) {
+  async function maskOf(item, palette) {
     const { labels, width, height } = await labelled(item);
-    return encodeMask(labels, { width, height, colors: state.info.palettes[$("palette").value] });
+    return encodeMask(labels, { width, height, colors: state.info.palettes[palette] });
   }
 
-  async function cocoOf(item) {
-    if (item.edit) throw new Problem(`COCO JSON has the network's mask, and that of ${item.name} is corrected`, "take the PNG");
-    const tags = [...item.chosen].map((id) => state.info.labels[id]);
-    if (state.info.segmenter) return getCoco(item.file, { tags });
-    const coco = await getCoco(item.file, { tags, background_score: String(shown.backgroundScore()) });
-    return tags.length ? coco : { ...coco, annotations: [] }; // without any the server takes the likely ones
-  }
+  const chosenPalette = () => $("palette").value;
 
-  const asJson = (content) => new Blob([`${JSON.stringify(content)}\n`], { type: "application/json" });
+  // The masks of some images in a format of `tagseg export`, as they are shown.
+  async function exported(items, format) {
+    const masks = await each(items, async (item) => new File([await maskOf(item, "voc")], item.name));
+    const { photographs } = state.info.exports.find(({ name }) => name === format);
+    const sent = photographs ? items.map((item) => item.file) : [];
+    say(items.length > 1 ? "Writing" : "");
+    return getExport(format, masks, sent, items.filter((item) => item.edit).length);
+  }
 
   async function each(items, make) {
     const made = [];
     for (const [place, item] of items.entries()) {
-      if (items.length > 1) $("download-note").textContent = `${place + 1} of ${items.length}`;
+      if (items.length > 1) say(`${place + 1} of ${items.length}`);
       made.push(await make(item));
     }
     return made;
@@ -43,22 +46,27 @@ export function setUpDownloads(state, shown) {
 
   const FILES = {
     async mask() {
-      save(await maskOf(state.current), maskNames([state.current.name])[0]);
+      save(await maskOf(state.current, chosenPalette()), maskNames([state.current.name])[0]);
     },
     async overlay() {
       const blob = await new Promise((resolve) => $("canvas").toBlob(resolve, "image/png"));
       save(blob, maskNames([state.current.name])[0].replace(/\.png$/, `.${shown.currentView()}.png`));
     },
     async coco() {
-      save(asJson(await cocoOf(state.current)), maskNames([state.current.name])[0].replace(/\.png$/, ".coco.json"));
+      const { blob, notes } = await exported([state.current], "coco");
+      save(blob, maskNames([state.current.name])[0].replace(/\.png$/, ".coco.json"));
+      return notes;
     },
     async masks() {
       const [items, names] = [ready(), maskNames(ready().map((item) => item.name))];
-      const blobs = await each(items, maskOf);
+      const blobs = await each(items, (item) => maskOf(item, chosenPalette()));
       save(await zip(blobs.map((blob, place) => ({ name: names[place], blob }))), "masks.zip");
     },
-    async "coco-all"() {
-      save(asJson(mergeCoco(await each(ready(), cocoOf))), "coco.json");
+    async export() {
+      const format = $("export-format").value;
+      const { blob, notes } = await exported(ready(), format);
+      save(blob, `${format}.${blob.type === "application/json" ? "json" : "zip"}`);
+      return notes;
     },
   };
 
@@ -66,15 +74,14 @@ export function setUpDownloads(state, shown) {
     const kind = event.target.dataset?.file;
     if (!kind) return;
     event.target.disabled = true;
-    $("download-note").textContent = "";
+    say("");
     try {
-      await FILES[kind]();
-      $("download-note").textContent = "";
+      say(((await FILES[kind]()) || []).join("; "));
     } catch (error) {
-      $("download-note").textContent = `${error.message}; ${error.help || "try again"}`;
+      say(`${error.message}; ${error.help || "try again"}`);
     }
     event.target.disabled = false;
   }
 
-  for (const id of ["downloads", "downloads-all"]) $(id).addEventListener("click", download);
+  for (const id of ["downloads", "downloads-all", "export-box"]) $(id).addEventListener("click", download);
 }

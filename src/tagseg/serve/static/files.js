@@ -1,4 +1,4 @@
-// Files that the page makes itself: palette PNGs, ZIP archives, COCO files put together.
+// Files that the page makes itself: palette PNGs, ZIP archives.
 
 const CRC = Uint32Array.from({ length: 256 }, (_, byte) => {
   let value = byte;
@@ -68,19 +68,6 @@ export async function zip(files) {
   view.setUint32(12, length, true);
   view.setUint32(16, offset, true);
   return new Blob([...bodies, ...entries, end], { type: "application/zip" });
-}
-
-// One COCO file of several, ids numbered anew.
-export function mergeCoco(parts) {
-  const [images, annotations] = [[], []];
-  for (const part of parts) {
-    const first = images.length;
-    images.push(...part.images.map((image) => ({ ...image, id: image.id + first })));
-    for (const each of part.annotations) {
-      annotations.push({ ...each, id: annotations.length + 1, image_id: each.image_id + first });
-    }
-  }
-  return { ...parts[0], images, annotations };
 }
 
 // Names without ending, and with it where two would be equal.
