@@ -30,13 +30,13 @@ ALL = ", ".join(sorted(LABEL_FORMATS))
             "tolerance",
             ("masks", "coco", None, -0.5),
             "--simplify lies in [0, 100] px, got -0.5",
-            "take 1.5, or 0 for all corners",
+            "take 2, or 0 for all corners",
         ),
         row(
             "no_number",
             ("masks", "coco", None, float("nan")),
             "--simplify lies in [0, 100] px, got nan",
-            "take 1.5, or 0 for all corners",
+            "take 2, or 0 for all corners",
         ),
         row(
             "pixels",

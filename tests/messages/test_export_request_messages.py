@@ -29,8 +29,8 @@ CLEANING = [
     ({"format": "coco", "min_area": -1}, "min_area is 0 or more, got -1", "take 50, or 0 for every part"),
     ({"format": "coco", "min_area": "many"}, "min_area is a whole number, got 'many'", "send for example min_area=50"),
     ({"format": "coco", "min_area": "1.5"}, "min_area is a whole number, got '1.5'", "send for example min_area=50"),
-    ({"format": "yolo", "simplify": 101}, "simplify lies in [0, 100] px, got 101", "take 1.5, or 0 for all corners"),
-    ({"format": "yolo", "simplify": "inf"}, "simplify lies in [0, 100] px, got inf", "take 1.5, or 0 for all corners"),
+    ({"format": "yolo", "simplify": 101}, "simplify lies in [0, 100] px, got 101", "take 2, or 0 for all corners"),
+    ({"format": "yolo", "simplify": "inf"}, "simplify lies in [0, 100] px, got inf", "take 2, or 0 for all corners"),
     (
         {"format": "yolo", "simplify": "a bit"},
         "simplify is a number of pixels, got 'a bit'",

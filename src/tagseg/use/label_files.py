@@ -138,7 +138,8 @@ class FormatChoice:
             )
         if not (math.isfinite(tolerance_px) and 0 <= tolerance_px <= _MOST_PX):
             raise RecipeError(
-                f"--simplify lies in [0, {_MOST_PX:g}] px, got {tolerance_px:g}", help="take 1.5, or 0 for all corners"
+                f"--simplify lies in [0, {_MOST_PX:g}] px, got {tolerance_px:g}",
+                help=f"take {TOLERANCE_PX:g}, or 0 for all corners",
             )
 
 
