@@ -140,7 +140,7 @@ MAPS = (
     Change("walk: boundaries start with scores", "refine/random_walk.py",
            ".walk(maps * (1 - boundary), steps", ".walk(maps, steps", *_WALK),
     Change("walk: the share is that of the maps before the walk", "refine/walk.py",
-           "scores.lerp(walked, walk.share)", "walked.lerp(scores, walk.share)", "unit/refine/test_refinement.py"),
+           "maps.lerp(walked, share)", "walked.lerp(maps, share)", "unit/refine/test_refinement.py"),
     Change("walk: as many steps as doublings", "refine/random_walk.py",
            "steps=2**doublings)", "steps=doublings)", *_WALK),
     Change("walk: beta does nothing", "refine/random_walk.py",
