@@ -171,11 +171,14 @@ def _read_segmenter(content: Object) -> SegmenterScores:
 
 
 def _read_corrections(content: Object) -> CorrectionScores:
+    scores, confusion = _read_labels(content), _read_confusion(content)
+    if confusion is not None and len(confusion) != len(scores.iou):
+        raise ValueError("there are counts of other labels than those that have an IoU")
     return CorrectionScores(
         images=count_of(content["images"]),
         changed=share_of(content["changed"]),
-        scores=_read_labels(content),
-        confusion=_read_confusion(content),
+        scores=scores,
+        confusion=confusion,
     )
 
 

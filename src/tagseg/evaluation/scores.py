@@ -7,7 +7,7 @@ Axes: K labels (background first), 3 sums of each label.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Int64
@@ -49,6 +49,20 @@ class Scores:
             "pixel_accuracy": _json_number(self.pixel_accuracy),
             "iou": {name: _json_number(value) for name, value in self.iou.items()},
         }
+
+
+class LabelScore(NamedTuple):
+    """The scores of one label, each in [0, 1], or NaN where the denominator is 0.
+
+    Args:
+        iou: as in :class:`Scores`.
+        precision: of the pixels predicted as the label, the share that truly is.
+        recall: of the pixels of the label, the share that is predicted so.
+    """
+
+    iou: float
+    precision: float
+    recall: float
 
 
 def compute_scores(matrix: ConfusionMatrix, label_names: Sequence[str]) -> Scores:
@@ -93,8 +107,7 @@ def scores_of_sums(sums: Int64[ndarray, "3 K"], label_names: Sequence[str]) -> S
     0.75
     """
     right, in_truth, in_prediction = sums
-    union = in_truth + in_prediction - right
-    iou = _ratios(right, union)
+    iou = _ious(sums)
     present = [value for value in iou if not math.isnan(value)]
     return Scores(
         iou=dict(zip(label_names, iou, strict=True)),
@@ -103,6 +116,27 @@ def scores_of_sums(sums: Int64[ndarray, "3 K"], label_names: Sequence[str]) -> S
         recall=_ratio(int(right[1:].sum()), int(in_truth[1:].sum())),
         pixel_accuracy=_ratio(int(right.sum()), int(in_truth.sum())),
     )
+
+
+def scores_by_label(sums: Int64[ndarray, "3 K"], label_names: Sequence[str]) -> dict[str, LabelScore]:
+    """Return what :func:`label_sums` say of each label alone, background first.
+
+    Args:
+        sums: over all images, or of one.
+        label_names: K names, background first.
+
+    >>> scores_by_label(np.array([[3, 2], [4, 2], [3, 3]]), ("background", "cat"))["background"]
+    LabelScore(iou=0.75, precision=1.0, recall=0.75)
+    """
+    right, in_truth, in_prediction = sums
+    rows = zip(_ious(sums), _ratios(right, in_prediction), _ratios(right, in_truth), strict=True)
+    return {name: LabelScore(*row) for name, row in zip(label_names, rows, strict=True)}
+
+
+def _ious(sums: Int64[ndarray, "3 K"]) -> tuple[float, ...]:
+    right, in_truth, in_prediction = sums
+    union = in_truth + in_prediction - right
+    return _ratios(right, union)
 
 
 def _ratios(parts: Int64[ndarray, " K"], wholes: Int64[ndarray, " K"]) -> tuple[float, ...]:

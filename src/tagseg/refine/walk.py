@@ -57,9 +57,7 @@ class Walk:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WalkRefiner:
-    """Lets the maps of an image walk up to its boundaries, see :func:`walk_cam`.
-
-    ``share * walked + (1 - share) * maps``: where the walk leaks out of a part of an object, the maps still have it.
+    """Lets the maps of an image walk up to its boundaries, see :func:`walk_cam` and :func:`mean_with_walked`.
 
     Args:
         boundary: in [0, 1], 1 on a boundary, at stride 4.
@@ -77,7 +75,23 @@ class WalkRefiner:
     settings: WalkSettings
 
     def __call__(self, image: Image, scores: LabelScores) -> LabelScores:
-        """Return the walked maps of the classes, or their mean with the maps."""
+        """Return the mean of the maps of the classes and of the walked ones."""
         walk, boundary = self.settings, self.boundary.to(scores.device)
         walked = walk_cam(scores, boundary, radius=walk.radius, beta=walk.beta, doublings=walk.doublings)
-        return walked if walk.share == 1 else scores.lerp(walked, walk.share)
+        return mean_with_walked(scores, walked, share=walk.share)
+
+
+def mean_with_walked(maps: LabelScores, walked: LabelScores, *, share: float) -> LabelScores:
+    """Return the mean of maps before and after the walk: where it leaks out of a part of an object, the maps have it.
+
+    ``share * walked + (1 - share) * maps``
+
+    Args:
+        maps: as they walked.
+        walked: the same after the walk.
+        share: of the walked ones, in [0, 1]; 1 is IRN's.
+
+    >>> mean_with_walked(torch.full((1, 1, 1), 0.5), torch.ones(1, 1, 1), share=0.5).item()
+    0.75
+    """
+    return walked if share == 1 else maps.lerp(walked, share)

@@ -42,6 +42,15 @@ class ScoreSet:
     note: str = ""
 
 
+class LabelRow(NamedTuple):
+    """The scores of one label, background among them, each in [0, 1] or None where it is not defined."""
+
+    name: str
+    iou: float | None
+    precision: float | None
+    recall: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class SweepPoint:
     """Scores of the seeds at one background score, all in [0, 1]."""
@@ -258,6 +267,7 @@ class Report:
         has_truth: whether any image has ground truth; without it the page begins with pictures.
         class_shares: of pseudo masks.
         corrections: of the pseudo masks that a person corrected, with the corrections as the truth.
+        corrected_labels: the same label by label.
     """
 
     title: str
@@ -280,3 +290,4 @@ class Report:
     has_truth: bool = True
     class_shares: tuple[ClassShare, ...] = ()
     corrections: ScoreSet | None = None
+    corrected_labels: tuple[LabelRow, ...] = ()

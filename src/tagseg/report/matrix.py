@@ -1,40 +1,14 @@
-"""The confusion matrix as a table of HTML: a row is the truth, shaded by the share of its pixels; and what it says.
+"""The confusion matrix as a table of HTML: a row is the truth, shaded by the share of its pixels.
 
 Axes: K labels with background.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
 _LEVELS = (0.005, 0.05, 0.15, 0.3, 0.5)
 """Shares from which a cell has the next shade; below the first it is empty."""
-
-
-class LabelRow(NamedTuple):
-    """What a confusion matrix says of one label; None where the label is absent."""
-
-    name: str
-    iou: float | None
-    precision: float | None
-    recall: float | None
-
-
-def label_rows(names: Sequence[str], confusion: Sequence[Sequence[int]]) -> Iterator[LabelRow]:
-    """Yield the scores of each label.
-
-    Args:
-        names: of the K labels.
-        confusion: pixels, (K, K), rows are the truth.
-
-    >>> list(label_rows(["background", "cat"], [[3, 1], [0, 0]]))[0]
-    LabelRow(name='background', iou=0.75, precision=1.0, recall=0.75)
-    """
-    for label, name in enumerate(names[: len(confusion)]):
-        both, truth, found = confusion[label][label], sum(confusion[label]), sum(row[label] for row in confusion)
-        wholes = (truth + found - both, found, truth)
-        yield LabelRow(name, *(both / whole if whole else None for whole in wholes))
 
 
 def confusion_table(names: Sequence[str], confusion: Sequence[Sequence[int]]) -> Markup:

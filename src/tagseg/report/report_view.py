@@ -16,7 +16,7 @@ from tagseg.report.drawings import (
     curve_groups,
     sweep_chart,
 )
-from tagseg.report.matrix import confusion_table, label_rows
+from tagseg.report.matrix import confusion_table
 
 _NO_TRUTH = "no image of the evaluation split has ground truth, or the stage evaluate has not run yet"
 _EMPTY = {
@@ -126,7 +126,7 @@ class StageLine:
 def report_view(report: Report) -> dict[str, Any]:
     """Return the values of ``report.html.jinja``."""
     key, bars = class_bars(report.label_names, report.scores)
-    beside, corrected = _beside_table(report), report.corrections
+    beside = _beside_table(report)
     return {
         "report": report,
         "page_title": f"{report.title}: tagseg report",
@@ -141,7 +141,6 @@ def report_view(report: Report) -> dict[str, Any]:
             if one.confusion is not None
         ],
         "beside": beside,
-        "corrected_rows": list(label_rows(report.label_names, corrected.confusion or ())) if corrected else [],
         "sweeps": [sweep_chart(sweep) for sweep in report.sweeps],
         "sweep_key": SWEEP_KEY,
         "activation": [activation_drawing(one) for one in report.activation],

@@ -1,6 +1,9 @@
 """From the scores of a run to what a report shows of them."""
 
+import math
 from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from tagseg.artifacts.run_scores import (
     AFFINITY,
@@ -14,7 +17,8 @@ from tagseg.artifacts.run_scores import (
     ScoredCut,
     SegmenterScores,
 )
-from tagseg.report.content import Activation, ActivationShare, ScoreSet, Sweep, SweepPoint
+from tagseg.evaluation.scores import label_sums, scores_by_label
+from tagseg.report.content import Activation, ActivationShare, LabelRow, ScoreSet, Sweep, SweepPoint
 
 SEED_TITLES = {
     NETWORK: "seeds from the network",
@@ -75,6 +79,18 @@ def correction_set(scores: RunScores | None) -> ScoreSet | None:
         confusion=found.confusion,
         note=f"{100 * found.changed:.1f} % of the pixels got another label",
     )
+
+
+def corrected_labels(scores: RunScores | None) -> tuple[LabelRow, ...]:
+    """Return the scores of :func:`correction_set` label by label, background first."""
+    if scores is None or (found := scores.corrections) is None or found.confusion is None:
+        return ()
+    by_label = scores_by_label(label_sums(np.array(found.confusion, np.int64)), tuple(found.scores.iou))
+    return tuple(LabelRow(name, *map(_number, each)) for name, each in by_label.items())
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _mask_sets(made: MaskScores, *, of: tuple[str, int]) -> Iterator[ScoreSet]:

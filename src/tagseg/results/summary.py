@@ -17,7 +17,7 @@ from tagseg.results.class_shares import class_shares
 from tagseg.results.facts import facts
 from tagseg.results.gallery import Gallery
 from tagseg.results.open_run import best_background_score
-from tagseg.results.score_sets import activation, correction_set, score_sets, sweeps
+from tagseg.results.score_sets import activation, corrected_labels, correction_set, score_sets, sweeps
 from tagseg.results.source import ReportSource
 from tagseg.training.curves import lost_points, read_curves
 
@@ -62,6 +62,7 @@ def gather_report(source: ReportSource, gallery: Gallery) -> Report:
         has_truth=bool(found) or truth,
         class_shares=() if truth else class_shares(source, held_out),
         corrections=correction_set(scores),
+        corrected_labels=corrected_labels(scores),
     )
 
 

@@ -56,7 +56,8 @@ def launch(settings: EngineSettings, work: Callable[..., T], *args: object) -> T
     process is already one of them. Arguments must survive pickling.
 
     Raises:
-        DeviceError: when more devices are asked for than the machine has, or a process died.
+        DeviceError: when more devices are asked for than the machine has, a launcher started another number of
+            processes, or one of them died.
         TagsegError: what the work raised, in whichever process.
     """
     accelerator, _ = choose_accelerator(settings.accelerator)
@@ -66,13 +67,14 @@ def launch(settings: EngineSettings, work: Callable[..., T], *args: object) -> T
             help=f"set engine.devices={torch.cuda.device_count()}",
         )
     _check_slurm()
+    _check_torchrun(settings)
     single, external = settings.devices * settings.nodes == 1, started_by_launcher()
     fabric = _make_fabric(settings, accelerator, strategy="auto" if single else "ddp" if external else "ddp_spawn")
     threads = thread_count(settings)
     if single or external:
         fabric.launch()
         torch.set_num_threads(threads)
-        return work(fabric, *args)
+        return _beside_others(fabric, work, args) if external else work(fabric, *args)
     with tempfile.TemporaryDirectory() as folder:
         note = Path(folder) / "error.json"
         try:
@@ -135,6 +137,37 @@ def _check_slurm() -> None:
         help="submit it with --ntasks-per-node, of the number of engine.devices, in the place of --ntasks; "
         "for a single process unset SLURM_NTASKS",
     )
+
+
+def _check_torchrun(settings: EngineSettings) -> None:
+    """Require torchrun to have started the processes that the run asks for; a run of one would start once in each."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return
+    here, all_of_them = _number_of("LOCAL_WORLD_SIZE", default=1), _number_of("WORLD_SIZE", default=1)
+    if (settings.devices, settings.devices * settings.nodes) == (here, all_of_them):
+        return
+    nodes = "" if all_of_them == here else f" --set engine.nodes={all_of_them // here}"
+    raise DeviceError(
+        f"engine.devices ({settings.devices}) and engine.nodes ({settings.nodes}) are the processes on each machine "
+        f"and the machines of torchrun, got {here} processes on this machine and {all_of_them} in all",
+        help=f"add --devices {here}{nodes}, or start other numbers of processes",
+    )
+
+
+def _beside_others(fabric: Fabric, work: Callable[..., T], args: tuple[object, ...]) -> T:
+    """Do the work in one of the processes that a launcher started; when another one has ended, say so in a sentence.
+
+    The other one has told its error. This one finds out where the two would speak to each other.
+    """
+    try:
+        return work(fabric, *args)
+    except RuntimeError as error:
+        if not (isinstance(error, torch.distributed.DistError) or "gloo" in str(error)):
+            raise
+        raise DeviceError(
+            f"all processes of a run work to its end, got one that ended before process {fabric.global_rank} did",
+            help="see what the other one said, then run the same command again to continue",
+        ) from error
 
 
 def _in_process(fabric: Fabric, work: Callable[..., T], threads: int, note: Path, args: tuple[object, ...]) -> T:

@@ -152,6 +152,7 @@ def changed(*keys: str, value: Any) -> dict[str, Any]:
         changed("seeds", "blurred", value=ALL_SCORES["seeds"]["network"]),
         changed("pseudo_masks", "background_rule", value="guess"),
         changed("segmenter", value=["val"]),
+        {"seeds": None, "corrections": {**SAMPLES["corrected masks"]["corrections"], "confusion": [[1]]}},
     ],
 )
 def test_a_file_of_another_shape_is_one_error(content: Any, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tagseg.evaluation.confusion import ConfusionMatrix
-from tagseg.evaluation.scores import Scores, compute_scores
+from tagseg.evaluation.scores import LabelScore, Scores, compute_scores, label_sums, scores_by_label
 
 NAMES = ("background", "cat", "dog")
 
@@ -50,6 +50,21 @@ def test_all_background_has_no_precision_and_no_recall() -> None:
 def test_a_wrong_class_costs_precision_and_recall() -> None:
     scores = scores_of([[0, 0, 0], [0, 0, 4], [0, 0, 0]])
     assert (scores.precision, scores.recall) == (0, 0)
+
+
+def test_each_label_has_its_own_precision_and_recall() -> None:
+    counts = np.array([[50, 3, 2], [10, 20, 0], [5, 1, 9]])
+    found = scores_by_label(label_sums(counts), NAMES)
+    assert list(found) == list(NAMES)
+    assert found["background"] == LabelScore(50 / 70, 50 / 65, 50 / 55)
+    assert found["cat"] == LabelScore(20 / 34, 20 / 24, 20 / 30)
+    assert found["dog"] == LabelScore(9 / 17, 9 / 11, 9 / 15)
+    assert {name: each.iou for name, each in found.items()} == scores_of(counts).iou
+
+
+def test_a_label_that_is_only_true_has_a_recall_of_0_and_no_precision() -> None:
+    found = scores_by_label(label_sums(np.array([[6, 0], [2, 0]])), NAMES[:2])["cat"]
+    assert (found.iou, found.recall) == (0, 0) and math.isnan(found.precision)
 
 
 def test_nothing_counted_is_nan_everywhere() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from kit.report_samples import make_report
 
-from tagseg.report.content import ClassShare
+from tagseg.report.content import ClassShare, LabelRow
 from tagseg.report.html import render_report
 
 SHARES = (ClassShare("background", None, 12, 0.75), ClassShare("cat", 7, 6, 0.25))
@@ -53,13 +53,12 @@ def test_corrections_say_how_good_the_masks_were_that_they_replace() -> None:
     full = make_report(count=3)
     (masks,) = (each for each in full.scores if each.key == "pseudo_masks")
     names = full.label_names
-    counts = [[0] * len(names) for _ in names]
-    counts[0][:2], counts[1][:2] = [90, 10], [20, 60]
-    found = replace(masks, confusion=tuple(map(tuple, counts)), images=1, note="16.7 % of the pixels got another label")
-    report = replace(full, has_truth=False, corrections=found)
+    found = replace(masks, images=1, note="16.7 % of the pixels got another label")
+    rows = (LabelRow(names[0], 0.75, 0.818, 0.9), LabelRow(names[1], 0.667, None, 0.75))
+    report = replace(full, has_truth=False, corrections=found, corrected_labels=rows)
     assert sections(render_report(report))[:2] == ["gallery", "corrections"]
     said = shown(render_report(report))
     assert "with the corrections as the truth: 16.7 % of the pixels got another label." in said
     assert f"{names[0]} 75.0 % 81.8 % 90.0 %" in said
-    assert f"{names[1]} 66.7 % 85.7 % 75.0 %" in said
+    assert f"{names[1]} 66.7 % n/a 75.0 %" in said
     assert sections(render_report(replace(report, has_truth=True))).count("corrections") == 1

@@ -121,7 +121,7 @@ def test_processes_end_with_the_one_that_spawned_them(tmp_path: Path) -> None:
 
 
 def slurm(monkeypatch, **variables):
-    for name in ("WORLD_SIZE", "SLURM_NTASKS", "SLURM_NTASKS_PER_NODE"):
+    for name in ("WORLD_SIZE", "SLURM_NTASKS", "SLURM_NTASKS_PER_NODE", "TORCHELASTIC_RUN_ID"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -174,6 +174,63 @@ def test_a_fabric_that_slurm_does_not_suit_is_one_sentence(monkeypatch):
         "engine.devices (1) and engine.nodes (1) are the tasks on each node and the nodes of the SLURM job, "
         "got SLURM_NTASKS=2 and SLURM_NTASKS_PER_NODE=2"
     )
+
+
+@pytest.mark.parametrize(
+    ("devices", "nodes", "here", "all_of_them", "add"),
+    [
+        (1, 1, 2, 2, "--devices 2"),  # without a word each process would be a run of its own
+        (4, 1, 2, 2, "--devices 2"),
+        (2, 1, 1, 1, "--devices 1"),
+        (4, 1, 2, 4, "--devices 2 --set engine.nodes=2"),
+    ],
+)
+def test_torchrun_starts_as_many_processes_as_the_run_asks_for(monkeypatch, devices, nodes, here, all_of_them, add):
+    variables = {"TORCHELASTIC_RUN_ID": "none", "LOCAL_WORLD_SIZE": str(here), "WORLD_SIZE": str(all_of_them)}
+    slurm(monkeypatch, **variables)
+    with pytest.raises(DeviceError) as caught:
+        launch(EngineSettings(accelerator="cpu", devices=devices, nodes=nodes), nothing)
+    assert caught.value.problem == (
+        f"engine.devices ({devices}) and engine.nodes ({nodes}) are the processes on each machine and the machines of "
+        f"torchrun, got {here} processes on this machine and {all_of_them} in all"
+    )
+    assert caught.value.help == f"add {add}, or start other numbers of processes"
+
+
+class SecondOfTwo(Fabric):
+    """A process of a launcher that has found the others."""
+
+    global_rank = 1
+
+    def __init__(self, **settings):
+        self.settings = settings
+
+    def launch(self):
+        assert self.settings["strategy"] == "ddp"
+
+
+GLOO = "[third_party/gloo/gloo/transport/tcp/pair.cc:561] Connection closed by peer [127.0.0.1]:52391."
+
+
+@pytest.mark.parametrize("error", [RuntimeError(GLOO), torch.distributed.DistNetworkError("failed to recv")])
+def test_a_process_whose_others_ended_says_so_in_one_sentence(monkeypatch, error):
+    slurm(monkeypatch, TORCHELASTIC_RUN_ID="none", LOCAL_WORLD_SIZE="2", WORLD_SIZE="2")
+    monkeypatch.setattr(engine, "Fabric", SecondOfTwo)
+    with pytest.raises(DeviceError) as caught:
+        launch(EngineSettings(accelerator="cpu", devices=2, threads=1), fail_with, error)
+    assert caught.value.problem == "all processes of a run work to its end, got one that ended before process 1 did"
+    assert caught.value.help == "see what the other one said, then run the same command again to continue"
+
+
+def test_another_error_beside_others_stays_what_it_is(monkeypatch):
+    slurm(monkeypatch, TORCHELASTIC_RUN_ID="none", LOCAL_WORLD_SIZE="2", WORLD_SIZE="2")
+    monkeypatch.setattr(engine, "Fabric", SecondOfTwo)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        launch(EngineSettings(accelerator="cpu", devices=2, threads=1), fail_with, RuntimeError("shapes do not match"))
+
+
+def fail_with(fabric, error):
+    raise error
 
 
 def nothing(fabric):
