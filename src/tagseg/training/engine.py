@@ -13,6 +13,7 @@ from lightning_fabric import Fabric
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from tagseg.errors import DeviceError, TagsegError
+from tagseg.system.allocator import freed_memory_kept
 from tagseg.system.orphans import end_with_parent
 from tagseg.training.accelerator import choose_accelerator
 
@@ -74,7 +75,8 @@ def launch(settings: EngineSettings, work: Callable[..., T], *args: object) -> T
     if single or external:
         fabric.launch()
         torch.set_num_threads(threads)
-        return _beside_others(fabric, work, args) if external else work(fabric, *args)
+        with freed_memory_kept():
+            return _beside_others(fabric, work, args) if external else work(fabric, *args)
     with tempfile.TemporaryDirectory() as folder:
         note = Path(folder) / "error.json"
         try:
@@ -175,7 +177,8 @@ def _in_process(fabric: Fabric, work: Callable[..., T], threads: int, note: Path
     end_with_parent()
     torch.set_num_threads(threads)
     try:
-        result = work(fabric, *args)
+        with freed_memory_kept():
+            result = work(fabric, *args)
     except TagsegError as error:
         # torch hands on the traceback's text only.
         note.write_text(json.dumps([type(error).__name__, error.problem, error.help]), encoding="utf-8")
