@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from kit.checked_calls import check_calls_briefly
 from kit.serving import Client, running, save_classifier, save_run_segmenter
 
 check_calls_briefly()  # before anything of tagseg is imported
+
+settings.register_profile("any speed", deadline=None)  # a busy machine is no finding
+settings.load_profile("any speed")
 
 
 @pytest.fixture(autouse=True)

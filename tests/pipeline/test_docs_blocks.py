@@ -1,5 +1,6 @@
 """The blocks of the documents are executed: Python as it stands, and commands on a small run in place of the demo."""
 
+import importlib.util
 import re
 import shlex
 import shutil
@@ -32,6 +33,9 @@ QUICK = {"init", "check", "doctor", "recipes", "predict", "export", "figure", "r
 
 NOT_HERE = ("me/dogs", "pretrained=True", "voc-server")
 """What asks the hub or the server of published weights, and a format for runs of VOC's classes alone."""
+
+HAS_ONNX = all(map(importlib.util.find_spec, ("onnx", "onnxruntime", "onnxscript")))
+"""Whether the extra is there; it needs a newer torch than the others."""
 
 GENERATED = ROOT / "docs" / "reference" / "command_line.md"
 """Made from the help; test_main.py parses its examples."""
@@ -87,7 +91,8 @@ def blocks(page: Path) -> list[tuple[str, str]]:
         elif language in ("sh", "console"):
             lines = [line.removeprefix("$ ") for line in content.replace("\\\n", " ").splitlines()]
             found += [("sh", line) for line in lines if re.match(rf"tagseg ({'|'.join(QUICK)}) ", line)]
-    return [each for each in found if not any(word in each[1] for word in NOT_HERE)]
+    missing = NOT_HERE if HAS_ONNX else (*NOT_HERE, "--format onnx")
+    return [each for each in found if not any(word in each[1] for word in missing)]
 
 
 def page_id(page: Path) -> str:

@@ -48,7 +48,8 @@ class ArrayFile:
         """
         names = self.names if len(arrays) == len(self.names) else (*self.names, self.optional)
         content = dict(zip(names, arrays, strict=True))
-        atomic_write(path, lambda file: np.savez_compressed(file, allow_pickle=False, **content))
+        assert not any(array.dtype.hasobject for array in arrays)  # numpy would pickle them, and no reader takes that
+        atomic_write(path, lambda file: np.savez_compressed(file, **content))
 
     def read(self, path: Path) -> Sequence[ndarray]:
         """Return the arrays in the order of the names, and the optional one last where the file has it.

@@ -101,6 +101,6 @@ def test_a_damaged_file_is_an_artifact_error_or_harmless(
 )
 def test_arrays_of_something_else_are_an_artifact_error(tmp_path: Path, content: dict[str, np.ndarray]) -> None:
     with (tmp_path / "p.npz").open("wb") as file:
-        np.savez(file, allow_pickle=False, **content)
+        np.savez(file, **content)
     with pytest.raises(ArtifactError, match="must be a whole file written by tagseg"):
         read_probabilities(tmp_path / "p.npz")

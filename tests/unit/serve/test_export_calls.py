@@ -211,5 +211,5 @@ def test_limits_of_an_export(segmenter: Path) -> None:
             413,
             "upload must be at most 2 MB, got 2.5 MB",
         )
-        noise = np.random.default_rng(0).integers(0, 3, (1100, 1100), np.uint8)
+        noise = np.random.default_rng(0).integers(0, 3, (500, 500), np.uint8)
         assert send(client, [("a.jpg", palette_mask(noise))], [], format="coco").status == 200
