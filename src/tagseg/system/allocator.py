@@ -3,7 +3,7 @@
 import ctypes
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # names of parameters in glibc's malloc.h
@@ -50,6 +50,6 @@ def freed_memory_kept() -> Iterator[None]:
             trim(ctypes.c_size_t(0))
 
 
-def _of_glibc(name: str) -> "ctypes._FuncPointer | None":  # pyright: ignore[reportPrivateUsage]
+def _of_glibc(name: str) -> Callable[..., int] | None:
     """Return a function of the C library where it is glibc on Linux; others lack it (musl) or mean something else."""
     return getattr(ctypes.CDLL(None), name, None) if sys.platform.startswith("linux") else None
