@@ -49,7 +49,8 @@ class ArrayFile:
         names = self.names if len(arrays) == len(self.names) else (*self.names, self.optional)
         content = dict(zip(names, arrays, strict=True))
         assert not any(array.dtype.hasobject for array in arrays)  # numpy would pickle them, and no reader takes that
-        atomic_write(path, lambda file: np.savez_compressed(file, **content))
+        # Numpy before 2.2 stores every keyword as an array, allow_pickle too.
+        atomic_write(path, lambda file: np.savez_compressed(file, **content))  # pyright: ignore[reportArgumentType]
 
     def read(self, path: Path) -> Sequence[ndarray]:
         """Return the arrays in the order of the names, and the optional one last where the file has it.
