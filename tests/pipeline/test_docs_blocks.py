@@ -91,7 +91,7 @@ def blocks(page: Path) -> list[tuple[str, str]]:
         elif language in ("sh", "console"):
             lines = [line.removeprefix("$ ") for line in content.replace("\\\n", " ").splitlines()]
             found += [("sh", line) for line in lines if re.match(rf"tagseg ({'|'.join(QUICK)}) ", line)]
-    missing = NOT_HERE if HAS_ONNX else (*NOT_HERE, "--format onnx")
+    missing = NOT_HERE if HAS_ONNX else (*NOT_HERE, "onnx")
     return [each for each in found if not any(word in each[1] for word in missing)]
 
 
