@@ -110,9 +110,16 @@ def _time_of(stage: Stage, inputs: RunInputs, measured: Sequence[tuple[Path, Val
         then = details.get("steps" if trained else "images") or manifest.get("counts", {}).get("train_images")
         if then and "total_time_s" in details and _is_alike(stage, inputs, manifest, details):
             growth = 1.0 if stage.name == "report" else amount / then  # a page draws a few dozen images of any number
-            left_s = details["total_time_s"] * growth - inputs.folder.spent_s(stage.name)
+            left_s = details["total_time_s"] * growth - _spent_s(stage, inputs)
             return StageTime(stage.name, max(left_s, 0.0), run)
     return StageTime(stage.name, None)
+
+
+def _spent_s(stage: Stage, inputs: RunInputs) -> float:
+    """Return the seconds that are spent on what a stage goes on with; of other inputs it keeps nothing."""
+    status = inputs.folder.stage_status(stage.name)
+    goes_on = (status.state, status.fingerprint) == ("started", inputs.fingerprint(stage))
+    return inputs.folder.spent_s(stage.name) if goes_on else 0.0
 
 
 def _is_alike(stage: Stage, inputs: RunInputs, manifest: Values, details: Values) -> bool:

@@ -1,6 +1,7 @@
 """The time that is told at the beginning of a run: rates of earlier runs, and only of such that did the same."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,23 @@ def test_another_machine_tells_nothing(place: Path, tmp_path: Path, entry: tuple
     (tmp_path / "damaged" / "manifest.json").write_text("{")
     assert told(quick_recipe(place / "photos", place / "cache"), tmp_path / "second") == (
         "no estimate of the whole run yet; each stage says how long it takes"
+    )
+
+
+@pytest.mark.parametrize(("state", "left"), [("done", "5 s"), ("started", "1 s")])
+def test_what_is_done_anew_takes_its_whole_time(place: Path, state: str, left: str, tmp_path: Path) -> None:
+    """Seconds that were spent on a report of other inputs are spent; an interrupted one goes on."""
+    first = tmp_path / "first"
+    shutil.copytree(place / "runs" / "first", first)
+    path = first / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["stages"]["report"] |= {"state": state, "spent_s": 4.0}
+    manifest["stages"]["report"]["details"]["total_time_s"] = 5.0
+    if state == "done":
+        manifest["stages"]["report"]["fingerprint"] = "of other inputs"
+    path.write_text(json.dumps(manifest))
+    assert told(quick_recipe(place / "photos", place / "cache"), first) == (
+        f"estimate: about {left} by the rates of {first} (report {left})"
     )
 
 
