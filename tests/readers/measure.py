@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -23,15 +24,15 @@ from tagseg.use.label_files import POLYGONS, FormatChoice
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "voc2012_animals"
 
 
-def chosen_masks(root: Path, folder: Path, classes: ClassTable, *, count: int, links: Path) -> Masks:
-    """Return masks of the photographs of VOC's `train` that a folder has, evenly spaced; links to these are made."""
+def chosen_masks(root: Path, folder: Path, classes: ClassTable, *, count: int, copies: Path) -> Masks:
+    """Return masks of the photographs of VOC's `train` that a folder has, evenly spaced; these are copied."""
     listed = (root / "ImageSets" / "Segmentation" / "train.txt").read_text().split()
     names = evenly_spaced([name for name in listed if (folder / f"{name}.png").is_file()], count)
     labels = {name: np.array(Image.open(folder / f"{name}.png")) for name in names}
-    files = {name: links / f"{name}.jpg" for name in names}
+    files = {name: copies / f"{name}.jpg" for name in names}
     for name, path in files.items():
-        path.symlink_to((root / "JPEGImages" / f"{name}.jpg").resolve())
-    return Masks(classes, links, labels, files)
+        shutil.copyfile(root / "JPEGImages" / f"{name}.jpg", path)  # supervision reads no links
+    return Masks(classes, copies, labels, files)
 
 
 def main() -> None:
@@ -53,8 +54,8 @@ def main() -> None:
     classes = ClassTable(tuple(arguments.classes.split(",")))
     print("| format | program | as the program draws | at the centres of pixels | corners | all corners |")
     print("| --- | --- | --- | --- | --- | --- |")
-    with tempfile.TemporaryDirectory() as links:
-        masks = chosen_masks(arguments.data, folder, classes, count=arguments.count, links=Path(links))
+    with tempfile.TemporaryDirectory() as copies:
+        masks = chosen_masks(arguments.data, folder, classes, count=arguments.count, copies=Path(copies))
         for format in dict.fromkeys(format for format, _, _ in READERS):
             if not arguments.only or format in arguments.only:
                 tolerance = arguments.simplify if format in POLYGONS else None
