@@ -17,9 +17,10 @@ def keep_freed_memory(*, kept_bytes: int = _KEPT_BYTES, large_bytes: int = _LARG
     """Let this process keep freed memory at hand; return whether its allocator can.
 
     A network's maps take tens of megabytes and are freed after each image. By default glibc returns them to the
-    operating system, and every page then costs a fault when it is used again: 30 to 40 % of the time of a small
-    network on a CPU (benchmarks/freed_memory.py). Only glibc on Linux
-    has the two settings, they hold for the whole process, and cannot be read; other systems are left as they are.
+    operating system, and every page then costs a fault when it is used again: 30 to 40 % of the time of a small network
+    on a CPU (benchmarks/freed_memory.py). Only glibc on Linux has the two settings, they hold for the whole process
+    and cannot be read. Other systems are left as they are, and so is a process whose environment has
+    ``MALLOC_TRIM_THRESHOLD_`` or ``MALLOC_MMAP_THRESHOLD_``.
 
     Args:
         kept_bytes: how much free memory may lie on top of the heap, up to 2 GiB.
@@ -28,9 +29,9 @@ def keep_freed_memory(*, kept_bytes: int = _KEPT_BYTES, large_bytes: int = _LARG
     >>> keep_freed_memory() == keep_freed_memory()
     True
     """
-    mallopt = _of_glibc("mallopt")
     if not _CHOSEN.isdisjoint(os.environ):
         return False
+    mallopt = _of_glibc("mallopt")
     return mallopt is not None and all(
         mallopt(parameter, min(size, _MOST_BYTES)) == 1
         for parameter, size in ((_MMAP_THRESHOLD, large_bytes), (_TRIM_THRESHOLD, kept_bytes))
@@ -40,13 +41,13 @@ def keep_freed_memory(*, kept_bytes: int = _KEPT_BYTES, large_bytes: int = _LARG
 @contextmanager
 def freed_memory_kept() -> Iterator[None]:
     """Keep the memory of the largest moment while something runs that takes as much again and again, then return it."""
-    keep_freed_memory(kept_bytes=_MOST_BYTES, large_bytes=_MOST_BYTES)
+    is_kept = keep_freed_memory(kept_bytes=_MOST_BYTES, large_bytes=_MOST_BYTES)
     try:
         yield
     finally:
-        keep_freed_memory()
         trim = _of_glibc("malloc_trim")
-        if trim is not None:
+        if is_kept and trim is not None:
+            keep_freed_memory()
             trim(ctypes.c_size_t(0))
 
 
