@@ -125,7 +125,7 @@ class Everywhere:
 ''',
         )
     ],
-    "recipe/learning.py": [('method: Literal["cam"]', 'method: Literal["cam", "toy"]')],
+    "recipe/mapping.py": [('method: Literal["cam"]', 'method: Literal["cam", "toy"]')],
     "assemble/map_methods.py": [
         ('        "cam": ', '        "toy": lambda: Everywhere(classifier),\n        "cam": '),
         ("from tagseg.models", "from tagseg.cams.methods.toy import Everywhere\nfrom tagseg.models"),

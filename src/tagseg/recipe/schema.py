@@ -7,7 +7,8 @@ from typing import Annotated, Literal, get_args
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from tagseg.recipe.layouts import Data
-from tagseg.recipe.learning import Constraint, LearningSections, MapSections
+from tagseg.recipe.learning import Constraint, LearningSections
+from tagseg.recipe.mapping import MapSections
 from tagseg.recipe.refining import RefiningSections
 from tagseg.recipe.section import SWEPT_SCORES, BackgroundScores, Section
 from tagseg.recipe.segmenting import SegmentingSections
