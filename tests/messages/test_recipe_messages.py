@@ -164,6 +164,11 @@ def out_of_range(setting: str, rule: str) -> Any:
             "lower it or set self_modulation.enabled=false",
         ),
         (
+            ["classifier.feature_layer=middle"],
+            "classifier.feature_layer 'middle' computes no last stage that suppression.positions names; "
+            "set suppression.enabled=false",
+        ),
+        (
             ["self_modulation.target_refine=['crf','region_affinity']"],
             "self_modulation target_refine names 'region_affinity' and 'crf' at most once and in this order, "
             "got ['crf', 'region_affinity']",

@@ -49,7 +49,12 @@ def build_classifier(recipe: Recipe, *, num_classes: int, pretrained: bool = Tru
         batch_norm=values.batch_norm,
         feature_layer=values.feature_layer,
     )
-    classifier = TagClassifier(backbone, num_classes=num_classes)
+    classifier = TagClassifier(
+        backbone,
+        num_classes=num_classes,
+        pooling_shares=values.pooling_shares,
+        leveled=values.absent_quantile is not None,
+    )
     if recipe.suppression.enabled:
         suppress_backbone(backbone, delta=recipe.suppression.delta, positions=recipe.suppression.positions)
     return classifier

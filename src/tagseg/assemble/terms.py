@@ -60,7 +60,7 @@ def build_terms(recipe: Recipe, learner: Learner, backbone: Backbone, *, device:
         backbone: of the classifier; it says how images are normalised.
         device: of networks that do not learn.
     """
-    terms: list[Term] = [ClassificationTerm()]
+    terms: list[Term] = [ClassificationTerm(recipe.classifier.pooling_shares, absence=recipe.training.absence)]
     if recipe.self_modulation.enabled:
         terms.append(_self_modulation(recipe))
     if recipe.reconstruction.enabled:

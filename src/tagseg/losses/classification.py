@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from tagseg.ops.activation import tag_logits
+from tagseg.ops.activation import top_means
 
 
 def classification_loss(logits: Float[Tensor, "N C"], tags: Float[Tensor, "N C"]) -> Float[Tensor, ""]:
@@ -36,21 +37,52 @@ def classification_loss(logits: Float[Tensor, "N C"], tags: Float[Tensor, "N C"]
     return functional.multilabel_soft_margin_loss(logits.float(), tags.float())
 
 
+def absence_loss(class_maps: Float[Tensor, "N C h w"], tags: Float[Tensor, "N C"]) -> Float[Tensor, ""]:
+    """Measure how much the cells of an image claim classes that it does not show.
+
+    ``L_abs = mean_nc [ (1 - t) mean_hw( -log sigmoid(-F) ) ]``
+
+    Source: ours. A tag says of no cell that it shows the class; its absence says of every cell that it does not.
+
+    Args:
+        class_maps: F, raw.
+        tags: t, 1 where the image shows the class, else 0.
+
+    Returns:
+        A float32 scalar, at least 0; log 2 for maps of zero in images without tags.
+
+    >>> round(absence_loss(torch.zeros(1, 2, 3, 3), torch.tensor([[1.0, 0.0]])).item(), 4)
+    0.3466
+    """
+    cells = functional.softplus(class_maps.float()).mean(dim=(2, 3))
+    return ((1 - tags.float()) * cells).mean()
+
+
 @dataclass(frozen=True, slots=True)
 class ClassificationTerm:
     """``L_cls`` as a term: the first of every objective, whose gradient the balanced ones are measured against.
 
+    ``L_cls = mean over shares of the logistic loss of the strongest cells' mean, + absence * L_abs``
+
     Args:
+        shares: of a map's strongest cells whose means are its tag logits, see
+            :func:`tagseg.ops.activation.top_means`.
+        absence: weight of :func:`absence_loss`, 0 or more.
         beta: weight of the term's gradient on the class maps, 0 or more.
         balance: whether ``beta`` is relative to the classification's gradient, that is to its own.
         first_epoch: the epoch, from 0, at which it starts.
     """
 
     name: ClassVar[str] = "classification"
+    shares: tuple[float, ...] = (1.0,)
+    absence: float = 0.0
     beta: float = 1.0
     balance: bool = False
     first_epoch: int = 0
 
     def __call__(self, class_maps: Float[Tensor, "N C h w"], batch: Mapping[str, Tensor]) -> Float[Tensor, ""]:
-        """Return ``L_cls`` of the tag logits of ``class_maps`` against ``tags`` (N, C)."""
-        return classification_loss(tag_logits(class_maps), batch["tags"])
+        """Return ``L_cls`` of ``class_maps`` against ``tags`` (N, C)."""
+        tags = batch["tags"]
+        losses = [classification_loss(logits, tags) for logits in top_means(class_maps, self.shares)]
+        total = torch.stack(losses).mean()
+        return total + self.absence * absence_loss(class_maps, tags) if self.absence else total

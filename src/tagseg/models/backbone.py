@@ -15,15 +15,23 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from tagseg.errors import ModelError
+from tagseg.models.middle import middle_features, middle_levels
 from tagseg.models.packaged_weights import find_weights
 from tagseg.models.synced_norm import synchronize_batch_norm
-from tagseg.models.timm_network import create_network, feature_levels, measure_network, stage_modules
+from tagseg.models.timm_network import (
+    PROBE_SIDE,
+    create_network,
+    feature_levels,
+    measure_network,
+    rest_unused,
+    stage_modules,
+)
 from tagseg.models.weights import fit_weights
 from tagseg.models.weights_packages import PRETRAINED
 from tagseg.ops.resize import resize_maps
 
 BatchNormMode = Literal["frozen", "train"]
-FeatureLayer = Literal["head", "last_stage"]
+FeatureLayer = Literal["head", "last_stage", "middle"]
 FrozenStages = int | Literal["all"]
 
 FINE_STRIDE = 8
@@ -48,6 +56,7 @@ class Backbone(nn.Module):
         batch_norm: ``frozen`` keeps every batch norm in evaluation mode, ``train`` only those of frozen stages; the
             others learn statistics, over the batches of all processes where :func:`build_backbone` made the network.
             The scale and shift of stages that learn do learn in both.
+        middle: whether the features are those of :mod:`tagseg.models.middle`.
 
     Attributes:
         num_features: D, channels of the output.
@@ -58,7 +67,7 @@ class Backbone(nn.Module):
         frozen_stages: how many stages do not learn, or ``all`` of the network; with 1 or more, neither does the stem.
     """
 
-    def __init__(self, network: nn.Module, *, name: str, batch_norm: BatchNormMode) -> None:
+    def __init__(self, network: nn.Module, *, name: str, batch_norm: BatchNormMode, middle: bool = False) -> None:
         super().__init__()
         self.network: Any = network
         self.name = name
@@ -75,6 +84,17 @@ class Backbone(nn.Module):
         if self.layout == "NCHW":
             # The order in which convolution libraries compute: nothing is rearranged between layers.
             self.network.to(memory_format=torch.channels_last)
+        self._middle = middle_levels(network, name=name) if middle else []
+        if middle:
+            self._measure_middle()
+
+    def _measure_middle(self) -> None:
+        """See what comes out of the middle; what lies above stops learning."""
+        images = self.fit_size(torch.zeros(1, 3, PROBE_SIDE, PROBE_SIDE))
+        with torch.enable_grad():
+            features = middle_features(self.network, images, self._middle)
+            rest_unused(self.network, features)
+        self.num_features, self.output_stride = features.shape[1], images.shape[-1] // features.shape[-1]
 
     @property
     def stages(self) -> list[list[nn.Module]]:
@@ -109,6 +129,8 @@ class Backbone(nn.Module):
             Features of ceil(H / s) x ceil(W / s) cells; signed or not as the network's last layer is.
         """
         images = self.fit_size(images)
+        if self._middle:
+            return self.feature_suppression(middle_features(self.network, images, self._middle))
         features = self.network.forward_features(images)
         return self.feature_suppression(self._as_map(features, images))
 
@@ -247,7 +269,7 @@ def build_backbone(
         batch_norm: see :class:`Backbone`.
         feature_layer: for networks whose features end in a 1x1 convolution (``conv_head`` of MobileNetV2 and
             EfficientNet): after it (``head``, 1280 channels) or before it, through a ReLU (``last_stage``, 320
-            channels). Elsewhere they are one.
+            channels). Elsewhere they are one. ``middle``: see :mod:`tagseg.models.middle`.
 
     Returns:
         The backbone, in training mode.
@@ -265,11 +287,11 @@ def build_backbone(
         ignored = (head,) if isinstance(head, str) else head
         tensors = find_weights(weights, network=name)
         fit_weights(network, tensors, network_name=name, source=weights, ignored=ignored)
-    if feature_layer == "last_stage" and isinstance(network, EfficientNet):  # MobileNetV2 is one in timm
+    if feature_layer != "head" and isinstance(network, EfficientNet):  # MobileNetV2 is one in timm
         network.conv_head, network.bn2 = nn.Identity(), nn.ReLU()  # its blocks end without one
     if batch_norm == "train":
         synchronize_batch_norm(network)
-    backbone = Backbone(network, name=name, batch_norm=batch_norm)
+    backbone = Backbone(network, name=name, batch_norm=batch_norm, middle=feature_layer == "middle")
     if output_stride not in (None, backbone.output_stride):
         raise ModelError(
             f"output stride of {name} is {backbone.output_stride}, got {output_stride}",

@@ -3,6 +3,9 @@
 Axes: N images, C classes, H W image rows and columns in pixels, h w map rows and columns.
 """
 
+from collections.abc import Sequence
+
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -20,10 +23,14 @@ class TagClassifier(nn.Module):
     Args:
         backbone: gives D channels.
         num_classes: C >= 1, without background.
+        pooling_shares: of a class map's strongest cells whose mean is a tag logit, see
+            :func:`tagseg.ops.activation.tag_logits`.
+        leveled: whether the level of each class is measured after training, and saved with the weights.
 
     Attributes:
         backbone: the features, with the ordinary learning rate.
         head: the 1x1 convolution, ten times that in the paper.
+        level: (C,) what each class map has to exceed to speak for its class; zeros until it is measured.
 
     Raises:
         ModelError: when there is no class.
@@ -35,7 +42,11 @@ class TagClassifier(nn.Module):
     torch.Size([1, 3, 4, 4])
     """
 
-    def __init__(self, backbone: Backbone, *, num_classes: int) -> None:
+    level: Tensor
+
+    def __init__(
+        self, backbone: Backbone, *, num_classes: int, pooling_shares: Sequence[float] = (1.0,), leveled: bool = False
+    ) -> None:
         super().__init__()
         if num_classes < 1:
             raise ModelError(
@@ -43,6 +54,8 @@ class TagClassifier(nn.Module):
             )
         self.backbone = backbone
         self.head = nn.Conv2d(backbone.num_features, num_classes, kernel_size=1, bias=False)
+        self.pooling_shares = tuple(pooling_shares)
+        self.register_buffer("level", torch.zeros(num_classes), persistent=leveled)
 
     def forward(self, images: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N C h w"]:
         """Return the raw class maps F.

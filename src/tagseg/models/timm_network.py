@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import timm
 import torch
+from torch import Tensor, nn
 
 from tagseg.errors import ModelError
 from tagseg.models.weights_packages import PACKAGED, weights_package
@@ -136,10 +137,7 @@ def measure_network(network: Any, *, name: str) -> NetworkShape:  # noqa: ANN401
             f"backbone {name} takes images of any size, got a network that refuses {side} x {side}",
             help="choose a network without fixed windows, such as resnet50, mobilenetv2_100 or convnext_tiny",
         ) from error
-    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    gradients = torch.autograd.grad(features.sum(), learning, allow_unused=True)
-    for parameter, gradient in zip(learning, gradients, strict=True):
-        parameter.requires_grad_(gradient is not None)
+    rest_unused(network, features)
     if features.ndim == 3:
         stride = side // isqrt(features.shape[1] - network.num_prefix_tokens)
         return NetworkShape("NLC", features.shape[2], stride, stride, _smallest_side(network, stride))
@@ -149,6 +147,20 @@ def measure_network(network: Any, *, name: str) -> NetworkShape:  # noqa: ANN401
     cells = features.shape[-1]
     multiple = 1 if _cells(network, side + 1) == cells + 1 else side // cells
     return NetworkShape("NCHW", features.shape[1], side // cells, multiple, _smallest_side(network, multiple))
+
+
+def rest_unused(network: nn.Module, features: Tensor) -> None:
+    """Stop the parameters that play no part in ``features`` from learning.
+
+    >>> network = nn.ModuleList([nn.Linear(1, 1), nn.Linear(1, 1)])
+    >>> rest_unused(network, network[0](torch.ones(1, 1)))
+    >>> [parameter.requires_grad for parameter in network.parameters()]
+    [True, True, False, False]
+    """
+    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    gradients = torch.autograd.grad(features.sum(), learning, allow_unused=True)
+    for parameter, gradient in zip(learning, gradients, strict=True):
+        parameter.requires_grad_(gradient is not None)
 
 
 def _patch_side(network: Any) -> int:  # noqa: ANN401

@@ -3,6 +3,8 @@
 Axes: N images, C classes, D feature channels, H W or h w rows and columns. A peak is the maximum over rows and columns.
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -11,16 +13,17 @@ PEAK_FLOOR = 1e-5
 """Peaks below this count as this, so that a map of zeros stays zeros and no gradient explodes."""
 
 
-def tag_logits(class_maps: Float[Tensor, "N C h w"]) -> Float[Tensor, "N C"]:
-    """Average each class map over the image.
+def tag_logits(class_maps: Float[Tensor, "N C h w"], shares: Sequence[float] = (1.0,)) -> Float[Tensor, "N C"]:
+    """Average each class map over the image, or over its strongest cells.
 
-    logit_c = mean_hw(F_c)
+    logit_c = mean_hw(F_c), and with shares the mean over them of :func:`top_means`
 
-    Source: SSC, class activation maps. The classifier is linear and bias-free, so this equals classifying the
-    globally averaged features.
+    Source: SSC, class activation maps. The classifier is linear and bias-free, so the mean of all cells equals
+    classifying the globally averaged features. The shares are ours.
 
     Args:
         class_maps: F, unbounded.
+        shares: of the cells that count, the strongest first, each above 0 and at most 1.
 
     Returns:
         Unbounded logits; a sigmoid makes them probabilities.
@@ -28,7 +31,31 @@ def tag_logits(class_maps: Float[Tensor, "N C h w"]) -> Float[Tensor, "N C"]:
     >>> tag_logits(torch.tensor([[[[1.0, 3.0]]]])).tolist()
     [[2.0]]
     """
-    return class_maps.mean(dim=(-2, -1))
+    return top_means(class_maps, shares).mean(dim=0)
+
+
+def top_means(class_maps: Float[Tensor, "N C h w"], shares: Sequence[float]) -> Float[Tensor, "S N C"]:
+    """Average the strongest cells of each class map, for each of S shares of its cells.
+
+    ``mean of the k largest of F_c``, with k = the share of the h * w cells, rounded, and at least 1
+
+    A mean of all cells hides an object that covers few of them.
+
+    Args:
+        class_maps: F, unbounded.
+        shares: each above 0 and at most 1; 1 takes all cells.
+
+    >>> top_means(torch.tensor([[[[1.0, 3.0, 2.0, 0.0]]]]), (0.25, 0.5, 1.0)).flatten().tolist()
+    [3.0, 2.5, 1.5]
+    """
+    return torch.stack([_top_mean(class_maps, share) for share in shares])
+
+
+def _top_mean(class_maps: Float[Tensor, "N C h w"], share: float) -> Float[Tensor, "N C"]:
+    if share == 1:
+        return class_maps.mean(dim=(-2, -1))
+    cells = class_maps.flatten(2)
+    return cells.topk(max(1, round(share * cells.shape[2])), dim=2).values.mean(dim=2)
 
 
 def spatial_peak(maps: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C 1 1"]:

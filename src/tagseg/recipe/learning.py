@@ -27,9 +27,16 @@ class Classifier(Section):
     """
     output_stride: Literal[8, 16, 32] = 16
     """Image pixels per cell of the class maps; an error when the network cannot have it."""
-    feature_layer: Literal["head", "last_stage"] = "head"
+    feature_layer: Literal["head", "last_stage", "middle"] = "head"
     """Class maps of MobileNetV2 and EfficientNet come after the last 1x1 convolution (`head`) or before it
-    (`last_stage`). For other networks both are the same.
+    (`last_stage`). For other networks both are the same. `middle`: from stages 2 and 3, for surfaces and defects.
+    """
+    pooling_shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(default=(1.0,), min_length=1)
+    """A tag logit is the mean of its map's strongest cells, for these shares of them. Small ones are for small objects.
+    """
+    absent_quantile: float | None = Field(default=None, ge=0, lt=1)
+    """After training each class map is lowered by this quantile of its values in photographs without the class; none
+    leaves it as it is.
     """
     frozen_stages: FrozenStages = 2
     """The stem and this many stages do not learn. With 0 all learn, with `all` only the head."""
@@ -167,6 +174,8 @@ class Training(Section):
     """Side of the square crop."""
     long_side_px: LongSide = (320, 640)
     """Shortest and longest long side of a scaled image; the first at least 16."""
+    absence: float = Field(default=0.0, ge=0)
+    """Weight of the loss that every cell has of the classes that its image does not show."""
     optimizer: Literal["sgd", "adamw"] = "sgd"
     """Optimizer of the classifier."""
     lr: float = Field(default=0.1, gt=0)
@@ -211,6 +220,16 @@ class LearningSections(Section):
         if modulation.enabled and modulation.target == "warmup" and not modulation.warmup_epochs:
             raise ValueError(
                 "self_modulation.target 'warmup' needs a warm-up; set self_modulation.warmup_epochs to at least 1"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _suppression_is_below_the_features(self) -> "LearningSections":
+        has_last_stage = self.classifier.feature_layer != "middle"
+        if self.suppression.enabled and "last_stage" in self.suppression.positions and not has_last_stage:
+            raise ValueError(
+                "classifier.feature_layer 'middle' computes no last stage that suppression.positions names; "
+                "set suppression.enabled=false"
             )
         return self
 

@@ -16,7 +16,8 @@ class Wrapped(TagClassifier):
 
     def __init__(self, network: nn.Module) -> None:
         nn.Module.__init__(self)
-        self.network = network
+        self.network, self.pooling_shares = network, (1.0,)
+        self.register_buffer("level", torch.zeros(100))
 
     def forward(self, images: Tensor) -> Tensor:
         return self.network(images)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from tagseg.losses.classification import ClassificationTerm, classification_loss
+from tagseg.losses.classification import ClassificationTerm, absence_loss, classification_loss
 
 
 def test_logits_of_zero_cost_log_two():
@@ -44,3 +44,34 @@ def test_a_batch_split_in_halves_has_the_same_mean():
 def test_the_term_takes_the_means_of_the_class_maps_as_logits():
     maps, tags = torch.randn(2, 3, 4, 5), torch.eye(2, 3)
     assert torch.equal(ClassificationTerm()(maps, {"tags": tags}), classification_loss(maps.mean(dim=(2, 3)), tags))
+
+
+def test_the_term_is_the_mean_loss_over_the_shares_and_the_weighted_absence():
+    maps, tags = torch.randn(2, 3, 4, 5), torch.eye(2, 3)
+    ordered = maps.flatten(2).sort(dim=2, descending=True).values
+    strongest = [ordered[:, :, :count].mean(dim=2) for count in (1, 5, 20)]  # of 20 cells
+    expected = torch.stack([classification_loss(logits, tags) for logits in strongest]).mean()
+    term = ClassificationTerm((0.01, 0.25, 1.0), absence=3.0)
+    torch.testing.assert_close(term(maps, {"tags": tags}), expected + 3 * absence_loss(maps, tags))
+
+
+def test_absence_is_a_loss_of_every_cell_of_untagged_classes_alone():
+    maps, tags = torch.randn(2, 3, 4, 5, requires_grad=True), torch.eye(2, 3)
+    loss = absence_loss(maps, tags)
+    expected = sum(
+        math.log1p(math.exp(value))
+        for image, row in zip(maps.tolist(), tags.tolist(), strict=True)
+        for cells, tag in zip(image, row, strict=True)
+        for line in cells
+        for value in line
+        if not tag
+    )
+    assert loss.item() == pytest.approx(expected / (2 * 3 * 20), rel=1e-5)
+    loss.backward()
+    torch.testing.assert_close(maps.grad, (1 - tags)[:, :, None, None] * maps.detach().sigmoid() / (2 * 3 * 20))
+
+
+def test_absence_of_confident_half_maps_keeps_its_gradient():
+    maps = torch.full((1, 1, 1, 1), 20.0, dtype=torch.bfloat16, requires_grad=True)
+    absence_loss(maps, torch.zeros(1, 1)).backward()
+    assert maps.grad.item() == 1.0

@@ -39,3 +39,10 @@ def test_the_head_has_no_bias_and_all_learning_parameters_are_in_two_groups():
 @torch.no_grad()
 def test_class_maps_keep_their_sign():
     assert (build()(torch.randn(2, 3, 64, 64)) < 0).any()
+
+
+def test_a_level_is_saved_only_where_one_is_measured():
+    backbone = build_backbone("test_resnet", weights=None)
+    assert "level" not in build().state_dict()
+    leveled = TagClassifier(backbone, num_classes=3, leveled=True)
+    assert torch.equal(leveled.state_dict()["level"], torch.zeros(3))

@@ -5,7 +5,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tagseg.ops.activation import max_normalize, object_and_background_maps, spatial_peak, suppress, tag_logits
+from tagseg.ops.activation import (
+    max_normalize,
+    object_and_background_maps,
+    spatial_peak,
+    suppress,
+    tag_logits,
+    top_means,
+)
 
 
 def as_map(*values: float) -> torch.Tensor:
@@ -18,6 +25,15 @@ def test_tag_logits_are_the_mean_over_cells(seed, height, width):
     maps = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(seed))
     expected = [[sum(maps[n, c].flatten().tolist()) / (height * width) for c in range(3)] for n in range(2)]
     torch.testing.assert_close(tag_logits(maps), torch.tensor(expected))
+
+
+@given(seed=st.integers(0, 10_000), height=st.integers(1, 5), width=st.integers(1, 5), share=st.floats(0.01, 1))
+def test_top_means_are_of_the_largest_cells(seed, height, width, share):
+    maps = torch.randn(2, 3, height, width, generator=torch.Generator().manual_seed(seed))
+    count = max(1, round(share * height * width))
+    expected = [[sum(sorted(maps[n, c].flatten().tolist())[-count:]) / count for c in range(3)] for n in range(2)]
+    torch.testing.assert_close(top_means(maps, (share, 1.0)), torch.stack([torch.tensor(expected), maps.mean((2, 3))]))
+    torch.testing.assert_close(tag_logits(maps, (share, share)), torch.tensor(expected))
 
 
 def test_max_normalize_divides_the_positive_part_by_its_peak():

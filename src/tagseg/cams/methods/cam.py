@@ -19,9 +19,10 @@ from tagseg.ops.activation import tag_logits
 class ClassActivation:
     """Takes the class maps of the tags, in one forward pass.
 
-    ``relu(F_c)``
+    ``relu(F_c - level_c)``
 
-    Source: SSC, class activation maps (Zhou et al., CVPR 2016).
+    Source: SSC, class activation maps (Zhou et al., CVPR 2016), with a level of 0. A measured level is ours, see
+    :func:`tagseg.cams.level.measure_level`.
 
     Args:
         classifier: gives class maps ``F``.
@@ -39,4 +40,7 @@ class ClassActivation:
         """Return logits and maps, in float32."""
         with torch.no_grad(), evaluation_mode(self.classifier):
             class_maps = self.classifier(images).float()
-        return MethodMaps(tag_logits(class_maps), class_maps[torch.nonzero(tags, as_tuple=True)].relu())
+        images_of, classes_of = torch.nonzero(tags, as_tuple=True)
+        levels = self.classifier.level[classes_of.to(class_maps.device), None, None]
+        maps = (class_maps[images_of, classes_of] - levels).relu()
+        return MethodMaps(tag_logits(class_maps, self.classifier.pooling_shares), maps)

@@ -14,6 +14,7 @@ from tagseg.evaluation.validation import validate_tags_and_seeds
 from tagseg.models.classifier import TagClassifier
 from tagseg.ops.spacing import evenly_spaced
 from tagseg.stages.context import StageContext
+from tagseg.stages.train_classifier.level import settle_level
 from tagseg.stages.train_classifier.target import (
     is_measured,
     remove_other_target,
@@ -69,6 +70,7 @@ def run(context: StageContext) -> dict[str, Any]:
     )
     figures = figures or validate(settings.epochs)  # no step was left to take
     if fabric.is_global_zero:
+        settle_level(context, classifier)
         state = {"classes": list(classes.names), "steps": training.step}
         save_checkpoint(context.folder.classifier_weights, tensors={"classifier": classifier.state_dict()}, state=state)
         context.folder.seals.note([context.folder.classifier_weights])

@@ -52,3 +52,24 @@ def test_half_precision_ends_in_float32() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = make_method()(pictures(1), torch.ones(1, 3))
     assert found.tag_logits.dtype == found.maps.dtype == torch.float32
+
+
+def test_each_map_is_lowered_by_the_level_of_its_class_and_the_logits_are_not() -> None:
+    method, images, tags = make_method(), pictures(2), torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+    with torch.no_grad():
+        class_maps = method.classifier(images)
+    logits = method(images, tags).tag_logits
+    method.classifier.level.copy_(torch.tensor([0.1, -0.2, 0.3]))
+    found = method(images, tags)
+    expected = torch.stack([class_maps[0, 0] - 0.1, class_maps[0, 2] - 0.3, class_maps[1, 1] + 0.2]).clamp_min(0)
+    torch.testing.assert_close(found.maps, expected)
+    assert torch.equal(found.tag_logits, logits)
+
+
+def test_logits_are_means_of_the_shares_that_the_classifier_names() -> None:
+    method, images = make_method(), pictures(2)
+    method.classifier.pooling_shares = (0.2, 1.0)
+    with torch.no_grad():
+        cells = method.classifier(images).flatten(2)
+    expected = (cells.amax(dim=2) + cells.mean(dim=2)) / 2  # of 6 cells a fifth is one
+    torch.testing.assert_close(method(images, torch.ones(2, 3)).tag_logits, expected)

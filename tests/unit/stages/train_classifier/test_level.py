@@ -1,0 +1,46 @@
+"""The level of each class at the end of stage 1: set where the recipe wants it, with a word on classes without one."""
+
+from pathlib import Path
+
+import torch
+from kit.contexts import stage_context
+from kit.heard import Heard
+
+from tagseg.cams.level import measure_level
+from tagseg.classes import ClassTable
+from tagseg.data.drawn_pictures import write_dataset
+from tagseg.data.layouts.folder import read_folder
+from tagseg.models.backbone import build_backbone
+from tagseg.models.classifier import TagClassifier
+from tagseg.recipe import make_recipe
+from tagseg.stages.train_classifier.level import settle_level
+from tagseg.types import ImageRecord, Split
+
+
+def settled(folder: Path, *settings: str) -> tuple[torch.Tensor, torch.Tensor, Heard]:
+    """Return the level that is set, the one that is measured, and what is said; every photograph shows a cat."""
+    write_dataset(folder, num_images=4, size=(32, 32), seed=0)
+    records = [
+        ImageRecord(each.image_id, each.image_path, (1,) if position else (1, 2))
+        for position, each in enumerate(read_folder(folder).records)
+    ]
+    recipe = make_recipe({"name": "mine", "data": {"format": "folder", "root": str(folder)}}, list(settings))
+    split = Split("all", ClassTable(("cat", "dog")), tuple(records))
+    torch.manual_seed(0)
+    classifier, heard = TagClassifier(build_backbone("test_resnet", weights=None), num_classes=2), Heard()
+    settle_level(stage_context("train_classifier", recipe, folder, split, progress=heard), classifier)
+    return classifier.level, measure_level(classifier, records, quantile=0.75), heard
+
+
+def test_the_level_is_set_and_a_class_without_one_is_named(tmp_path: Path) -> None:
+    level, expected, heard = settled(tmp_path, "classifier.absent_quantile=0.75")
+    assert torch.equal(level, expected) and level[0] == 0 and level[1] != 0
+    said = (
+        "every photograph shows cat: the level of its map cannot be measured and stays 0; add photographs without cat"
+    )
+    assert heard.warnings == [said]
+
+
+def test_a_recipe_that_wants_none_changes_and_says_nothing(tmp_path: Path) -> None:
+    level, _, heard = settled(tmp_path)
+    assert torch.equal(level, torch.zeros(2)) and not heard.told
