@@ -15,15 +15,17 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from tagseg.errors import ModelError
-from tagseg.models.middle import middle_features, middle_levels
 from tagseg.models.packaged_weights import find_weights
 from tagseg.models.synced_norm import synchronize_batch_norm
 from tagseg.models.timm_network import (
     PROBE_SIDE,
+    blocks_of,
     create_network,
     feature_levels,
+    measure_middle,
     measure_network,
-    rest_unused,
+    middle_features,
+    middle_levels,
     stage_modules,
 )
 from tagseg.models.weights import fit_weights
@@ -56,7 +58,7 @@ class Backbone(nn.Module):
         batch_norm: ``frozen`` keeps every batch norm in evaluation mode, ``train`` only those of frozen stages; the
             others learn statistics, over the batches of all processes where :func:`build_backbone` made the network.
             The scale and shift of stages that learn do learn in both.
-        middle: whether the features are those of :mod:`tagseg.models.middle`.
+        middle: whether the features are those of :func:`tagseg.models.timm_network.middle_features`.
 
     Attributes:
         num_features: D, channels of the output.
@@ -86,21 +88,14 @@ class Backbone(nn.Module):
             self.network.to(memory_format=torch.channels_last)
         self._middle = middle_levels(network, name=name) if middle else []
         if middle:
-            self._measure_middle()
-
-    def _measure_middle(self) -> None:
-        """See what comes out of the middle; what lies above stops learning."""
-        images = self.fit_size(torch.zeros(1, 3, PROBE_SIDE, PROBE_SIDE))
-        with torch.enable_grad():
-            features = middle_features(self.network, images, self._middle)
-            rest_unused(self.network, features)
-        self.num_features, self.output_stride = features.shape[1], images.shape[-1] // features.shape[-1]
+            images = self.fit_size(torch.zeros(1, 3, PROBE_SIDE, PROBE_SIDE))
+            self.num_features, self.output_stride = measure_middle(network, images, self._middle)
 
     @property
     def stages(self) -> list[list[nn.Module]]:
         """The blocks of each stage, in order."""
         return [
-            [block for name in names for block in _blocks(self.network.get_submodule(name))]
+            [block for name in names for block in blocks_of(self.network.get_submodule(name))]
             for names in self._stage_names
         ]
 
@@ -269,7 +264,7 @@ def build_backbone(
         batch_norm: see :class:`Backbone`.
         feature_layer: for networks whose features end in a 1x1 convolution (``conv_head`` of MobileNetV2 and
             EfficientNet): after it (``head``, 1280 channels) or before it, through a ReLU (``last_stage``, 320
-            channels). Elsewhere they are one. ``middle``: see :mod:`tagseg.models.middle`.
+            channels). Elsewhere they are one. ``middle``: see :func:`tagseg.models.timm_network.middle_features`.
 
     Returns:
         The backbone, in training mode.
@@ -299,9 +294,3 @@ def build_backbone(
         )
     backbone.freeze_stages(frozen_stages)
     return backbone
-
-
-def _blocks(module: nn.Module) -> list[nn.Module]:
-    """Return the blocks inside one part of a stage: a sequence's members, or the part itself."""
-    members = getattr(module, "blocks", module)
-    return list(members.children()) if isinstance(members, nn.Sequential | nn.ModuleList) else [module]

@@ -1,4 +1,7 @@
-"""What differs between timm's families, measured or asked here so that nothing else needs to know it."""
+"""What differs between timm's families, measured or asked here so that nothing else needs to know it.
+
+Axes: N images, D feature channels, H W image rows and columns in pixels, h w feature rows and columns.
+"""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,7 +12,9 @@ from typing import Any, Literal
 
 import timm
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tagseg.errors import ModelError
 from tagseg.models.weights_packages import PACKAGED, weights_package
@@ -107,6 +112,60 @@ def stage_modules(network: Any) -> list[list[str]]:  # noqa: ANN401
         for before, last, level in zip(["", *levels], levels, info, strict=False)
         if level["reduction"] >= 4
     ]
+
+
+def middle_levels(network: Any, *, name: str) -> list[int]:  # noqa: ANN401
+    """Return the positions of the outputs of stages 2 and 3 among a network's feature levels.
+
+    The last stage of an ImageNet network says which object an image shows. A surface, a scratch or a hole is described
+    by what lies before it.
+
+    Args:
+        network: a timm network.
+        name: its timm name, for the error.
+
+    Raises:
+        ModelError: when the network has not four stages.
+    """
+    stages = stage_modules(network)
+    if len(stages) != 4:
+        raise ModelError(
+            f"features of the middle need a network of four stages, got {len(stages)} in {name}",
+            help="choose a network such as mobilenetv2_100 or resnet50, or set classifier.feature_layer='last_stage'",
+        )
+    modules = [level["module"] for level in feature_levels(network)]
+    return [modules.index(stage[-1]) for stage in stages[1:3]]
+
+
+def middle_features(network: Any, images: Float[Tensor, "N 3 H W"], levels: list[int]) -> Float[Tensor, "N D h w"]:  # noqa: ANN401
+    """Return the outputs of stages 2 and 3, those of stage 2 averaged over the cells of stage 3.
+
+    What lies above is not computed.
+
+    Args:
+        network: a timm network.
+        images: normalised, of a size that the network takes.
+        levels: see :func:`middle_levels`.
+    """
+    fine, coarse = network.forward_intermediates(
+        images, indices=levels, stop_early=True, intermediates_only=True, output_fmt="NCHW"
+    )
+    times = round(fine.shape[-1] / coarse.shape[-1])
+    return torch.cat([functional.avg_pool2d(fine, times, ceil_mode=True), coarse], dim=1)
+
+
+@torch.enable_grad()
+def measure_middle(network: Any, images: Float[Tensor, "N 3 H W"], levels: list[int]) -> tuple[int, int]:  # noqa: ANN401
+    """Return the channels and the stride of :func:`middle_features`; what lies above them stops learning."""
+    features = middle_features(network, images, levels)
+    rest_unused(network, features)
+    return features.shape[1], images.shape[-1] // features.shape[-1]
+
+
+def blocks_of(module: nn.Module) -> list[nn.Module]:
+    """Return the blocks inside one part of a stage: a sequence's members, or the part itself."""
+    members = getattr(module, "blocks", module)
+    return list(members.children()) if isinstance(members, nn.Sequential | nn.ModuleList) else [module]
 
 
 def _siblings(previous: str, last: str) -> list[str]:

@@ -8,13 +8,13 @@ from tagseg.artifacts.region_scores import RegionScores
 from tagseg.assemble.networks import build_classifier_learner, build_transform, loop_settings
 from tagseg.assemble.terms import build_terms, with_midpoint
 from tagseg.cams.batches import look
+from tagseg.cams.level import measure_level, photographs_without
 from tagseg.cams.methods.cam import ClassActivation
 from tagseg.data.datasets import TrainingLoader, TrainingSet
 from tagseg.evaluation.validation import validate_tags_and_seeds
 from tagseg.models.classifier import TagClassifier
 from tagseg.ops.spacing import evenly_spaced
 from tagseg.stages.context import StageContext
-from tagseg.stages.train_classifier.level import settle_level
 from tagseg.stages.train_classifier.target import (
     is_measured,
     remove_other_target,
@@ -81,6 +81,29 @@ def run(context: StageContext) -> dict[str, Any]:
 def count_missing(context: StageContext) -> int:
     """Return how many files of the trained network are gone."""
     return count_gone([context.folder.classifier_weights])
+
+
+def settle_level(context: StageContext, classifier: TagClassifier) -> None:
+    """Give the classifier the level of each class where the recipe wants one, and tell of classes that have none.
+
+    Args:
+        context: the run.
+        classifier: trained; its level is set.
+    """
+    quantile, split = context.recipe.classifier.absent_quantile, context.train
+    if quantile is None:
+        return
+    num_classes = split.classes.num_classes
+    of_classes = photographs_without(split.records, num_classes=num_classes)
+    for name, records in zip(split.classes.names, of_classes, strict=True):
+        if not records:
+            context.progress.warn(
+                f"every photograph shows {name}: the level of its map cannot be measured and stays 0; "
+                f"add photographs without {name}"
+            )
+    total = len({record.image_id for records in of_classes for record in records})
+    with context.progress.task("Measuring the level of each class", total=total) as task:
+        classifier.level.copy_(measure_level(classifier, split.records, quantile=quantile, advance=task.advance))
 
 
 def _validate(context: StageContext, classifier: TagClassifier, epoch: int) -> dict[str, float]:

@@ -13,7 +13,7 @@ from tagseg.data.layouts.folder import read_folder
 from tagseg.models.backbone import build_backbone
 from tagseg.models.classifier import TagClassifier
 from tagseg.recipe import make_recipe
-from tagseg.stages.train_classifier.level import settle_level
+from tagseg.stages.train_classifier import settle_level
 from tagseg.types import ImageRecord, Split
 
 
