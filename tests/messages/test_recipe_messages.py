@@ -164,6 +164,11 @@ def out_of_range(setting: str, rule: str) -> Any:
             "lower it or set self_modulation.enabled=false",
         ),
         (
+            ["classifier.absent_quantile=0.9"],
+            "classifier.absent_quantile measures a level after the training, which self_modulation would need in it; "
+            "set self_modulation.enabled=false",
+        ),
+        (
             ["classifier.feature_layer=middle"],
             "classifier.feature_layer 'middle' computes no last stage that suppression.positions names; "
             "set suppression.enabled=false",

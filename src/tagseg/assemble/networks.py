@@ -165,7 +165,7 @@ def build_affinity_network(recipe: Recipe, *, trained: Path | None, pretrained: 
         recipe.classifier.backbone if values.backbone == "classifier" else values.backbone,
         weights=initial_weights(named) if pretrained and named != "trained" else None,
         output_stride=values.output_stride,
-        feature_layer=recipe.classifier.feature_layer,
+        feature_layer=recipe.classifier.end_layer,
     )
     if pretrained and named == "trained":
         assert trained is not None
@@ -205,7 +205,7 @@ def build_region_affinity(recipe: Recipe, layout: RunLayout, *, device: torch.de
             recipe.classifier.backbone if values.features == "same" else values.features,
             weights=initial_weights(named) if named != "trained" else None,
             output_stride=None,
-            feature_layer=recipe.classifier.feature_layer,
+            feature_layer=recipe.classifier.end_layer,
         )
     if named == "trained":
         load_trained_backbone(backbone, layout.classifier_weights)

@@ -46,7 +46,7 @@ def build_segmentation_network(recipe: Recipe, *, num_labels: int, pretrained: b
         SegmenterDesign,
         backbone=recipe.classifier.backbone if values.backbone == "classifier" else values.backbone,
         num_labels=num_labels,
-        feature_layer="head" if recipe.classifier.feature_layer == "head" else "last_stage",
+        feature_layer=recipe.classifier.end_layer,
         atrous_rate=usual_atrous_rate(values.output_stride),
     )
     return build_segmenter(

@@ -28,6 +28,10 @@ _RATE_OF_0_1 = 12
 """The atrous rate of all networks that version 0.1 trained, at either stride."""
 
 
+END_LAYERS: tuple[FeatureLayer, ...] = ("head", "last_stage")
+"""Where the encoder of a segmentation network may end: what comes before tells no objects apart."""
+
+
 @dataclass(frozen=True, slots=True)
 class SegmenterDesign:
     """Everything that a segmentation network is built from, except its weights.
@@ -60,7 +64,7 @@ class SegmenterDesign:
 
     def __post_init__(self) -> None:
         _check_choice("architecture", self.architecture, get_args(Architecture))
-        _check_choice("feature_layer", self.feature_layer, get_args(FeatureLayer))
+        _check_choice("feature_layer", self.feature_layer, END_LAYERS)
         if not 2 <= self.num_labels <= 255:
             raise ModelError(
                 f"a segmentation network has 2 to 255 labels, got {self.num_labels}",
@@ -110,7 +114,7 @@ class SegmenterDesign:
                 raise _damaged(f"has {kind.__name__} as {name}, got {values[name]!r}")
         try:
             _check_choice("architecture", values["architecture"], get_args(Architecture))
-            _check_choice("feature_layer", values["feature_layer"], get_args(FeatureLayer))
+            _check_choice("feature_layer", values["feature_layer"], END_LAYERS)
             return cls(**values)
         except ModelError as error:
             raise _damaged(f"can be built, got one where {error.problem}") from error

@@ -150,7 +150,8 @@ def middle_features(network: Any, images: Float[Tensor, "N 3 H W"], levels: list
     fine, coarse = network.forward_intermediates(
         images, indices=levels, stop_early=True, intermediates_only=True, output_fmt="NCHW"
     )
-    times = round(fine.shape[-1] / coarse.shape[-1])
+    strides = [feature_levels(network)[level]["reduction"] for level in levels]
+    times = strides[1] // strides[0]
     return torch.cat([functional.avg_pool2d(fine, times, ceil_mode=True), coarse], dim=1)
 
 

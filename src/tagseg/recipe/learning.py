@@ -43,6 +43,11 @@ class Classifier(Section):
     batch_norm: Literal["frozen", "train"] = "frozen"
     """`frozen` keeps the statistics everywhere, `train` in frozen stages only."""
 
+    @property
+    def end_layer(self) -> Literal["head", "last_stage"]:
+        """Where the other networks end: none of them looks at the middle."""
+        return "head" if self.feature_layer == "head" else "last_stage"
+
 
 class Constraint(Section):
     """A part of SSC that can be left out."""
@@ -220,6 +225,15 @@ class LearningSections(Section):
         if modulation.enabled and modulation.target == "warmup" and not modulation.warmup_epochs:
             raise ValueError(
                 "self_modulation.target 'warmup' needs a warm-up; set self_modulation.warmup_epochs to at least 1"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _terms_know_no_level(self) -> "LearningSections":
+        if self.classifier.absent_quantile is not None and self.self_modulation.enabled:
+            raise ValueError(
+                "classifier.absent_quantile measures a level after the training, which self_modulation would need in "
+                "it; set self_modulation.enabled=false"
             )
         return self
 

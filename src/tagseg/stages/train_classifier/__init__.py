@@ -1,5 +1,6 @@
 """Stage 1: train the tag classifier with the terms of SSC; leaves ``1_classifier/``."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -103,7 +104,15 @@ def settle_level(context: StageContext, classifier: TagClassifier) -> None:
             )
     total = len({record.image_id for records in of_classes for record in records})
     with context.progress.task("Measuring the level of each class", total=total) as task:
-        classifier.level.copy_(measure_level(classifier, split.records, quantile=quantile, advance=task.advance))
+        _set_level(context, classifier, task.advance)
+
+
+def _set_level(context: StageContext, classifier: TagClassifier, advance: Callable[[int], None]) -> None:
+    quantile = context.recipe.classifier.absent_quantile
+    if quantile is not None:
+        with context.fabric.autocast():
+            level = measure_level(classifier, context.train.records, quantile=quantile, advance=advance)
+        classifier.level.copy_(level)
 
 
 def _validate(context: StageContext, classifier: TagClassifier, epoch: int) -> dict[str, float]:
@@ -112,6 +121,8 @@ def _validate(context: StageContext, classifier: TagClassifier, epoch: int) -> d
     if split is None or not fabric.is_global_zero:
         return {}
     values, method = context.recipe.training, ClassActivation(classifier)
+    if values.validation_images:
+        _set_level(context, classifier, lambda count: None)
     figures = validate_tags_and_seeds(
         evenly_spaced(split.records, values.validation_images),
         split.classes,
