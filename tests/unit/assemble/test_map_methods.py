@@ -9,7 +9,7 @@ from tagseg.cams.map_method import MapMethod
 from tagseg.models.backbone import build_backbone
 from tagseg.models.classifier import TagClassifier
 from tagseg.recipe import make_recipe
-from tagseg.recipe.learning import Cams
+from tagseg.recipe.mapping import Cams
 
 
 @pytest.mark.parametrize("name", get_args(Cams.model_fields["method"].annotation))
