@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -106,6 +106,7 @@ class Blind(WholeImageParts):
 
 @settings(max_examples=150, deadline=None)
 @given(lengths, tilings())
+@example(2305, Tiling(tile_px=1536, overlap_px=768))
 def test_the_tiles_of_an_axis_cover_it(length: int, tiling: Tiling):
     spans = tile_axis(length, tiling)
     total, count = np.zeros(length), np.zeros(length, int)
@@ -117,7 +118,8 @@ def test_the_tiles_of_an_axis_cover_it(length: int, tiling: Tiling):
         total[span.start : span.stop] += span.weights.numpy()
         count[span.start : span.stop] += 1
     np.testing.assert_allclose(total, 1, atol=1e-6)
-    assert set(count) <= {1, 2}
+    overlaps_by_half = 2 * tiling.overlap_px >= tiling.tile_px  # the last tile ends at the border, over two others
+    assert set(count) <= ({1, 2, 3} if overlaps_by_half else {1, 2})
     borders = [0, *(span.owned[1] for span in spans)]
     assert [span.owned[0] for span in spans] == borders[:-1] and borders[-1] == length
 
