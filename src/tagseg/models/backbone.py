@@ -22,6 +22,7 @@ from tagseg.models.timm_network import (
     blocks_of,
     create_network,
     feature_levels,
+    level_features,
     measure_middle,
     measure_network,
     middle_features,
@@ -193,10 +194,7 @@ class Backbone(nn.Module):
         strides = [level["reduction"] for level in feature_levels(self.network)]
         if FINE_STRIDE not in strides:
             return self(images)
-        level, images = strides.index(FINE_STRIDE), self.fit_size(images)
-        return self.network.forward_intermediates(
-            images, indices=[level], stop_early=True, intermediates_only=True, output_fmt="NCHW"
-        )[0]
+        return level_features(self.network, self.fit_size(images), [strides.index(FINE_STRIDE)])[0]
 
     def freeze_stages(self, count: FrozenStages) -> None:
         """Stop the stem and the first ``count`` stages, or ``all`` of it, from learning; what was frozen stays so.

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tagseg.errors import ModelError
 from tagseg.models.backbone import Backbone, build_backbone
 from tagseg.models.packaged_weights import find_weights
+from tagseg.models.timm_network import level_features
 from tagseg.models.weights import fit_weights
 from tagseg.models.weights_packages import PRETRAINED
 
@@ -129,9 +130,7 @@ class BackboneLevels(nn.Module):
 
     def forward(self, images: Float[Tensor, "N 3 H W"]) -> list[Float[Tensor, "N _ _ _"]]:
         """Return the chosen levels; nothing above the last one is computed."""
-        return self.backbone.network.forward_intermediates(
-            self.backbone.fit_size(images), indices=self.indices, stop_early=True, intermediates_only=True
-        )
+        return level_features(self.backbone.network, self.backbone.fit_size(images), self.indices)
 
 
 def vgg19_pyramid(

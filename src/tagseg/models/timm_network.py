@@ -3,6 +3,7 @@
 Axes: N images, D feature channels, H W image rows and columns in pixels, h w feature rows and columns.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -114,6 +115,23 @@ def stage_modules(network: Any) -> list[list[str]]:  # noqa: ANN401
     ]
 
 
+def level_features(
+    network: Any,  # noqa: ANN401
+    images: Float[Tensor, "N 3 H W"],
+    levels: Sequence[int],
+) -> list[Float[Tensor, "N _ _ _"]]:
+    """Return the features of some levels, as maps; nothing above the last of them is computed.
+
+    Args:
+        network: a timm network.
+        images: normalised, of a size that the network takes.
+        levels: positions in :func:`feature_levels`, ascending.
+    """
+    return network.forward_intermediates(
+        images, indices=list(levels), stop_early=True, intermediates_only=True, output_fmt="NCHW"
+    )
+
+
 def middle_levels(network: Any, *, name: str) -> list[int]:  # noqa: ANN401
     """Return the positions of the outputs of stages 2 and 3 among a network's feature levels.
 
@@ -140,16 +158,12 @@ def middle_levels(network: Any, *, name: str) -> list[int]:  # noqa: ANN401
 def middle_features(network: Any, images: Float[Tensor, "N 3 H W"], levels: list[int]) -> Float[Tensor, "N D h w"]:  # noqa: ANN401
     """Return the outputs of stages 2 and 3, those of stage 2 averaged over the cells of stage 3.
 
-    What lies above is not computed.
-
     Args:
         network: a timm network.
         images: normalised, of a size that the network takes.
         levels: see :func:`middle_levels`.
     """
-    fine, coarse = network.forward_intermediates(
-        images, indices=levels, stop_early=True, intermediates_only=True, output_fmt="NCHW"
-    )
+    fine, coarse = level_features(network, images, levels)
     strides = [feature_levels(network)[level]["reduction"] for level in levels]
     times = strides[1] // strides[0]
     return torch.cat([functional.avg_pool2d(fine, times, ceil_mode=True), coarse], dim=1)
