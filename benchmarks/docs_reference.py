@@ -40,6 +40,7 @@ An unknown key is an error, and all mistakes are reported at once. Words, choice
 paths start at the working directory.
 
 In a `--set` the value is TOML; a value that is not TOML is a word: `--set classifier.backbone=convnext_atto`.
+A number whose default is none takes the word `none` as well: `--set training.most_steps=none` lifts a recipe's limit.
 Values come from the preset, then from the file, then from `--set`; later ones win.
 """
 COMMANDS_HEAD = """\

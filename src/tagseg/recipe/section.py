@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from types import NoneType
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
@@ -26,6 +27,12 @@ class Section(BaseModel):
         """Return the keys that say where files are."""
         fields = cls.model_fields.items()
         return frozenset(key for key, field in fields if Path in (field.annotation, *get_args(field.annotation)))
+
+    @classmethod
+    def optional_numbers(cls) -> frozenset[str]:
+        """Return the keys of numbers that may be left out."""
+        kinds = {key: set(get_args(field.annotation)) for key, field in cls.model_fields.items()}
+        return frozenset(key for key, of_key in kinds.items() if NoneType in of_key and of_key & {int, float})
 
     @field_validator("*", mode="after")
     @classmethod

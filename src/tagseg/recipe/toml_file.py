@@ -17,6 +17,7 @@ from tagseg.recipe.packaged import help_where_missing, recipe_path
 from tagseg.recipe.presets import PRESETS
 from tagseg.recipe.renamed import with_new_names
 from tagseg.recipe.schema import Recipe, key_of, kinds_of_section
+from tagseg.recipe.section import Section
 from tagseg.system.home import with_home
 
 _DEEPEST, _SHOWN = 20, 40  # tables in each other, of which a recipe has one; characters of a key in a message
@@ -131,6 +132,7 @@ def _checked(values: dict[str, Any], *, source: str) -> Recipe:
     for section, defaults in preset.items():
         given = values.get(section, {})
         values[section] = {**defaults, **given} if isinstance(given, dict) else given
+    values = _without_none(values)
     try:
         return Recipe.model_validate_json(json.dumps(values))
     except ValidationError as error:
@@ -139,6 +141,21 @@ def _checked(values: dict[str, Any], *, source: str) -> Recipe:
         raise RecipeError(
             f"{source} has {count}: {'; '.join(problems)}", help="correct the recipe or the --set that names it"
         ) from None
+
+
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    """Leave numbers out that are the word ``none``, where they may be left out: TOML has no word of its own for it."""
+    numbers = {
+        section: field.annotation.optional_numbers()
+        for section, field in Recipe.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+    }
+    return {
+        section: {key: value for key, value in entries.items() if value != "none" or key not in numbers[section]}
+        if section in numbers and isinstance(entries, dict)
+        else entries
+        for section, entries in values.items()
+    }
 
 
 def to_toml(recipe: Recipe) -> str:

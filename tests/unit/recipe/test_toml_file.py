@@ -43,6 +43,33 @@ def test_overrides_do_not_change_the_values_that_were_passed_in():
 
 
 @pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("training.clip_norm", "1.0"),
+        ("region_affinity.color_sigma", "20.0"),
+        ("segmenter.most_steps", "100"),
+        ("engine.threads", "1"),
+    ],
+)
+def test_a_number_that_may_be_left_out_is_taken_back_by_the_word_none(key: str, value: str) -> None:
+    assert make_recipe(MINIMAL, [f"{key}={value}"]) != make_recipe(MINIMAL)
+    assert make_recipe(MINIMAL, [f"{key}={value}", f"{key}=none"]) == make_recipe(MINIMAL)
+
+
+def test_a_number_of_a_shipped_recipe_is_taken_back_by_the_word_none() -> None:
+    assert load_recipe("magnetic_tiles").classifier.absent_quantile == 0.9
+    assert load_recipe("magnetic_tiles", ["classifier.absent_quantile=none"]).classifier.absent_quantile is None
+
+
+def test_none_is_no_number_where_one_is_needed_and_a_word_where_words_are() -> None:
+    with pytest.raises(RecipeError, match="training.epochs: input should be a valid integer, got \"none\""):
+        make_recipe(MINIMAL, ["training.epochs=none"])
+    assert make_recipe(MINIMAL, ["data.masks=none"]).data == FolderData(
+        format="folder", root=Path("photos"), masks=Path("none")
+    )
+
+
+@pytest.mark.parametrize(
     ("settings", "names"),
     [
         ([], ("suppression", "reconstruction", "self_modulation")),
