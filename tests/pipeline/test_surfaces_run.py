@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from kit.small_run import NUM_IMAGES, quick_recipe, run
 
+from tagseg.artifacts.cam_file import read_cam
 from tagseg.artifacts.checkpoint import load_checkpoint
 from tagseg.artifacts.layout import RunLayout
 from tagseg.artifacts.run_folder import RunFolder
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.images import read_image
+from tagseg.pipeline import run_pipeline
+from tagseg.progress import SilentProgress
 from tagseg.use.cams import load_cam_predictor
 
 SETTINGS = (
@@ -38,6 +41,24 @@ def test_the_level_is_kept_with_the_weights_and_is_the_same_in_every_run(runs: t
     levels = [load_checkpoint(RunLayout(out).classifier_weights).tensors["classifier"]["level"].numpy() for out in runs]
     assert np.isfinite(levels[0]).all() and np.count_nonzero(levels[0])
     np.testing.assert_array_equal(*levels)
+
+
+@pytest.mark.usefixtures("forked_launches")
+def test_two_processes_measure_the_level_of_one_and_make_its_maps(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "photos", num_images=NUM_IMAGES, size=(48, 64), seed=0)
+    sgd = ("training.optimizer=sgd", "training.lr=0.001", "classifier.batch_norm=frozen")
+    outs = one, two = tmp_path / "1", tmp_path / "2"
+    for out in outs:
+        recipe = quick_recipe(tmp_path / "photos", tmp_path / "cache", *SETTINGS, *sgd, f"engine.devices={out.name}")
+        for stage in ("train_classifier", "extract_cams"):
+            run_pipeline(recipe, out, progress=SilentProgress(), only=stage)
+    levels = [load_checkpoint(RunLayout(out).classifier_weights).tensors["classifier"]["level"].numpy() for out in outs]
+    assert np.count_nonzero(levels[0])
+    np.testing.assert_allclose(*levels, rtol=1e-3)
+    files = sorted((one / "2_cams").glob("*.npz"))
+    assert len(files) == NUM_IMAGES
+    for path in files:
+        np.testing.assert_allclose(read_cam(path).cam, read_cam(two / "2_cams" / path.name).cam, atol=0.02)
 
 
 def test_maps_exceed_the_level_only(runs: tuple[Path, Path]) -> None:

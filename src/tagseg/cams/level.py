@@ -37,7 +37,7 @@ def photographs_without(records: Sequence[ImageRecord], *, num_classes: int) -> 
 @torch.no_grad()
 def measure_level(
     classifier: TagClassifier,
-    records: Sequence[ImageRecord],
+    of_classes: Sequence[Sequence[ImageRecord]],
     *,
     quantile: float,
     advance: Callable[[int], None] = lambda count: None,
@@ -51,14 +51,13 @@ def measure_level(
 
     Args:
         classifier: trained; its own level plays no part.
-        records: the training images.
+        of_classes: C groups of photographs that do not show the class, see :func:`photographs_without`.
         quantile: in [0, 1).
-        advance: called with 1 after each photograph.
+        advance: called with 1 after each photograph, which is looked at once for all classes.
 
     Returns:
-        On the processor; 0 for a class that every photograph shows.
+        On the processor; 0 for a class without photographs.
     """
-    of_classes = photographs_without(records, num_classes=classifier.head.out_channels)
     values: list[list[Tensor]] = [[] for _ in of_classes]
     chosen = {record.image_id: record for records_of in of_classes for record in records_of}
     wanted = [{record.image_id for record in records_of} for records_of in of_classes]

@@ -33,7 +33,12 @@ def test_the_level_is_a_quantile_over_all_cells_of_photographs_without_the_class
     classifier = TagClassifier(build_backbone("test_resnet", weights=None), num_classes=split.classes.num_classes)
     classifier.level.fill_(7.0)  # an older one plays no part
     seen = []
-    found = measure_level(classifier, split.records, quantile=0.9, advance=seen.append)
+    found = measure_level(
+        classifier,
+        photographs_without(split.records, num_classes=split.classes.num_classes),
+        quantile=0.9,
+        advance=seen.append,
+    )
     assert classifier.training and sum(seen) == len({r.image_id for r in split.records if len(r.tags) < len(found)})
     classifier.eval()
     for label, level in enumerate(found.tolist(), start=1):
@@ -54,5 +59,5 @@ def test_a_class_of_every_photograph_has_no_level(tmp_path: Path) -> None:
     records = [ImageRecord(r.image_id, r.image_path, (1,)) for r in read_folder(tmp_path).records]
     torch.manual_seed(0)
     classifier = TagClassifier(build_backbone("test_resnet", weights=None), num_classes=2)
-    level = measure_level(classifier, records, quantile=0.5)
+    level = measure_level(classifier, photographs_without(records, num_classes=2), quantile=0.5)
     assert level[0] == 0 and level[1] != 0

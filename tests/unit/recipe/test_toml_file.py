@@ -62,7 +62,7 @@ def test_a_number_of_a_shipped_recipe_is_taken_back_by_the_word_none() -> None:
 
 
 def test_none_is_no_number_where_one_is_needed_and_a_word_where_words_are() -> None:
-    with pytest.raises(RecipeError, match="training.epochs: input should be a valid integer, got \"none\""):
+    with pytest.raises(RecipeError, match=r'training\.epochs: input should be a valid integer, got "none"'):
         make_recipe(MINIMAL, ["training.epochs=none"])
     assert make_recipe(MINIMAL, ["data.masks=none"]).data == FolderData(
         format="folder", root=Path("photos"), masks=Path("none")

@@ -6,7 +6,7 @@ import torch
 from kit.contexts import stage_context
 from kit.heard import Heard
 
-from tagseg.cams.level import measure_level
+from tagseg.cams.level import measure_level, photographs_without
 from tagseg.classes import ClassTable
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.layouts.folder import read_folder
@@ -29,7 +29,11 @@ def settled(folder: Path, *settings: str) -> tuple[torch.Tensor, torch.Tensor, H
     torch.manual_seed(0)
     classifier, heard = TagClassifier(build_backbone("test_resnet", weights=None), num_classes=2), Heard()
     settle_level(stage_context("train_classifier", recipe, folder, split, progress=heard), classifier)
-    return classifier.level, measure_level(classifier, records, quantile=0.75), heard
+    return (
+        classifier.level,
+        measure_level(classifier, photographs_without(records, num_classes=2), quantile=0.75),
+        heard,
+    )
 
 
 def test_the_level_is_set_and_a_class_without_one_is_named(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Stage 1: train the tag classifier with the terms of SSC; leaves ``1_classifier/``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -25,6 +25,7 @@ from tagseg.stages.train_classifier.target import (
 from tagseg.stages.train_network import NetworkTraining, training_loader
 from tagseg.stages.work import compute_superpixels, count_gone
 from tagseg.training.classifier_step import ClassifierStep
+from tagseg.types import ImageRecord
 
 
 def run(context: StageContext) -> dict[str, Any]:
@@ -94,8 +95,7 @@ def settle_level(context: StageContext, classifier: TagClassifier) -> None:
     quantile, split = context.recipe.classifier.absent_quantile, context.train
     if quantile is None:
         return
-    num_classes = split.classes.num_classes
-    of_classes = photographs_without(split.records, num_classes=num_classes)
+    of_classes = photographs_without(split.records, num_classes=split.classes.num_classes)
     for name, records in zip(split.classes.names, of_classes, strict=True):
         if not records:
             context.progress.warn(
@@ -104,15 +104,20 @@ def settle_level(context: StageContext, classifier: TagClassifier) -> None:
             )
     total = len({record.image_id for records in of_classes for record in records})
     with context.progress.task("Measuring the level of each class", total=total) as task:
-        _set_level(context, classifier, task.advance)
+        _set_level(context, classifier, of_classes, quantile=quantile, advance=task.advance)
 
 
-def _set_level(context: StageContext, classifier: TagClassifier, advance: Callable[[int], None]) -> None:
-    quantile = context.recipe.classifier.absent_quantile
-    if quantile is not None:
-        with context.fabric.autocast():
-            level = measure_level(classifier, context.train.records, quantile=quantile, advance=advance)
-        classifier.level.copy_(level)
+def _set_level(
+    context: StageContext,
+    classifier: TagClassifier,
+    of_classes: Sequence[Sequence[ImageRecord]],
+    *,
+    quantile: float,
+    advance: Callable[[int], None] = lambda count: None,
+) -> None:
+    with context.fabric.autocast():
+        level = measure_level(classifier, of_classes, quantile=quantile, advance=advance)
+    classifier.level.copy_(level)
 
 
 def _validate(context: StageContext, classifier: TagClassifier, epoch: int) -> dict[str, float]:
@@ -121,8 +126,10 @@ def _validate(context: StageContext, classifier: TagClassifier, epoch: int) -> d
     if split is None or not fabric.is_global_zero:
         return {}
     values, method = context.recipe.training, ClassActivation(classifier)
-    if values.validation_images:
-        _set_level(context, classifier, lambda count: None)
+    quantile = context.recipe.classifier.absent_quantile
+    if quantile is not None and values.validation_images:
+        of_classes = photographs_without(context.train.records, num_classes=split.classes.num_classes)
+        _set_level(context, classifier, of_classes, quantile=quantile)
     figures = validate_tags_and_seeds(
         evenly_spaced(split.records, values.validation_images),
         split.classes,
