@@ -56,6 +56,26 @@ def test_a_run_in_a_folder_in_use(held: Path, words: tuple[str, ...]) -> None:
     assert said.endswith("help: wait for it to end, stop it, or choose another --out\n")
 
 
+@pytest.mark.parametrize("words", [("run", "--baseline"), ("run",), ("extract-cams",)])
+def test_a_run_on_a_folder_that_is_not_there(tmp_path: Path, words: tuple[str, ...]) -> None:
+    command, *options = words
+    root = tmp_path / "no"
+    assert said_by(command, "folder", "--set", f"data.root={root}", "--out", tmp_path / "run", *options) == (
+        2,
+        f"error: folder {root} must exist, got no such folder\nhelp: correct the path in the recipe's data\n",
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_without_a_file_of_tags_that_is_named(photos: Path, tmp_path: Path) -> None:
+    tags = tmp_path / "no.csv"
+    settings = ("--set", f"data.root={photos}", "--set", f"data.tags={tags}")
+    assert said_by("run", "folder", *settings, "--out", tmp_path / "run") == (
+        2,
+        f"error: file of tags {tags} must exist, got no such file\nhelp: correct the path\n",
+    )
+
+
 @pytest.mark.parametrize(
     ("inputs", "out"),
     [

@@ -11,6 +11,7 @@ from tagseg.cli.console import ConsoleProgress, open_console, print_table
 from tagseg.data.preflight import CheckReport
 from tagseg.recipe import Recipe, load_recipe
 from tagseg.system.lock import require_free
+from tagseg.use.check import require_data
 
 
 def open_recipe(
@@ -45,7 +46,7 @@ def overrides_of(settings: list[str] | None, *, weights: Path | None) -> list[st
 
 def run_stages(recipe: Recipe, folder: Path, *, only: str | None = None, redo: bool = False) -> RunScores | None:
     """Run all stages, or one, and return the scores of the run, None when nothing is scored yet."""
-    _require_free(folder)
+    _require_early(recipe, folder)
     from tagseg.pipeline import run_pipeline
 
     return run_pipeline(recipe, folder, progress=ConsoleProgress(), only=only, redo=redo).scored
@@ -53,7 +54,7 @@ def run_stages(recipe: Recipe, folder: Path, *, only: str | None = None, redo: b
 
 def compare_runs(recipe: Recipe, folder: Path, *, baseline: bool, upper_bound: bool, redo: bool = False) -> None:
     """Run all stages, then what it is to be compared with, and print the scores of all."""
-    _require_free(folder)
+    _require_early(recipe, folder)
     from tagseg.pipeline import run_compared
 
     runs = run_compared(
@@ -64,14 +65,18 @@ def compare_runs(recipe: Recipe, folder: Path, *, baseline: bool, upper_bound: b
 
 def compare_at_once(recipe: Recipe, folder: Path) -> None:
     """Do as :func:`compare_runs` with both comparisons, all at the same time."""
-    _require_free(folder)
+    _require_early(recipe, folder)
     from tagseg.pipeline import run_at_once
 
     print_compared(*run_at_once(recipe, folder, progress=ConsoleProgress()).scored)
 
 
-def _require_free(folder: Path) -> None:
-    """Refuse a folder in use before torch is imported; of processes that a launcher starts, the first one locks it."""
+def _require_early(recipe: Recipe, folder: Path) -> None:
+    """Refuse missing data and a folder in use before torch is imported.
+
+    Of processes that a launcher starts, the first one locks the folder.
+    """
+    require_data(recipe.data)
     if not any(name in os.environ for name in ("WORLD_SIZE", "SLURM_NTASKS")):
         require_free(RunLayout(folder).lock_path)
 

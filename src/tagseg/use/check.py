@@ -4,13 +4,13 @@ import tempfile
 from pathlib import Path
 
 from tagseg.artifacts.layout import STAGE_OUTPUTS
-from tagseg.assemble.data import split_readers
+from tagseg.assemble.data import read_splits, split_readers
 from tagseg.assemble.first_weights import require_first_weights
 from tagseg.data.preflight import CheckReport, check_split, never_absent
 from tagseg.data.problems import Problem
 from tagseg.progress import Progress
 from tagseg.recipe import Recipe
-from tagseg.recipe.layouts import Data
+from tagseg.recipe.layouts import Data, SyntheticData
 from tagseg.recipe.needs import why_unneeded
 
 
@@ -37,6 +37,17 @@ def check_data(data: Data, *, progress: Progress) -> list[CheckReport]:
             progress.note(f"split '{split.name}': {len(split)} images, {split.classes.num_classes} classes")
             reports.append(check_split(split, reader_problems=problems, progress=progress))
     return reports
+
+
+def require_data(data: Data) -> None:
+    """Look whether the folders and files that a recipe names are there, before a run imports what takes seconds.
+
+    Raises:
+        DataError: when one is missing, in the words of a run.
+    """
+    places = [] if isinstance(data, SyntheticData) else [getattr(data, key) for key in data.path_keys()]
+    if any(place is not None and not place.exists() for place in places):
+        read_splits(data, drawn=Path())  # knows what it needs, and says which is missing
 
 
 def check_weights(recipe: Recipe) -> None:
