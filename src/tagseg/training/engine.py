@@ -18,6 +18,7 @@ from tagseg.system.orphans import end_with_parent
 from tagseg.training.accelerator import choose_accelerator
 
 T = TypeVar("T")
+_PORTS_TRIED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +70,32 @@ def launch(settings: EngineSettings, work: Callable[..., T], *args: object) -> T
         )
     _check_slurm()
     _check_torchrun(settings)
-    single, external = settings.devices * settings.nodes == 1, started_by_launcher()
-    fabric = _make_fabric(settings, accelerator, strategy="auto" if single else "ddp" if external else "ddp_spawn")
-    threads = thread_count(settings)
-    if single or external:
-        fabric.launch()
-        torch.set_num_threads(threads)
-        with freed_memory_kept():
-            return _beside_others(fabric, work, args) if external else work(fabric, *args)
+    single, external, threads = settings.devices * settings.nodes == 1, started_by_launcher(), thread_count(settings)
+    if not (single or external):
+        return _spawn(settings, accelerator, work, threads, args)
+    fabric = _make_fabric(settings, accelerator, strategy="auto" if single else "ddp")
+    fabric.launch()
+    torch.set_num_threads(threads)
+    with freed_memory_kept():
+        return _beside_others(fabric, work, args) if external else work(fabric, *args)
+
+
+def _spawn(
+    settings: EngineSettings, accelerator: str, work: Callable[..., T], threads: int, args: tuple[object, ...]
+) -> T:
+    """Run the work in new processes, which speak to each other through a port that was free a moment ago."""
     with tempfile.TemporaryDirectory() as folder:
         note = Path(folder) / "error.json"
-        try:
-            # Fabric types its argument as taking nothing but itself; it hands the others on.
-            return fabric.launch(_in_process, work, threads, note, args)  # pyright: ignore[reportArgumentType]
-        except (ProcessRaisedException, ProcessExitedException) as error:
-            raise _told_error(note, error) from error
+        for tries_left in reversed(range(_PORTS_TRIED)):
+            fabric = _make_fabric(settings, accelerator, strategy="ddp_spawn")
+            try:
+                # Fabric types its argument as taking nothing but itself; it hands the others on.
+                return fabric.launch(_in_process, work, threads, note, args)  # pyright: ignore[reportArgumentType]
+            except (ProcessRaisedException, ProcessExitedException) as error:
+                if not (tries_left and "EADDRINUSE" in str(error)):
+                    raise _told_error(note, error) from error
+                os.environ.pop("MASTER_PORT", None)  # taken in between; the next Fabric looks for another one
+    raise AssertionError("the last port is tried with no tries left")
 
 
 def _make_fabric(settings: EngineSettings, accelerator: str, *, strategy: str) -> Fabric:

@@ -1,6 +1,7 @@
 """Devices, threads and processes: what is chosen, why, and what comes back from spawned processes."""
 
 import os
+import socket
 import subprocess
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 from kit.processes import is_running, python, wait_until
 from kit.spawned_work import TWO_PROCESSES, fail_in_rank_1, report, report_and_note_group_at_exit
 from lightning_fabric import Fabric
-from torch.multiprocessing.spawn import ProcessExitedException
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from tagseg.errors import DataError, DeviceError
 from tagseg.training import engine
@@ -98,6 +99,25 @@ def test_a_process_that_dies_without_a_word_is_a_device_error(monkeypatch):
     monkeypatch.setattr(Fabric, "launch", die)
     with pytest.raises(DeviceError, match="process 1 terminated with exit code 9"):
         launch(TWO_PROCESSES, report, 0)
+
+
+def test_a_port_that_another_program_took_in_between_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("", 0)) as other:
+        monkeypatch.setenv("MASTER_PORT", str(other.getsockname()[1]))  # what Fabric takes for a free one
+        assert launch(TWO_PROCESSES, report, 10) == (0, 2, 21, 1)
+
+
+def test_without_a_free_port_the_run_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def take(*args: object) -> None:
+        tried.append(args)
+        raise ProcessRaisedException("server socket has failed to bind (errno: 98, EADDRINUSE)", 0, 7)
+
+    monkeypatch.setattr(Fabric, "launch", take)
+    with pytest.raises(DeviceError, match="EADDRINUSE"):
+        launch(TWO_PROCESSES, report, 0)
+    assert len(tried) == 3
 
 
 WAITING = """
