@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tagseg.cli.console import ConsoleProgress, open_console
+from tagseg.errors import ModelError
 
 EXIT_PROBLEMS = 1  # `check` found errors in a data set
 
@@ -65,10 +66,15 @@ def check(
     loaded = load_recipe(recipe, overrides_of(settings, weights=weights))
     from tagseg.use.check import check_data, check_weights
 
-    reports = check_data(loaded.data, progress=ConsoleProgress())
+    reports, missing = check_data(loaded.data, progress=ConsoleProgress()), None
+    try:
+        check_weights(loaded)
+    except ModelError as error:
+        missing = error
     for report in reports:
-        print_report(report, show=show)
-    check_weights(loaded)
+        print_report(report, show=show, all_there=missing is None)
+    if missing:
+        raise missing
     if not all(report.is_clean for report in reports):
         raise typer.Exit(EXIT_PROBLEMS)
 

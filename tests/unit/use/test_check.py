@@ -111,6 +111,15 @@ def test_the_command_exits_with_0_when_all_can_be_used(tmp_path: Path, capsys: p
     assert capsys.readouterr().out.splitlines()[-1] == "split 'all': 0 errors, 0 warnings, ready to run"
 
 
+def test_a_run_is_not_ready_without_its_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_folder(tmp_path / "photos", broken=0)
+    recipe = str(folder_recipe(tmp_path / "mine.toml", tmp_path / "photos"))
+    assert exit_code("check", recipe, "--weights", str(tmp_path / "no.safetensors")) == 2
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1] == "split 'all': 0 errors, 0 warnings, in order"
+    assert said.err.startswith("error: classifier.weights is a weights file that is there, got ")
+
+
 def test_without_problems_to_show_counts_and_help_remain(tmp_path: Path) -> None:
     write_folder(tmp_path / "photos", broken=1)
     data = make_recipe({"name": "mine", "data": {"format": "folder", "root": str(tmp_path / "photos")}}).data
