@@ -120,7 +120,7 @@ def scatter_chart(
     ]
     drawn = list(dots)
     points = "".join(_circle(frame, dot, radius_px=5) for dot in drawn)
-    return _framed(frame, "".join(words) + points + "".join(_dot_labels(frame, drawn)))
+    return _framed(frame, "".join(words) + points + "".join(_dot_labels(frame, drawn, corners)))
 
 
 def _framed(frame: Frame, drawing: str) -> Markup:
@@ -170,16 +170,20 @@ def _circle(frame: Frame, dot: Dot, *, radius_px: int) -> str:
     )
 
 
-def _dot_labels(frame: Frame, dots: Iterable[Dot]) -> Iterator[str]:
-    """Yield the labels next to their dots, moved up or down where they would lie over one another."""
-    placed: list[tuple[float | int, float | int]] = []
+def _dot_labels(
+    frame: Frame, dots: Iterable[Dot], corners: Iterable[tuple[float | int, float | int, str]]
+) -> Iterator[str]:
+    """Yield the labels next to their dots, moved up or down where they would lie over words or leave the chart."""
+    height, line = frame.height_px, _LABEL_LINE_PX
+    placed = [(frame.x.share(x), height * (1 - frame.y.share(y)) - line / 3) for x, y, _ in corners]
     for dot in dots:
         if not dot.label:
             continue
-        across, down = frame.x.share(dot.x), frame.height_px * (1 - frame.y.share(dot.y))
+        across, down = frame.x.share(dot.x), height * (1 - frame.y.share(dot.y))
         near = [level for at, level in placed if abs(at - across) < _LABEL_SHARE]
-        shifts = (step * sign * _LABEL_LINE_PX for step in range(2 * len(near) + 1) for sign in (1, -1))
-        level = next(down + by for by in shifts if all(abs(down + by - at) >= _LABEL_LINE_PX - 1 for at in near))
+        levels = [down + step * sign * line for step in range(2 * len(near) + 1) for sign in (1, -1)]
+        free = [level for level in levels if all(abs(level - at) >= line - 1 for at in near)]
+        level = next((level for level in free if 0 <= level <= height), free[0])
         placed.append((across, level))
         side = 'dx="9" text-anchor="start"' if across < 0.7 else 'dx="-9" text-anchor="end"'
         place = f'x="{short_number(100 * across)}%" y="{short_number(level)}" dy="0.33em"'

@@ -136,6 +136,17 @@ def test_labels_of_dots_do_not_lie_over_one_another() -> None:
     assert len(levels) == 3
 
 
+@pytest.mark.parametrize(("corner", "y"), [("floods", 0.03), ("fits", 0.94)])
+def test_labels_of_dots_lie_over_no_word_of_the_chart_and_inside_it(corner: str, y: float) -> None:
+    frame = Frame("Shares", "Three points.", Axis(0.0, 1.0, ()), Axis(0.0, 1.0, ()))
+    dots = [Dot(name, "s0", 0.8 + shift, round(y), label=name) for name, shift in (("a", 0.0), ("b", 0.1), ("c", -0.1))]
+    chart = parsed(scatter_chart(frame, dots, corners=[(0.97, y, corner)]))
+    (word,) = [float(text.get("y")) for text in chart.iter("text") if text.get("class") == "corner"]
+    levels = [float(text.get("y")) for text in chart.iter("text") if text.get("class") == "dot-label"]
+    assert len(levels) == 3 and all(0 <= level <= frame.height_px for level in levels)
+    assert all(abs(level - (word - 14 / 3)) >= 13 for level in levels)  # a word stands on its place, a label around it
+
+
 @pytest.mark.parametrize("top", [0.004, 0.23, 0.25, 0.5, 0.77, 1.0])
 def test_an_axis_of_shares_reaches_above_them(top: float) -> None:
     axis = percent_axis([0.0, None, top])
