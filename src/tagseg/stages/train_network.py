@@ -40,12 +40,12 @@ class NetworkTraining(Generic[Network]):
     def __init__(self, context: StageContext, folder: Path, build: Callable[[], tuple[Network, Learner]]) -> None:
         seed_everything(context.recipe.seed)
         self.network, learner = build()
-        self.step, warning = resume(learner, folder, made_of=context.made_of)
+        self.learner = learner.set_up(context.fabric)
+        self.step, warning = resume(self.learner, folder, made_of=context.made_of)
         if warning:
             context.progress.warn(warning)
         if TENSORBOARD in context.logged.loggers and not has_tensorboard():
             context.progress.note("no TensorBoard log: pip install tensorboard for one; curves.csv has the same points")
-        self.learner = learner.set_up(context.fabric)
         self._context, self._folder = context, folder
 
     def run(

@@ -190,7 +190,8 @@ def resume(learner: Learner, folder: Path, *, made_of: str = "") -> tuple[int, s
     """Load the latest whole checkpoint of ``folder`` into ``learner``.
 
     Args:
-        learner: what learns.
+        learner: what learns, set up by Fabric: that moves networks to their device, and no state of an optimizer. The
+            state goes to the weights that it belongs to when it is loaded.
         folder: of the stage.
         made_of: as of the :class:`Session` that saved it; a checkpoint of version 0.1 does not say.
 

@@ -1,14 +1,17 @@
 """The training of a stage's network: what it says before it begins."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
+import torch
 from kit.contexts import stage_context
 from kit.heard import Heard
+from lightning_fabric import Fabric
 from torch import nn, optim
 
 from tagseg.classes import ClassTable
@@ -17,7 +20,7 @@ from tagseg.recipe import make_recipe
 from tagseg.stages import train_network
 from tagseg.stages.context import StageContext
 from tagseg.stages.train_network import NetworkTraining
-from tagseg.training.loop import Learner, LoopSettings
+from tagseg.training.loop import Learner, LoopSettings, save
 from tagseg.types import ImageRecord, Split
 
 
@@ -40,6 +43,30 @@ def test_a_missing_tensorboard_is_told(there: bool, tmp_path: Path, monkeypatch:
     NetworkTraining(context_of(tmp_path, heard), tmp_path, build)
     said = "no TensorBoard log: pip install tensorboard for one; curves.csv has the same points"
     assert heard.notes == ([] if there else [said])
+
+
+class Moving(Fabric):
+    """Moves networks to another kind of numbers, as it moves them to a GPU elsewhere."""
+
+    def to_device(self, obj: Any) -> Any:
+        return super().to_device(obj.double() if isinstance(obj, nn.Module) else obj)
+
+
+def test_the_state_of_an_optimizer_lies_where_its_weights_do_when_a_training_goes_on(tmp_path: Path) -> None:
+    def build_with_momentum() -> tuple[nn.Module, Learner]:
+        network = nn.Conv2d(3, 2, 1)
+        optimizer = optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
+        return network, Learner({"classifier": network}, {"classifier": optimizer})
+
+    context = replace(context_of(tmp_path, Heard()), fabric=Moving(accelerator="cpu", devices=1))
+    for step in (0, 1):
+        training = NetworkTraining(context, tmp_path, build_with_momentum)
+        assert training.step == step
+        network, optimizer = training.learner.networks["classifier"], training.learner.optimizers["classifier"]
+        context.fabric.backward(network(torch.ones(1, 3, 2, 2, dtype=torch.float64)).mean())
+        optimizer.step()
+        assert {state["momentum_buffer"].dtype for state in optimizer.state.values()} == {torch.float64}
+        save(context.fabric, training.learner, tmp_path, step=step + 1, made_of=context.made_of)
 
 
 class NoStep:

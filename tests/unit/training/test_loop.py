@@ -79,8 +79,8 @@ def train(
     optimizer = optim.SGD(classifier.parameters(), lr=0.5, momentum=0.9)
     averages = {"classifier": WeightAverage(classifier, decay=0.9)} if averaged else {}
     learner = Learner({"classifier": classifier}, {"classifier": optimizer}, averages)
-    start_step, _ = resume(learner, folder)
     learner = learner.set_up(fabric)
+    start_step, _ = resume(learner, folder)
     training_step = ClassifierStep(fabric, learner.networks["classifier"], (ClassificationTerm(),))
     loader = TrainingLoader(Noise(breaks_after=breaks_after), EpochSampler(NUM_IMAGES, batch_size=BATCH, seed=0))
     watcher, validated = Watcher(), []
