@@ -21,7 +21,8 @@ MINIMAL = {"name": "mine", "data": {"format": "folder", "root": "photos"}}
 def test_release_preset_keeps_the_constants_of_the_release():
     recipe = make_recipe({**MINIMAL, "preset": "release"})
     assert recipe.training.momentum == 1e-4
-    assert recipe.training.weight_decay == 0
+    assert recipe.training.weight_decay == 1e-4
+    assert (recipe.affinity.momentum, recipe.affinity.weight_decay) == (1e-4, 1e-4)
     assert recipe.training.batch_size == 6
     assert recipe.self_modulation.normalizer == "region"
     assert recipe.reconstruction.pyramid == "vgg19"
