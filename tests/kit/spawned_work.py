@@ -23,11 +23,10 @@ def fork_launches(patch: pytest.MonkeyPatch) -> None:
     """Have `launch` copy its processes, for tests of what they do together; those of the start leave it as it is."""
     copies()
 
-    def fabric(*, strategy: str, **options: Any) -> Fabric:
-        forking = DDPStrategy(start_method="forkserver") if strategy == "ddp_spawn" else strategy
-        return Fabric(strategy=forking, **options)
+    def strategy(*, start_method: str, **options: Any) -> DDPStrategy:
+        return DDPStrategy(start_method="forkserver" if start_method == "spawn" else "popen", **options)
 
-    patch.setattr(engine, "Fabric", fabric)
+    patch.setattr(engine, "DDPStrategy", strategy)
 
 
 def report(fabric: Fabric, offset: int) -> tuple[int, int, int, int]:
@@ -48,6 +47,14 @@ def fail_in_rank_1(fabric: Fabric, path: str) -> None:
     if fabric.global_rank == 1:
         raise DataError(f"{path}: image can be decoded, got 0 bytes", help="replace the file")
     fabric.barrier()
+
+
+def work_longer_in_rank_0(fabric: Fabric, seconds: float) -> int:
+    """Let the first process work alone, for which the second one waits."""
+    if fabric.global_rank == 0:
+        time.sleep(seconds)
+    fabric.barrier()
+    return 7
 
 
 def wait_for_ever(fabric: Fabric, folder: Path) -> None:

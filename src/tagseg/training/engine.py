@@ -5,11 +5,13 @@ import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from tagseg.errors import DeviceError, TagsegError
@@ -19,6 +21,8 @@ from tagseg.training.accelerator import choose_accelerator
 
 T = TypeVar("T")
 _PORTS_TRIED = 3
+LONGEST_ALONE = timedelta(days=1)
+"""How long the first process may work while the others wait: it alone scores, which takes hours on COCO."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def launch(settings: EngineSettings, work: Callable[..., T], *args: object) -> T
     single, external, threads = settings.devices * settings.nodes == 1, started_by_launcher(), thread_count(settings)
     if not (single or external):
         return _spawn(settings, accelerator, work, threads, args)
-    fabric = _make_fabric(settings, accelerator, strategy="auto" if single else "ddp")
+    fabric = _make_fabric(settings, accelerator, start_method=None if single else "popen")
     fabric.launch()
     torch.set_num_threads(threads)
     with freed_memory_kept():
@@ -87,7 +91,7 @@ def _spawn(
     with tempfile.TemporaryDirectory() as folder:
         note = Path(folder) / "error.json"
         for tries_left in reversed(range(_PORTS_TRIED)):
-            fabric = _make_fabric(settings, accelerator, strategy="ddp_spawn")
+            fabric = _make_fabric(settings, accelerator, start_method="spawn")
             try:
                 # Fabric types its argument as taking nothing but itself; it hands the others on.
                 return fabric.launch(_in_process, work, threads, note, args)  # pyright: ignore[reportArgumentType]
@@ -98,7 +102,11 @@ def _spawn(
     raise AssertionError("the last port is tried with no tries left")
 
 
-def _make_fabric(settings: EngineSettings, accelerator: str, *, strategy: str) -> Fabric:
+def _make_fabric(
+    settings: EngineSettings, accelerator: str, *, start_method: Literal["popen", "spawn"] | None
+) -> Fabric:
+    """Return what knows device and precision; without a start method for other processes, this one is alone."""
+    strategy = DDPStrategy(start_method=start_method, timeout=LONGEST_ALONE) if start_method else "auto"
     try:
         return Fabric(
             accelerator=accelerator,

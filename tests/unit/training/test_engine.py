@@ -3,13 +3,15 @@
 import os
 import socket
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import torch
 from kit.processes import is_running, python, wait_until
-from kit.spawned_work import TWO_PROCESSES, fail_in_rank_1, report, report_and_note_group_at_exit
+from kit.spawned_work import TWO_PROCESSES, fail_in_rank_1, report, report_and_note_group_at_exit, work_longer_in_rank_0
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from tagseg.errors import DataError, DeviceError
@@ -99,6 +101,18 @@ def test_a_process_that_dies_without_a_word_is_a_device_error(monkeypatch):
     monkeypatch.setattr(Fabric, "launch", die)
     with pytest.raises(DeviceError, match="process 1 terminated with exit code 9"):
         launch(TWO_PROCESSES, report, 0)
+
+
+@pytest.mark.parametrize("allowed", [timedelta(seconds=3), engine.LONGEST_ALONE])
+def test_the_first_process_may_work_alone_for_as_long_as_the_engine_says(
+    allowed: timedelta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "LONGEST_ALONE", allowed)
+    if allowed < timedelta(hours=12):  # longer than the scores of COCO take
+        with pytest.raises(DeviceError, match="all processes of a run work to its end"):
+            launch(TWO_PROCESSES, work_longer_in_rank_0, 9.0)
+    else:
+        assert launch(TWO_PROCESSES, work_longer_in_rank_0, 9.0) == 7
 
 
 def test_a_port_that_another_program_took_in_between_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,7 +240,7 @@ class SecondOfTwo(Fabric):
         self.settings = settings
 
     def launch(self):
-        assert self.settings["strategy"] == "ddp"
+        assert isinstance(self.settings["strategy"], DDPStrategy)
 
 
 GLOO = "[third_party/gloo/gloo/transport/tcp/pair.cc:561] Connection closed by peer [127.0.0.1]:52391."
