@@ -72,7 +72,8 @@ def evaluate_objective(
         fabric.backward(value)
         values.append(value.detach())
     squares = torch.stack([gradient.square().sum() for gradient in gradients])
-    norms = torch.as_tensor(fabric.all_reduce(squares, reduce_op="sum")).sqrt()
+    # The gradient of the whole batch is the mean over processes of each one's: that of its share of the images.
+    norms = torch.as_tensor(fabric.all_reduce(squares, reduce_op="sum")).sqrt() / fabric.world_size
     weights = [_weight(term, norm, reference=norms[0]) for term, norm in zip(active, norms, strict=True)]
     total = torch.stack([weight * value for weight, value in zip(weights, values, strict=True)]).sum()
     gradient = torch.stack([weight * one for weight, one in zip(weights, gradients, strict=True)]).sum(dim=0)

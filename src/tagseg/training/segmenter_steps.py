@@ -73,8 +73,9 @@ class SupervisedStep:
 class ConsistencyStep:
     """Cross-entropy plus consistency with the running mean of the weights.
 
-    The mean of the weights labels the crop as it is; the network must find the same labels in the crop with strongly
-    changed colours, on the pixels that the pseudo mask does not trust and of which the teacher is sure.
+    The mean of the weights labels the crop as every strategy sees it, with ``color_jitter``. The network must find the
+    same labels in the crop with strongly changed colours, on the pixels that the pseudo mask does not trust and of
+    which the teacher is sure.
 
     ``L = CE(confident pixels) + weight * V``, with ``V`` of :func:`_unsure_loss`
 

@@ -27,6 +27,10 @@ class OneOfTwo(Fabric):
         super().__init__(accelerator="cpu", devices=1)
         self.others_squares = others_squares
 
+    @property
+    def world_size(self) -> int:
+        return 2
+
     def all_reduce(self, data, group=None, reduce_op="mean"):
         assert isinstance(data, torch.Tensor)
         assert reduce_op == "sum"
@@ -166,13 +170,14 @@ def test_a_balanced_decoder_that_ignores_the_maps_adds_nothing(batch, class_maps
 
 
 def test_norms_are_those_of_the_batch_of_all_processes(batch, class_maps):
-    # The other processes' images add 3 to the squared norm of the classification's gradient and 5 to the term's.
+    # The other process's images add 3 to the squared norm of the classification's gradient and 5 to the term's, and the
+    # gradient of both together is the mean of theirs.
     elsewhere = torch.tensor([3.0, 5.0])
     balanced = replace(MODULATION, balance=True)
     alone = evaluate(class_maps, batch, balanced)
     result = evaluate(class_maps, batch, balanced, fabric=OneOfTwo(elsewhere))
     figures = [alone.figures[f"grad_{name}"] for name in ("classification", "self_modulation")]
-    together = [(norm.square() + more).sqrt() for norm, more in zip(figures, elsewhere, strict=True)]
+    together = [(norm.square() + more).sqrt() / 2 for norm, more in zip(figures, elsewhere, strict=True)]
     torch.testing.assert_close(result.figures["grad_classification"], together[0])
     torch.testing.assert_close(result.figures["grad_self_modulation"], together[1])
     given = classification_gradient(class_maps, batch)
