@@ -194,6 +194,11 @@ def out_of_range(setting: str, rule: str) -> Any:
             "region_affinity.weights to a file, or to 'pretrained'",
         ),
         (
+            ["masks.refine=['walk']", "affinity.backbone=resnet18", "affinity.weights=trained"],
+            "affinity.weights 'trained' are the classifier's, got affinity.backbone 'resnet18'; set "
+            "affinity.weights to a file, or to 'pretrained'",
+        ),
+        (
             ['cams.splits=["eval"]', 'masks.splits=["eval"]'],
             "masks.refine walks, and the affinity network learns from the maps of the training images; "
             "add 'train' to cams.splits, or leave 'walk' out of masks.refine",

@@ -160,6 +160,12 @@ class Recipe(SegmentingSections, RefiningSections, MapSections, LearningSections
                 "masks.refine walks, and the affinity network learns from the maps of the training images; "
                 "add 'train' to cams.splits, or leave 'walk' out of masks.refine"
             )
+        named = self.affinity.backbone not in ("classifier", self.classifier.backbone)
+        if self.needs_affinity and self.affinity.weights == "trained" and named:
+            raise ValueError(
+                f"affinity.weights 'trained' are the classifier's, got affinity.backbone '{self.affinity.backbone}'; "
+                "set affinity.weights to a file, or to 'pretrained'"
+            )
         if self.affinity.corrections and self.segmenter.corrections is None:
             raise ValueError(
                 "affinity.corrections learns from the masks of segmenter.corrections, which names none; "

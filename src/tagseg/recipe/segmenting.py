@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 from tagseg.models.architectures import STRIDES, Architecture
 from tagseg.recipe.section import LongSide, Scales, Section
 
+_WARMED_UP = ("self_training", "cotrain", "consistency")
+
 
 class Segmenter(Section):
     """The segmentation network and how it learns.
@@ -131,11 +133,16 @@ class Segmenter(Section):
             raise ValueError("corrections teach the segmenter, and enabled is false; leave one of the two out")
         return self
 
+    @property
+    def epochs_before_the_strategy(self) -> int:
+        """Epochs on the pseudo masks alone, before the term of unsure pixels enters; 0 for a strategy without one."""
+        return self.warmup_epochs if self.strategy in _WARMED_UP else 0
+
     @model_validator(mode="after")
     def _strategy_has_what_it_needs(self) -> "Segmenter":
         if self.labels == "truth" and self.strategy not in ("all", "confident"):
             raise ValueError(f"labels 'truth' leave no pixel unsure; set strategy='all' instead of '{self.strategy}'")
-        if self.strategy in ("self_training", "cotrain", "consistency") and self.warmup_epochs >= self.epochs:
+        if self.strategy in _WARMED_UP and self.warmup_epochs >= self.epochs:
             raise ValueError(
                 f"warmup_epochs ({self.warmup_epochs}) leaves none of epochs ({self.epochs}) for strategy "
                 f"'{self.strategy}'; lower it"

@@ -45,8 +45,7 @@ def settle(recipe: Recipe, num_images: int, *, num_masks: int = 0) -> tuple[Reci
     for name in (name for name, used in needed.items() if used):
         section = getattr(recipe, name)
         per_epoch = _steps_per_epoch(recipe, name, num_images, num_masks=num_masks)
-        warmup = recipe.self_modulation.warmup_epochs if name == "training" and recipe.self_modulation.enabled else 0
-        epochs, limit = _fitting_epochs(section, per_epoch, fewest=1 + warmup)
+        epochs, limit = _fitting_epochs(section, per_epoch, fewest=1 + _warmup_epochs(recipe, name))
         if epochs != section.epochs:
             steps = f"{per_epoch} step{'s' if per_epoch > 1 else ''} an epoch"
             reason = f"{steps}, and {name}.{limit} is {getattr(section, limit)}"
@@ -77,6 +76,12 @@ def _steps_per_epoch(recipe: Recipe, name: str, num_images: int, *, num_masks: i
     of_truth = name == "segmenter" and recipe.segmenter.labels == "truth"
     learned = max(num_masks, 1) if of_truth else num_images
     return learned // min(getattr(recipe, name).batch_size, learned)
+
+
+def _warmup_epochs(recipe: Recipe, name: str) -> int:
+    if name == "training" and recipe.self_modulation.enabled:
+        return recipe.self_modulation.warmup_epochs
+    return recipe.segmenter.epochs_before_the_strategy if name == "segmenter" else 0
 
 
 def _fitting_epochs(section: Training | Affinity | Segmenter, per_epoch: int, *, fewest: int) -> tuple[int, str]:

@@ -37,6 +37,14 @@ def test_epochs_follow_from_steps(least: int, most: int | None, images: int, epo
     assert len(reasons) == (epochs != 10)
 
 
+@pytest.mark.parametrize(("strategy", "epochs"), [("cotrain", 2), ("self_training", 2), ("confident", 1)])
+def test_an_epoch_stays_behind_the_warm_up_of_the_segmenter(strategy: str, epochs: int) -> None:
+    recipe = recipe_with(f"segmenter.strategy={strategy}", "segmenter.warmup_epochs=1", "segmenter.most_steps=500")
+    settled, reasons = settle(recipe, 9600)  # 600 steps an epoch
+    assert settled.segmenter.epochs == epochs
+    assert len(reasons) == 1
+
+
 @given(st.integers(1, 5000), st.integers(0, 400), st.integers(1, 400), st.integers(0, 4000))
 def test_settling_twice_is_settling_once(images: int, least: int, most: int, below: int) -> None:
     recipe = recipe_with(
