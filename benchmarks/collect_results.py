@@ -39,6 +39,12 @@ score of the sweep. Each row is the mean over its seeds, with the standard devia
 | pseudo masks | as made, at the background score that the run used |
 | segmenter | the segmentation network, without tags, taught by the named labels and strategy |
 
+A row is of the recipe as it was at its commit: check that out to repeat the command below the table. What stands
+behind a recipe's name says what the run had of its own. `-plain` is CAM without the parts of SSC, and `-full` the
+segmenter taught by ground truth. The name of a part has that part alone, `-all` all three. `-drawn` and `-whole` are
+`voc2012_animals` as it is now: the maps of three seeds, and runs of every stage. The rows of that recipe without an
+ending are of earlier days.
+
 Minutes are of wall time: training and extraction for maps; seeds, affinity network and masks of all training images for
 pseudo masks; training and prediction for the segmenter. A run that took over its first epochs from the plain run of its
 seed counts only its own minutes. The machines were not equally busy, so minutes of two rows do not compare.

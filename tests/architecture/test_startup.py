@@ -75,7 +75,7 @@ def test_data_is_checked_without_a_network(photos: Path, tmp_path: Path) -> None
     )
     done = run_python(COMMAND, "check", str(recipe), without=(*LEARNING, "skimage", "scipy", "matplotlib"))
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("split 'all': 0 errors, 0 warnings, ready to run\n")
+    assert f"\nsplit 'all': 0 errors, 0 warnings, in order\nnext: tagseg run {recipe}\n" in done.stdout
 
 
 @pytest.mark.parametrize("words", [("figure", "--columns", "image", "cam", "mask", "truth"), ("report",)])

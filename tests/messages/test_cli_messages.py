@@ -118,7 +118,7 @@ def test_a_run_that_is_stopped_by_hand(capsys: pytest.CaptureFixture[str]) -> No
 def test_a_recipe_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "none.toml"
     assert exit_code("run", str(path)) == 2
-    assert capsys.readouterr().err == f"error: recipe {path} is a file that exists, got none\nhelp: check the path\n"
+    assert capsys.readouterr().err == f"error: recipe {path} must exist, got no such file\nhelp: check the path\n"
 
 
 def test_an_option_that_does_not_exist(recipe_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

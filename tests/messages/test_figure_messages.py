@@ -59,7 +59,7 @@ def draw(*runs: Path, out: str = "fig.png", images: tuple[str, ...] = (), **choi
         row(
             "no_run",
             lambda run: draw(run.parent),
-            "FOLDER is the folder of a run, got no recipe.toml in it",
+            "FOLDER must be the folder of a run, got no recipe.toml in it",
             "give the folder that 'tagseg run' printed",
         ),
         row(

@@ -56,7 +56,7 @@ def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         (
             ["classifier.weights=gone.safetensors"],
-            "classifier.weights is a weights file that is there, got gone.safetensors",
+            "classifier.weights must name a weights file that exists, got gone.safetensors",
             'correct the path, or write classifier.weights = "pretrained" to download',
         ),
     ],

@@ -24,13 +24,13 @@ from tagseg.use.score_folders import evaluate_folders
         row(
             "a_recipe",
             lambda folder: load_recipe(folder / "photo.toml"),
-            "recipe FOLDER/photo.toml is a file that exists, got none",
+            "recipe FOLDER/photo.toml must exist, got no such file",
             "did you mean 'FOLDER/photos.toml'?",
         ),
         row(
             "no_recipe_but_a_folder",
             lambda folder: load_recipe(folder / "masks.toml"),
-            "recipe FOLDER/masks.toml is a file that exists, got none",
+            "recipe FOLDER/masks.toml must exist, got no such file",
             "check the path",
         ),
         row(
@@ -67,7 +67,7 @@ from tagseg.use.score_folders import evaluate_folders
         row(
             "a_run",
             lambda folder: read_run_recipe(folder / "photoss"),
-            "FOLDER/photoss is the folder of a run, got no recipe.toml in it",
+            "FOLDER/photoss must be the folder of a run, got no recipe.toml in it",
             "did you mean 'FOLDER/photos'?",
         ),
         row(

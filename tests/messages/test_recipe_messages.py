@@ -284,7 +284,7 @@ def load_broken(path: Path) -> object:
 @pytest.mark.parametrize(
     ROW,
     [
-        row("no_file", load_recipe, "recipe PATH is a file that exists, got none", "check the path"),
+        row("no_file", load_recipe, "recipe PATH must exist, got no such file", "check the path"),
         row(
             "broken_toml",
             load_broken,

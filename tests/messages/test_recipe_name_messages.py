@@ -37,19 +37,19 @@ LIST = "'tagseg recipes' lists the packaged ones, 'tagseg init FOLDER' writes on
         row(
             "a_packaged_recipe_where_it_was_before",
             "recipes/demo.toml",
-            "recipe recipes/demo.toml is a file that exists, got none",
+            "recipe recipes/demo.toml must exist, got no such file",
             "check the path, or write 'demo', the packaged recipe",
         ),
         row(
             "a_file_that_is_not_there",
             "mine.toml",
-            "recipe mine.toml is a file that exists, got none",
+            "recipe mine.toml must exist, got no such file",
             "check the path",
         ),
         row(
             "a_home_of_nobody",
             "~nobody of this name/mine.toml",
-            "recipe ~nobody of this name/mine.toml is a file that exists, got none",
+            "recipe ~nobody of this name/mine.toml must exist, got no such file",
             "check the path",
         ),
         row(

@@ -51,7 +51,7 @@ def compare_an_image_of_one_run(runs: list[Path]) -> None:
         row(
             "a_report_of_a_folder_that_is_no_run",
             lambda runs: write_report(runs[0].parent),
-            "RUNS is the folder of a run, got no recipe.toml in it",
+            "RUNS must be the folder of a run, got no recipe.toml in it",
             "give the folder that 'tagseg run' printed",
         ),
         row(
@@ -112,7 +112,7 @@ def test_the_commands_print_where_the_pages_are(runs: list[Path], capsys: pytest
 def test_the_command_names_what_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code("compare", str(tmp_path / "a"), str(tmp_path / "b"), "--out", str(tmp_path / "c.html")) == 2
     assert capsys.readouterr().err.splitlines() == [
-        f"error: {tmp_path / 'a'} is the folder of a run, got no recipe.toml in it",
+        f"error: {tmp_path / 'a'} must be the folder of a run, got no recipe.toml in it",
         "help: give the folder that 'tagseg run' printed",
     ]
     assert not (tmp_path / "c.html").exists()

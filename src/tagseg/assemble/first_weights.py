@@ -71,7 +71,7 @@ def require_first_weights(recipe: Recipe, stages: Iterable[str]) -> None:
     for each in first_weights(recipe, stages):
         if each.named not in _NO_FILES and not Path(each.named).is_file():
             raise ModelError(
-                f"{each.key} is a weights file that is there, got {each.named}",
+                f"{each.key} must name a weights file that exists, got {each.named}",
                 help=f'correct the path, or write {each.key} = "pretrained" to download',
             )
         if each.named == PACKAGED:

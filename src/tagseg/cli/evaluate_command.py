@@ -97,8 +97,10 @@ def evaluate(
         require_csv(by_image)
     if predictions is not None and masks is not None:
         from tagseg.use.mask_folders import FolderReading
-        from tagseg.use.score_folders import evaluate_folders, meaning_of_255
+        from tagseg.use.score_folders import evaluate_folders, meaning_of_255, require_json_or_csv
 
+        if out is not None:
+            require_json_or_csv(out)
         reading = FolderReading(allow_missing, meaning_of_255(mask_255), suffix, ids, mask_ids)
         names = tuple(name.strip() for name in classes.split(",")) if classes else None
         score = partial(evaluate_folders, predictions, masks, classes=names, reading=reading)

@@ -1,12 +1,12 @@
 """Commands that make a run: all stages, or one of them."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tagseg.cli.console import ConsoleProgress, open_console
-from tagseg.errors import ModelError
 
 EXIT_PROBLEMS = 1  # `check` found errors in a data set
 
@@ -56,27 +56,26 @@ def check(
     """List everything wrong with a data set.
 
     One pass over every list, tag, image and mask, before hours are spent on them. At the end it looks whether the
-    weights that the networks start from can be had. The exit code is 1 when the data cannot be used as asked, 2 when
-    weights are missing, and 0 when there is nothing worse than warnings.
+    weights that the networks start from can be had, and corrections and loggers where the recipe names some. The exit
+    code is 1 when the data cannot be used as asked, 2 when something else is missing, and 0 when there is nothing worse
+    than warnings.
     """
     from tagseg.cli.running import overrides_of, print_report
     from tagseg.recipe import load_recipe
 
     # A mistake in it is an error before more is imported.
     loaded = load_recipe(recipe, overrides_of(settings, weights=weights))
-    from tagseg.use.check import check_data, check_weights
+    from tagseg.use.check import check_data, check_needs
 
-    reports, missing = check_data(loaded.data, progress=ConsoleProgress()), None
-    try:
-        check_weights(loaded)
-    except ModelError as error:
-        missing = error
+    reports = check_data(loaded.data, progress=ConsoleProgress())
     for report in reports:
-        print_report(report, show=show, all_there=missing is None)
-    if missing:
-        raise missing
+        print_report(report, show=show)
+    check_needs(loaded)
     if not all(report.is_clean for report in reports):
         raise typer.Exit(EXIT_PROBLEMS)
+    options = [("--set", each) for each in settings or []] + ([("--weights", str(weights))] if weights else [])
+    words = (recipe, *(word for option in options for word in option))
+    open_console().print(f"next: tagseg run {' '.join(map(shlex.quote, words))}")
 
 
 @app.command(epilog="Example: tagseg run demo --out runs/longer --set training.epochs=16 --baseline")
@@ -161,7 +160,7 @@ _add_stage(
     From the maps by the steps of masks.refine, with a mask of the pixels to trust; those still missing only. Leaves
     FOLDER/4_masks.
     """,
-    example="demo --out runs/demo --set masks.background_score=0.2 --redo",
+    example="demo --out runs/demo --set masks.background_rule=fixed --set masks.background_score=0.2 --redo",
 )
 _add_stage(
     "train-segmenter",

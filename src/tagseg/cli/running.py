@@ -81,21 +81,15 @@ def _require_early(recipe: Recipe, folder: Path) -> None:
         require_free(RunLayout(folder).lock_path)
 
 
-def print_report(report: CheckReport, *, show: int, all_there: bool = True) -> None:
-    """Print what was found in a split: images of each class, every kind of problem with its first ``show``, a verdict.
-
-    Args:
-        report: of the split.
-        show: most problems of a kind.
-        all_there: whether a run has everything else that it needs.
-    """
+def print_report(report: CheckReport, *, show: int) -> None:
+    """Print what was found in a split: images of each class, then every kind of problem with its first ``show``."""
     rows = [(name, str(count)) for name, count in report.images_by_class.items()]
     title = f"Split '{report.split_name}', {report.num_images} images"
     if rows:
         print_table(title, ("class", "images"), rows)
     else:
         open_console().print(f"\n{title}, of which no tags are read\n")
-    for line in tables.problem_lines(report, show=show, all_there=all_there):
+    for line in tables.problem_lines(report, show=show):
         open_console().print(line)
 
 

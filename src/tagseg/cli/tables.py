@@ -130,14 +130,8 @@ def folder_rows(scores: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return [(label, percent(value)) for label, value in scores["iou"].items()]
 
 
-def problem_lines(report: CheckReport, *, show: int, all_there: bool = True) -> list[str]:
-    """Return every kind of problem with its count, its first ``show`` problems and the next move, then a verdict.
-
-    Args:
-        report: of a split.
-        show: most problems of a kind.
-        all_there: whether a run has everything else that it needs.
-    """
+def problem_lines(report: CheckReport, *, show: int) -> list[str]:
+    """Return every kind of problem with its count, its first ``show`` problems and the next move, then a verdict."""
     lines: list[str] = []
     for kind, problems in report.by_kind().items():
         lines.append(f"{'error' if kind.is_error else 'warning'}: {kind.value}: {len(problems)}")
@@ -146,8 +140,7 @@ def problem_lines(report: CheckReport, *, show: int, all_there: bool = True) -> 
         lines.append(f"  help: {problems[0].help}")
     errors = sum(problem.kind.is_error for problem in report.problems)
     warnings = len(report.problems) - errors
-    clean = "ready to run" if all_there else "in order"
-    verdict = clean if report.is_clean else "correct the errors before a run"
+    verdict = "in order" if report.is_clean else "correct the errors before a run"
     return [*lines, f"split '{report.split_name}': {errors} errors, {warnings} warnings, {verdict}"]
 
 

@@ -91,11 +91,16 @@ def corrected_photographs(place: Path, split: Split) -> frozenset[str]:
     return frozenset(_drawings(_found_masks(place, split.classes), split.records))
 
 
-def _found_masks(place: Path, classes: ClassTable) -> FoundMasks:
-    """Return the masks of a place that has some."""
+def require_place(place: Path) -> None:
+    """Raise :class:`DataError` when there is nothing where corrections should be."""
     if not place.exists():
         help = near_path_help(place, "correct segmenter.corrections", wanted=os.path.isdir)
         raise DataError(f"folder {place} of corrections must exist, got no such folder", help=help)
+
+
+def _found_masks(place: Path, classes: ClassTable) -> FoundMasks:
+    """Return the masks of a place that has some."""
+    require_place(place)
     found = find_masks(place, classes=classes.names)
     if not found.masks:
         below = folder_of_pictures(place) if place.is_dir() else place

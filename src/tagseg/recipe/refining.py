@@ -135,7 +135,7 @@ class Masks(Section):
     background_rule: Literal["fixed", "auto"] = "fixed"
     """`fixed`: `masks.background_score`. `auto`: Otsu's threshold on the maps, which needs no masks."""
     background_score: float = Field(default=0.25, ge=0, le=1)
-    """A pixel is background where no class exceeds this score."""
+    """A pixel is background where no class exceeds this score; with the rule `fixed`, or where `auto` finds none."""
     crf_temperature: float | None = Field(default=None, gt=0)
     """The CRF of `masks.refine` starts from the softmax of the scores over this; none for their labels with
     `crf.certainty`.

@@ -198,7 +198,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return _parse(decode_unicode(Path(with_home(str(path))).read_bytes()))
     except FileNotFoundError:
-        raise RecipeError(f"recipe {path} is a file that exists, got none", help=help_where_missing(path)) from None
+        raise RecipeError(f"recipe {path} must exist, got no such file", help=help_where_missing(path)) from None
     except (ValueError, OSError) as error:  # a mistake in TOML and bytes that are not text are ValueErrors, too
         raise RecipeError(f"recipe {path} is a TOML file, got: {error}", help="correct that line") from None
 

@@ -72,7 +72,7 @@ def read_run_recipe(root: Path) -> Recipe:
     if not path.is_file():
         help = "give the folder that 'tagseg run' printed"
         raise ArtifactError(
-            f"{root} is the folder of a run, got no {path.name} in it",
+            f"{root} must be the folder of a run, got no {path.name} in it",
             help=help if root.exists() else near_path_help(root, help, wanted=os.path.isdir),
         )
     return load_run_recipe(path)

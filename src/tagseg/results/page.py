@@ -24,9 +24,11 @@ def write_report(root: Path, out: Path | None = None, *, progress: Progress | No
         ArtifactError: when the folder holds no run, or the page cannot be written.
         DataError: when the data set cannot be read and nothing in the folder tells the classes.
     """
-    source = open_source(root)
+    source, progress = open_source(root), progress or SilentProgress()
     path = out or source.folder.report_path
-    write_page(source, path, progress=progress or SilentProgress())
+    if source.missing:
+        progress.warn(f"no pictures are shown: {source.missing}")
+    write_page(source, path, progress=progress)
     return path
 
 

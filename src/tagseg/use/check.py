@@ -1,4 +1,4 @@
-"""Before stage 1, without a run folder: everything that is wrong with the data, and whether weights can be had."""
+"""Before stage 1, without a run folder: everything that is wrong with the data, and whether all else can be had."""
 
 import tempfile
 from pathlib import Path
@@ -6,12 +6,14 @@ from pathlib import Path
 from tagseg.artifacts.layout import STAGE_OUTPUTS
 from tagseg.assemble.data import read_splits, split_readers
 from tagseg.assemble.first_weights import require_first_weights
+from tagseg.data.corrections import require_place
 from tagseg.data.preflight import CheckReport, check_split, never_absent
 from tagseg.data.problems import Problem
 from tagseg.progress import Progress
 from tagseg.recipe import Recipe
 from tagseg.recipe.layouts import Data, SyntheticData
 from tagseg.recipe.needs import why_unneeded
+from tagseg.training.loggers import require_loggers
 
 
 def check_data(data: Data, *, progress: Progress) -> list[CheckReport]:
@@ -50,10 +52,15 @@ def require_data(data: Data) -> None:
         read_splits(data, drawn=Path())  # knows what it needs, and says which is missing
 
 
-def check_weights(recipe: Recipe) -> None:
-    """Look whether the weights that the networks of a recipe start from can be had.
+def check_needs(recipe: Recipe) -> None:
+    """Look whether what a recipe names besides its data can be had: weights, corrections, packages of loggers.
 
     Raises:
-        ModelError: for the first file that is not there, and the first download that cannot be made.
+        TrainingError: for the first logger whose package is not installed.
+        DataError: when there are no corrections where the recipe says.
+        ModelError: for the first file of weights that is not there, and the first download that cannot be made.
     """
+    require_loggers(recipe.engine.loggers)
+    if recipe.segmenter.corrections is not None:
+        require_place(recipe.segmenter.corrections)
     require_first_weights(recipe, [stage for stage in STAGE_OUTPUTS if not why_unneeded(stage, recipe)])

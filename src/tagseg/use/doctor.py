@@ -55,8 +55,10 @@ def machine_lines() -> Iterator[str]:
     yield f"free disk {_gib(shutil.disk_usage(Path.cwd()).free)} in the current folder"
     found = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
     yield "variables " + (", ".join(f"{name}={value}" for name, value in found.items()) or "none of those that matter")
-    yield f"package {without_home(str(Path(__file__).parents[1]))}"
-    yield f"executable {without_home(sys.executable)}"
+    package, python = Path(__file__).resolve().parents[1], Path(sys.executable)
+    yield "package " + ("in site-packages" if package.parent.name == "site-packages" else "in a checkout")
+    where = "in a virtual environment" if sys.prefix != sys.base_prefix else "of the system"
+    yield f"executable {python.name}, {where}"
 
 
 def source_lines(source: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tagseg.errors import DataError, RecipeError, printable
-from tagseg.models.weights_packages import PACKAGED, weights_package
+from tagseg.models.weights_packages import PACKAGED, PRETRAINED, weights_package
 from tagseg.recipe.layouts import Data
 from tagseg.recipe.packaged import packaged_text, read_sheet
 from tagseg.recipe.settled import settle
@@ -99,12 +99,13 @@ def _header(survey: FolderSurvey, root: Path, *, base: str, out: Path, body: str
         sizes = " to ".join(f"{height} x {width}" for height, width in (smallest, largest))
         yield from _comment(f"Sizes: {sizes} px (height x width), median {middle[0]} x {middle[1]}.")
     if not survey.num_masks:
-        yield from _comment("No masks: nothing is scored, and a background score is found by masks.background_rule.")
+        found = "is found by masks.background_rule" if settled.masks.background_rule == "auto" else "stands in masks"
+        yield from _comment(f"No masks: nothing is scored, and the background score {found}.")
     if survey.num_problems:
         yield from _comment(f"Problems: {survey.num_problems}, which 'tagseg check' lists.")
     processors = f"{num_processors()} processor{'s' if num_processors() > 1 else ''}"
     yield from _comment(f"Hardware: {seen_device()}, {processors}; 'tagseg doctor' prints what torch can use.")
-    yield from _comment(f"Time: {sheet.time}.")
+    yield from _comment(f"Time of the packaged recipe: {sheet.time}.")
     if settled.classifier.weights == "pretrained":
         backbone = settled.classifier.backbone
         package = weights_package(backbone)
@@ -165,7 +166,14 @@ def _sections(text: str) -> list[str]:
     """Return the sections of a recipe with their comments, but for its data; blank lines part them."""
     blocks = text.strip().split("\n\n")[1:]
     kept = [block for block in blocks if "[data]" not in block.splitlines()]
-    return [line for block in kept for line in ("", *block.splitlines())] + [""]
+    return [_with_weights(line) for block in kept for line in ("", *block.splitlines())] + [""]
+
+
+def _with_weights(line: str) -> str:
+    """Return a line of a packaged recipe; a file of weights of its measurements is a download for everyone else."""
+    key, _, value = line.partition(" = ")
+    is_file = key == "weights" and value.endswith(('.safetensors"', '.pth"'))
+    return f"{key} = {toml_value(PRETRAINED)}" if is_file and not Path(value.strip('"')).is_file() else line
 
 
 def _comment(text: str, *, indent: str = "") -> list[str]:

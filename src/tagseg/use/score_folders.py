@@ -133,13 +133,18 @@ def write_folder_scores(path: Path, scores: Mapping[str, Any]) -> None:
     >>> path.read_text().splitlines()[1:5]
     ['mean_iou,0.5', 'precision,', 'recall,1.0', 'pixel_accuracy,0.5']
     """
+    require_json_or_csv(path)
     if path.suffix.lower() == ".json":
         atomic_write(path, json_bytes(scores))
-    elif path.suffix.lower() == ".csv":
+    else:
         names = ("mean_iou", "precision", "recall", "pixel_accuracy", "iou")
         rows = label_rows(LabelScores(**{name: scores[name] for name in names}))
         write_table(path, [("score", "value"), *rows])
-    else:
+
+
+def require_json_or_csv(path: Path) -> None:
+    """Raise :class:`ArtifactError` when the path of scores has another ending."""
+    if path.suffix.lower() not in (".json", ".csv"):
         raise ArtifactError(f"scores {path} must be written to .json or .csv, got '{path.suffix}'", help="rename it")
 
 

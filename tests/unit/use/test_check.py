@@ -1,3 +1,4 @@
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from tagseg.data.problems import ProblemKind
 from tagseg.errors import DataError
 from tagseg.progress import SilentProgress
 from tagseg.recipe import make_recipe
+from tagseg.training import loggers
 from tagseg.use.check import check_data
 
 
@@ -108,7 +110,38 @@ def test_the_command_names_the_first_problems_and_exits_with_1(
 def test_the_command_exits_with_0_when_all_can_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_folder(tmp_path / "photos", broken=0)
     assert exit_code("check", str(folder_recipe(tmp_path / "mine.toml", tmp_path / "photos"))) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "split 'all': 0 errors, 0 warnings, ready to run"
+    recipe = shlex.quote(str(tmp_path / "mine.toml"))
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "split 'all': 0 errors, 0 warnings, in order",
+        f"next: tagseg run {recipe}",
+    ]
+
+
+def test_the_next_command_has_the_same_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_folder(tmp_path / "photos", broken=0)
+    recipe = str(folder_recipe(tmp_path / "mine.toml", tmp_path / "photos"))
+    assert exit_code("check", recipe, "--set", "training.epochs=5", "--set", "cams.scales=[1.0, 2.0]") == 0
+    options = "--set training.epochs=5 --set 'cams.scales=[1.0, 2.0]'"
+    assert capsys.readouterr().out.splitlines()[-1] == f"next: tagseg run {shlex.quote(recipe)} {options}"
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ("segmenter.corrections=nowhere", "folder nowhere of corrections must exist, got no such folder"),
+        ("engine.loggers=['mlflow']", "engine.loggers has 'mlflow', which needs the package mlflow, got none"),
+    ],
+)
+def test_what_else_a_run_needs_is_looked_for(
+    setting: str, problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loggers, "find_spec", lambda name: None)
+    write_folder(tmp_path / "photos", broken=0)
+    recipe = str(folder_recipe(tmp_path / "mine.toml", tmp_path / "photos"))
+    assert exit_code("check", recipe, "--set", setting) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith(f"error: {problem}")
+    assert "next:" not in said.out
 
 
 def test_a_run_is_not_ready_without_its_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,7 +150,7 @@ def test_a_run_is_not_ready_without_its_weights(tmp_path: Path, capsys: pytest.C
     assert exit_code("check", recipe, "--weights", str(tmp_path / "no.safetensors")) == 2
     said = capsys.readouterr()
     assert said.out.splitlines()[-1] == "split 'all': 0 errors, 0 warnings, in order"
-    assert said.err.startswith("error: classifier.weights is a weights file that is there, got ")
+    assert said.err.startswith("error: classifier.weights must name a weights file that exists, got ")
 
 
 def test_without_problems_to_show_counts_and_help_remain(tmp_path: Path) -> None:
@@ -140,4 +173,4 @@ def test_images_to_test_on_need_no_tags(tmp_path: Path, capsys: pytest.CaptureFi
     assert exit_code("check", str(recipe)) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "Split 'test', 2 images, of which no tags are read" in lines
-    assert lines[-1] == "split 'test': 0 errors, 0 warnings, ready to run"
+    assert lines[-2] == "split 'test': 0 errors, 0 warnings, in order"

@@ -55,7 +55,8 @@ def test_what_is_found_is_said(here: Path, capsys: pytest.CaptureFixture[str]) -
 
 def test_the_written_recipe_passes_the_check(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code("init", "photos", "--out", "new/mine.toml") == exit_code("check", "new/mine.toml") == 0
-    assert capsys.readouterr().out.endswith("split 'all': 0 errors, 0 warnings, ready to run\n")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2:] == ["split 'all': 0 errors, 0 warnings, in order", "next: tagseg run new/mine.toml"]
 
 
 @pytest.mark.parametrize("base", packaged_names())
@@ -63,6 +64,9 @@ def test_the_constants_are_those_of_the_packaged_recipe(here: Path, base: str) -
     written = load_recipe(write_new_recipe(Path("photos"), base=base).path)
     theirs = load_recipe(base)
     assert written.data.model_dump(exclude_none=True) == {"format": "folder", "root": Path("photos")}
+    if theirs.classifier.weights.startswith("../shared/"):  # it is where its numbers were measured, not elsewhere
+        downloaded = theirs.classifier.model_copy(update={"weights": "pretrained"})
+        theirs = theirs.model_copy(update={"classifier": downloaded})
     assert written.model_copy(update={"name": theirs.name, "data": theirs.data}) == theirs
     assert written.name == "photos"
 

@@ -132,6 +132,9 @@ def read_folder(
     if known is None:
         known = tuple(map(composed, classes)) if classes is not None and tags_file is not None else tuple(found)
     if not known:
+        for problem in problems or ():
+            if problem.kind is ProblemKind.BAD_TAGS:  # there are tags, and none of them can be read
+                raise DataError(problem.problem, help=problem.help)
         help = help_without_tags(root, "write tags.csv, or a sub-folder for each class")
         raise DataError(f"data set {root} must have tags, got none", help=help)
     table = choose_classes(known, classes, source=f"the classes of {root}")
