@@ -1,15 +1,54 @@
 """Which mask each image of a folder has: a file of its path, or what a tool exported."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from tagseg.classes import ClassTable
+from tagseg.data.image_files import open_image
 from tagseg.data.mask_formats.find_masks import tool_masks
 from tagseg.data.mask_formats.found_masks import FoundMasks, ToolMask, image_of
 from tagseg.data.mask_images import PaletteMask, label_ids, mask_paths
 from tagseg.data.names import composed
 from tagseg.data.problems import Problem, ProblemKind, report_problem
+from tagseg.errors import DataError
 from tagseg.types import MaskSource
+
+_ID_MODES = ("1", "L", "P", "I;16")  # Pillow's names of one number a pixel
+
+
+def report_masks_as_class(images: Path, paths: Sequence[Path], problems: list[Problem] | None) -> None:
+    """Report folders of classes that look like masks: one number a pixel, under the names of photographs elsewhere.
+
+    Args:
+        images: the folder of the data set's images, whose sub-folders are classes.
+        paths: the images.
+        problems: where to collect such folders; they are worth a look, so None passes over them.
+    """
+    by_folder: dict[str, list[Path]] = defaultdict(list)
+    by_stem: dict[str, dict[str, Path]] = defaultdict(dict)
+    for path in paths:
+        folder = path.relative_to(images).parts[0]
+        by_folder[folder].append(path)
+        by_stem[path.stem][folder] = path
+    for name, members in by_folder.items():
+        if any(len(by_stem[path.stem]) == 1 for path in members):
+            continue
+        other = next(path for folder, path in by_stem[members[0].stem].items() if folder != name)
+        if not _has_ids(members[0]) or _has_ids(other):
+            continue
+        message = f"folder {images / name} should hold photographs of its class, got what looks like masks"
+        help = f"rename it to masks, or set data.masks={images / name}, if it holds the masks of the others"
+        report_problem(Problem(ProblemKind.MASKS_AS_CLASS, images / name, message, help), problems)
+
+
+def _has_ids(path: Path) -> bool:
+    """Return whether a picture has one number a pixel; one that cannot be read is reported where it is decoded."""
+    try:
+        with open_image(path) as image:
+            return image.mode in _ID_MODES
+    except DataError:
+        return False
 
 
 def masks_of(

@@ -33,6 +33,7 @@ class ProblemKind(StrEnum):
     UNTAGGED_IMAGE = "image without tags"
     EMPTY_CLASS = "class without images"
     NEVER_ABSENT = "class that every image shows"
+    MASKS_AS_CLASS = "folder of a class that looks like masks"
     DUPLICATE_IMAGE = "same content as another image"
     TINY_IMAGE = "tiny image"
     HUGE_IMAGE = "huge image"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from tagseg.data.folder_masks import masks_of
+from tagseg.data.folder_masks import masks_of, report_masks_as_class
 from tagseg.data.folder_tags import (
     TABLE_ENDINGS,
     TAG_FILES,
@@ -124,6 +124,7 @@ def read_folder(
     place = Place(root, images, tags_file or root / TAG_FILES[0])
     if tags_file is None:
         report_empty_folders(images, masks, paths, problems)
+        report_masks_as_class(images, paths, problems)
         names_by_image = tags_by_folder(place, paths, known, problems)
     else:
         rows = read_tags(tags_file, known or classes, problems=problems)

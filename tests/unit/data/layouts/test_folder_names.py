@@ -3,8 +3,9 @@
 import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pytest
-from kit.files import save, write
+from kit.files import GREY, save, write
 
 from tagseg.data.layouts.folder import read_folder
 from tagseg.data.problems import Problem, ProblemKind
@@ -25,6 +26,53 @@ def test_masks_match_however_their_accents_are_composed(tmp_path: Path, one: str
     write(tmp_path / "tags.csv", "image,tags\ncafé,cat\n")
     (record,) = read_folder(tmp_path).records
     assert record.mask is not None
+
+
+RGB = np.zeros((2, 3, 3), np.uint8)
+
+
+def test_masks_in_the_place_of_a_class_are_told(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save(tmp_path / "cat" / f"{name}.jpg", RGB)
+        save(tmp_path / "mask" / f"{name}.png", np.zeros((2, 3), np.uint8))
+    problems: list[Problem] = []
+    assert read_folder(tmp_path, problems=problems).classes.names == ("cat", "mask")
+    (found,) = [problem for problem in problems if problem.kind is ProblemKind.MASKS_AS_CLASS]
+    assert found.problem == (
+        f"folder {tmp_path / 'mask'} should hold photographs of its class, got what looks like masks"
+    )
+    assert found.help == (
+        f"rename it to masks, or set data.masks={tmp_path / 'mask'}, if it holds the masks of the others"
+    )
+    assert not found.kind.is_error
+
+
+@pytest.mark.parametrize(
+    ("names", "pixels"),
+    [
+        (("1.png", "2.png"), (RGB, RGB)),  # photographs that are numbered in each folder
+        (("1.png", "2.png"), (GREY, GREY)),  # all of them grey
+        (("1.png", "3.png"), (RGB, GREY)),  # one has no namesake
+        (("1.png", "2.png"), (RGB, b"")),  # they cannot be read
+    ],
+)
+def test_photographs_of_two_classes_are_no_masks(tmp_path: Path, names: tuple[str, str], pixels: tuple) -> None:
+    for folder, picture, files in (("cat", pixels[0], ("1.png", "2.png")), ("dog", pixels[1], names)):
+        for file in files:
+            (write if isinstance(picture, bytes) else save)(tmp_path / folder / file, picture)
+    problems: list[Problem] = []
+    read_folder(tmp_path, problems=problems)
+    assert ProblemKind.MASKS_AS_CLASS not in {problem.kind for problem in problems}
+
+
+def test_a_json_of_tags_in_another_shape_is_not_called_absent(tmp_path: Path) -> None:
+    save(tmp_path / "a.jpg")
+    write(tmp_path / "tags.json", '{"a.jpg": "cat"}')
+    for problems in (None, []):
+        with pytest.raises(
+            DataError, match=r"tags\.json at image 'a\.jpg' must hold an image name and a list of tag names"
+        ):
+            read_folder(tmp_path, problems=problems)
 
 
 @pytest.mark.parametrize(("one", "other"), FORMS)
