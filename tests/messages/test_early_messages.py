@@ -76,6 +76,14 @@ def test_a_run_without_a_file_of_tags_that_is_named(photos: Path, tmp_path: Path
     )
 
 
+def test_scores_to_a_file_of_another_ending_before_anything_is_scored(tmp_path: Path) -> None:
+    out = tmp_path / "s.txt"
+    assert said_by("evaluate", "--predictions", tmp_path / "no", "--masks", tmp_path / "no", "--out", out) == (
+        2,
+        f"error: scores {out} must be written to .json or .csv, got '.txt'\nhelp: rename it\n",
+    )
+
+
 @pytest.mark.parametrize(
     ("inputs", "out"),
     [

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from kit.hand_made_runs import NUM_IMAGES, SIDE, add_masks, make_run
+from kit.heard import Heard
 from kit.scores import ALL_SCORES
 
 from tagseg.artifacts.run_folder import RunFolder
@@ -345,6 +346,9 @@ def test_without_its_data_set_a_run_is_told_without_pictures(run: Path, photos: 
     assert len(report.scores) == 6
     (problem,) = report.problems
     assert problem.what == "the data set" and problem.reason.startswith("no pictures are shown: ")
+    heard = Heard()
+    write_report(run, progress=heard)
+    assert heard.warnings == [problem.reason]
     (run / "scores.json").unlink()
     with pytest.raises(DataError, match="/no/such/photos"):
         open_source(run)

@@ -1,6 +1,7 @@
 """Facts for a bug report: they are there, and nothing private is."""
 
 import getpass
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ def test_the_machine_is_described(capsys: pytest.CaptureFixture[str]) -> None:
     begins = ("python ", "platform ", "packages torch ", *extras, "device ", "processors ", "memory ", "free disk ")
     for begin in (*begins, "variables ", "package ", "executable "):
         assert sum(line.startswith(begin) for line in lines) == 1, begin
+    assert not any(str(place) in line for line in lines for place in (Path(sys.prefix), Path(tagseg.__file__).parent))
 
 
 def test_the_home_folder_and_the_user_are_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
