@@ -15,8 +15,6 @@ from tagseg.recipe import Recipe, load_recipe, make_recipe
 from tagseg.recipe.mistakes import sentences
 
 MINIMAL = {"name": "mine", "data": {"format": "folder", "root": "photos"}}
-
-
 VOC = {"name": "mine", "data": {"format": "voc", "root": "VOC", "eval_split": "val"}}
 CORRECT = "correct the recipe or the --set that names it"
 
@@ -194,7 +192,7 @@ def out_of_range(setting: str, rule: str) -> Any:
             "region_affinity.weights to a file, or to 'pretrained'",
         ),
         (
-            ["masks.refine=['walk']", "affinity.backbone=resnet18", "affinity.weights=trained"],
+            ["affinity.backbone=resnet18", "affinity.weights=trained"],  # the default recipe walks
             "affinity.weights 'trained' are the classifier's, got affinity.backbone 'resnet18'; set "
             "affinity.weights to a file, or to 'pretrained'",
         ),

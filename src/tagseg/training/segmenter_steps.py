@@ -73,9 +73,8 @@ class SupervisedStep:
 class ConsistencyStep:
     """Cross-entropy plus consistency with the running mean of the weights.
 
-    The mean of the weights labels the crop as every strategy sees it, with ``color_jitter``. The network must find the
-    same labels in the crop with strongly changed colours, on the pixels that the pseudo mask does not trust and of
-    which the teacher is sure.
+    The mean of the weights labels the crop that every strategy sees. The network must find the same labels in it with
+    strongly changed colours, on the pixels that the pseudo mask does not trust and of which the teacher is sure.
 
     ``L = CE(confident pixels) + weight * V``, with ``V`` of :func:`_unsure_loss`
 
