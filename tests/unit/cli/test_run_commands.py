@@ -33,7 +33,9 @@ def seeds(**mean_ious: float) -> RunScores:
 
 
 @pytest.fixture
-def recipe_path(tmp_path: Path) -> Path:
+def recipe_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
     path = tmp_path / "tiny.toml"
     path.write_text(RECIPE)
     return path
