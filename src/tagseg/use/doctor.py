@@ -56,7 +56,7 @@ def machine_lines() -> Iterator[str]:
     found = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
     yield "variables " + (", ".join(f"{name}={value}" for name, value in found.items()) or "none of those that matter")
     package, python = Path(__file__).resolve().parents[1], Path(sys.executable)
-    yield "package " + ("in site-packages" if package.parent.name == "site-packages" else "in a checkout")
+    yield "package " + ("installed" if package.parent.name.endswith("-packages") else "in a checkout")
     where = "in a virtual environment" if sys.prefix != sys.base_prefix else "of the system"
     yield f"executable {python.name}, {where}"
 
