@@ -26,8 +26,8 @@ def write_report(root: Path, out: Path | None = None, *, progress: Progress | No
     """
     source, progress = open_source(root), progress or SilentProgress()
     path = out or source.folder.report_path
-    if source.missing:
-        progress.warn(f"no pictures are shown: {source.missing}")
+    if source.without_pictures:
+        progress.warn(source.without_pictures)
     write_page(source, path, progress=progress)
     return path
 

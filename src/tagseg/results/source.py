@@ -30,6 +30,11 @@ class ReportSource:
     splits: Splits | None
     missing: str = ""
 
+    @property
+    def without_pictures(self) -> str:
+        """Why there are none, in a sentence for the reader; empty where there are."""
+        return f"no pictures are shown: {self.missing}" if self.missing else ""
+
 
 def open_source(root: Path) -> ReportSource:
     """Return the source of a run folder; without its data set, the report has no pictures.

@@ -161,8 +161,8 @@ def _problems(source: ReportSource, manifest: Mapping[str, Any]) -> Iterator[Pro
                 if problem not in seen:
                     yield problem
                 seen.add(problem)
-    if source.missing:
-        yield Problem("warning", "the data set", f"no pictures are shown: {source.missing}")
+    if source.without_pictures:
+        yield Problem("warning", "the data set", source.without_pictures)
     yield from (Problem("warning", "data", text) for text in manifest.get("warnings", []))
     for name in STAGE_OUTPUTS:
         yield from (Problem("warning", name, text) for text in manifest["stages"].get(name, {}).get("warnings", []))
