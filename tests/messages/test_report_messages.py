@@ -11,7 +11,7 @@ from kit.messages import ROW, assert_says, row
 
 from tagseg.errors import TagsegError
 from tagseg.progress import SilentProgress
-from tagseg.results.compare import gather_comparison
+from tagseg.results.compare import gather_comparison, write_comparison
 from tagseg.results.page import write_report
 
 SAME_DATA = "compare runs of the same data"
@@ -53,6 +53,18 @@ def compare_an_image_of_one_run(runs: list[Path]) -> None:
             lambda runs: write_report(runs[0].parent),
             "RUNS must be the folder of a run, got no recipe.toml in it",
             "give the folder that 'tagseg run' printed",
+        ),
+        row(
+            "a_report_that_is_no_page",
+            lambda runs: write_report(runs[0], Path("report.pdf")),
+            "page report.pdf is an HTML file, got the ending '.pdf'",
+            "end its name in .html",
+        ),
+        row(
+            "a_comparison_that_is_no_page",
+            lambda runs: write_comparison(runs, Path("compare")),
+            "page compare is an HTML file, got the ending ''",
+            "end its name in .html",
         ),
         row(
             "one_run",

@@ -22,6 +22,7 @@ from tagseg.results.gallery import Gallery, draw_all
 from tagseg.results.open_run import run_titles
 from tagseg.results.report_images import RESULTS, Measured, ReportImages, report_images
 from tagseg.results.source import ReportSource, open_source
+from tagseg.results.page import require_page
 from tagseg.results.summary import gather_report
 from tagseg.system.atomic import atomic_write
 
@@ -53,11 +54,13 @@ def write_comparison(
         What the page shows.
 
     Raises:
-        ArtifactError: when there are fewer than two folders, one holds no run, or the runs are of different data.
+        ArtifactError: when there are fewer than two folders, one holds no run, the runs are of different data, or the
+            file has another ending.
         DataError: when an image does not exist.
     """
     from tagseg.report.compare_page import render_comparison  # a template engine that no other stage needs
 
+    require_page(out)
     progress = progress or SilentProgress()
     comparison = gather_comparison(roots, image_ids=image_ids, count=count, resamples=resamples, progress=progress)
     atomic_write(out, render_comparison(comparison).encode("utf-8", "backslashreplace"))

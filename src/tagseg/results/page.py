@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+from tagseg.errors import ArtifactError
 from tagseg.progress import Progress, SilentProgress
 from tagseg.results.gallery import gather_gallery
 from tagseg.results.source import ReportSource, open_source
 from tagseg.results.summary import gather_report
 from tagseg.system.atomic import atomic_write
+
+ENDINGS = (".html", ".htm")
 
 
 def write_report(root: Path, out: Path | None = None, *, progress: Progress | None = None) -> Path:
@@ -21,15 +24,28 @@ def write_report(root: Path, out: Path | None = None, *, progress: Progress | No
         The file.
 
     Raises:
-        ArtifactError: when the folder holds no run, or the page cannot be written.
+        ArtifactError: when the folder holds no run, the file has another ending, or the page cannot be written.
         DataError: when the data set cannot be read and nothing in the folder tells the classes.
     """
     source, progress = open_source(root), progress or SilentProgress()
     path = out or source.folder.report_path
+    require_page(path)
     if source.without_pictures:
         progress.warn(source.without_pictures)
     write_page(source, path, progress=progress)
     return path
+
+
+def require_page(path: Path) -> None:
+    """Look at the name of a page before the work on it begins.
+
+    Raises:
+        ArtifactError: when it does not end in ``.html`` or ``.htm``.
+
+    >>> require_page(Path("compare.HTML"))
+    """
+    if path.suffix.lower() not in ENDINGS:
+        raise ArtifactError(f"page {path} is an HTML file, got the ending '{path.suffix}'", help="end its name in .html")
 
 
 def write_page(source: ReportSource, path: Path, *, progress: Progress, search: bool = True) -> int:

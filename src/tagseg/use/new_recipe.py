@@ -1,6 +1,7 @@
 """A recipe for a folder of photographs: the constants of a packaged one, and what a look at the folder has found."""
 
 import os
+import re
 import shlex
 import textwrap
 from collections.abc import Iterator
@@ -171,9 +172,10 @@ def _sections(text: str) -> list[str]:
 
 def _with_weights(line: str) -> str:
     """Return a line of a packaged recipe; a file of weights of its measurements is a download for everyone else."""
-    key, _, value = line.partition(" = ")
-    is_file = key == "weights" and value.endswith(('.safetensors"', '.pth"'))
-    return f"{key} = {toml_value(PRETRAINED)}" if is_file and not Path(value.strip('"')).is_file() else line
+    found = re.match(r'(weights = )"(.+?\.(?:safetensors|pth))"(.*)', line)
+    if found is None or Path(found[2]).is_file():
+        return line
+    return f"{found[1]}{toml_value(PRETRAINED)}{found[3]}"
 
 
 def _comment(text: str, *, indent: str = "") -> list[str]:

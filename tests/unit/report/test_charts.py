@@ -128,6 +128,14 @@ def test_activation_lies_by_covered_across_and_inside_upwards() -> None:
     assert "inside n/a" in drawing.bars
 
 
+def test_a_class_that_floods_has_its_name_at_its_dot() -> None:
+    shares = (ActivationShare("all classes", 0.9, 0.9), ActivationShare("crack", 0.8, 0.04))
+    chart = parsed(activation_drawing(Activation("network", "Maps", 0.25, shares)).scatter)
+    (label,) = [text for text in chart.iter("text") if text.text == "crack"]
+    (dot,) = [circle for circle in chart.iter("circle") if circle.get("cx") == label.get("x")]
+    assert label.get("y") == dot.get("cy")
+
+
 def test_labels_of_dots_do_not_lie_over_one_another() -> None:
     dots = [Dot(name, "s0", 5, 0.5 + shift, label=name) for name, shift in (("a", 0.0), ("b", 0.01), ("c", -0.01))]
     chart = parsed(scatter_chart(FRAME, dots))
