@@ -178,7 +178,7 @@ def out_of_range(setting: str, rule: str) -> Any:
         ),
         (
             ["self_modulation.target=self", "self_modulation.midpoint=auto"],
-            "self_modulation target_refine and midpoint 'auto' need a target that is measured once; "
+            "self_modulation target_refine, target_run and midpoint 'auto' need a target that is measured once; "
             "set self_modulation.target='warmup'",
         ),
         (

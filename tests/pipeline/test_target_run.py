@@ -5,14 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from kit.heard import Heard
 from kit.processes import kill_when_written
-from kit.small_run import NUM_IMAGES, small_recipe
+from kit.small_run import NUM_IMAGES, quick_recipe, run, small_recipe
 
+from tagseg.artifacts.cam_file import read_cam
 from tagseg.artifacts.checkpoint import load_checkpoint
 from tagseg.artifacts.layout import RunLayout
 from tagseg.artifacts.region_scores import read_region_scores, write_region_scores
+from tagseg.assemble.data import superpixel_cache
+from tagseg.assemble.maps import read_seed_maps
+from tagseg.cams.region_means import mean_by_region
 from tagseg.data.drawn_pictures import write_dataset
+from tagseg.data.layouts.folder import read_folder
+from tagseg.errors import ArtifactError
 from tagseg.pipeline import run_pipeline
 from tagseg.progress import SilentProgress
 
@@ -95,3 +102,47 @@ def test_a_training_that_begins_anew_measures_its_own_target(photos: Path, tmp_p
     run_pipeline(recipe, again, progress=SilentProgress(), only="train_classifier")
     for name, array in weights(whole).items():
         np.testing.assert_array_equal(array, weights(again)[name], err_msg=name)
+
+
+def test_the_masks_of_a_run_are_the_target_of_the_next_round(photos: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    run(quick_recipe(photos, tmp_path / "cache", "masks.refine=['crf']"), first)
+    recipe = quick_recipe(photos, tmp_path / "cache", f"self_modulation.target_run={first}")
+    run_pipeline(recipe, second, progress=SilentProgress(), only="train_classifier")
+    found = read_region_scores(RunLayout(second).region_scores)
+    split, regions = read_folder(photos), superpixel_cache(recipe)
+    assert found.keys() == {record.image_id for record in split.records}
+    for record in split.records:
+        maps = read_seed_maps(RunLayout(first), record, recipe, regions=regions).cam
+        np.testing.assert_allclose(
+            found[record.image_id], mean_by_region(torch.from_numpy(maps), regions.read(record.image_path)), atol=1e-3
+        )
+    # A run that lies elsewhere is the same; another one is not.
+    moved = first.rename(tmp_path / "moved")
+    heard = Heard()
+    settings = [f"self_modulation.target_run={moved}"]
+    run_pipeline(quick_recipe(photos, tmp_path / "cache", *settings), second, progress=heard, only="train_classifier")
+    assert heard.tasks == {}  # nothing is left to do
+    run(quick_recipe(photos, tmp_path / "cache", "seed=5"), tmp_path / "other")
+    settings = [f"self_modulation.target_run={tmp_path / 'other'}"]
+    with pytest.raises(ArtifactError, match="self_modulation"):
+        run_pipeline(
+            quick_recipe(photos, tmp_path / "cache", *settings),
+            second,
+            progress=SilentProgress(),
+            only="train_classifier",
+        )
+
+
+def test_the_target_of_walked_maps_goes_through_the_other_steps(photos: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    run(small_recipe(photos, tmp_path / "cache", "training.epochs=2"), first)
+    assert any((first / "4_masks" / "maps").rglob("*.npz"))
+    settings = [f"self_modulation.target_run={first}", "self_modulation.target_refine=['crf']", "training.epochs=2"]
+    recipe = small_recipe(photos, tmp_path / "cache", *settings)
+    run_pipeline(recipe, second, progress=SilentProgress(), only="train_classifier")
+    found = read_region_scores(RunLayout(second).region_scores)
+    maps = {record.image_id: read_cam(RunLayout(first).refined_cam(record)).cam for record in read_folder(photos).records}
+    assert found.keys() == maps.keys()
+    drawn = [found[name].ravel() for name in found]
+    assert np.concatenate(drawn).max() > 0.9  # of the labels that the CRF draws

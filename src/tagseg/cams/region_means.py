@@ -13,8 +13,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from tagseg.artifacts.region_scores import RegionScores
-from tagseg.cams.batches import Batch, batch_cams
-from tagseg.cams.map_method import MapMethod
+from tagseg.cams.batches import Batch
 from tagseg.data.augment import normalize_image
 from tagseg.data.seen_files import read_regions as regions_of
 from tagseg.models.region_transitions import RegionTransitions
@@ -24,30 +23,31 @@ from tagseg.types import Image
 ReadRegions = Callable[[Path], Integer[ndarray, "H W"]]
 """Reads the regions 0..R-1 of an image file."""
 
+ReadMaps = Callable[[Batch, list[Image]], Sequence[Float32[ndarray, "_ H W"]]]
+"""Gives the maps, in [0, 1], of the tagged classes of each image of a batch."""
+
 
 def measure_region_scores(
-    method: MapMethod,
+    maps: ReadMaps,
     batch: Batch,
     images: list[Image],
     read_regions: ReadRegions,
     *,
-    scales: Sequence[float],
     affinity: RegionTransitions | None = None,
 ) -> RegionScores:
-    """Return the mean of each tagged class's map over each region of whole images, from their mirror images too.
+    """Return the mean of each tagged class's map over each region of whole images.
 
     Args:
-        method: gives the maps.
+        maps: gives those of a batch, such as :func:`tagseg.cams.batches.batch_cams` of a network.
         batch: records of images of one size.
         images: theirs.
         read_regions: of an image file.
-        scales: factors of the image's height and width, each above 0.
         affinity: with it, regions that look alike share their scores.
 
     Returns:
         In [0, 1], by image id.
     """
-    cams = batch_cams(method, batch, images, scales=scales, flip=True)
+    cams = maps(batch, images)
     regions = [regions_of(record, read_regions) for record in batch]
     if affinity is None:
         means = [mean_by_region(torch.from_numpy(cam), each) for cam, each in zip(cams, regions, strict=True)]

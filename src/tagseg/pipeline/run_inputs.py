@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
 
 from tagseg.artifacts.run_folder import RunFolder, fingerprint
 from tagseg.assemble.data import superpixel_cache
+from tagseg.assemble.earlier_run import open_earlier_run
 from tagseg.pipeline.order import declared_sections, needed_stages
 from tagseg.pipeline.screening import LoadedData
 from tagseg.progress import Progress
@@ -68,14 +70,16 @@ class RunInputs:
         sections = [name for name in declared_sections(stage, self.recipe) if name not in ("data", "superpixels")]
         values = self.recipe.model_dump(mode="json", include=set(sections))
         flat = {f"{section}.{key}": value for section in sections for key, value in values[section].items()}
-        flat.pop("segmenter.corrections", None)
+        for place in ("segmenter.corrections", "self_modulation.target_run"):
+            flat.pop(place, None)
         name = f"{self.folder.root.resolve().name}/{self.folder.output(stage.name).name}"
         return Logged(self.recipe.engine.loggers, name, flat | {"seed": self.recipe.seed}, warn)
 
     def fingerprint(self, stage: Stage) -> str:
         """Name what a stage is made of: images, tags, masks if it reads them, seed, precision, and its sections.
 
-        Corrections are named by what they show, wherever they lie; a run without any is named as before there were any.
+        Corrections are named by what they show, and an earlier run by what its maps were made of, wherever they lie. A
+        run without them is named as before there were any.
         """
         values = self.recipe.model_dump(mode="json")
         # Where regions are kept changes nothing; the images to test on, nothing that the earlier stages make.
@@ -83,6 +87,7 @@ class RunInputs:
         values["segmenter"].pop("corrections")
         weight = values["segmenter"].pop("corrections_weight")
         draws = values["affinity"].pop("corrections")
+        earlier = values["self_modulation"].pop("target_run")
         tested = {key: values["data"].pop(key) for key in list(values["data"]) if key.startswith("test_")}
         inputs = {section: values[section] for section in (*declared_sections(stage, self.recipe), "data")}
         parts = [inputs, self.recipe.seed, self.recipe.engine.precision, self.data.fingerprint]
@@ -92,4 +97,6 @@ class RunInputs:
         corrections = self.data.corrections.fingerprint
         parts += [corrections, weight] if "segmenter" in inputs and corrections else []
         parts += ["affinity", corrections] if "affinity" in inputs and corrections and draws else []
+        if earlier is not None and "self_modulation" in inputs and self.recipe.self_modulation.enabled:
+            parts.append(["target_run", open_earlier_run(Path(earlier)).made_of])
         return fingerprint(*parts, *((tested, self.data.test_fingerprint) if stage.tests else ()))

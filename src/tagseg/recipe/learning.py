@@ -4,6 +4,7 @@ A term of the objective is added here by a class of its own, derived from ``Term
 ``LearningSections``.
 """
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -122,6 +123,10 @@ class SelfModulation(TermSection):
     """Images of equal size in one batch of that measurement; with `target = "warmup"`."""
     target_refine: tuple[Literal["region_affinity", "crf"], ...] = ()
     """What the measured target goes through, in this order; with `target = "warmup"`."""
+    target_run: Path | None = None
+    """The folder of an earlier run of the same data: the maps that its pseudo masks are cut from become the target, in
+    the place of the network's own. That is a further round. With `target = "warmup"`.
+    """
     warmup_epochs: int = Field(default=2, ge=0)
     """Epochs before the term starts; fewer than `training.epochs`."""
     threshold: float = Field(default=0.3, ge=0, lt=1)
@@ -143,9 +148,9 @@ class SelfModulation(TermSection):
                 "target_refine names 'region_affinity' and 'crf' at most once and in this order, "
                 f"got {list(self.target_refine)}"
             )
-        if self.target == "self" and (steps or self.midpoint == "auto"):
+        if self.target == "self" and (steps or self.target_run or self.midpoint == "auto"):
             raise ValueError(
-                "target_refine and midpoint 'auto' need a target that is measured once; "
+                "target_refine, target_run and midpoint 'auto' need a target that is measured once; "
                 "set self_modulation.target='warmup'"
             )
         return self

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tagseg.artifacts.layout import STAGE_OUTPUTS
 from tagseg.assemble.data import read_splits, split_readers
+from tagseg.assemble.earlier_run import open_earlier_run
 from tagseg.assemble.first_weights import require_first_weights
 from tagseg.data.corrections import require_place
 from tagseg.data.preflight import CheckReport, check_split, never_absent
@@ -53,14 +54,17 @@ def require_data(data: Data) -> None:
 
 
 def check_needs(recipe: Recipe) -> None:
-    """Look whether what a recipe names besides its data can be had: weights, corrections, packages of loggers.
+    """Look whether what a recipe names besides its data can be had: weights, an earlier run, corrections, packages of loggers.
 
     Raises:
+        ArtifactError: when the earlier run is none, or without maps.
         TrainingError: for the first logger whose package is not installed.
         DataError: when there are no corrections where the recipe says.
         ModelError: for the first file of weights that is not there, and the first download that cannot be made.
     """
     require_loggers(recipe.engine.loggers)
+    if recipe.self_modulation.enabled and recipe.self_modulation.target_run is not None:
+        open_earlier_run(recipe.self_modulation.target_run)
     if recipe.segmenter.corrections is not None:
         require_place(recipe.segmenter.corrections)
     require_first_weights(recipe, [stage for stage in STAGE_OUTPUTS if not why_unneeded(stage, recipe)])

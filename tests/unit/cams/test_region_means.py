@@ -1,5 +1,6 @@
 """The mean of each tag's map over each region: known answers, and one entry an image of the batches."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,8 @@ def test_every_image_is_measured_once_with_its_own_regions(tmp_path: Path) -> No
     )
     halves = np.repeat([[0] * 24 + [1] * 24], 32, axis=0)
     for batch, images in read_ahead(batches_by_shape(split.records, batch_size=2)):
-        scores = measure_region_scores(method, batch, images, lambda path: halves, scales=(0.5, 1.0))
+        maps = partial(batch_cams, method, scales=(0.5, 1.0), flip=True)
+        scores = measure_region_scores(maps, batch, images, lambda path: halves)
         assert list(scores) == [record.image_id for record in batch]
         for record, cam in zip(batch, batch_cams(method, batch, images, scales=(0.5, 1.0), flip=True), strict=True):
             expected = np.stack([cam[:, :, :24].mean(axis=(1, 2)), cam[:, :, 24:].mean(axis=(1, 2))], axis=1)

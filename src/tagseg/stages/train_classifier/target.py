@@ -5,10 +5,11 @@ from collections.abc import Callable
 from functools import partial
 
 from tagseg.artifacts.region_scores import RegionScores, read_region_scores, write_region_scores
+from tagseg.assemble.earlier_run import open_earlier_run
 from tagseg.assemble.networks import build_region_affinity, crf_settings
-from tagseg.cams.batches import Batch
+from tagseg.cams.batches import Batch, batch_cams
 from tagseg.cams.map_method import MapMethod
-from tagseg.cams.region_means import measure_region_scores
+from tagseg.cams.region_means import ReadMaps, measure_region_scores
 from tagseg.data.seen_files import read_photograph, read_regions
 from tagseg.errors import ArtifactError
 from tagseg.models.mode import evaluation_mode
@@ -29,8 +30,9 @@ def settle_region_scores(context: StageContext, method: MapMethod, *, may_measur
     """Return the target: a score of every tagged class in every superpixel of every training image.
 
     It is the mean of the maps of whole images, at ``self_modulation.target_scales`` and their flips (so a crop that
-    misses an object learns of it), after the steps of ``self_modulation.target_refine``. It is measured once, each
-    process its share, and goes on after an interruption; afterwards one file is read.
+    misses an object learns of it), or of the maps of ``self_modulation.target_run``, after the steps of
+    ``self_modulation.target_refine``. It is measured once, each process its share, and goes on after an interruption;
+    afterwards one file is read.
 
     Args:
         context: the run.
@@ -38,7 +40,8 @@ def settle_region_scores(context: StageContext, method: MapMethod, *, may_measur
         may_measure: False when training is past that point, where only the file can say what the target was.
 
     Raises:
-        ArtifactError: when the file is damaged, or missing and it is too late to measure.
+        ArtifactError: when the file is damaged, or missing and it is too late to measure, or the earlier run does not
+            fit.
     """
     path = context.folder.region_scores
     if not context.fabric.broadcast(path.exists()):
@@ -114,7 +117,7 @@ def _measure(context: StageContext, method: MapMethod) -> str:
     recipe, values, step = context.recipe, context.recipe.self_modulation, "measured"
     spreads = "region_affinity" in values.refines_target
     affinity = build_region_affinity(recipe, context.folder, device=context.fabric.device) if spreads else None
-    measure = partial(measure_region_scores, method, scales=values.target_scales, affinity=affinity)
+    measure = partial(measure_region_scores, _maps(context, method), affinity=affinity)
 
     def work(batch: Batch, images: list[Image]) -> None:
         with context.fabric.autocast():
@@ -132,6 +135,15 @@ def _measure(context: StageContext, method: MapMethod) -> str:
             work=work,
         )
     return step
+
+
+def _maps(context: StageContext, method: MapMethod) -> ReadMaps:
+    """Return what gives the maps of the target: the network as it is now, or an earlier run."""
+    values = context.recipe.self_modulation
+    if values.target_run is None:
+        return partial(batch_cams, method, scales=values.target_scales, flip=True)
+    earlier = open_earlier_run(values.target_run)
+    return lambda batch, images: [earlier.maps(record, regions=context.regions) for record in batch]
 
 
 def _draw(context: StageContext, before: str) -> str:

@@ -1,0 +1,73 @@
+"""An earlier run whose maps another one learns from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxtyping import Float32
+from numpy import ndarray
+
+from tagseg.artifacts.run_folder import RunFolder
+from tagseg.assemble.maps import read_mask_maps
+from tagseg.data.superpixel_cache import SuperpixelCache
+from tagseg.errors import ArtifactError
+from tagseg.recipe import Recipe, load_run_recipe
+from tagseg.types import ImageRecord
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierRun:
+    """The maps of a run that its pseudo masks are cut from.
+
+    Args:
+        folder: of the run.
+        recipe: that it was made with.
+        made_of: names what its maps were made of.
+    """
+
+    folder: RunFolder
+    recipe: Recipe
+    made_of: str
+
+    def maps(self, record: ImageRecord, *, regions: SuperpixelCache) -> Float32[ndarray, "_ H W"]:
+        """Return the maps, in [0, 1], of the tagged classes of an image.
+
+        Args:
+            record: the image.
+            regions: superpixels of images.
+
+        Raises:
+            ArtifactError: when the run has no maps of the image, or has them of other tags or regions.
+        """
+        found = read_mask_maps(self.folder, record, self.recipe, regions=regions)
+        if tuple(found.label_ids) != tuple(record.tags):
+            raise ArtifactError(
+                f"run {self.folder.root} must have maps of the tags {list(record.tags)} of {record.image_id}, got "
+                f"{list(found.label_ids)}",
+                help="name a run of the same images, tags and classes as self_modulation.target_run",
+            )
+        return found.cam
+
+
+def open_earlier_run(root: Path) -> EarlierRun:
+    """Open the folder of a run whose maps are done.
+
+    Raises:
+        ArtifactError: when the folder holds no run, or one without the maps.
+        RecipeError: when its recipe cannot be read.
+    """
+    folder = RunFolder(root)
+    if not folder.recipe_path.is_file():
+        raise ArtifactError(
+            f"self_modulation.target_run must be the folder of a run, got {root} without a recipe.toml",
+            help="give the folder that 'tagseg run' printed",
+        )
+    recipe = load_run_recipe(folder.recipe_path)
+    stage = "make_masks" if recipe.masks.before_cut else "extract_cams"
+    status = folder.stage_status(stage)
+    if status.state != "done":
+        raise ArtifactError(
+            f"self_modulation.target_run must be a run with the stage {stage} done, got {root} where it is "
+            f"{status.state}",
+            help="run it to its end first",
+        )
+    return EarlierRun(folder, recipe, status.fingerprint)
