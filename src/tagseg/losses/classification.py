@@ -3,7 +3,8 @@
 Axes: N images, C classes, h w class-map cells.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -35,6 +36,23 @@ def classification_loss(logits: Float[Tensor, "N C"], tags: Float[Tensor, "N C"]
     """
     # In half precision log(sigmoid) of a confident logit rounds to 0, and its gradient with it.
     return functional.multilabel_soft_margin_loss(logits.float(), tags.float())
+
+
+def tag_entropy(tags: Sequence[Sequence[int]], *, num_classes: int) -> float:
+    """Return the classification loss of the best guess that looks at no image: the frequencies of the classes.
+
+    Args:
+        tags: labels 1..C of each image, at least one image.
+        num_classes: C.
+
+    Returns:
+        The mean over the classes of the entropy of their tag, in [0, ln 2].
+
+    >>> round(tag_entropy([(1,), (1, 2)], num_classes=2), 4)  # the first class tells nothing, the second a coin's toss
+    0.3466
+    """
+    frequencies = [sum(label in each for each in tags) / len(tags) for label in range(1, num_classes + 1)]
+    return sum(-p * math.log(p) - (1 - p) * math.log(1 - p) for p in frequencies if 0 < p < 1) / num_classes
 
 
 def absence_loss(class_maps: Float[Tensor, "N C h w"], tags: Float[Tensor, "N C"]) -> Float[Tensor, ""]:

@@ -63,6 +63,7 @@ def run(context: StageContext) -> dict[str, Any]:
         "images": len(context.train),
         "steps": training.step,
         **({"corrected": len(corrected)} if corrected else {}),
+        **training.loss_warnings("loss", section="affinity"),
     }
 
 

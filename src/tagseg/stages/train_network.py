@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from statistics import mean
 from typing import Any, Generic, Literal, TypeVar
 
 from torch import nn
@@ -9,7 +10,7 @@ from torch import nn
 from tagseg.artifacts.layout import TrainingLayout
 from tagseg.data.datasets import EpochSampler, TrainingLoader, TrainingSet
 from tagseg.stages.context import StageContext
-from tagseg.training.curves import has_tensorboard, lost_points
+from tagseg.training.curves import has_tensorboard, is_still, lost_points, read_curves
 from tagseg.training.loggers import TENSORBOARD
 from tagseg.training.loop import Learner, LoopSettings, Session, resume, train
 from tagseg.training.seed import seed_everything
@@ -87,6 +88,30 @@ class NetworkTraining(Generic[Network]):
             figures = train(fabric, self.learner, training_step, loader, settings=settings, session=session)
         self.step = end
         return figures
+
+    def loss_warnings(self, name: str, *, section: TrainingSection, guess: float | None = None) -> dict[str, list[str]]:
+        """Warn when a loss did not move; return the warnings as a detail of the stage.
+
+        Args:
+            name: of the loss in the curves.
+            section: of the recipe that says how the network is trained.
+            guess: the loss of a guess that looks at no image; a loss well below it has moved, whenever that was.
+
+        Returns:
+            ``loss_warnings`` with the sentences, or nothing.
+        """
+        curves = TrainingLayout(self._folder).curves
+        if not (self._context.fabric.is_global_zero and curves.exists()):
+            return {}
+        values = [value for _, of, value in read_curves(curves) if of == name]
+        last = mean(values[-max(len(values) // 3, 1) :]) if values else 0.0
+        if not is_still(values) or (guess is not None and last < 0.95 * guess):
+            return {}
+        told = f"loss '{name.removeprefix('loss_')}'" if name != "loss" else "loss"
+        text = f"the {told} did not move: it is {last:.4g} in the last third of the steps, as in the first"
+        text += f"; raise {section}.lr, or give it more steps with {section}.epochs"
+        self._context.progress.warn(text)
+        return {"loss_warnings": [text]}
 
 
 def epoch_sampler(context: StageContext, num_images: int, *, section: TrainingSection) -> EpochSampler:

@@ -2,9 +2,11 @@
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from statistics import mean, variance
 from types import TracebackType
 from typing import Any
 
@@ -119,3 +121,26 @@ def lost_points(path: Path, *, steps: int, every_steps: int = 1) -> str:
     if steps - last < every_steps:
         return ""
     return f"{path} must hold the points of {steps} steps, got none behind step {last}: the others are lost"
+
+
+def is_still(values: Sequence[float]) -> bool:
+    """Return whether a curve ends where it began, but for noise.
+
+    The means of its first and of its last third are compared. It is still when the last one is less than a tenth lower
+    and the two are no further apart than twice their standard error. Fewer than six points say nothing.
+
+    Source: ours.
+
+    Args:
+        values: of the points, in their order.
+
+    >>> is_still([0.7, 0.6, 0.7, 0.6, 0.7, 0.6]), is_still([0.7, 0.6, 0.5, 0.4, 0.3, 0.2]), is_still([0.7])
+    (True, False, False)
+    """
+    count = len(values) // 3
+    if count < 2:
+        return False
+    first, last = values[:count], values[-count:]
+    before, after = mean(first), mean(last)
+    error = math.sqrt((variance(first) + variance(last)) / count)
+    return after > 0.9 * before and abs(after - before) <= 2 * error

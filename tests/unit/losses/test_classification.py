@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from tagseg.losses.classification import ClassificationTerm, absence_loss, classification_loss
+from tagseg.losses.classification import ClassificationTerm, absence_loss, classification_loss, tag_entropy
 
 
 def test_logits_of_zero_cost_log_two():
@@ -75,3 +75,12 @@ def test_absence_of_confident_half_maps_keeps_its_gradient():
     maps = torch.full((1, 1, 1, 1), 20.0, dtype=torch.bfloat16, requires_grad=True)
     absence_loss(maps, torch.zeros(1, 1)).backward()
     assert maps.grad.item() == 1.0
+
+
+def test_the_guess_costs_what_the_loss_says_of_logits_of_the_frequencies():
+    tags = [(1,), (1, 2), (1,), ()]
+    frequencies = torch.tensor([0.75, 0.25])
+    shown = torch.tensor([[1.0, 0.0], [1.0, 1.0], [1.0, 0.0], [0.0, 0.0]])
+    loss = classification_loss(torch.logit(frequencies).expand(4, 2), shown).item()
+    assert tag_entropy(tags, num_classes=2) == pytest.approx(loss, rel=1e-6)
+    assert tag_entropy([(1,)], num_classes=1) == 0

@@ -20,6 +20,7 @@ from tagseg.recipe import make_recipe
 from tagseg.stages import train_network
 from tagseg.stages.context import StageContext
 from tagseg.stages.train_network import NetworkTraining
+from tagseg.training.curves import Curves
 from tagseg.training.loop import Learner, LoopSettings, save
 from tagseg.types import ImageRecord, Split
 
@@ -95,3 +96,32 @@ def test_curves_that_lost_points_are_told_when_a_training_goes_on(points, tmp_pa
     )
     assert heard.warnings == ([] if 20 in points else [told])
     assert training.step == 30
+
+
+def training_with_losses(folder: Path, heard: Heard, *values: float) -> NetworkTraining[nn.Module]:
+    training = NetworkTraining(context_of(folder, heard), folder, build)
+    with Curves(folder, start_step=0) as curves:
+        for step, value in enumerate(values, start=1):
+            curves.add(step, {"loss": 9.0 - step, "loss_classification": value})
+    return training
+
+
+def test_a_loss_that_did_not_move_is_told_with_the_next_move(tmp_path: Path) -> None:
+    heard = Heard()
+    training = training_with_losses(tmp_path, heard, *[0.693] * 9)
+    said = (
+        "the loss 'classification' did not move: it is 0.693 in the last third of the steps, as in the first; "
+        "raise training.lr, or give it more steps with training.epochs"
+    )
+    assert training.loss_warnings("loss_classification", section="training") == {"loss_warnings": [said]}
+    assert heard.warnings == [said]
+
+
+def test_nothing_is_said_of_a_loss_that_moved_or_is_far_below_a_guess(tmp_path: Path) -> None:
+    heard = Heard()
+    training = training_with_losses(tmp_path, heard, *[0.2] * 9)
+    assert training.loss_warnings("loss", section="segmenter") == {}
+    assert training.loss_warnings("loss_classification", section="training", guess=0.5) == {}
+    (tmp_path / "curves.csv").unlink()
+    assert training.loss_warnings("loss_classification", section="training") == {}
+    assert heard.warnings == []

@@ -5,7 +5,7 @@ import sys
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tagseg.training.curves import Curves, has_tensorboard, lost_points, read_curves
+from tagseg.training.curves import Curves, has_tensorboard, is_still, lost_points, read_curves
 
 
 def write(folder, *, start_step, points):
@@ -83,3 +83,25 @@ def test_points_that_were_lost_at_the_end_are_told(tmp_path):
     assert lost_points(path, steps=33) == lost_points(path, steps=33, every_steps=10) == told
     path.write_text("step,name,value\n")
     assert lost_points(path, steps=33).endswith("got none behind step 0: the others are lost")
+
+
+def noisy(*means: float) -> list[float]:
+    """Return twenty points around each mean, 0.05 up and down by turns."""
+    return [value + (0.05 if turn % 2 else -0.05) for value in means for turn in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("values", "still"),
+    [
+        (noisy(0.6, 0.6, 0.6), True),
+        (noisy(0.6, 0.3, 0.61), True),  # what it did in between is lost again
+        (noisy(0.6, 0.5, 0.5), False),
+        (noisy(0.6, 0.59, 0.56), False),  # little, and more than the noise
+        (noisy(0.1, 0.4, 0.5), False),  # it moved, in whichever direction
+        ([0.6] * 9, True),
+        ([0.6] * 5, False),  # too few to tell
+        ([], False),
+    ],
+)
+def test_a_curve_is_still_when_it_ends_where_it_began_but_for_noise(values: list[float], still: bool) -> None:
+    assert is_still(values) is still

@@ -31,6 +31,9 @@ from tagseg.types import ImageRecord
 
 STAGE = "evaluate"
 
+WARNINGS = ("loss_warnings", "mask_warnings")
+"""What stages warn of in their details."""
+
 
 @dataclass(frozen=True, slots=True)
 class SeedCounts:
@@ -54,9 +57,9 @@ def run(context: StageContext) -> dict[str, Any]:
         return {}
     reason = _why_unscored(context)
     scores = RunScores(reason=reason) if reason else _score_weak(context)
-    made = context.folder.stage_status("make_masks").details if "make_masks" in context.stages else {}
+    details = [context.folder.stage_status(name).details for name in context.stages]
     corrections = score_corrections(context) if "make_masks" in context.stages else None
-    warnings = tuple(made.get("mask_warnings", ()))
+    warnings = tuple(text for each in details for key in WARNINGS for text in each.get(key, ()))
     scores = replace(scores, segmenter=score_segmenter(context), corrections=corrections, warnings=warnings)
     write_scores_table(context.folder.scores_table_path, scores)
     write_scores(context.folder.scores_path, scores)

@@ -13,6 +13,7 @@ from tagseg.cams.level import measure_level, photographs_without
 from tagseg.cams.methods.cam import ClassActivation
 from tagseg.data.datasets import TrainingLoader, TrainingSet
 from tagseg.evaluation.validation import validate_tags_and_seeds
+from tagseg.losses.classification import tag_entropy
 from tagseg.models.classifier import TagClassifier
 from tagseg.ops.spacing import evenly_spaced
 from tagseg.stages.context import StageContext
@@ -77,7 +78,9 @@ def run(context: StageContext) -> dict[str, Any]:
         save_checkpoint(context.folder.classifier_weights, tensors={"classifier": classifier.state_dict()}, state=state)
         context.folder.seals.note([context.folder.classifier_weights])
     fabric.barrier()
-    return {"images": len(context.train), "steps": training.step, **figures}
+    guess = tag_entropy([record.tags for record in context.train.records], num_classes=classes.num_classes)
+    warnings = training.loss_warnings("loss_classification", section="training", guess=guess)
+    return {"images": len(context.train), "steps": training.step, **figures, **warnings}
 
 
 def count_missing(context: StageContext) -> int:

@@ -58,7 +58,7 @@ def run(context: StageContext) -> dict[str, Any]:
         context.folder.seals.note(_files(context))
     fabric.barrier()
     taught = {"images": len(labelled.split), "steps": training.step, "labels": recipe.segmenter.labels}
-    return {**taught, **_corrected(labelled), **figures}
+    return {**taught, **_corrected(labelled), **figures, **training.loss_warnings("loss", section="segmenter")}
 
 
 def _corrected(labelled: LabelledSplit) -> dict[str, int]:
