@@ -95,7 +95,7 @@ class Unit:
         return ""
 
 
-VOC, VOC_RECIPE, OWN_RECIPE = ("data.root={data}",), "voc2012_animals", "folder"
+VOC, VOC_RECIPE, OWN_RECIPE, TILES_RECIPE = ("data.root={data}",), "voc2012_animals", "folder", "magnetic_tiles"
 MAPS_ALONE = ("cams.splits=['eval']", "masks.splits=['eval']", "masks.refine=[]", "segmenter.enabled=false")
 TILES = ("data.root={data}/train", "data.test_root={data}/test")
 
@@ -114,8 +114,8 @@ def table(*, tiny: bool = False) -> list[Unit]:
         *(Unit("speed", "speed", each, VOC_RECIPE, VOC) for each in backbones),
         *(Unit("photographs", "photographs", each, OWN_RECIPE, small, seed=seed) for each, seed in pairs),
         *(Unit("run", "maps", each, VOC_RECIPE, maps, seed=seed, beside=("plain",)) for each, seed in pairs),
-        *(Unit("run", "whole", backbones[0], VOC_RECIPE, VOC, seed=seed, beside=("full",)) for seed in seeds),
-        *(Unit("run", "tiles", backbones[-1], OWN_RECIPE, TILES, "tiles", seed, ("full",)) for seed in seeds),
+        *(Unit("run", "whole", each, VOC_RECIPE, VOC, seed=seed, beside=("full",)) for each, seed in pairs),
+        *(Unit("run", "tiles", backbones[0], TILES_RECIPE, TILES, "tiles", seed, ("full",)) for seed in seeds),
     ]
 
 

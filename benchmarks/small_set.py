@@ -6,7 +6,8 @@ The photographs are drawn by seed from ``train_aug``: those that show one of the
 show. They lie in one folder a class, as a newcomer has them. Masks (SBD's, outside of ``train``) are read for scores
 alone; every class of VOC but the three is void in them. Nothing of the recipe changes but the backbone, its weights and
 the seed; the segmentation network is left out unless ``--segmenter`` asks for it. Each drawing is one unit: it resumes
-where it was stopped, and its row of the JSON is written when it is done. The table of a finished file of rows:
+where it was stopped, and its row of the JSON is written when it is done. Minutes are of the last sitting: by the clock,
+and of this process alone, without those that cut superpixels. The table of a finished file of rows:
 
     python benchmarks/small_set.py --table benchmarks/results/small_set.json
 
@@ -95,17 +96,19 @@ def run_unit(args: argparse.Namespace, *, seed: int) -> dict[str, Any]:
         f"segmenter.enabled={str(args.segmenter).lower()}",
         *args.set,
     ]
-    started = time.process_time()
+    started, worked = time.perf_counter(), time.process_time()
     tagseg.run(args.recipe, unit / "run", overrides=overrides, progress=ConsoleProgress())
-    seconds = time.process_time() - started
+    minutes, processor_minutes = (time.perf_counter() - started) / 60, (time.process_time() - worked) / 60
     scores = json.loads((unit / "run" / "scores.json").read_text(encoding="utf-8"))
     made, kept = scores["pseudo_masks"], ("mean_iou", "precision", "recall")
     return {
         "backbone": args.backbone,
         "seed": seed,
+        "several": args.several,
         "set": args.set,
         "images": scores["images"],
-        "processor_minutes": round(seconds / 60, 2),
+        "minutes": round(minutes, 2),
+        "processor_minutes": round(processor_minutes, 2),
         "seeds": {
             kind: [of["best"]["background_score"], of["best"]["mean_iou"]] for kind, of in scores["seeds"].items()
         },
@@ -122,18 +125,23 @@ def _best(scores: dict[str, Any]) -> list[float]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Return the rows as a table in Markdown, with the mean over the seeds of each backbone."""
+    """Return the rows as a table in Markdown, with the mean over the seeds of each backbone and kind of drawing."""
     lines = [
-        "| backbone | seed | network | affinity | pseudo masks | precision | recall | cut | best cut of a sweep |",
+        "| backbone | seed | network | affinity | pseudo masks | precision | recall | cut | best cut, before the CRF |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for backbone in dict.fromkeys(row["backbone"] for row in rows):
-        own = sorted((row for row in rows if row["backbone"] == backbone), key=lambda row: row["seed"])
+    for group in dict.fromkeys(map(_group, rows)):
+        own = sorted((row for row in rows if _group(row) == group), key=lambda row: row["seed"])
         figures = np.array([_figures(row) for row in own])
         for row, values in zip([*(row["seed"] for row in own), "mean"], [*figures, figures.mean(axis=0)], strict=True):
             percent = " | ".join(f"{100 * value:.1f}" for value in values[:5])
-            lines.append(f"| {backbone} | {row} | {percent} | {values[5]:.2f} | {100 * values[6]:.1f} |")
+            lines.append(f"| {group} | {row} | {percent} | {values[5]:.2f} | {100 * values[6]:.1f} |")
     return "\n".join(lines)
+
+
+def _group(row: dict[str, Any]) -> str:
+    """Return what the first column says: the backbone, and of which drawings."""
+    return row["backbone"] + (", several tags" if row.get("several") else "")
 
 
 def _figures(row: dict[str, Any]) -> list[float]:
@@ -171,7 +179,7 @@ def main() -> None:
 
 def _keep(path: Path, row: dict[str, Any]) -> None:
     rows = json.loads(path.read_text()) if path.exists() else []
-    rows = [each for each in rows if (each["backbone"], each["seed"]) != (row["backbone"], row["seed"])]
+    rows = [each for each in rows if (_group(each), each["seed"]) != (_group(row), row["seed"])]
     path.write_text(json.dumps([*rows, row], indent=2) + "\n")
 
 

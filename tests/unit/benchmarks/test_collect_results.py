@@ -134,3 +134,18 @@ def test_no_command_says_where_files_lie_on_a_machine() -> None:
     recipe["classifier"]["weights"] = "/home/me/weights/others.safetensors"
     expected = "tagseg run voc2012_animals --set seed=SEED --set classifier.weights='others.safetensors'"
     assert script["command"](recipe) == expected
+
+
+def test_classes_are_listed_with_their_mean_over_the_seeds_and_without_background() -> None:
+    iou = {"background": 0.9, "cat": 0.5, "dog": None}
+    runs = [
+        {"name": "toy", "pseudo_masks": {"iou": iou}, "segmenter": None},
+        {"name": "toy", "pseudo_masks": {"iou": {**iou, "cat": 0.7, "dog": 0.2}}},
+        {"name": "other", "pseudo_masks": None, "segmenter": {"iou": {"background": 1.0, "crack": 0.25}}},
+    ]
+    class_tables = runpy.run_path(str(SCRIPT))["class_tables"]
+    text = class_tables(runs)
+    assert "| run | what | seeds | classes | background | cat | dog |" in text
+    assert "| toy | pseudo masks | 2 | 35.0 | 90.0 | 60.0 | 10.0 |" in text
+    assert "| other | segmenter | 1 | 25.0 | 100.0 | 25.0 |" in text
+    assert class_tables([]) == ""
