@@ -142,7 +142,9 @@ def test_the_target_of_walked_maps_goes_through_the_other_steps(photos: Path, tm
     recipe = small_recipe(photos, tmp_path / "cache", *settings)
     run_pipeline(recipe, second, progress=SilentProgress(), only="train_classifier")
     found = read_region_scores(RunLayout(second).region_scores)
-    maps = {record.image_id: read_cam(RunLayout(first).refined_cam(record)).cam for record in read_folder(photos).records}
+    maps = {
+        record.image_id: read_cam(RunLayout(first).refined_cam(record)).cam for record in read_folder(photos).records
+    }
     assert found.keys() == maps.keys()
     drawn = [found[name].ravel() for name in found]
     assert np.concatenate(drawn).max() > 0.9  # of the labels that the CRF draws

@@ -22,7 +22,9 @@ from tagseg.stages.context import Stage
 TRAININGS = {"train_classifier": "training", "train_affinity": "affinity", "train_segmenter": "segmenter"}
 """Sections that say how many steps a training has."""
 
-_AMOUNTS = frozenset({"epochs", "least_steps", "most_steps", "cache", "corrections", "corrections_weight", "target_run"})
+_AMOUNTS = frozenset(
+    {"epochs", "least_steps", "most_steps", "cache", "corrections", "corrections_weight", "target_run"}
+)
 """Keys that change how much there is to do, or with which files, but not how fast it goes."""
 
 _MOST_RUNS = 50

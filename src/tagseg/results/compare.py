@@ -20,9 +20,9 @@ from tagseg.report.content import GalleryImage, Problem
 from tagseg.results.differences import score_differences
 from tagseg.results.gallery import Gallery, draw_all
 from tagseg.results.open_run import run_titles
+from tagseg.results.page import require_page
 from tagseg.results.report_images import RESULTS, Measured, ReportImages, report_images
 from tagseg.results.source import ReportSource, open_source
-from tagseg.results.page import require_page
 from tagseg.results.summary import gather_report
 from tagseg.system.atomic import atomic_write
 

@@ -45,7 +45,9 @@ def require_page(path: Path) -> None:
     >>> require_page(Path("compare.HTML"))
     """
     if path.suffix.lower() not in ENDINGS:
-        raise ArtifactError(f"page {path} is an HTML file, got the ending '{path.suffix}'", help="end its name in .html")
+        raise ArtifactError(
+            f"page {path} is an HTML file, got the ending '{path.suffix}'", help="end its name in .html"
+        )
 
 
 def write_page(source: ReportSource, path: Path, *, progress: Progress, search: bool = True) -> int:

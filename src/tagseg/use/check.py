@@ -54,7 +54,7 @@ def require_data(data: Data) -> None:
 
 
 def check_needs(recipe: Recipe) -> None:
-    """Look whether what a recipe names besides its data can be had: weights, an earlier run, corrections, packages of loggers.
+    """Look whether what a recipe names besides its data can be had: weights, earlier run, corrections, loggers.
 
     Raises:
         ArtifactError: when the earlier run is none, or without maps.
