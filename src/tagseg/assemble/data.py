@@ -10,7 +10,8 @@ from tagseg.data.layouts.coco import CocoLayout
 from tagseg.data.layouts.folder import FolderLayout
 from tagseg.data.layouts.synthetic import SyntheticLayout
 from tagseg.data.layouts.voc import VocLayout
-from tagseg.data.problems import FirstError, Problem
+from tagseg.data.preflight import shared_ids
+from tagseg.data.problems import FirstError, Problem, report_problem
 from tagseg.data.split_readers import Layout, SplitReaders
 from tagseg.data.superpixel_cache import SuperpixelCache, SuperpixelSettings
 from tagseg.errors import DataError
@@ -92,6 +93,8 @@ def read_splits(data: Data, *, drawn: Path, warnings: list[Problem] | None = Non
         evaluation = train if readers.scores_itself and train.has_masks else None
     elif readers.evaluation is not readers.train:
         evaluation = readers.evaluation(problems=found)
+        for problem in shared_ids(train, evaluation):
+            report_problem(problem, found)
     test = readers.test(problems=found) if readers.test is not None else None
     if warnings is not None:
         warnings += found

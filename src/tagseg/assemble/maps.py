@@ -12,11 +12,15 @@ from tagseg.types import ImageRecord, Split
 
 
 def chosen_records(names: Iterable[str], train: Split, evaluation: Split | None) -> tuple[ImageRecord, ...]:
-    """Return the images of the named splits (``train``, ``eval``), each once, by id."""
+    """Return the images of the named splits (``train``, ``eval``), each once, by id.
+
+    An image of both has the tags of the training split: other tags may come from its ground truth.
+    """
     splits = {"train": train, "eval": evaluation}
     chosen = [splits[name] for name in names]
+    learned = {record.image_id: record for record in train.records}
     records = {record.image_id: record for split in chosen if split for record in split.records}
-    return tuple(records[image_id] for image_id in sorted(records))
+    return tuple(learned.get(image_id, records[image_id]) for image_id in sorted(records))
 
 
 def read_maps(layout: RunLayout, record: ImageRecord, *, kind: str, regions: SuperpixelCache) -> CamFile:

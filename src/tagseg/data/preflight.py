@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -148,6 +149,36 @@ def never_absent(split: Split) -> list[Problem]:
         for name, count in _images_by_class(split).items()
         if count == number
     ]
+
+
+def shared_ids(train: Split, scored: Split) -> list[Problem]:
+    """Return an error for each id that names one image of the training split and another one of those to score.
+
+    Maps and masks of a run are stored under the ids of its images, so one would take the place of the other.
+
+    >>> from tagseg.classes import ClassTable
+    >>> from pathlib import Path
+    >>> splits = [Split(name, ClassTable(("cat",)), (ImageRecord("a", Path(name, "a.jpg"), tags=()),)) for name in "xy"]
+    >>> [problem.problem for problem in shared_ids(*splits)]
+    ["image id 'a' must name one image, got x/a.jpg in x and y/a.jpg in y"]
+    """
+    paths = {record.image_id: record.image_path for record in train.records}
+    return [
+        Problem(
+            ProblemKind.SHARED_ID,
+            record.image_path,
+            f"image id '{record.image_id}' must name one image, got {paths[record.image_id]} in {train.name} and "
+            f"{record.image_path} in {scored.name}",
+            "rename one of the two, or move it into another sub-folder",
+            record.image_id,
+        )
+        for record in scored.records
+        if not _is_same_file(paths.get(record.image_id, record.image_path), record.image_path)
+    ]
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    return one == other or (one.exists() and other.exists() and one.samefile(other))
 
 
 def _check_record(record: ImageRecord, split: Split, huge_pixels: int) -> tuple[list[Problem], str]:

@@ -13,6 +13,7 @@ class ProblemKind(StrEnum):
     MISSING_IMAGE = "missing image"
     UNREADABLE_IMAGE = "unreadable image"
     REPEATED_IMAGE = "image listed twice"
+    SHARED_ID = "id of two images"
     NO_TAGS_KNOWN = "image that the tags leave out"
     BAD_TAGS = "row of tags that cannot be read"
     UNKNOWN_TAG = "unknown tag"
@@ -53,6 +54,7 @@ _ERRORS = frozenset(
         ProblemKind.MISSING_IMAGE,
         ProblemKind.UNREADABLE_IMAGE,
         ProblemKind.REPEATED_IMAGE,
+        ProblemKind.SHARED_ID,
         ProblemKind.NO_TAGS_KNOWN,
         ProblemKind.BAD_TAGS,
         ProblemKind.UNKNOWN_TAG,

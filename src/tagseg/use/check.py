@@ -8,13 +8,14 @@ from tagseg.assemble.data import read_splits, split_readers
 from tagseg.assemble.earlier_run import open_earlier_run
 from tagseg.assemble.first_weights import require_first_weights
 from tagseg.data.corrections import require_place
-from tagseg.data.preflight import CheckReport, check_split, never_absent
+from tagseg.data.preflight import CheckReport, check_split, never_absent, shared_ids
 from tagseg.data.problems import Problem
 from tagseg.progress import Progress
 from tagseg.recipe import Recipe
 from tagseg.recipe.layouts import Data, SyntheticData
 from tagseg.recipe.needs import why_unneeded
 from tagseg.training.loggers import require_loggers
+from tagseg.types import Split
 
 
 def check_data(data: Data, *, progress: Progress) -> list[CheckReport]:
@@ -30,13 +31,18 @@ def check_data(data: Data, *, progress: Progress) -> list[CheckReport]:
     Raises:
         DataError: when there is nothing to look at, such as a root folder that does not exist.
     """
-    reports = []
+    reports: list[CheckReport] = []
+    train: Split | None = None
     with tempfile.TemporaryDirectory(prefix="tagseg-check-") as scratch:
         readers = split_readers(data, drawn=Path(scratch))
         for reader in readers.different():
             problems: list[Problem] = []
             split = reader(problems=problems)
-            problems += never_absent(split) if reader is readers.train else []
+            if reader is readers.train:
+                train = split
+                problems += never_absent(split)
+            elif train is not None and reader is readers.evaluation:
+                problems += shared_ids(train, split)
             progress.note(f"split '{split.name}': {len(split)} images, {split.classes.num_classes} classes")
             reports.append(check_split(split, reader_problems=problems, progress=progress))
     return reports

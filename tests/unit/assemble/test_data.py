@@ -1,6 +1,8 @@
 """From a data section to splits: which images are to learn from, to score and to test on, in every layout."""
 
 import dataclasses
+import json
+import re
 from pathlib import Path
 from typing import Any, get_args
 
@@ -9,8 +11,12 @@ import pytest
 from PIL import Image
 
 from tagseg.assemble.data import LAYOUTS, read_splits, split_readers
+from tagseg.data.problems import ProblemKind
+from tagseg.errors import DataError
+from tagseg.progress import SilentProgress
 from tagseg.recipe import Recipe, make_recipe
 from tagseg.recipe.layouts import Data, SyntheticData
+from tagseg.use.check import check_data
 
 
 def data_of(**values: Any) -> Data:
@@ -126,3 +132,45 @@ def test_pictures_that_another_run_has_drawn_are_taken(tmp_path: Path) -> None:
     records = read_splits(beside, drawn=tmp_path / "other").train.records
     assert all(record.image_path.is_relative_to(tmp_path / "main") for record in records)
     assert not (tmp_path / "other").exists()
+
+
+def coco_of(tmp_path: Path, **places: Path) -> Data:
+    """Return a data section whose two files of annotations tag each photograph below its place with one class."""
+    values: dict[str, Any] = {"format": "coco"}
+    for kind, place in places.items():
+        files = sorted(path.relative_to(place).as_posix() for path in place.rglob("*.png"))
+        content = {
+            "images": [{"id": n, "file_name": name, "height": 8, "width": 8} for n, name in enumerate(files)],
+            "annotations": [
+                {"id": n, "image_id": n, "category_id": 1, "bbox": [0, 0, 4, 4], "area": 16, "iscrowd": 0}
+                | {"segmentation": [[0, 0, 4, 0, 4, 4, 0, 4]]}
+                for n in range(len(files))
+            ],
+            "categories": [{"id": 1, "name": "cat"}],
+        }
+        (tmp_path / f"{kind}.json").write_text(json.dumps(content))
+        values |= {f"{kind}_images": str(place), f"{kind}_annotations": str(tmp_path / f"{kind}.json")}
+    return data_of(**values)
+
+
+def test_an_id_that_names_two_photographs_is_an_error(tmp_path: Path) -> None:
+    for name in ("train/0001", "val/0001", "val/0002"):
+        write_images(tmp_path, name, masks=False)
+    data = coco_of(tmp_path, train=tmp_path / "train", eval=tmp_path / "val")
+    problem = f"image id '0001' must name one image, got {tmp_path / 'train' / '0001.png'} in "
+    with pytest.raises(DataError, match=re.escape(problem)) as raised:
+        read_splits(data, drawn=tmp_path)
+    assert str(tmp_path / "val" / "0001.png") in str(raised.value)
+    assert "rename one of the two, or move it into another sub-folder" in str(raised.value)
+    reports = check_data(data, progress=SilentProgress())
+    assert [[problem.kind for problem in report.problems if problem.kind.is_error] for report in reports] == [
+        [],
+        [ProblemKind.SHARED_ID],
+    ]
+
+
+def test_a_photograph_of_both_splits_has_one_id(tmp_path: Path) -> None:
+    write_images(tmp_path / "all", "0001", "0002", masks=False)
+    (tmp_path / "linked").symlink_to(tmp_path / "all")
+    splits = read_splits(coco_of(tmp_path, train=tmp_path / "all", eval=tmp_path / "linked"), drawn=tmp_path)
+    assert splits.evaluation is not None and len(splits.train) == len(splits.evaluation) == 2
