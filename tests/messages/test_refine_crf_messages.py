@@ -88,12 +88,12 @@ def test_probabilities(probabilities: torch.Tensor, problem: str, help: str) -> 
     assert_says(lambda: crf.infer(probabilities), DataError, problem, help)
 
 
-@pytest.mark.parametrize("certainty", [0.0, 1.5])
+@pytest.mark.parametrize("certainty", [0.0, 0.5, 1.5])
 def test_certainty(certainty: float) -> None:
     assert_says(
         lambda: label_probabilities(torch.zeros(1, 1, dtype=torch.int64), num_labels=2, certainty=certainty),
         RecipeError,
-        f"CRF certainty lies in (0, 1], got {certainty}",
+        f"CRF certainty of 2 labels lies in (0.5, 1], got {certainty}",
         "take IRN's 0.7",
     )
 

@@ -78,7 +78,8 @@ def spread_maps(
     labels = [torch.from_numpy(each.astype(np.int64)) for each in regions]
     sharing = affinity(pixels.to(next(backbone.parameters()).device), labels)
     means = [mean_by_region(torch.from_numpy(cam), each) for cam, each in zip(cams, regions, strict=True)]
-    return [share(torch.from_numpy(each)).numpy() for share, each in zip(sharing, means, strict=True)]
+    with torch.autocast("cpu", enabled=False):  # the scores lie there; half precision is for the network
+        return [share(torch.from_numpy(each)).numpy() for share, each in zip(sharing, means, strict=True)]
 
 
 def mean_by_region(cam: Float[Tensor, "C_t H W"], regions: Integer[ndarray, "H W"]) -> Float32[ndarray, "C_t R"]:

@@ -19,18 +19,16 @@ def matching_offset(margins: Float[Tensor, " P"], *, object_share: float, most: 
         most: bound of the offset's size.
 
     Returns:
-        The offset in [-most, most]; 0 when there is no pixel, or when no object or nothing but objects is wanted.
+        The offset in [-most, most]; 0 for fewer than two pixels, or when no object or nothing but objects is wanted.
 
     >>> import torch
     >>> matching_offset(torch.tensor([-1.0, 1.0, 2.0, 3.0]), object_share=0.5, most=5.0)
     -1.5
     """
-    if not len(margins) or not 0 < object_share < 1:
+    if len(margins) < 2 or not 0 < object_share < 1:
         return 0.0
     ordered = margins.sort().values
     # Halfway between the last pixel with a class and the first without one.
     first = min(max(round(object_share * len(ordered)), 1), len(ordered) - 1)
-    if len(ordered) == 1:
-        return 0.0
     offset = -float(ordered[first - 1] + ordered[first]) / 2
     return max(-most, min(most, offset))

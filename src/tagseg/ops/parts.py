@@ -12,6 +12,8 @@ from skimage.measure import label
 
 from tagseg.classes import BACKGROUND, VOID
 
+_LABELS = 256
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
@@ -69,12 +71,13 @@ def merge_small_parts(labels: UInt8[ndarray, "H W"], *, min_area_px: int) -> UIn
         if not inner.size:
             break
         chosen = _first_of_their_neighbours(areas, small, inner=inner, outer=outer)
-        votes = np.zeros((len(chosen), 256), np.int64)
         place = np.full(len(areas), -1, np.int64)
         place[chosen] = np.arange(len(chosen))
         counted = place[inner] >= 0
-        np.add.at(votes, (place[inner[counted]], own[outer[counted]]), 1)
-        own[chosen] = votes.argmax(axis=1)
+        votes, numbers = np.unique(place[inner[counted]] * _LABELS + own[outer[counted]], return_counts=True)
+        votes = votes[np.lexsort((votes, -numbers, votes // _LABELS))]  # most votes first, the lower label of equals
+        voted, winner = np.unique(votes // _LABELS, return_index=True)
+        own[chosen[voted]] = votes[winner] % _LABELS
         merged = own[regions].astype(np.uint8)
     return merged
 

@@ -169,11 +169,12 @@ def object_prior(
 ) -> Float[Tensor, " R"]:
     """Return how far each region is from being background, by how much of what looks like it lies on the image border.
 
-    ``b_r = sum_s W_rs |border of s| / sqrt(sum_s W_rs |s|)`` and ``prior_r = exp(-b_r^2 / 2 sigma^2)``
+    ``b_r = sum_s W_rs |border of s| / sqrt(sum_s W_rs |s|)`` and ``prior_r = exp((min_s b_s^2 - b_r^2) / 2 sigma^2)``
 
     Source: boundary connectivity, Zhu, Liang, Wei and Sun, "Saliency Optimization from Robust Background Detection",
     CVPR 2014. There the soft area spreads along geodesics of colour; departure: here it is the likeness of region
-    affinity, so sky behind a branch is one area. An object that the border cuts has little border for its area.
+    affinity, so sky behind a branch is one area. An object that the border cuts has little border for its area. Only
+    the ratios of the prior count, so the region with the least border has 1, in long narrow images too.
 
     Args:
         likeness: ``W``, of :func:`region_likeness`.
@@ -182,14 +183,15 @@ def object_prior(
         sigma: of the connectivity, above 0; a square that fills the image has 4.
 
     Returns:
-        In (0, 1], float32.
+        In [0, 1] with a peak of 1, float32.
 
     >>> likeness, sizes, borders = torch.eye(2).double(), torch.tensor([100, 100]), torch.tensor([40, 0])
     >>> object_prior(likeness, sizes, borders, sigma=2.0).tolist()
     [0.1353352814912796, 1.0]
     """
     connectivity = (likeness @ borders.double()) / (likeness @ sizes.double()).clamp_min(1).sqrt()
-    return torch.exp(-(connectivity**2) / (2 * sigma**2)).float()
+    squared = connectivity**2
+    return torch.exp((squared[sizes > 0].min() - squared) / (2 * sigma**2)).clamp(max=1).float()
 
 
 def spread_over_regions(means: Float[Tensor, "C R"], transition: Float[Tensor, "R R"]) -> Float[Tensor, "C R"]:

@@ -24,10 +24,12 @@ class Match(NamedTuple):
     Args:
         offset: what was added to the logit of background; negative where objects grow.
         object_share: the share of the pixels that has a class in the masks, in [0, 1].
+        reached_share: the share that the network gives one now; another one where the offset has reached its bound.
     """
 
     offset: float
     object_share: float
+    reached_share: float
 
 
 def match_background(
@@ -58,6 +60,8 @@ def match_background(
         objects += int((labels[known] != BACKGROUND).sum())
         pixels += int(known.sum())
     share = objects / pixels if pixels else 0.0
-    offset = matching_offset(torch.cat(margins), object_share=share, most=MOST_OFFSET)
+    margin = torch.cat(margins)
+    offset = matching_offset(margin, object_share=share, most=MOST_OFFSET)
     network.add_to_logit(BACKGROUND, offset)
-    return Match(offset, share)
+    reached = float((margin + offset < 0).double().mean()) if len(margin) else 0.0
+    return Match(offset, share, reached)

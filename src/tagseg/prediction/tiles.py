@@ -92,7 +92,7 @@ class Block(NamedTuple):
 def tile_axis(length: int, tiling: Tiling) -> tuple[Span, ...]:
     """Cut one axis into as few tiles as possible, of one size as small as possible; the last one may be shorter.
 
-    No pixel is in more than two tiles.
+    In no pixel do more than two tiles count.
 
     Args:
         length: in pixels, at least 1.

@@ -22,7 +22,7 @@ class Crf(Section):
     """How unlike two colours may be for that kernel, in grey levels."""
     bilateral_weight: float = Field(default=10.0, ge=0)
     """Weight of the kernel that follows colours."""
-    certainty: float = Field(default=0.7, gt=0, lt=1)
+    certainty: float = Field(default=0.7, gt=0.5, lt=1)
     """Probability of a pixel's own label before the CRF starts."""
 
 

@@ -24,7 +24,7 @@ class CrfRefiner:
         unary: what the CRF starts from: the arg-max "labels" with one certainty for all (IRN), the "scores", which are
             at least 0, divided by their sum over the labels, or the "softmax" of the scores, which keeps what is nearly
             a tie easy to move.
-        certainty: probability of the arg-max label, in (0, 1], for "labels".
+        certainty: probability of the arg-max label, above chance and at most 1, for "labels".
         temperature: what the scores are divided by for "softmax", above 0.
 
     >>> import numpy as np

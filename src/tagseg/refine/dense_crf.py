@@ -187,7 +187,7 @@ def label_probabilities(
     Args:
         labels: 0..L-1, on any device.
         num_labels: L, at least 1; one label alone is certain.
-        certainty: in (0, 1].
+        certainty: above 1 / L, what chance has, and at most 1.
 
     Returns:
         Float32 that sums to 1 over L, on the labels' device.
@@ -199,8 +199,11 @@ def label_probabilities(
     >>> label_probabilities(torch.tensor([[0, 2]]), num_labels=3, certainty=0.5).tolist()
     [[[0.5, 0.25]], [[0.25, 0.25]], [[0.25, 0.5]]]
     """
-    if not 0 < certainty <= 1:
-        raise RecipeError(f"CRF certainty lies in (0, 1], got {certainty}", help="take IRN's 0.7")
+    chance = 1 / num_labels if num_labels > 1 else 0.0
+    if not chance < certainty <= 1:
+        raise RecipeError(
+            f"CRF certainty of {num_labels} labels lies in ({chance:.3g}, 1], got {certainty}", help="take IRN's 0.7"
+        )
     if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < num_labels:
         raise DataError(
             f"labels of a CRF are 0..{num_labels - 1}, got {int(labels.min())} to {int(labels.max())}",

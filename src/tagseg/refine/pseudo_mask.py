@@ -142,14 +142,14 @@ def confidence_mask(
         )
     if keep_fraction == 1:
         return labels != VOID
+    if keep_fraction == 0:
+        return np.zeros(labels.shape, bool)
     counts = np.bincount(labels.ravel(), minlength=VOID + 1)
     cuts = np.full(VOID + 1, np.inf, np.float32)
     for label in np.flatnonzero(counts[:VOID]):
         # Rounded first, so that 0.28 of 25 pixels are 7 and not, through 7.000000000000001, 8.
-        num_kept = math.ceil(round(keep_fraction * int(counts[label]), 6))
-        if num_kept:
-            rank = counts[label] - num_kept
-            cuts[label] = np.partition(margin[labels == label], rank)[rank]
+        rank = counts[label] - max(1, math.ceil(round(keep_fraction * int(counts[label]), 6)))
+        cuts[label] = np.partition(margin[labels == label], rank)[rank]
     return (margin >= cuts[labels]) & (margin > 0)
 
 

@@ -39,7 +39,7 @@ def seed_labels(
         foreground_score: the high background score: what beats it is surely foreground. In [background_score, 1].
         background_score: the low background score: what does not beat it is surely background. In [0, 1].
         crf: the image's dense CRF, which draws both label maps to the edges of the image; None for plain thresholds.
-        certainty: probability that the CRF gives a label of the CAMs before it starts, in (0, 1].
+        certainty: probability that the CRF gives a label of the CAMs before it starts, above chance, at most 1.
 
     Returns:
         Label ids, 255 where neither is sure. An image without tags is background everywhere: nothing else can be there.

@@ -37,7 +37,7 @@ class ActivationMaps:
 
     Args:
         names: of the tags.
-        maps: (T, H, W) float32 in [0, 1], the map of each; its peak is 1, or it is 0 everywhere.
+        maps: (T, H, W) float32 in [0, 1], the map of each; its peak is about 1, or it is 0 everywhere.
         image: (H, W, 3) uint8, the photograph, upright RGB.
 
     >>> image = np.zeros((2, 3, 3), np.uint8)

@@ -55,3 +55,13 @@ def test_region_affinity_of_maps_equals_that_of_the_refinement() -> None:
     refiners = SharedRegions(affinity, regions.__getitem__).prepare(images, records)
     for image, cam, each, labels, refiner in zip(images, cams, scores, regions.values(), refiners, strict=True):
         np.testing.assert_allclose(refiner(image, torch.from_numpy(cam)).numpy(), each[:, labels], atol=1e-6)
+
+
+def test_half_precision_of_the_network_leaves_the_scores_whole() -> None:
+    affinity = RegionTransitions(build_backbone("test_resnet", weights=None, output_stride=None).eval())
+    rng = np.random.default_rng(0)
+    images, cams = [rng.integers(0, 256, (32, 48, 3), np.uint8)], [rng.random((2, 32, 48), np.float32)]
+    regions = [np.arange(32 * 48).reshape(32, 48) // 256]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        (scores,) = spread_maps(affinity, images, cams, regions)
+    assert scores.dtype == np.float32 and scores.max() == 1

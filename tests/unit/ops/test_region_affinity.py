@@ -174,6 +174,15 @@ def test_the_prior_lies_between_0_and_1_and_leaves_what_touches_no_border(seed: 
     assert (object_prior(likeness, sizes, borders, sigma=2 * sigma) >= prior).all()
 
 
+@pytest.mark.parametrize("size", [(1, 400), (100, 3000)])
+def test_a_long_narrow_image_that_is_one_region_keeps_its_map(size: tuple[int, int]) -> None:
+    regions = torch.zeros(size, dtype=torch.long)
+    sizes, borders = torch.bincount(regions.flatten()), border_lengths(regions, num_regions=1)
+    prior = object_prior(torch.ones(1, 1).double(), sizes, borders, sigma=2.0)
+    assert prior.tolist() == [1.0]
+    assert RegionSharing(torch.ones(1, 1), rounds=2, prior=prior)(torch.tensor([[0.3]])).tolist() == [[1.0]]
+
+
 def test_the_prior_weighs_before_the_regions_share() -> None:
     transition, means = torch.tensor([[0.5, 0.5], [0.5, 0.5]]), torch.tensor([[1.0, 0.4]])
     prior = torch.tensor([0.1, 1.0])

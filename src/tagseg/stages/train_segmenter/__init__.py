@@ -101,8 +101,8 @@ def _match_background(context: StageContext, network: SegmentationNetwork, label
 
         side = context.recipe.segmenter.long_side_px[1]
         match = match_background(network, context.train.classes, masks(), max_side_px=side)
-    share = f"objects cover {match.object_share:.1%} of the pictures, as in the masks"
-    context.progress.note(f"background logit {match.offset:+.2f}: {share}")
+    shares = f"objects cover {match.reached_share:.1%} of the pictures, {match.object_share:.1%} in the masks"
+    context.progress.note(f"background logit {match.offset:+.2f}: {shares}")
     return match.offset
 
 
