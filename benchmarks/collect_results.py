@@ -43,8 +43,8 @@ score of the sweep. Each row is the mean over its seeds, with the standard devia
 A row is of the recipe as it was at its commit: check that out to repeat the command below the table. What stands
 behind a recipe's name says what the run had of its own. `-plain` is CAM without the parts of SSC, and `-full` the
 segmenter taught by ground truth. The name of a part has that part alone, `-all` all three. `-drawn` and `-whole` are
-`voc2012_animals` as it is now: the maps of three seeds, and runs of every stage. The rows of that recipe without an
-ending are of earlier days.
+`voc2012_animals` as it is now: the maps of three seeds, and runs of every stage. `-lite2` is the same with
+EfficientNet-Lite2, to the pseudo masks. The rows of that recipe without an ending are of earlier days.
 
 Minutes are of wall time: training and extraction for maps; seeds, affinity network and masks of all training images for
 pseudo masks; training and prediction for the segmenter. A run that took over its first epochs from the plain run of its
@@ -56,7 +56,7 @@ segmentation network taught by ground truth.
 Not run by us: full VOC 2012 and COCO 2014. The paper reports 72.7 % and 47.0 % mIoU there, with a ResNet-101. Not
 run yet either:
 
-- VOC-animals whole, a third seed: `tagseg run voc2012_animals --set seed=2`.
+- VOC-animals whole, a third seed: `tagseg run voc2012_animals --set seed=2`; two more seeds of `-lite2`.
 - Its upper bound with the networks of now, three seeds: the same with `--set segmenter.labels=truth`.
 - The demo, two more seeds: `tagseg run demo --baseline --upper-bound --set seed=1`.
 - Tiles, a longer training of the segmenter: `tagseg run magnetic_tiles --set segmenter.epochs=20`.
