@@ -18,9 +18,9 @@ def chosen_records(names: Iterable[str], train: Split, evaluation: Split | None)
     """
     splits = {"train": train, "eval": evaluation}
     chosen = [splits[name] for name in names]
-    learned = {record.image_id: record for record in train.records}
     records = {record.image_id: record for split in chosen if split for record in split.records}
-    return tuple(learned.get(image_id, records[image_id]) for image_id in sorted(records))
+    records |= {record.image_id: record for record in train.records if record.image_id in records}
+    return tuple(records[image_id] for image_id in sorted(records))
 
 
 def read_maps(layout: RunLayout, record: ImageRecord, *, kind: str, regions: SuperpixelCache) -> CamFile:
