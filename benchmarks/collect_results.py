@@ -206,9 +206,11 @@ def class_tables(runs: Sequence[dict[str, Any]]) -> str:
     for names, members in sorted(groups.items()):
         rows = []
         for (run_name, kind), seeds in sorted(members.items()):
-            means = [statistics.fmean(100 * (each[name] or 0.0) for each in seeds) for name in names]
-            classes = statistics.fmean(mean for name, mean in zip(names, means, strict=True) if name != "background")
-            rows.append([run_name, kind, str(len(seeds)), f"{classes:.1f}", *(f"{mean:.1f}" for mean in means)])
+            known = {name: [100 * each[name] for each in seeds if each[name] is not None] for name in names}
+            means = {name: statistics.fmean(values) for name, values in known.items() if values}
+            classes = statistics.fmean(mean for name, mean in means.items() if name != "background")
+            shown = (f"{means[name]:.1f}" if name in means else "-" for name in names)
+            rows.append([run_name, kind, str(len(seeds)), f"{classes:.1f}", *shown])
         text += markdown_table(("run", "what", "seeds", "classes", *names), rows) + "\n"
     return text
 

@@ -125,7 +125,7 @@ def test_the_masks_of_a_run_are_the_target_of_the_next_round(photos: Path, tmp_p
     assert heard.tasks == {}  # nothing is left to do
     run(quick_recipe(photos, tmp_path / "cache", "seed=5"), tmp_path / "other")
     settings = [f"self_modulation.target_run={tmp_path / 'other'}"]
-    with pytest.raises(ArtifactError, match="self_modulation"):
+    with pytest.raises(ArtifactError, match="holds 'train_classifier'"):
         run_pipeline(
             quick_recipe(photos, tmp_path / "cache", *settings),
             second,
@@ -134,17 +134,36 @@ def test_the_masks_of_a_run_are_the_target_of_the_next_round(photos: Path, tmp_p
         )
 
 
-def test_the_target_of_walked_maps_goes_through_the_other_steps(photos: Path, tmp_path: Path) -> None:
+def test_the_target_of_walked_maps_is_what_the_walk_left(photos: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     run(small_recipe(photos, tmp_path / "cache", "training.epochs=2"), first)
-    assert any((first / "4_masks" / "maps").rglob("*.npz"))
-    settings = [f"self_modulation.target_run={first}", "self_modulation.target_refine=['crf']", "training.epochs=2"]
-    recipe = small_recipe(photos, tmp_path / "cache", *settings)
+    recipe = small_recipe(photos, tmp_path / "cache", f"self_modulation.target_run={first}", "training.epochs=2")
     run_pipeline(recipe, second, progress=SilentProgress(), only="train_classifier")
-    found = read_region_scores(RunLayout(second).region_scores)
-    maps = {
-        record.image_id: read_cam(RunLayout(first).refined_cam(record)).cam for record in read_folder(photos).records
-    }
-    assert found.keys() == maps.keys()
-    drawn = [found[name].ravel() for name in found]
-    assert np.concatenate(drawn).max() > 0.9  # of the labels that the CRF draws
+    found, regions = read_region_scores(RunLayout(second).region_scores), superpixel_cache(recipe)
+    for record in read_folder(photos).records:
+        maps = torch.from_numpy(read_cam(RunLayout(first).refined_cam(record)).cam)
+        expected = mean_by_region(maps, regions.read(record.image_path))
+        np.testing.assert_allclose(found[record.image_id], expected, atol=1e-3)
+
+
+def test_an_earlier_run_that_cannot_teach_is_refused_before_anything_is_trained(photos: Path, tmp_path: Path) -> None:
+    first, cache = tmp_path / "first", tmp_path / "cache"
+    run(quick_recipe(photos, cache), first)
+    others = tmp_path / "others"
+    write_dataset(others, num_images=NUM_IMAGES, size=(64, 64), seed=4)
+    half = tmp_path / "half"
+    run_pipeline(quick_recipe(photos, cache), half, progress=SilentProgress(), only="train_classifier")
+    cases = [
+        (photos, tmp_path, r"must be the folder of a run, got .* without a recipe\.toml"),
+        (photos, half, r"must be a run with the stage extract_cams done, got .* where it is missing"),
+        (others, first, r"must be a run of the same photographs and tags, got .* with others"),
+    ]
+    for data, earlier, said in cases:
+        recipe = quick_recipe(data, cache, f"self_modulation.target_run={earlier}")
+        with pytest.raises(ArtifactError, match=said):
+            run_pipeline(recipe, tmp_path / "new", progress=SilentProgress())
+        assert not (tmp_path / "new" / "1_classifier").exists()
+    recipe = quick_recipe(photos, cache, f"self_modulation.target_run={first}")
+    with pytest.raises(ArtifactError, match=r"must be another run, got .*, the folder of this one"):
+        run_pipeline(recipe, first, progress=SilentProgress(), redo=True)
+    assert (first / "2_cams").is_dir()

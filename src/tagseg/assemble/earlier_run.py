@@ -7,8 +7,8 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from tagseg.artifacts.run_folder import RunFolder
+from tagseg.assemble.data import superpixel_cache
 from tagseg.assemble.maps import read_mask_maps
-from tagseg.data.superpixel_cache import SuperpixelCache
 from tagseg.errors import ArtifactError
 from tagseg.recipe import Recipe, load_run_recipe
 from tagseg.types import ImageRecord
@@ -21,24 +21,22 @@ class EarlierRun:
     Args:
         folder: of the run.
         recipe: that it was made with.
-        made_of: names what its maps were made of.
+        made_of: names what the stage of its maps was made of.
+        data: names its photographs and their tags.
     """
 
     folder: RunFolder
     recipe: Recipe
     made_of: str
+    data: str
 
-    def maps(self, record: ImageRecord, *, regions: SuperpixelCache) -> Float32[ndarray, "_ H W"]:
+    def maps(self, record: ImageRecord) -> Float32[ndarray, "_ H W"]:
         """Return the maps, in [0, 1], of the tagged classes of an image.
 
-        Args:
-            record: the image.
-            regions: superpixels of images.
-
         Raises:
-            ArtifactError: when the run has no maps of the image, or has them of other tags or regions.
+            ArtifactError: when the run has no maps of the image, or has them of other tags.
         """
-        found = read_mask_maps(self.folder, record, self.recipe, regions=regions)
+        found = read_mask_maps(self.folder, record, self.recipe, regions=superpixel_cache(self.recipe))
         if tuple(found.label_ids) != tuple(record.tags):
             raise ArtifactError(
                 f"run {self.folder.root} must have maps of the tags {list(record.tags)} of {record.image_id}, got "
@@ -49,10 +47,10 @@ class EarlierRun:
 
 
 def open_earlier_run(root: Path) -> EarlierRun:
-    """Open the folder of a run whose maps are done.
+    """Open the folder of a run whose maps of the training images are done.
 
     Raises:
-        ArtifactError: when the folder holds no run, or one without the maps.
+        ArtifactError: when the folder holds no run, or one without these maps.
         RecipeError: when its recipe cannot be read.
     """
     folder = RunFolder(root)
@@ -70,4 +68,12 @@ def open_earlier_run(root: Path) -> EarlierRun:
             f"{status.state}",
             help="run it to its end first",
         )
-    return EarlierRun(folder, recipe, status.fingerprint)
+    splits = recipe.masks.splits if recipe.masks.before_cut else recipe.cams.splits
+    if "train" not in splits:
+        raise ArtifactError(
+            f"self_modulation.target_run must have maps of the training images, got {root} with "
+            f"those of {list(splits)}",
+            help="run it with 'train' among cams.splits and masks.splits",
+        )
+    data = folder.read_manifest().get("data", {}).get("fingerprint", "")
+    return EarlierRun(folder, recipe, status.fingerprint, data)

@@ -86,6 +86,8 @@ def _run_in_process(
         recipe, reasons = settle(recipe, len(train), num_masks=sum(record.mask is not None for record in train.records))
         for reason in reasons:
             heard.note(reason)
+        if recipe.self_modulation.target_run is not None and not recipe.self_modulation.enabled:
+            heard.warn("self_modulation.target_run has no effect, since self_modulation.enabled is false")
         inputs = RunInputs(fabric, recipe, folder, with_corrections(loaded, recipe))
         if first:
             _check_inputs(inputs, progress=progress, redo=redo)
@@ -193,7 +195,7 @@ def _check_inputs(inputs: RunInputs, *, progress: Progress, redo: bool) -> None:
     first = stages.index(changed[0])
     again = f"{', '.join(stage.name for stage in stages[first:])} will be done again"
     if changed[0].costly and not redo:
-        changes, other_data = _changes(inputs), "the images, tags or corrections changed"
+        changes, other_data = _changes(inputs), "the images, tags, corrections or the earlier run changed"
         found = f"one of an earlier version, which named the inputs of a stage in another way: {again}"
         words = (shlex.quote(str(path)) for path in (folder.recipe_path, folder.root))
         go_on = "run 'tagseg run {} --out {}' to go on with the values that it has, ".format(*words)

@@ -9,7 +9,8 @@ from lightning_fabric import Fabric
 
 from tagseg.artifacts.run_folder import RunFolder, fingerprint
 from tagseg.assemble.data import superpixel_cache
-from tagseg.assemble.earlier_run import open_earlier_run
+from tagseg.assemble.earlier_run import EarlierRun, open_earlier_run
+from tagseg.errors import ArtifactError
 from tagseg.pipeline.order import declared_sections, needed_stages
 from tagseg.pipeline.screening import LoadedData
 from tagseg.progress import Progress
@@ -78,8 +79,8 @@ class RunInputs:
     def fingerprint(self, stage: Stage) -> str:
         """Name what a stage is made of: images, tags, masks if it reads them, seed, precision, and its sections.
 
-        Corrections are named by what they show, and an earlier run by what its maps were made of, wherever they lie. A
-        run without them is named as before there were any.
+        Corrections are named by what they show, and an earlier run by what the stage of its maps was made of, wherever
+        they lie. A run without them is named as before there were any.
         """
         values = self.recipe.model_dump(mode="json")
         # Where regions are kept changes nothing; the images to test on, nothing that the earlier stages make.
@@ -98,5 +99,24 @@ class RunInputs:
         parts += [corrections, weight] if "segmenter" in inputs and corrections else []
         parts += ["affinity", corrections] if "affinity" in inputs and corrections and draws else []
         if earlier is not None and "self_modulation" in inputs and self.recipe.self_modulation.enabled:
-            parts.append(["target_run", open_earlier_run(Path(earlier)).made_of])
+            parts.append(["target_run", self._earlier(Path(earlier)).made_of])
         return fingerprint(*parts, *((tested, self.data.test_fingerprint) if stage.tests else ()))
+
+    def _earlier(self, root: Path) -> EarlierRun:
+        """Open the run whose maps are learned from, before anything is trained or deleted.
+
+        Raises:
+            ArtifactError: when it is this run, or one of other photographs or tags.
+        """
+        if root.resolve() == self.folder.root.resolve():
+            raise ArtifactError(
+                f"self_modulation.target_run must be another run, got {root}, the folder of this one",
+                help="choose another --out",
+            )
+        earlier = open_earlier_run(root)
+        if earlier.data != self.data.fingerprint:
+            raise ArtifactError(
+                f"self_modulation.target_run must be a run of the same photographs and tags, got {root} with others",
+                help="run it again on this data first",
+            )
+        return earlier

@@ -124,8 +124,8 @@ class SelfModulation(TermSection):
     target_refine: tuple[Literal["region_affinity", "crf"], ...] = ()
     """What the measured target goes through, in this order; with `target = "warmup"`."""
     target_run: Path | None = None
-    """The folder of an earlier run of the same data: the maps that its pseudo masks are cut from become the target, in
-    the place of the network's own. That is a further round. With `target = "warmup"`.
+    """The folder of an earlier run of the same data, for a further round: the maps that its pseudo masks are cut from
+    become the target, in the place of the network's own. With `target = "warmup"`.
     """
     warmup_epochs: int = Field(default=2, ge=0)
     """Epochs before the term starts; fewer than `training.epochs`."""

@@ -14,8 +14,8 @@ from numpy import ndarray
 from tagseg.classes import BACKGROUND, VOID, ClassTable
 
 FLOOD_SHARE = 0.8
-"""A mask that labels more of its picture than this as objects is a flood: of 90 photographs of animals none to three
-masks do, in six drawings."""
+"""A mask that labels more of its picture than this as objects is a flood: none to three masks are, in each of six
+drawings of 90 photographs of animals."""
 
 FLAT_SHARE = 0.6
 """A class whose median mask labels more of its picture than this has flat maps: there it was 0.2 to 0.4."""

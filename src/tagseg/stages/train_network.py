@@ -104,11 +104,12 @@ class NetworkTraining(Generic[Network]):
         if not (self._context.fabric.is_global_zero and curves.exists()):
             return {}
         values = [value for _, of, value in read_curves(curves) if of == name]
-        last = mean(values[-max(len(values) // 3, 1) :]) if values else 0.0
-        if not is_still(values) or (guess is not None and last < 0.95 * guess):
+        third = len(values) // 3
+        if not is_still(values) or (guess is not None and mean(values[-third:]) < 0.95 * guess):
             return {}
+        first, last = mean(values[:third]), mean(values[-third:])
         told = f"loss '{name.removeprefix('loss_')}'" if name != "loss" else "loss"
-        text = f"the {told} did not move: it is {last:.4g} in the last third of the steps, as in the first"
+        text = f"the {told} did not move: {first:.3g} in the first third of the steps, {last:.3g} in the last"
         text += f"; raise {section}.lr, or give it more steps with {section}.epochs"
         self._context.progress.warn(text)
         return {"loss_warnings": [text]}

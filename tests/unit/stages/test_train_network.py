@@ -110,7 +110,7 @@ def test_a_loss_that_did_not_move_is_told_with_the_next_move(tmp_path: Path) -> 
     heard = Heard()
     training = training_with_losses(tmp_path, heard, *[0.693] * 9)
     said = (
-        "the loss 'classification' did not move: it is 0.693 in the last third of the steps, as in the first; "
+        "the loss 'classification' did not move: 0.693 in the first third of the steps, 0.693 in the last; "
         "raise training.lr, or give it more steps with training.epochs"
     )
     assert training.loss_warnings("loss_classification", section="training") == {"loss_warnings": [said]}

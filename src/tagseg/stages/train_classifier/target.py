@@ -143,7 +143,7 @@ def _maps(context: StageContext, method: MapMethod) -> ReadMaps:
     if values.target_run is None:
         return partial(batch_cams, method, scales=values.target_scales, flip=True)
     earlier = open_earlier_run(values.target_run)
-    return lambda batch, images: [earlier.maps(record, regions=context.regions) for record in batch]
+    return lambda batch, images: [earlier.maps(record) for record in batch]
 
 
 def _draw(context: StageContext, before: str) -> str:

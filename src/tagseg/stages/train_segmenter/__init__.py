@@ -58,7 +58,9 @@ def run(context: StageContext) -> dict[str, Any]:
         context.folder.seals.note(_files(context))
     fabric.barrier()
     taught = {"images": len(labelled.split), "steps": training.step, "labels": recipe.segmenter.labels}
-    return {**taught, **_corrected(labelled), **figures, **training.loss_warnings("loss", section="segmenter")}
+    # Of two networks or a teacher the term on the other pixels joins later, and rises.
+    loss = "loss_sure" if recipe.segmenter.strategy in ("cotrain", "consistency") else "loss"
+    return {**taught, **_corrected(labelled), **figures, **training.loss_warnings(loss, section="segmenter")}
 
 
 def _corrected(labelled: LabelledSplit) -> dict[str, int]:
