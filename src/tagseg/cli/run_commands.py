@@ -57,8 +57,8 @@ def check(
 
     One pass over every list, tag, image and mask, before hours are spent on them. At the end it looks whether the
     weights that the networks start from can be had, and an earlier run, corrections and loggers where the recipe names
-    some. The exit code is 1 when the data cannot be used as asked, 2 when something else is missing, and 0 when there is nothing worse
-    than warnings.
+    some. The exit code is 1 when the data cannot be used as asked, 2 when something else is missing, and 0 when there
+    is nothing worse than warnings.
     """
     from tagseg.cli.running import overrides_of, print_report
     from tagseg.recipe import load_recipe
