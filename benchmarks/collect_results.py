@@ -44,7 +44,8 @@ A row is of the recipe as it was at its commit: check that out to repeat the com
 behind a recipe's name says what the run had of its own. `-plain` is CAM without the parts of SSC, and `-full` the
 segmenter taught by ground truth. The name of a part has that part alone, `-all` all three. `-drawn` and `-whole` are
 `voc2012_animals` as it is now: the maps of three seeds, and runs of every stage. `-lite2` is the same with
-EfficientNet-Lite2, to the pseudo masks. The rows of that recipe without an ending are of earlier days.
+EfficientNet-Lite2, to the pseudo masks. `-round2` has the maps of `-whole` (seed 0) as its target, and no walk. The
+rows of that recipe without an ending are of earlier days.
 
 Minutes are of wall time: training and extraction for maps; seeds, affinity network and masks of all training images for
 pseudo masks; training and prediction for the segmenter. A run that took over its first epochs from the plain run of its
