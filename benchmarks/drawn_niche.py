@@ -10,7 +10,6 @@ row of a drawing, scores and warnings, is in the JSON when it is done; the same 
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 from PIL import Image as PillowImage
 from scipy.ndimage import gaussian_filter
+from small_set import keep
 from this_machine import this_machine
 
 import tagseg
@@ -104,12 +104,6 @@ def run_unit(args: argparse.Namespace, *, seed: int) -> dict[str, Any]:
     }
 
 
-def kept(rows: Sequence[dict[str, Any]], row: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the rows with this one, in the place of that of the same backbone and seed."""
-    others = [each for each in rows if (each["backbone"], each["seed"]) != (row["backbone"], row["seed"])]
-    return [*others, row]
-
-
 def main() -> None:
     """Run the drawings and write their rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -123,8 +117,7 @@ def main() -> None:
         row = run_unit(args, seed=seed)
         print(json.dumps(row), flush=True)
         if args.json is not None:
-            rows = json.loads(args.json.read_text(encoding="utf-8")) if args.json.exists() else []
-            args.json.write_text(json.dumps(kept(rows, row), indent=2) + "\n", encoding="utf-8")
+            keep(args.json, row)
 
 
 if __name__ == "__main__":

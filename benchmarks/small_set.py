@@ -174,10 +174,11 @@ def main() -> None:
         row = run_unit(args, seed=seed)
         print(json.dumps(row), flush=True)
         if args.json is not None:
-            _keep(args.json, row)
+            keep(args.json, row)
 
 
-def _keep(path: Path, row: dict[str, Any]) -> None:
+def keep(path: Path, row: dict[str, Any]) -> None:
+    """Write a row into a file of rows, in the place of that of the same backbone, kind of drawing and seed."""
     rows = json.loads(path.read_text()) if path.exists() else []
     rows = [each for each in rows if (_group(each), each["seed"]) != (_group(row), row["seed"])]
     path.write_text(json.dumps([*rows, row], indent=2) + "\n")

@@ -9,6 +9,7 @@ from numpy import ndarray
 from tagseg.artifacts.run_folder import RunFolder
 from tagseg.assemble.data import superpixel_cache
 from tagseg.assemble.maps import read_mask_maps
+from tagseg.data.superpixel_cache import SuperpixelCache
 from tagseg.errors import ArtifactError
 from tagseg.recipe import Recipe, load_run_recipe
 from tagseg.types import ImageRecord
@@ -21,12 +22,14 @@ class EarlierRun:
     Args:
         folder: of the run.
         recipe: that it was made with.
+        regions: superpixels of its photographs.
         made_of: names what the stage of its maps was made of.
         data: names its photographs and their tags.
     """
 
     folder: RunFolder
     recipe: Recipe
+    regions: SuperpixelCache
     made_of: str
     data: str
 
@@ -36,7 +39,7 @@ class EarlierRun:
         Raises:
             ArtifactError: when the run has no maps of the image, or has them of other tags.
         """
-        found = read_mask_maps(self.folder, record, self.recipe, regions=superpixel_cache(self.recipe))
+        found = read_mask_maps(self.folder, record, self.recipe, regions=self.regions)
         if tuple(found.label_ids) != tuple(record.tags):
             raise ArtifactError(
                 f"run {self.folder.root} must have maps of the tags {list(record.tags)} of {record.image_id}, got "
@@ -76,4 +79,4 @@ def open_earlier_run(root: Path) -> EarlierRun:
             help="run it with 'train' among cams.splits and masks.splits",
         )
     data = folder.read_manifest().get("data", {}).get("fingerprint", "")
-    return EarlierRun(folder, recipe, status.fingerprint, data)
+    return EarlierRun(folder, recipe, superpixel_cache(recipe), status.fingerprint, data)

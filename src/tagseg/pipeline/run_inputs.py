@@ -88,7 +88,7 @@ class RunInputs:
         values["segmenter"].pop("corrections")
         weight = values["segmenter"].pop("corrections_weight")
         draws = values["affinity"].pop("corrections")
-        earlier = values["self_modulation"].pop("target_run")
+        values["self_modulation"].pop("target_run")
         tested = {key: values["data"].pop(key) for key in list(values["data"]) if key.startswith("test_")}
         inputs = {section: values[section] for section in (*declared_sections(stage, self.recipe), "data")}
         parts = [inputs, self.recipe.seed, self.recipe.engine.precision, self.data.fingerprint]
@@ -98,8 +98,8 @@ class RunInputs:
         corrections = self.data.corrections.fingerprint
         parts += [corrections, weight] if "segmenter" in inputs and corrections else []
         parts += ["affinity", corrections] if "affinity" in inputs and corrections and draws else []
-        if earlier is not None and "self_modulation" in inputs and self.recipe.self_modulation.enabled:
-            parts.append(["target_run", self._earlier(Path(earlier)).made_of])
+        earlier = self.recipe.self_modulation.earlier_run
+        parts += [["target_run", self._earlier(earlier).made_of]] if earlier and "self_modulation" in inputs else []
         return fingerprint(*parts, *((tested, self.data.test_fingerprint) if stage.tests else ()))
 
     def _earlier(self, root: Path) -> EarlierRun:

@@ -156,6 +156,11 @@ class SelfModulation(TermSection):
         return self
 
     @property
+    def earlier_run(self) -> Path | None:
+        """The run that the target is taken from, None where the term is off."""
+        return self.target_run if self.enabled else None
+
+    @property
     def refines_target(self) -> tuple[str, ...]:
         """Steps that the measured target goes through: they are sections of the recipe too."""
         return self.target_refine if self.enabled else ()

@@ -69,8 +69,8 @@ def check_needs(recipe: Recipe) -> None:
         ModelError: for the first file of weights that is not there, and the first download that cannot be made.
     """
     require_loggers(recipe.engine.loggers)
-    if recipe.self_modulation.enabled and recipe.self_modulation.target_run is not None:
-        open_earlier_run(recipe.self_modulation.target_run)
+    if recipe.self_modulation.earlier_run is not None:
+        open_earlier_run(recipe.self_modulation.earlier_run)
     if recipe.segmenter.corrections is not None:
         require_place(recipe.segmenter.corrections)
     require_first_weights(recipe, [stage for stage in STAGE_OUTPUTS if not why_unneeded(stage, recipe)])
