@@ -1,0 +1,65 @@
+"""Region affinity of a run with the features of another frozen network: a random ViT, read from its weights file."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from kit.small_run import quick_recipe
+from safetensors.torch import save_file
+
+from tagseg.artifacts.cam_file import read_cam
+from tagseg.data.drawn_pictures import write_dataset
+from tagseg.errors import ModelError
+from tagseg.pipeline import run_pipeline
+from tagseg.progress import SilentProgress
+
+EVERYWHERE = [
+    "cams.region_affinity=true",
+    "masks.refine=['region_affinity']",
+    "self_modulation.target='warmup'",
+    "self_modulation.target_refine=['region_affinity']",
+    "region_affinity.features='test_vit'",
+]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("photos")
+    write_dataset(root, num_images=6, size=(64, 96), seed=5)
+    return root
+
+
+def vit_file(folder: Path, *, seed: int) -> Path:
+    """Write the weights of a random ViT and return the file."""
+    torch.manual_seed(seed)
+    path = folder / f"vit-{seed}.safetensors"
+    save_file(timm.create_model("test_vit", pretrained=False).state_dict(), path)
+    return path
+
+
+def region_scores(run: Path) -> list[np.ndarray]:
+    return [read_cam(path).region_scores for path in sorted((run / "2_cams").rglob("*.npz"))]
+
+
+def test_features_of_a_vit_share_maps_target_and_masks(photos: Path, tmp_path: Path) -> None:
+    found = {}
+    for seed in (0, 1):
+        weights = f"region_affinity.weights='{vit_file(tmp_path, seed=seed)}'"
+        recipe = quick_recipe(photos, tmp_path / "cache", *EVERYWHERE, weights)
+        scores = run_pipeline(recipe, tmp_path / f"run-{seed}", progress=SilentProgress()).scores
+        assert list(scores["seeds"])[-1] == "affinity"
+        assert scores["pseudo_masks"]["refine"] == ["region_affinity"]
+        found[seed] = region_scores(tmp_path / f"run-{seed}")
+    assert any(scores.size for scores in found[0])
+    assert any(not np.array_equal(one, other) for one, other in zip(found[0], found[1], strict=True))
+
+
+def test_a_weights_file_of_another_network_is_refused_before_training(photos: Path, tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    save_file(timm.create_model("test_resnet", pretrained=False).state_dict(), path)
+    recipe = quick_recipe(photos, tmp_path / "cache", *EVERYWHERE, f"region_affinity.weights='{path}'")
+    with pytest.raises(ModelError, match=r"other\.safetensors"):
+        run_pipeline(recipe, tmp_path / "run", progress=SilentProgress())
+    assert not (tmp_path / "run" / "1_classifier").exists()
