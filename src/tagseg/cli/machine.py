@@ -2,15 +2,9 @@
 
 import errno
 
+from tagseg.system.memory import lacks_memory
+
 _AGAIN = "then run the same command again: what is finished stays"
-_NO_MEMORY = (
-    "can't allocate memory",
-    "not enough memory",
-    "out of memory",
-    "std::bad_alloc",
-    "could not create a primitive",  # oneDNN, whose kernels are compiled into memory
-)
-"""How torch says so, on a CPU and on a GPU."""
 
 
 def limit_of_machine(error: Exception) -> tuple[str, str] | None:
@@ -32,8 +26,7 @@ def limit_of_machine(error: Exception) -> tuple[str, str] | None:
                 "a process must be allowed to have as many files open as it needs, got too few",
                 f"raise the limit, such as by 'ulimit -n 1024', {_AGAIN}",
             )
-    no_memory = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
-    if no_memory or any(words in str(error) for words in _NO_MEMORY):
+    if lacks_memory(error):
         return (
             "the work must fit into the memory that there is, got more",
             f"lower batch_size or crop_size_px of this stage, or engine.workers, or end other programs, {_AGAIN}",

@@ -22,6 +22,7 @@ from tagseg.prediction.result import Prediction
 from tagseg.prediction.segment import best_labels, label_images, limit_labels, normalize_images, segment, views_of
 from tagseg.prediction.shrunk import enlarged_blocks, shrink
 from tagseg.prediction.tiles import OVERLAP_PX, TILE_PX, Block, Tiling, tiled_blocks
+from tagseg.system.memory import lacks_memory
 from tagseg.types import Image, LabelMap
 
 __all__ = ["Prediction", "PredictionSettings", "Segmenter"]
@@ -214,9 +215,9 @@ class Segmenter:
             )
         try:
             return self._predict_equal(images, probabilities=probabilities)
-        except torch.OutOfMemoryError:
-            raise
         except (RuntimeError, ValueError) as error:
+            if lacks_memory(error):  # of the machine, no fault of the image
+                raise
             height, width = sizes[0]
             scales = ", ".join(f"{scale:g}" for scale in self.settings.scales)
             raise DataError(

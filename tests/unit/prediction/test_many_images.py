@@ -221,3 +221,16 @@ def test_a_size_that_the_network_cannot_look_at_is_that_image_s_failure(tmp_path
     assert record.errors["photo 1"].problem == (
         "image of 9 x 200 px must suit the network at scales 1, got: Sizes of tensors must match"
     )
+
+
+def test_memory_that_does_not_suffice_is_no_fault_of_the_image(tmp_path, monkeypatch):
+    segmenter = build()
+
+    def refuse(images: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried")
+
+    monkeypatch.setattr(segmenter.network.network, "forward", refuse)
+    record = Record()
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        predict_many(segmenter, write_items(tmp_path, [SMALL]), handle=record.handle, failed=record.failed)
+    assert record.events == []
