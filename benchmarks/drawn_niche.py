@@ -18,11 +18,8 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 from PIL import Image as PillowImage
 from scipy.ndimage import gaussian_filter
-from small_set import keep
+from small_set import keep, scored_run
 from this_machine import this_machine
-
-import tagseg
-from tagseg.cli.console import ConsoleProgress
 
 CLASSES = ("pit", "scratch", "stain")
 PER_CLASS = 20
@@ -83,15 +80,7 @@ def run_unit(args: argparse.Namespace, *, seed: int) -> dict[str, Any]:
     photos = unit / "photos"
     if not (photos / "classes.txt").exists():
         draw(photos, seed=seed)
-    overrides = [
-        f"data.root={photos}",
-        f"classifier.backbone={args.backbone}",
-        f"classifier.weights={args.weights}",
-        f"seed={seed}",
-        "segmenter.enabled=false",
-    ]
-    tagseg.run("folder", unit / "run", overrides=overrides, progress=ConsoleProgress())
-    scores = json.loads((unit / "run" / "scores.json").read_text(encoding="utf-8"))
+    scores = scored_run(args, unit, recipe="folder", seed=seed, chosen=["segmenter.enabled=false"])
     made = scores["pseudo_masks"]
     return {
         "backbone": args.backbone,

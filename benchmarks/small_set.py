@@ -88,18 +88,10 @@ def run_unit(args: argparse.Namespace, *, seed: int) -> dict[str, Any]:
     photos = unit / "photos"
     if not (photos / "classes.txt").exists():
         (draw_several if args.several else draw)(args.root, photos, seed=seed)
-    overrides = [
-        f"data.root={photos}",
-        f"classifier.backbone={args.backbone}",
-        f"classifier.weights={args.weights}",
-        f"seed={seed}",
-        f"segmenter.enabled={str(args.segmenter).lower()}",
-        *args.set,
-    ]
+    chosen = [f"segmenter.enabled={str(args.segmenter).lower()}", *args.set]
     started, worked = time.perf_counter(), time.process_time()
-    tagseg.run(args.recipe, unit / "run", overrides=overrides, progress=ConsoleProgress())
+    scores = scored_run(args, unit, recipe=args.recipe, seed=seed, chosen=chosen)
     minutes, processor_minutes = (time.perf_counter() - started) / 60, (time.process_time() - worked) / 60
-    scores = json.loads((unit / "run" / "scores.json").read_text(encoding="utf-8"))
     made, kept = scores["pseudo_masks"], ("mean_iou", "precision", "recall")
     return {
         "backbone": args.backbone,
@@ -118,6 +110,19 @@ def run_unit(args: argparse.Namespace, *, seed: int) -> dict[str, Any]:
         "warnings": scores["warnings"],
         **this_machine(),
     }
+
+
+def scored_run(args: argparse.Namespace, unit: Path, *, recipe: str, seed: int, chosen: list[str]) -> dict[str, Any]:
+    """Run a recipe on the photographs of a unit, with the backbone that is asked for, and return its scores."""
+    overrides = [
+        f"data.root={unit / 'photos'}",
+        f"classifier.backbone={args.backbone}",
+        f"classifier.weights={args.weights}",
+        f"seed={seed}",
+        *chosen,
+    ]
+    tagseg.run(recipe, unit / "run", overrides=overrides, progress=ConsoleProgress())
+    return json.loads((unit / "run" / "scores.json").read_text(encoding="utf-8"))
 
 
 def _best(scores: dict[str, Any]) -> list[float]:

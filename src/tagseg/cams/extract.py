@@ -9,12 +9,11 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from tagseg.cams.map_method import MapMethod, TagMaps
 from tagseg.ops.activation import max_normalize
 from tagseg.ops.regions import paint_regions, region_mean
-from tagseg.ops.resize import resize_maps
+from tagseg.ops.resize import resize_images, resize_maps
 
 PAPER_SCALES = (0.5, 1.0, 1.5, 2.0)
 
@@ -71,7 +70,7 @@ def view_maps(
         scale: factor of the images' height and width, above 0.
         flip: also look at the mirrored images.
     """
-    scaled = _resize_images(images, scaled_size((images.shape[2], images.shape[3]), scale))
+    scaled = resize_images(images, scaled_size((images.shape[2], images.shape[3]), scale))
     if not flip:
         return method(scaled, tags).maps
     both = method(torch.cat([scaled, scaled.flip(-1)]), torch.cat([tags, tags])).maps
@@ -158,9 +157,3 @@ def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
     ((188, 250), (1, 2))
     """
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
-def _resize_images(images: Float[Tensor, "N 3 H W"], size: tuple[int, int]) -> Float[Tensor, "N 3 H2 W2"]:
-    if images.shape[2:] == size:
-        return images
-    return interpolate(images, size=size, mode="bicubic", align_corners=False, antialias=True)

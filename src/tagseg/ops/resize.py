@@ -28,6 +28,24 @@ def resize_maps(maps: Float[Tensor, "N C H W"], size: tuple[int, int]) -> Float[
     return functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
 
 
+def resize_images(images: Float[Tensor, "N C H W"], size: tuple[int, int]) -> Float[Tensor, "N C H2 W2"]:
+    """Resize photographs bicubically; what shrinks is averaged first (antialiasing), as an image editor does.
+
+    Args:
+        images: normalised or not.
+        size: (height, width) to reach, each at least 1 px.
+
+    Returns:
+        Images whose values may reach a little beyond the input's; the input itself when it has that size already.
+
+    >>> resize_images(torch.ones(1, 3, 8, 6), (4, 3)).shape
+    torch.Size([1, 3, 4, 3])
+    """
+    if images.shape[-2:] == size:
+        return images
+    return functional.interpolate(images, size=size, mode="bicubic", align_corners=False, antialias=True)
+
+
 def resize_labels(labels: Integer[Tensor, "N H W"], size: tuple[int, int]) -> Integer[Tensor, "N H2 W2"]:
     """Resize label ids, region numbers or any other integers by taking the pixel under each new pixel's centre.
 

@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 from tagseg.models.mode import evaluation_mode
-from tagseg.ops.resize import resize_maps
+from tagseg.ops.resize import resize_images, resize_maps
 from tagseg.types import Image
 
 RGB = tuple[float, float, float]
@@ -168,13 +167,9 @@ def _mean_over_views(
 
 def _view_logits(network: nn.Module, images: Float[Tensor, "N 3 H W"], view: View) -> Float[Tensor, "N K H W"]:
     size = (images.shape[2], images.shape[3])
-    shown = images if view.size(size) == size else _resize_images(images, view.size(size))
+    shown = resize_images(images, view.size(size))
     logits = network(shown.flip(-1) if view.mirrored else shown).float()
     return resize_maps(logits.flip(-1) if view.mirrored else logits, size)
-
-
-def _resize_images(images: Float[Tensor, "N 3 H W"], size: tuple[int, int]) -> Float[Tensor, "N 3 H2 W2"]:
-    return interpolate(images, size=size, mode="bicubic", align_corners=False, antialias=True)
 
 
 def limit_labels(probabilities: Float[Tensor, "K H W"], label_ids: Sequence[int]) -> Float[Tensor, "K H W"]:

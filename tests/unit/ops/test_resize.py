@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tagseg.ops.resize import reconstruction_target, resize_labels, resize_maps
+from tagseg.ops.resize import reconstruction_target, resize_images, resize_labels, resize_maps
 
 
 def test_maps_are_blended_between_pixel_centres():
@@ -16,6 +16,14 @@ def test_maps_are_blended_between_pixel_centres():
 def test_maps_of_the_right_size_are_returned_as_they_are():
     maps = torch.rand(1, 2, 3, 4)
     assert resize_maps(maps, (3, 4)) is maps
+
+
+def test_photographs_that_shrink_are_averaged_and_those_of_the_right_size_are_returned_as_they_are():
+    stripes = torch.tensor([0.0, 1.0]).repeat(8).expand(1, 3, 16, 16)
+    halves = resize_images(stripes, (4, 4))[..., 1:-1]
+    torch.testing.assert_close(halves, torch.full((1, 3, 4, 2), 0.5), rtol=0, atol=0.01)
+    torch.testing.assert_close(resize_images(torch.full((1, 3, 5, 7), 0.25), (9, 3)), torch.full((1, 3, 9, 3), 0.25))
+    assert resize_images(stripes, (16, 16)) is stripes
 
 
 def test_sizes_are_height_then_width():
