@@ -26,6 +26,15 @@ class FirstWeights:
     named: str
 
 
+def is_file_of_weights(named: str) -> bool:
+    """Return whether a value of ``weights`` is the path of a file, and no word of its own.
+
+    >>> is_file_of_weights("pretrained"), is_file_of_weights("/home/anna/mine.safetensors")
+    (False, True)
+    """
+    return named not in _NO_FILES
+
+
 def first_weights(recipe: Recipe, stages: Iterable[str]) -> list[FirstWeights]:
     """Return what the networks of some stages start from; of equal ones the first.
 
@@ -69,7 +78,7 @@ def require_first_weights(recipe: Recipe, stages: Iterable[str]) -> None:
         ModelError: for the first of them.
     """
     for each in first_weights(recipe, stages):
-        if each.named not in _NO_FILES and not Path(each.named).is_file():
+        if is_file_of_weights(each.named) and not Path(each.named).is_file():
             raise ModelError(
                 f"{each.key} must name a weights file that exists, got {each.named}",
                 help=f'correct the path, or write {each.key} = "pretrained" to download',

@@ -10,6 +10,7 @@ from lightning_fabric import Fabric
 from tagseg.artifacts.run_folder import RunFolder, fingerprint
 from tagseg.assemble.data import superpixel_cache
 from tagseg.assemble.earlier_run import EarlierRun, open_earlier_run
+from tagseg.assemble.first_weights import is_file_of_weights
 from tagseg.errors import ArtifactError
 from tagseg.pipeline.order import declared_sections, needed_stages
 from tagseg.pipeline.screening import LoadedData
@@ -73,6 +74,9 @@ class RunInputs:
         flat = {f"{section}.{key}": value for section in sections for key, value in values[section].items()}
         for place in ("segmenter.corrections", "self_modulation.target_run"):
             flat.pop(place, None)
+        for key, value in flat.items():
+            if key.endswith("weights") and isinstance(value, str) and is_file_of_weights(value):
+                flat[key] = "file"
         name = f"{self.folder.root.resolve().name}/{self.folder.output(stage.name).name}"
         return Logged(self.recipe.engine.loggers, name, flat | {"seed": self.recipe.seed}, warn)
 
