@@ -17,7 +17,7 @@ import torch
 from tagseg.cams.region_means import mean_by_region
 from tagseg.models.backbone import build_backbone
 from tagseg.models.mode import evaluation_mode
-from tagseg.models.region_transitions import RegionTransitions
+from tagseg.models.region_transitions import FINE_STRIDE, RegionTransitions
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -54,7 +54,7 @@ def main() -> None:
 
     def forward() -> None:
         with torch.no_grad(), evaluation_mode(backbone):
-            backbone.fine_features(pixels)
+            backbone.features_at(pixels, FINE_STRIDE)
 
     def whole() -> None:
         sharing = affinity(pixels, labels)[0]

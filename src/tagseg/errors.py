@@ -1,6 +1,16 @@
 """The errors of tagseg: one sentence that names the thing, the rule, what was found, and the next move."""
 
+import errno
 from unicodedata import category
+
+_NO_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "std::bad_alloc",
+    "could not create a primitive",  # oneDNN, whose kernels are compiled into memory
+)
+"""How torch says so, on a CPU and on a GPU."""
 
 
 class TagsegError(Exception):
@@ -22,6 +32,17 @@ class TagsegError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         """Keep both parts when the error crosses a process boundary."""
         return (_rebuild, (type(self), self.problem, self.help))
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory did not suffice, on a CPU or a GPU.
+
+    >>> lacks_memory(MemoryError()), lacks_memory(RuntimeError("CUDA out of memory")), lacks_memory(ValueError("no"))
+    (True, True, False)
+    """
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        return True
+    return any(words in str(error) for words in _NO_MEMORY)
 
 
 def printable(text: str, *, most: int = 1000) -> str:

@@ -1,6 +1,8 @@
 """Files, functions and parameter lists stay small, and everything public says what it is."""
 
 import ast
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,12 +55,22 @@ def public_definitions(tree: ast.Module) -> Iterator[tuple[str, Function | ast.C
                 yield from ((f"{node.name}.{method.name}", method) for method in methods)
 
 
+def documented_arguments(docstring: str) -> list[str]:
+    """Return the names in the list of arguments of a docstring."""
+    listed = docstring.partition("\nArgs:\n")[2].partition("\n\n")[0]
+    return re.findall(r"^ {4}(\w+): ", listed, re.MULTILINE)
+
+
 def test_the_measures_measure() -> None:
     text = 'def f(self, a, *, b):\n    """One.\n\n    Two.\n    """\n    return a + b\n'
     (function,) = functions(ast.parse(text))
     assert code_lines(function) == 2
     assert parameters(function) == ["a", "b"]
     assert not is_command(function)
+    assert documented_arguments("One.\n\nArgs:\n    a: one\n        b: no\n    b: two\n\nReturns:\n    c: d") == [
+        "a",
+        "b",
+    ]
     (command,) = functions(ast.parse("@app.command(epilog='x')\ndef run(): ..."))
     assert is_command(command)
 
@@ -96,6 +108,17 @@ def test_everything_public_has_a_docstring() -> None:
         if ast.get_docstring(node) is None
     ]
     assert silent == []
+
+
+def test_no_argument_is_said_twice() -> None:
+    twice = [
+        f"{name}:{node.lineno} {label} says {argument} twice"
+        for name, text in sources()
+        for label, node in public_definitions(ast.parse(text))
+        for argument, count in Counter(documented_arguments(ast.get_docstring(node) or "")).items()
+        if count > 1
+    ]
+    assert twice == []
 
 
 def test_every_file_says_what_it_is() -> None:

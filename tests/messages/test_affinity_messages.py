@@ -59,6 +59,7 @@ def test_a_backbone_whose_first_stage_takes_no_maps(monkeypatch: pytest.MonkeyPa
             "background_score of instances lies in [0, 1), got 1.0",
             "take IRN's 0.25",
         ),
+        row("share", {"share": 1.5}, "share of walked maps lies in [0, 1], got 1.5", "take IRN's 1"),
     ],
 )
 def test_settings_of_instances(values: dict[str, Any], problem: str, help: str) -> None:

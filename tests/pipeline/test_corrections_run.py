@@ -162,7 +162,7 @@ def test_the_segmenter_is_trained_again_and_says_how_many_masks_were_corrected(
     path = next(moved.rglob("*.png"))
     save(path, np.zeros((64, 64), np.uint8))
     with pytest.raises(
-        ArtifactError, match="got other values: the images, tags, corrections or the earlier run changed"
+        ArtifactError, match="got other values: the images, tags, corrections, weights or the earlier run changed"
     ):
         started(with_folder(photos, moved), copy)
     before = weights(copy)
@@ -187,7 +187,7 @@ def test_corrections_teach_the_affinity_network_where_the_recipe_says_so(
     assert started(both, copy) == set()
     save(next(corrected.rglob("*.png")), np.zeros((64, 64), np.uint8))
     with pytest.raises(
-        ArtifactError, match=r"'train_affinity' .* the images, tags, corrections or the earlier run changed"
+        ArtifactError, match=r"'train_affinity' .* the images, tags, corrections, weights or the earlier run changed"
     ):
         started(both, copy)
 

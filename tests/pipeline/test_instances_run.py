@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from kit.contexts import stage_context
 from kit.heard import Heard
 from kit.small_run import small_recipe
@@ -106,6 +107,26 @@ def test_only_object_masks_that_are_not_there_are_made(
     assert settled != recipe.masks.background_score  # the one that the rule found, as for the pseudo masks
 
 
+def test_region_affinity_before_the_walk_and_the_share_of_the_walk_act_on_objects(
+    finished: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    asked = []
+
+    def find(cam: torch.Tensor, *maps: Any, settings: InstanceSettings, **fields: Any) -> list[Instance]:
+        asked.append((cam, settings.share))
+        return find_instances(cam, *maps, settings=settings, **fields)
+
+    monkeypatch.setattr(making_objects, "find_instances", find)
+    settings = ["masks.instances=true", "masks.refine=['region_affinity', 'walk']", "masks.walk_share=0.25"]
+    run_pipeline(small_recipe(photos, tmp_path / "cache", *QUICK, *settings), run, progress=SilentProgress(), redo=True)
+    assert len(asked) == NUM_IMAGES
+    assert {share for _, share in asked} == {0.25}
+    # Maps that regions share have one value in each of the 16 regions at most; those of the network have many.
+    assert all(len(one.unique()) <= 16 for cam, _ in asked for one in cam)
+
+
 def test_without_the_switch_no_object_is_looked_for(finished: Path, photos: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(finished, run)
@@ -139,6 +160,7 @@ def test_maps_without_two_scores_fall_back_on_the_recipe_and_say_so(photos: Path
     context, told = made_by_hand(photos, tmp_path, [0, step], "masks.background_score=0.35")
     details = make_masks.run(context)
     assert (details["images"], details["background_score"]) == (NUM_IMAGES, 0.35)
+    assert details["background_found"] is False
     assert details["mask_warnings"] == told.warnings[1:]
     assert told.warnings[:1] == [
         "no map has two different scores: the background score is masks.background_score, 0.35",
@@ -151,7 +173,8 @@ def test_maps_without_two_scores_fall_back_on_the_recipe_and_say_so(photos: Path
 
 def test_the_automatic_background_score_is_told_with_its_reason(photos: Path, tmp_path: Path) -> None:
     context, told = made_by_hand(photos, tmp_path, [0, 51, 51, 204])
-    assert make_masks.run(context)["background_score"] == pytest.approx(0.2, abs=0.003)
+    details = make_masks.run(context)
+    assert details["background_score"] == pytest.approx(0.2, abs=0.003) and details["background_found"] is True
     # One of the images has no tag.
     assert told.notes == [
         f"background score 0.200 (auto: Otsu's threshold on the maps of {NUM_IMAGES - 1} images)",
@@ -159,6 +182,23 @@ def test_the_automatic_background_score_is_told_with_its_reason(photos: Path, tm
     assert not [text for text in told.warnings if "too few to learn" not in text]
     for record in context.train.records:
         assert made_labels(context, record).tolist() == [[0, 0, 0, *(record.tags[:1] or (0,))]]
+
+
+@pytest.mark.parametrize(
+    ("settings", "move"),
+    [
+        ([], "set masks.background_rule=fixed and a masks.background_score above 0.04"),
+        (["masks.background_rule=fixed"], "raise masks.background_score"),
+    ],
+)
+def test_masks_that_flood_name_the_keys_that_have_an_effect(
+    photos: Path, tmp_path: Path, settings: list[str], move: str
+) -> None:
+    context, told = made_by_hand(photos, tmp_path, [10, *[200] * 9], *settings)
+    floods = make_masks.run(context)["floods"]
+    assert len(floods) == NUM_IMAGES - 1
+    (warning,) = (text for text in told.warnings if "of their picture as objects" in text)
+    assert warning.endswith(f"; look at them in the report, and {move} if they are wrong")
 
 
 def test_a_fixed_background_score_looks_at_no_map(photos: Path, tmp_path: Path) -> None:

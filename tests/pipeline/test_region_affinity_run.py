@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import timm
 import torch
+from kit.heard import Heard
 from kit.small_run import quick_recipe
 from safetensors.torch import save_file
 
 from tagseg.artifacts.cam_file import read_cam
+from tagseg.artifacts.layout import STAGE_OUTPUTS
+from tagseg.assemble.first_weights import first_weights
 from tagseg.data.drawn_pictures import write_dataset
-from tagseg.errors import ModelError
+from tagseg.errors import ArtifactError, ModelError
 from tagseg.pipeline import run_pipeline
 from tagseg.progress import SilentProgress
 
@@ -56,10 +59,39 @@ def test_features_of_a_vit_share_maps_target_and_masks(photos: Path, tmp_path: P
     assert any(not np.array_equal(one, other) for one, other in zip(found[0], found[1], strict=True))
 
 
-def test_a_weights_file_of_another_network_is_refused_before_training(photos: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("settings", [EVERYWHERE, ["cams.region_affinity=false", "masks.refine=[]"]])
+def test_a_weights_file_of_another_network_is_refused_before_training(
+    photos: Path, tmp_path: Path, settings: list[str]
+) -> None:
     path = tmp_path / "other.safetensors"
     save_file(timm.create_model("test_resnet", pretrained=False).state_dict(), path)
-    recipe = quick_recipe(photos, tmp_path / "cache", *EVERYWHERE, f"region_affinity.weights='{path}'")
+    chosen = [*EVERYWHERE, *settings, f"region_affinity.weights='{path}'"]
+    recipe = quick_recipe(photos, tmp_path / "cache", *chosen)
     with pytest.raises(ModelError, match=r"other\.safetensors"):
         run_pipeline(recipe, tmp_path / "run", progress=SilentProgress())
     assert not (tmp_path / "run" / "1_classifier").exists()
+
+
+def test_weights_that_nothing_reads_need_not_be_there(photos: Path, tmp_path: Path) -> None:
+    settings = [*EVERYWHERE, "cams.region_affinity=false", "masks.refine=[]", "self_modulation.enabled=false"]
+    recipe = quick_recipe(photos, tmp_path / "cache", *settings, "region_affinity.weights='gone.safetensors'")
+    assert [each.key for each in first_weights(recipe, STAGE_OUTPUTS)] == ["classifier.weights", "segmenter.weights"][
+        :1
+    ]
+
+
+def test_a_file_of_weights_is_known_by_its_content(photos: Path, tmp_path: Path) -> None:
+    path = vit_file(tmp_path, seed=0)
+    recipe = quick_recipe(photos, tmp_path / "cache", *EVERYWHERE, f"region_affinity.weights='{path}'")
+    out = tmp_path / "run"
+    run_pipeline(recipe, out, progress=SilentProgress())
+    path.rename(tmp_path / "kept.safetensors")
+    heard = Heard()
+    run_pipeline(recipe, out, progress=heard)  # all is done: no weights are needed
+    assert {status for _, status, _ in heard.stages} == {"skip"}
+    vit_file(tmp_path, seed=1).rename(path)
+    with pytest.raises(ArtifactError, match="got other values: the images, tags, corrections, weights or the earlier"):
+        run_pipeline(recipe, out, progress=SilentProgress())
+    (tmp_path / "kept.safetensors").rename(path)
+    run_pipeline(recipe, out, progress=heard)
+    assert {status for _, status, _ in heard.stages} == {"skip"}

@@ -9,12 +9,14 @@ import torch
 from kit.heard import Heard
 from kit.processes import kill_when_written
 from kit.small_run import NUM_IMAGES, quick_recipe, run, small_recipe
+from PIL import Image
 
 from tagseg.artifacts.cam_file import read_cam
 from tagseg.artifacts.checkpoint import load_checkpoint
 from tagseg.artifacts.layout import RunLayout
 from tagseg.artifacts.region_scores import read_region_scores, write_region_scores
 from tagseg.assemble.data import superpixel_cache
+from tagseg.assemble.earlier_run import open_earlier_run
 from tagseg.assemble.maps import read_seed_maps
 from tagseg.cams.region_means import mean_by_region
 from tagseg.data.drawn_pictures import write_dataset
@@ -163,7 +165,47 @@ def test_an_earlier_run_that_cannot_teach_is_refused_before_anything_is_trained(
         with pytest.raises(ArtifactError, match=said):
             run_pipeline(recipe, tmp_path / "new", progress=SilentProgress())
         assert not (tmp_path / "new" / "1_classifier").exists()
+    gone = tmp_path / "gone"
+    shutil.copytree(first, gone)
+    next((gone / "2_cams").rglob("*.npz")).unlink()
+    recipe = quick_recipe(photos, cache, f"self_modulation.target_run={gone}")
+    with pytest.raises(ArtifactError, match=rf"must have maps of all {NUM_IMAGES} training images, got .* those of 1;"):
+        run_pipeline(recipe, tmp_path / "new", progress=SilentProgress())
+    assert not (tmp_path / "new" / "1_classifier").exists()
     recipe = quick_recipe(photos, cache, f"self_modulation.target_run={first}")
     with pytest.raises(ArtifactError, match=r"must be another run, got .*, the folder of this one"):
         run_pipeline(recipe, first, progress=SilentProgress(), redo=True)
     assert (first / "2_cams").is_dir()
+
+
+def test_maps_of_photographs_that_have_changed_since_are_no_target(photos: Path, tmp_path: Path) -> None:
+    first, cache, own = tmp_path / "first", tmp_path / "cache", tmp_path / "photos"
+    shutil.copytree(photos, own)
+    run(quick_recipe(own, cache), first)
+    path = next(path for path in sorted(own.rglob("*.*")) if path.suffix in (".jpg", ".png"))
+    with Image.open(path) as image:
+        image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(path)
+    with pytest.raises(ArtifactError, match="images, tags"):  # it looks at the new photograph, and stops
+        run(quick_recipe(own, cache), first)
+    with pytest.raises(ArtifactError, match=r"must be a run of the same photographs and tags, got .* with others"):
+        run(quick_recipe(own, cache, f"self_modulation.target_run={first}"), tmp_path / "second")
+
+
+def test_an_earlier_run_is_named_by_the_maps_that_its_masks_start_from(photos: Path, tmp_path: Path) -> None:
+    first, cache = tmp_path / "first", tmp_path / "cache"
+    run(quick_recipe(photos, cache, "masks.maps=seeds"), first)
+    before = open_earlier_run(first)
+    before.require_unchanged()
+    run_pipeline(quick_recipe(photos, cache, "masks.maps=network"), first, progress=SilentProgress(), redo=True)
+    assert open_earlier_run(first).made_of != before.made_of
+    with pytest.raises(ArtifactError) as caught:
+        before.require_unchanged()
+    assert str(caught.value) == (
+        f"self_modulation.target_run must stay as it is while its maps are read, got {first}, whose maps were made "
+        "anew; run the same command again"
+    )
+
+
+def test_plain_cam_of_a_further_round_needs_no_earlier_run(photos: Path, tmp_path: Path) -> None:
+    recipe = quick_recipe(photos, tmp_path / "cache", f"self_modulation.target_run={tmp_path / 'gone'}")
+    assert recipe.plain().self_modulation.target_run is None

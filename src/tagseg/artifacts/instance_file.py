@@ -26,7 +26,8 @@ class Instance:
     Args:
         label_id: its class, 1..C.
         mask: its pixels; the masks of one image do not overlap.
-        score: in (0, 1], the largest score inside the mask; the best instance of an image has 1.
+        score: in (0, 1], the largest score inside the mask; where scores are those of walked maps alone, the best
+            instance of an image has 1.
     """
 
     label_id: int

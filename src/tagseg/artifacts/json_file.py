@@ -106,6 +106,20 @@ def share_of(value: Json) -> float:
     return float(value)
 
 
+def flag_of(value: Json) -> bool:
+    """Return a value that must be true or false.
+
+    Raises:
+        ValueError: when it is something else.
+
+    >>> flag_of(True)
+    True
+    """
+    if not isinstance(value, bool):
+        raise ValueError(f"true or false is expected, got {type(value).__name__}")
+    return value
+
+
 def list_of(value: Json) -> list[Json]:
     """Return a value that must be a list.
 

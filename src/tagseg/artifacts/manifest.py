@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from tagseg.artifacts.json_file import MOST, Json, count_of, list_of, mapping_of, share_of, text_of
+from tagseg.artifacts.json_file import MOST, Json, count_of, flag_of, list_of, mapping_of, share_of, text_of
 
 Check = Callable[[Json], object]
 """Raises ValueError for a value of another type."""
@@ -97,6 +97,10 @@ def _versions(value: Json) -> None:
     _each(_or_none(text_of))(mapping_of(value))
 
 
+def _weights(value: Json) -> None:
+    _each(text_of)(mapping_of(value))
+
+
 def _environment(value: Json) -> None:
     _check_entries(value, _ENVIRONMENT)
 
@@ -113,14 +117,17 @@ _DETAILS: dict[str, Check] = {
     **dict.fromkeys(("time_s", "total_time_s", "images_per_s"), _amount),
     **dict.fromkeys(("images", "scored", "steps"), _or_none(count_of)),
     **dict.fromkeys(("processes", "threads", "peak_memory_bytes", "peak_gpu_memory_bytes", "counted_images"), count_of),
+    "corrected": count_of,
     **dict.fromkeys(("device", "counted"), text_of),
     "commit": _or_none(text_of),
     "background_score": share_of,
+    "background_found": flag_of,
+    **dict.fromkeys(("loss_warnings", "mask_warnings", "floods"), _lines),
     "made_of": mapping_of,
 }
 _STAGE: dict[str, Check] = {
     "state": _state,
-    **dict.fromkeys(("fingerprint", "started", "finished"), text_of),
+    **dict.fromkeys(("fingerprint", "data", "started", "finished"), text_of),
     "spent_s": _amount,
     "details": _details,
     "warnings": _lines,
@@ -144,6 +151,7 @@ _MANIFEST: dict[str, Check] = {
     **dict.fromkeys(("data", "test_data"), _data),
     "recipe": mapping_of,
     "fingerprints": count_of,
+    "weights": _weights,
     "environment": _environment,
     "created": text_of,
     "counts": _counts,

@@ -36,11 +36,13 @@ class StageStatus:
     Args:
         state: ``missing`` (not begun), ``started`` (begun, not finished) or ``done``.
         fingerprint: of the inputs it was started with, or an empty string.
+        data: name of the images and tags it was started with, or an empty string.
         details: what the stage says about itself, such as counts and scores.
     """
 
     state: Literal["missing", "started", "done"]
     fingerprint: str
+    data: str
     details: dict[str, Any]
 
 
@@ -110,7 +112,8 @@ class RunFolder(RunLayout):
     def stage_status(self, stage: str) -> StageStatus:
         """Return what the manifest says about ``stage``."""
         entry = self.read_manifest()["stages"].get(stage, {})
-        return StageStatus(entry.get("state", "missing"), entry.get("fingerprint", ""), entry.get("details", {}))
+        texts = (entry.get("fingerprint", ""), entry.get("data", ""))
+        return StageStatus(entry.get("state", "missing"), *texts, entry.get("details", {}))
 
     def is_done(self, stage: str, fingerprint: str) -> tuple[bool, str]:
         """Return whether ``stage`` finished with these inputs, and the reason for people.
@@ -128,14 +131,19 @@ class RunFolder(RunLayout):
             return False, f"{STAGE_OUTPUTS[stage]} is gone"
         return True, "done with the same inputs"
 
-    def mark_started(self, stage: str, fingerprint: str) -> None:
+    def mark_started(self, stage: str, fingerprint: str, *, data: str = "") -> None:
         """Note that ``stage`` begins with these inputs; the first start of an interrupted stage is kept.
 
         The time that was spent on the same inputs is kept too.
+
+        Args:
+            stage: its name.
+            fingerprint: of all its inputs.
+            data: name of the images and tags among them. A later sitting may look through other images and stop there.
         """
         entry = self._entry(stage)
         if (entry.get("state"), entry.get("fingerprint")) != ("started", fingerprint):
-            started = {"state": "started", "fingerprint": fingerprint, "started": _now()}
+            started = {"state": "started", "fingerprint": fingerprint, "data": data, "started": _now()}
             same = entry.get("fingerprint") == fingerprint
             if not same:
                 self.seals.forget(self.output(stage))

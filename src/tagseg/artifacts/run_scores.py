@@ -143,7 +143,7 @@ class MaskScores:
     Args:
         images: how many are scored; None in an older file.
         refine: names of the refinements, in their order.
-        background_rule: where the background score came from.
+        background_rule: where the background score came from: ``fixed`` too where the rule ``auto`` found none.
         background_score: with which the masks were cut, in [0, 1].
         masks: over all pixels.
         confident: over the pixels that are trusted.

@@ -5,7 +5,17 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from tagseg.artifacts.json_file import Json, count_of, json_bytes, list_of, mapping_of, read_json, share_of, text_of
+from tagseg.artifacts.json_file import (
+    Json,
+    count_of,
+    flag_of,
+    json_bytes,
+    list_of,
+    mapping_of,
+    read_json,
+    share_of,
+    text_of,
+)
 from tagseg.artifacts.run_scores import (
     AFFINITY,
     AVERAGED,
@@ -165,7 +175,7 @@ def _read_segmenter(content: Object) -> SegmenterScores:
         strategy=text_of(content.get("strategy", "")),
         architecture=text_of(content.get("architecture", "")),
         corrected=count_of(content.get("corrected", 0)),
-        learned_from_them=_flag(content.get("learned_from_them", False)),
+        learned_from_them=flag_of(content.get("learned_from_them", False)),
         confusion=_read_confusion(content),
     )
 
@@ -244,9 +254,3 @@ def _names(value: Json) -> tuple[str, ...]:
 
 def _optional_count(value: Json) -> int | None:
     return None if value is None else count_of(value)
-
-
-def _flag(value: Json) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("true or false is expected")
-    return value

@@ -1,12 +1,13 @@
 """An earlier run whose maps another one learns from."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from jaxtyping import Float32
 from numpy import ndarray
 
-from tagseg.artifacts.run_folder import RunFolder
+from tagseg.artifacts.run_folder import RunFolder, fingerprint
 from tagseg.assemble.data import superpixel_cache
 from tagseg.assemble.maps import read_mask_maps
 from tagseg.data.superpixel_cache import SuperpixelCache
@@ -23,8 +24,8 @@ class EarlierRun:
         folder: of the run.
         recipe: that it was made with.
         regions: superpixels of its photographs.
-        made_of: names what the stage of its maps was made of.
-        data: names its photographs and their tags.
+        made_of: names its maps: what their stage was made of, and which of them the masks start from.
+        data: names the photographs and tags of that stage.
     """
 
     folder: RunFolder
@@ -32,6 +33,24 @@ class EarlierRun:
     regions: SuperpixelCache
     made_of: str
     data: str
+
+    def count_gone(self, records: Iterable[ImageRecord]) -> int:
+        """Return of how many images the file of maps is not there."""
+        path = self.folder.refined_cam if self.recipe.masks.before_cut else self.folder.cam
+        return sum(not path(record).is_file() for record in records)
+
+    def require_unchanged(self) -> None:
+        """Refuse a run whose maps were made anew since it was opened.
+
+        Raises:
+            ArtifactError: when they are others now.
+        """
+        if open_earlier_run(self.folder.root).made_of != self.made_of:
+            raise ArtifactError(
+                f"self_modulation.target_run must stay as it is while its maps are read, got {self.folder.root}, whose "
+                "maps were made anew",
+                help="run the same command again",
+            )
 
     def maps(self, record: ImageRecord) -> Float32[ndarray, "_ H W"]:
         """Return the maps, in [0, 1], of the tagged classes of an image.
@@ -78,5 +97,6 @@ def open_earlier_run(root: Path) -> EarlierRun:
             f"those of {list(splits)}",
             help="run it with 'train' among cams.splits and masks.splits",
         )
-    data = folder.read_manifest().get("data", {}).get("fingerprint", "")
-    return EarlierRun(folder, recipe, superpixel_cache(recipe), status.fingerprint, data)
+    # Refined maps are named by all values of their stage; for the others it matters which ones the masks start from.
+    made_of = status.fingerprint if recipe.masks.before_cut else fingerprint(status.fingerprint, recipe.masks.maps)
+    return EarlierRun(folder, recipe, superpixel_cache(recipe), made_of, status.data)

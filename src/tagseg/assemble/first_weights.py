@@ -58,7 +58,7 @@ def first_weights(recipe: Recipe, stages: Iterable[str]) -> list[FirstWeights]:
     if "train_classifier" in stages and judge.enabled and judge.pyramid != "backbone":
         found.append(of("reconstruction", network=judge.pyramid, named=judge.pyramid_weights, key="pyramid_weights"))
     uses = {
-        "train_classifier": "region_affinity" in recipe.self_modulation.target_refine,
+        "train_classifier": "region_affinity" in recipe.self_modulation.refines_target,
         "extract_cams": recipe.cams.region_affinity,
         "make_masks": "region_affinity" in recipe.masks.refine,
     }

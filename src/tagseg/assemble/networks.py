@@ -188,6 +188,16 @@ def load_trained_backbone(backbone: Backbone, weights: Path) -> None:
 def build_region_affinity(recipe: Recipe, layout: RunLayout, *, device: torch.device) -> RegionTransitions:
     """Build what says which superpixels look alike, with its weights, in evaluation mode.
 
+    Args and errors are those of :func:`build_frozen_backbone`.
+    """
+    return settings_from(
+        recipe.region_affinity, RegionTransitions, backbone=build_frozen_backbone(recipe, layout, device=device)
+    )
+
+
+def build_frozen_backbone(recipe: Recipe, layout: RunLayout, *, device: torch.device) -> Backbone:
+    """Build the network whose features say what looks alike, that of ``region_affinity``, in evaluation mode.
+
     Args:
         recipe: all values.
         layout: of the run folder, for the finished classifier.
@@ -209,7 +219,7 @@ def build_region_affinity(recipe: Recipe, layout: RunLayout, *, device: torch.de
         )
     if named == "trained":
         load_trained_backbone(backbone, layout.classifier_weights)
-    return settings_from(values, RegionTransitions, backbone=backbone.eval().to(device))
+    return backbone.eval().to(device)
 
 
 def load_affinity_network(recipe: Recipe, weights: Path) -> AffinityNetwork:

@@ -2,7 +2,7 @@
 
 import errno
 
-from tagseg.system.memory import lacks_memory
+from tagseg.errors import lacks_memory
 
 _AGAIN = "then run the same command again: what is finished stays"
 

@@ -8,6 +8,7 @@ absolute difference is a sum of its two ends with signs: the error of all displa
 signs that a cell collects times its displacement. Counts and signs are constants, so the gradients are exact.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -19,6 +20,9 @@ from tagseg.ops.pairs import Offset, neighbour_cells, neighbour_offsets, path_ma
 
 COST_FLOOR = 1e-5
 """Keeps the logarithms finite at affinities of 0 and 1: no pair costs more than -log(1e-5) = 11.5."""
+
+BOUNDARY_GUESS = math.log(2)
+"""What the best guess that looks at no image costs the boundary, 1/2 everywhere, where every kind has pairs."""
 
 SAME_BACKGROUND, SAME_FOREGROUND, DIFFERENT, IGNORED = KINDS = range(4)
 """The kinds of pairs; those with an unknown end are ignored."""
@@ -105,8 +109,30 @@ def affinity_loss(sums: Float[Tensor, "5"], counts: Float[Tensor, "5"]) -> Float
     >>> affinity_loss(torch.tensor([2.0, 4.0, 3.0, 1.0, 0.0]), torch.tensor([1.0, 1.0, 1.0, 2.0, 0.0])).item()
     3.25
     """
-    background, foreground, different, *displacements = (sums / counts.clamp_min(1)).unbind()
-    return ((background + foreground) / 2 + different) / 2 + torch.stack(displacements).mean()
+    displacements = sums[3:] / counts[3:].clamp_min(1)
+    return boundary_loss(sums, counts) + displacements.mean()
+
+
+def boundary_loss(sums: Float[Tensor, "5"], counts: Float[Tensor, "5"]) -> Float[Tensor, ""]:
+    """Weigh the means of the first three sums: the part of :func:`affinity_loss` that the boundary has.
+
+    ``((background + foreground) / 2 + different) / 2``
+
+    Source: IRN (Ahn et al., CVPR 2019), the joint loss; the weights are its release's.
+
+    Args:
+        sums: of :func:`pair_sums`, added up over processes.
+        counts: of :func:`pair_sums`, added up over processes.
+
+    Returns:
+        A scalar, at least 0 but for rounding; :data:`BOUNDARY_GUESS` for a boundary of 1/2 everywhere. A kind without
+        pairs adds 0.
+
+    >>> boundary_loss(torch.tensor([2.0, 4.0, 3.0, 1.0, 0.0]), torch.tensor([1.0, 1.0, 1.0, 2.0, 0.0])).item()
+    3.0
+    """
+    background, foreground, different, *_ = (sums / counts.clamp_min(1)).unbind()
+    return ((background + foreground) / 2 + different) / 2
 
 
 class _Votes(NamedTuple):

@@ -38,21 +38,26 @@ def classification_loss(logits: Float[Tensor, "N C"], tags: Float[Tensor, "N C"]
     return functional.multilabel_soft_margin_loss(logits.float(), tags.float())
 
 
-def tag_entropy(tags: Sequence[Sequence[int]], *, num_classes: int) -> float:
-    """Return the classification loss of the best guess that looks at no image: the frequencies of the classes.
+def tag_entropy(tags: Sequence[Sequence[int]], *, num_classes: int, absence: float = 0.0) -> float:
+    """Return the classification loss of the best guess that looks at no image: one value a class in all cells.
+
+    ``mean_c [ -p log q - w log(1 - q) ]``, with ``p`` the share of the images that show the class, ``w = (1 + absence)
+    (1 - p)`` and ``q = p / (p + w)``; without absence the entropy of the tag, with ``q = p``.
 
     Args:
         tags: labels 1..C of each image, at least one image.
         num_classes: C.
+        absence: weight of :func:`absence_loss`, 0 or more.
 
     Returns:
-        The mean over the classes of the entropy of their tag, in [0, ln 2].
+        At least 0; without absence at most ln 2.
 
     >>> round(tag_entropy([(1,), (1, 2)], num_classes=2), 4)  # the first class tells nothing, the second a coin's toss
     0.3466
     """
     frequencies = [sum(label in each for each in tags) / len(tags) for label in range(1, num_classes + 1)]
-    return sum(-p * math.log(p) - (1 - p) * math.log(1 - p) for p in frequencies if 0 < p < 1) / num_classes
+    weights = [(p, (1 + absence) * (1 - p)) for p in frequencies if 0 < p < 1]
+    return sum(-p * math.log(p / (p + w)) - w * math.log(w / (p + w)) for p, w in weights) / num_classes
 
 
 def absence_loss(class_maps: Float[Tensor, "N C h w"], tags: Float[Tensor, "N C"]) -> Float[Tensor, ""]:

@@ -38,9 +38,6 @@ BatchNormMode = Literal["frozen", "train"]
 FeatureLayer = Literal["head", "last_stage", "middle"]
 FrozenStages = int | Literal["all"]
 
-FINE_STRIDE = 8
-"""Image pixels per cell of the features that tell regions of an image apart."""
-
 
 class Backbone(nn.Module):
     """A timm network that returns one feature map, with the same conventions for every family.
@@ -181,21 +178,22 @@ class Backbone(nn.Module):
             self.network.forward_intermediates(images, indices=1, stop_early=True, intermediates_only=True)
         return [self._as_map(tap, images) for tap in taps]
 
-    def fine_features(self, images: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N D h w"]:
-        """Return the first features at stride 8; those of a network without that stride, such as a ViT, are its last.
+    def features_at(self, images: Float[Tensor, "N 3 H W"], stride: int) -> Float[Tensor, "N D h w"]:
+        """Return the first features at a stride; those of a network without that stride, such as a ViT, are its last.
 
         What lies above is not computed.
 
         Args:
             images: normalised by ``mean`` and ``std``; fitted as in :meth:`forward`.
+            stride: image pixels per cell, of the network as designed.
 
-        >>> build_backbone("test_resnet", weights=None).fine_features(torch.zeros(1, 3, 64, 32)).shape
+        >>> build_backbone("test_resnet", weights=None).features_at(torch.zeros(1, 3, 64, 32), 8).shape
         torch.Size([1, 48, 8, 4])
         """
         strides = [level["reduction"] for level in feature_levels(self.network)]
-        if FINE_STRIDE not in strides:
+        if stride not in strides:
             return self(images)
-        return level_features(self.network, self.fit_size(images), [strides.index(FINE_STRIDE)])[0]
+        return level_features(self.network, self.fit_size(images), [strides.index(stride)])[0]
 
     def freeze_stages(self, count: FrozenStages) -> None:
         """Stop the stem and the first ``count`` stages, or ``all`` of it, from learning; what was frozen stays so.

@@ -24,6 +24,9 @@ from tagseg.ops.region_affinity import (
     region_transition,
 )
 
+FINE_STRIDE = 8
+"""Image pixels per cell of the features, where a network has such."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RegionTransitions:
@@ -65,7 +68,7 @@ class RegionTransitions:
             One an image; the transition (R, R) on the CPU, float32.
         """
         with torch.no_grad(), evaluation_mode(self.backbone):
-            features = self.backbone.fine_features(images).float()
+            features = self.backbone.features_at(images, FINE_STRIDE).float()
         return [self._sharing(*of_image) for of_image in zip(images, features, regions, strict=True)]
 
     def _sharing(

@@ -19,7 +19,7 @@ from tagseg.pipeline.estimate import estimate_run
 from tagseg.pipeline.finished_run import Run
 from tagseg.pipeline.order import PIPELINE, needed_stages
 from tagseg.pipeline.rehearsal import rehearse
-from tagseg.pipeline.run_inputs import FINGERPRINTS, RunInputs
+from tagseg.pipeline.run_inputs import FINGERPRINTS, RunInputs, open_inputs
 from tagseg.pipeline.screening import load_splits, with_corrections
 from tagseg.progress import Progress, SilentProgress
 from tagseg.recipe import Recipe, flat_values, load_recipe, load_run_recipe, to_toml
@@ -88,7 +88,7 @@ def _run_in_process(
             heard.note(reason)
         if recipe.self_modulation.target_run is not None and not recipe.self_modulation.enabled:
             heard.warn("self_modulation.target_run has no effect, since self_modulation.enabled is false")
-        inputs = RunInputs(fabric, recipe, folder, with_corrections(loaded, recipe))
+        inputs = open_inputs(fabric, recipe, folder, with_corrections(loaded, recipe))
         if first:
             _check_inputs(inputs, progress=progress, redo=redo)
             _require_own_files(inputs)
@@ -118,7 +118,7 @@ def _step(inputs: RunInputs, stage: Stage, *, only: str | None, progress: Progre
         return
     if fabric.is_global_zero:
         progress.stage(stage.name, "resume" if reason == "it was interrupted" else "start", reason)
-        folder.mark_started(stage.name, named)
+        folder.mark_started(stage.name, named, data=inputs.data.fingerprint)
     with StageCost(fabric, folder, stage.name, progress=progress) as cost:
         details = stage.run(replace(context, progress=cost.progress))
     if fabric.is_global_zero:
@@ -195,7 +195,7 @@ def _check_inputs(inputs: RunInputs, *, progress: Progress, redo: bool) -> None:
     first = stages.index(changed[0])
     again = f"{', '.join(stage.name for stage in stages[first:])} will be done again"
     if changed[0].costly and not redo:
-        changes, other_data = _changes(inputs), "the images, tags, corrections or the earlier run changed"
+        changes, other_data = _changes(inputs), "the images, tags, corrections, weights or the earlier run changed"
         found = f"one of an earlier version, which named the inputs of a stage in another way: {again}"
         words = (shlex.quote(str(path)) for path in (folder.recipe_path, folder.root))
         go_on = "run 'tagseg run {} --out {}' to go on with the values that it has, ".format(*words)
@@ -257,6 +257,7 @@ def _describe(inputs: RunInputs) -> None:
         recipe=recipe.model_dump(mode="json"),
         seed=recipe.seed,
         fingerprints=FINGERPRINTS,
+        weights=inputs.weights,
         environment=describe_environment(),
         created=manifest.get("created", datetime.now(UTC).isoformat(timespec="seconds")),
         counts={

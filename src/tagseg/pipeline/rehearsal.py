@@ -8,25 +8,28 @@ import torch
 from tagseg.assemble.first_weights import require_first_weights
 from tagseg.assemble.networks import build_affinity_network, build_region_affinity
 from tagseg.assemble.segmenter import build_segmentation_network
+from tagseg.errors import ArtifactError
 from tagseg.pipeline.order import needed_stages
 from tagseg.pipeline.run_inputs import RunInputs
 from tagseg.training.loggers import require_loggers
 
 
 def rehearse(inputs: RunInputs, *, only: str | None = None) -> None:
-    """Look whether weights can be had; build the networks of later stages that are still to do, and forget them.
+    """Look whether weights and the maps of an earlier run can be had; build networks of what is to do, and forget them.
 
-    Stage 1, which comes first, builds its own. The state of torch's generator stays.
+    Stage 1 builds its classifier first of all. The state of torch's generator stays.
 
     Args:
         inputs: of the run.
         only: the one stage that is done: no network is built then; None for all.
 
     Raises:
+        ArtifactError: when files of the earlier run are gone whose maps are still to be learned from.
         ModelError: for a network that is unknown or does not suit, and weights that cannot be had or do not fit.
         TrainingError: when a logger is named whose package is not installed.
     """
     _require_weights(inputs, only=only)
+    _require_earlier_maps(inputs)
     if only is not None:
         return
     require_loggers(inputs.recipe.engine.loggers)
@@ -36,7 +39,11 @@ def rehearse(inputs: RunInputs, *, only: str | None = None) -> None:
         "train_affinity": lambda: build_affinity_network(recipe, trained=None, pretrained=not learned),
         "train_segmenter": lambda: build_segmentation_network(recipe, num_labels=num_labels),
     }
-    shares = {"extract_cams": recipe.cams.region_affinity, "make_masks": "region_affinity" in recipe.masks.refine}
+    shares = {
+        "train_classifier": "region_affinity" in recipe.self_modulation.refines_target,
+        "extract_cams": recipe.cams.region_affinity,
+        "make_masks": "region_affinity" in recipe.masks.refine,
+    }
     if recipe.region_affinity.weights != "trained":  # else it is the classifier
         share = partial(build_region_affinity, recipe, inputs.folder, device=torch.device("cpu"))
         builders |= {stage: share for stage, used in shares.items() if used}
@@ -51,3 +58,16 @@ def _require_weights(inputs: RunInputs, *, only: str | None) -> None:
     status = inputs.folder.stage_status
     left = [stage.name for stage in needed_stages(inputs.recipe) if status(stage.name).state != "done"]
     require_first_weights(inputs.recipe, [name for name in left if only in (None, name)])
+
+
+def _require_earlier_maps(inputs: RunInputs) -> None:
+    """Refuse an earlier run without all of its maps, unless they were learned from already."""
+    earlier, records = inputs.earlier, inputs.data.splits.train.records
+    if earlier is None or inputs.folder.stage_status("train_classifier").state == "done":
+        return
+    if gone := earlier.count_gone(records):
+        raise ArtifactError(
+            f"self_modulation.target_run must have maps of all {len(records)} training images, got "
+            f"{earlier.folder.root} without those of {gone}",
+            help="run it again first: it makes what is gone",
+        )

@@ -14,7 +14,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from tagseg.classes import BACKGROUND, ClassTable
-from tagseg.errors import DataError, ModelError, RecipeError
+from tagseg.errors import DataError, ModelError, RecipeError, lacks_memory
 from tagseg.models.folding import fold_batch_norms
 from tagseg.models.segmentation_network import SegmentationNetwork
 from tagseg.prediction.inputs import Picture, to_image
@@ -22,7 +22,6 @@ from tagseg.prediction.result import Prediction
 from tagseg.prediction.segment import best_labels, label_images, limit_labels, normalize_images, segment, views_of
 from tagseg.prediction.shrunk import enlarged_blocks, shrink
 from tagseg.prediction.tiles import OVERLAP_PX, TILE_PX, Block, Tiling, tiled_blocks
-from tagseg.system.memory import lacks_memory
 from tagseg.types import Image, LabelMap
 
 __all__ = ["Prediction", "PredictionSettings", "Segmenter"]

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from tagseg.recipe.section import SWEPT_SCORES, BackgroundScores, FrozenStages, LongSide, Section
+from tagseg.recipe.section import SWEPT_SCORES, BackgroundScores, FrozenStages, LongSide, Scales, Section
 
 
 class Classifier(Section):
@@ -117,8 +117,10 @@ class SelfModulation(TermSection):
     """Weight of the term's gradient on the class maps."""
     target: Literal["warmup", "self"] = "warmup"
     """`warmup`: region means by the network at the end of the warm-up. `self`: the paper's, from the map itself."""
-    target_scales: tuple[float, ...] = Field(default=(0.5,), min_length=1)
-    """Factors of the image's size at which the target is measured, each also mirrored; with `target = "warmup"`."""
+    target_scales: Scales = (0.5,)
+    """Factors of the image's size at which the target is measured, each above 0 and at most 8; at each of them also
+    mirrored. With `target = "warmup"`.
+    """
     target_batch_size: int = Field(default=8, ge=1)
     """Images of equal size in one batch of that measurement; with `target = "warmup"`."""
     target_refine: tuple[Literal["region_affinity", "crf"], ...] = ()

@@ -153,7 +153,9 @@ class Masks(Section):
     soft_scores: bool = False
     """Whether the scores from which the labels were picked are kept too."""
     instances: bool = False
-    """Whether instance masks are made too, one for each object that the displacement field tells apart."""
+    """Whether instance masks are made too, one for each object that the displacement field tells apart. Steps of
+    `masks.refine` after `walk` do not touch them.
+    """
 
     @property
     def walks(self) -> bool:

@@ -192,6 +192,7 @@ class Recipe(SegmentingSections, RefiningSections, MapSections, LearningSections
         """Return the plain-CAM baseline of this recipe: same seed, data and budget, none of the parts of SSC."""
         parts = [name for name, section in self if isinstance(section, Constraint)]
         off = {name: getattr(self, name).model_copy(update={"enabled": False}) for name in parts}
+        off["self_modulation"] = off["self_modulation"].model_copy(update={"target_run": None})
         regions = {"average_over_regions": False, "region_affinity": False}
         decided = [*(f"{name}.enabled" for name in parts), *(f"cams.{name}" for name in regions)]
         changed = {**off, "cams": self.cams.model_copy(update=regions), "small_set": self.small_set.without(decided)}

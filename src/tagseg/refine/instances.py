@@ -4,7 +4,7 @@ Axes: C classes of one image, M maps (pairs of class and group), G groups of cel
 Positions and displacements are (y, x) in cells, from the centre of the first cell.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +18,7 @@ from tagseg.artifacts.instance_file import Instance
 from tagseg.errors import RecipeError
 from tagseg.ops.resize import resize_maps
 from tagseg.refine.random_walk import random_walk
+from tagseg.refine.walk import mean_with_walked
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class InstanceSettings:
         beta: power of the walk's affinities.
         doublings: the walk takes 2^doublings steps.
         background_score: in [0, 1), what a map must exceed to take a pixel from the background.
+        share: of the walked maps in their mean with the maps that walked, in [0, 1]; 1 is IRN's.
 
     Raises:
         RecipeError: when a number is out of range.
@@ -45,6 +47,7 @@ class InstanceSettings:
     beta: float = 10.0
     doublings: int = 8
     background_score: float = 0.25
+    share: float = 1.0
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -55,6 +58,8 @@ class InstanceSettings:
             raise RecipeError(
                 f"background_score of instances lies in [0, 1), got {self.background_score}", help="take IRN's 0.25"
             )
+        if not 0 <= self.share <= 1:
+            raise RecipeError(f"share of walked maps lies in [0, 1], got {self.share}", help="take IRN's 1")
 
 
 def find_instances(
@@ -68,7 +73,8 @@ def find_instances(
     """Cut class activation maps into instances, walk each of them, and give every pixel to the strongest.
 
     Source: IRN, instance pseudo masks. Departures: a map that cannot win a pixel is not walked, which changes no
-    result; an instance keeps all its parts, where IRN's release makes each connected part one of its own.
+    result; an instance keeps all its parts, where IRN's release makes each connected part one of its own; with a share
+    below 1 the walked map of an instance has its mean with the same map before the walk, as pseudo masks have.
 
     Args:
         cam: in [0, 1], of the tagged classes.
@@ -96,7 +102,14 @@ def find_instances(
         return []
     walked, contends = _walk_contenders(maps, boundary, size=size, settings=settings)
     ids = [label_ids[owner] for owner in owners[contends].tolist()]
-    return instance_masks(walked, ids, size=size, background_score=settings.background_score)
+    return instance_masks(
+        walked,
+        ids,
+        size=size,
+        background_score=settings.background_score,
+        parts=maps[contends],
+        share=settings.share,
+    )
 
 
 def follow_displacement(displacement: Float[Tensor, "2 h w"], *, steps: int = 300) -> Float[Tensor, "2 h w"]:
@@ -198,19 +211,24 @@ def instance_masks(
     *,
     size: tuple[int, int],
     background_score: float = 0.25,
+    parts: Float[Tensor, "M h w"] | None = None,
+    share: float = 1.0,
 ) -> list[Instance]:
     """Give every pixel to the map with the highest score, or to the background.
 
-    ``s_m = resize(walked_m) / max over all maps and pixels``; pixel p belongs to ``argmax_m s_m(p)`` if that score
-    exceeds ``background_score``, to the earlier map of equal ones.
+    ``s_m = share * resize(walked_m) / (max over all maps and pixels) + (1 - share) * resize(part_m)``; pixel p belongs
+    to ``argmax_m s_m(p)`` if that score exceeds ``background_score``, to the earlier map of equal ones.
 
-    Source: IRN's release; the score of an instance is the largest inside its mask.
+    Source: IRN's release, with a share of 1; the score of an instance is the largest inside its mask. The mean is that
+    of pseudo masks, see :func:`tagseg.refine.walk.mean_with_walked`; here each part has it with itself, in cells.
 
     Args:
         walked: maps of at least 0.
         label_ids: the class of each map.
         size: (H, W) of the image in pixels.
         background_score: in [0, 1).
+        parts: the maps before the walk, in [0, 1]; None with a share of 1.
+        share: of the walked maps, in [0, 1].
 
     Returns:
         The instances with a pixel, in the order of the maps.
@@ -219,19 +237,26 @@ def instance_masks(
     >>> [(found.label_id, found.mask.tolist(), found.score) for found in instance_masks(walked, [3, 3, 8], size=(1, 2))]
     [(3, [[True, False]], 1.0), (3, [[False, True]], 0.5)]
     """
+    # One map at a time: of many large ones, only the best so far is held.
+    peak = _peak(resize_maps(one[None, None], size).amax() for one in walked)
+    mixed = walked if parts is None else mean_with_walked(peak * parts, walked, share=share)
     best = walked.new_zeros(size)
     winner = torch.full(size, -1, device=walked.device)
-    # One map at a time: of many large ones, only the best so far is held.
-    for index, one in enumerate(walked):
+    for index, one in enumerate(mixed):
         score = resize_maps(one[None, None], size)[0, 0]
         winner[score > best] = index
         best = torch.maximum(best, score)
-    best = best / best.max().clamp_min(torch.finfo(best.dtype).tiny)
+    best = (best / peak).clamp_max(1)  # a mean may round to more
     winner[best <= background_score] = -1
     masks = ((index, winner == index) for index in range(len(walked)))
     return [
         Instance(label_ids[index], mask.cpu().numpy(), float(best[mask].max())) for index, mask in masks if mask.any()
     ]
+
+
+def _peak(peaks: Iterable[Float[Tensor, ""]]) -> Float[Tensor, ""] | float:
+    """Return the largest of the peaks of maps, or 1 where all maps are 0."""
+    return max((peak for peak in peaks if peak > 0), default=1.0)
 
 
 def _walk_contenders(
@@ -240,7 +265,8 @@ def _walk_contenders(
     """Walk the maps that can win a pixel, and say which these are.
 
     Every walked value is an average of the values that set out, at most the peak of ``map * (1 - boundary)``. A map
-    whose peak is below ``background_score`` times what one walked map reaches is below the background everywhere.
+    whose peak is below ``background_score`` times what one walked map reaches is below the background everywhere, and
+    with a share below 1 one whose mean with the map's own peak is.
     """
 
     def walk(chosen: Float[Tensor, "_ h w"]) -> Float[Tensor, "_ h w"]:
@@ -250,8 +276,9 @@ def _walk_contenders(
     strongest = int(bounds.argmax())
     walked = torch.zeros_like(maps)
     walked[strongest] = walk(maps[strongest : strongest + 1])[0]
-    reached = resize_maps(walked[None, strongest : strongest + 1], size).amax()
-    contends = bounds > settings.background_score * reached
+    reached = _peak([resize_maps(walked[None, strongest : strongest + 1], size).amax()])
+    mixed = settings.share * bounds + (1 - settings.share) * reached * maps.amax(dim=(1, 2))
+    contends = torch.maximum(bounds, mixed) > settings.background_score * reached
     others = contends & (torch.arange(len(maps), device=maps.device) != strongest)
     if others.any():
         walked[others] = walk(maps[others])

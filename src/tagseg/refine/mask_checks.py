@@ -74,7 +74,11 @@ def measure_coverage(
 
 
 def mask_warnings(
-    coverages: Sequence[Coverage], classes: ClassTable, *, training_images: Mapping[int, int]
+    coverages: Sequence[Coverage],
+    classes: ClassTable,
+    *,
+    training_images: Mapping[int, int],
+    found_score: float | None = None,
 ) -> list[str]:
     """Return what is wrong with the pseudo masks of a run as far as they show it themselves, with the next move.
 
@@ -82,6 +86,7 @@ def mask_warnings(
         coverages: of the tagged images.
         classes: their class table.
         training_images: how many training images have each label id as a tag.
+        found_score: the background score, in [0, 1], that a rule found; None where it is the recipe's.
 
     >>> classes = ClassTable(("cat", "dog"))
     >>> flood = [Coverage(f"dogs/{index}", (2,), 0.97, (0.8,)) for index in range(3)]
@@ -97,8 +102,8 @@ def mask_warnings(
         more = f" and {len(floods) - NAMED} more" if len(floods) > NAMED else ""
         warnings.append(
             f"{len(floods)} of {len(coverages)} pseudo masks label more than {FLOOD_SHARE:.0%} of their picture as "
-            f"objects ({', '.join(floods[:NAMED])}{more}); look at them in the report, and raise "
-            "masks.background_score if they are wrong"
+            f"objects ({', '.join(floods[:NAMED])}{more}); look at them in the report, and {_higher_cut(found_score)} "
+            "if they are wrong"
         )
     for label, name in enumerate(classes.names, start=1):
         own = [each for each in coverages if label in each.tags]
@@ -113,6 +118,13 @@ def mask_warnings(
                 f"add photographs of it, at least {FEW_IMAGES}"
             )
     return warnings
+
+
+def _higher_cut(found_score: float | None) -> str:
+    """Return how the recipe gets a higher background score than the one that the masks were cut at."""
+    if found_score is None:
+        return "raise masks.background_score"
+    return f"set masks.background_rule=fixed and a masks.background_score above {found_score:.2f}"
 
 
 def _flatness(coverages: Sequence[Coverage], label: int) -> str:

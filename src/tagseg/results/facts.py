@@ -73,10 +73,14 @@ def _recipe(recipe: Recipe) -> Iterator[tuple[str, str]]:
 
 def _cut(recipe: Recipe, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the background score that the pseudo masks were cut at, and where it comes from."""
-    made = manifest["stages"].get("make_masks", {})
-    if recipe.needs_masks and "background_score" in (details := made.get("details", {})):
-        found = "Otsu's threshold on the maps" if recipe.masks.background_rule == "auto" else "of the recipe"
-        yield "background score of the pseudo masks", f"{details['background_score']:.2f}, {found}"
+    details = manifest["stages"].get("make_masks", {}).get("details", {})
+    if not recipe.needs_masks or "background_score" not in details:
+        return
+    origin = "of the recipe"
+    if recipe.masks.background_rule == "auto":  # an older manifest does not say whether the rule found it
+        found = details.get("background_found", True)
+        origin = "Otsu's threshold on the maps" if found else f"{origin}, since no map has two different scores"
+    yield "background score of the pseudo masks", f"{details['background_score']:.2f}, {origin}"
 
 
 def _corrected(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

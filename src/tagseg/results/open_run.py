@@ -107,7 +107,7 @@ def best_background_score(folder: RunFolder, recipe: Recipe) -> tuple[float, str
 def _cut_of_masks(folder: RunFolder, recipe: Recipe) -> float | None:
     """Return the background score of finished pseudo masks, None where they were cut from other maps than the seeds."""
     status = folder.stage_status("make_masks")
-    if status.state != "done" or recipe.masks.walks or recipe.masks.maps != "seeds":
+    if status.state != "done" or recipe.masks.before_cut or recipe.masks.maps != "seeds":
         return None
     return status.details.get("background_score")
 

@@ -182,7 +182,9 @@ def report_images(source: ReportSource) -> ReportImages:
     network = scores.seeds.get(NETWORK) if scores else None
     network_score = network.best.background_score if network else recipe.evaluation.background_score
     scored = {record.image_id for record in _evaluated(source) if record.mask is not None}
-    scored = {name for name in records if name in scored} | {name for name in tested if tested[name].mask is not None}
+    scored = {name for name in records if name in scored}
+    if splits and splits.segmenter_test:  # else the network labels images that it learned from, for people to look at
+        scored |= {name for name, record in tested.items() if record.mask is not None}
     return ReportImages(source, results, network_score, frozenset(mapped), frozenset(predicted), frozenset(scored))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from lightning_fabric import Fabric
 
 from tagseg.artifacts.run_folder import RunFolder
+from tagseg.assemble.earlier_run import EarlierRun
 from tagseg.data.superpixel_cache import SuperpixelCache
 from tagseg.progress import Progress
 from tagseg.recipe import Recipe
@@ -28,6 +29,7 @@ class StageContext:
         train: images to train on; unreadable ones are left out.
         evaluation: images to score, or None.
         test: images on which the segmentation network is scored, or None.
+        earlier: the run whose maps are the target of self-modulation, or None.
         corrected: training images with a mask that a person corrected, as their mask.
         made_of: name of the stage's inputs; it tells its results from those of other inputs.
         stages: names of the stages that the recipe needs.
@@ -44,6 +46,7 @@ class StageContext:
     train: Split
     evaluation: Split | None
     test: Split | None
+    earlier: EarlierRun | None
     corrected: tuple[ImageRecord, ...]
     made_of: str
     stages: tuple[str, ...]
@@ -62,14 +65,13 @@ class Stage:
         name: its name on the command line, with underscores.
         sections: the recipe's sections that it reads, besides those of the stages before it. It is handed these and no
             others, and its fingerprint is made of these.
-        also: returns sections that it reads only with some recipes.
         run: does or continues the work, in every process of the run; the first one's details go to the manifest.
         costly: whether a finished result is kept from being overwritten when the recipe changes.
         outdated: returns why a finished result is made again although its inputs are the same, or an empty string.
         missing: counts the files of a finished stage that are gone, so that whoever deletes a damaged one gets it back.
         tests: whether it looks at the images to test on.
         scores: whether it shows how good the results are: then it is done again when the ground truth changed.
-        also: returns sections that it reads too, with this recipe.
+        also: returns sections that it reads only with some recipes.
     """
 
     name: str

@@ -18,6 +18,7 @@ from tagseg.data.augment import normalize_image
 from tagseg.data.datasets import TrainingLoader, TrainingSet
 from tagseg.data.seen_files import read_photograph, read_truth
 from tagseg.errors import ArtifactError
+from tagseg.losses.affinity import BOUNDARY_GUESS
 from tagseg.models.affinity import AffinityNetwork, predict_displacement
 from tagseg.ops.spacing import evenly_spaced
 from tagseg.progress import Progress
@@ -59,11 +60,13 @@ def run(context: StageContext) -> dict[str, Any]:
         context.folder.seals.note([context.folder.affinity_weights])
     fabric.barrier()
     corrected = _corrected(context)
+    # Most of the whole loss is that of the displacement, which only object masks are made with.
+    warnings = training.loss_warnings("loss_boundary", section="affinity", guess=BOUNDARY_GUESS)
     return {
         "images": len(context.train),
         "steps": training.step,
         **({"corrected": len(corrected)} if corrected else {}),
-        **training.loss_warnings("loss", section="affinity"),
+        **warnings,
     }
 
 

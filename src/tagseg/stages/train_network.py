@@ -110,9 +110,16 @@ class NetworkTraining(Generic[Network]):
         first, last = mean(values[:third]), mean(values[-third:])
         told = f"loss '{name.removeprefix('loss_')}'" if name != "loss" else "loss"
         text = f"the {told} did not move: {first:.3g} in the first third of the steps, {last:.3g} in the last"
-        text += f"; raise {section}.lr, or give it more steps with {section}.epochs"
+        text += f"; raise {section}.lr, or give it more steps with {self._longer(section)}"
         self._context.progress.warn(text)
         return {"loss_warnings": [text]}
+
+    def _longer(self, section: TrainingSection) -> str:
+        """Return the keys that give a finished training more steps."""
+        values = getattr(self._context.recipe, section)
+        with_one_more_epoch = self.step + self.step // values.epochs
+        bound = values.most_steps is not None and with_one_more_epoch > values.most_steps
+        return f"{section}.most_steps and {section}.epochs" if bound else f"{section}.epochs"
 
 
 def epoch_sampler(context: StageContext, num_images: int, *, section: TrainingSection) -> EpochSampler:

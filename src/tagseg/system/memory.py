@@ -1,6 +1,5 @@
-"""The memory of this machine, the most that this process took, and the errors that say that it did not suffice."""
+"""The memory of this machine, and the most that this process took, as far as the operating system tells."""
 
-import errno
 import os
 import re
 import sys
@@ -11,26 +10,6 @@ try:
     import resource
 except ImportError:  # Windows has none
     resource = None
-
-_NO_MEMORY = (
-    "can't allocate memory",
-    "not enough memory",
-    "out of memory",
-    "std::bad_alloc",
-    "could not create a primitive",  # oneDNN, whose kernels are compiled into memory
-)
-"""How torch says so, on a CPU and on a GPU."""
-
-
-def lacks_memory(error: BaseException) -> bool:
-    """Return whether an error says that memory did not suffice, on a CPU or a GPU.
-
-    >>> lacks_memory(MemoryError()), lacks_memory(RuntimeError("CUDA out of memory")), lacks_memory(ValueError("no"))
-    (True, True, False)
-    """
-    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
-        return True
-    return any(words in str(error) for words in _NO_MEMORY)
 
 
 def restart_peak_memory() -> None:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from tagseg.losses.affinity import affinity_loss, pair_sums
+from tagseg.losses.affinity import affinity_loss, boundary_loss, pair_sums
 from tagseg.ops.resize import resize_labels
 from tagseg.training.step import StepLoss
 
@@ -61,4 +61,5 @@ class AffinityStep:
         loss = affinity_loss(sums, counts)
         means = sums.detach() / counts.clamp_min(1)
         groups = {f"loss_{name}": mean for name, mean in zip(GROUPS, means, strict=True)}
-        return StepLoss(loss, {"loss": loss.detach(), **groups})
+        boundary = boundary_loss(sums.detach(), counts)
+        return StepLoss(loss, {"loss": loss.detach(), "loss_boundary": boundary, **groups})

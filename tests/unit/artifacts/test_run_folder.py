@@ -73,7 +73,7 @@ def test_resuming_keeps_the_first_start_and_new_inputs_begin_anew(run: RunFolder
     run.mark_done("extract_cams", "aa")
     assert run.read_manifest()["stages"]["extract_cams"]["warnings"] == ["slow"]
     run.mark_started("extract_cams", "bb")
-    assert run.read_manifest()["stages"]["extract_cams"].keys() == {"state", "fingerprint", "started"}
+    assert run.read_manifest()["stages"]["extract_cams"].keys() == {"state", "fingerprint", "data", "started"}
 
 
 def test_the_time_of_sittings_is_kept_as_long_as_the_inputs_are_the_same(run: RunFolder) -> None:

@@ -50,7 +50,7 @@ PAIRS: list[tuple[type[Any], type[Section], dict[str, str]]] = [
     (ReconstructionTerm, Reconstruction, {}),
     (CrfSettings, Crf, {}),
     (WalkSettings, Masks, {**WALK, "share": "walk_share"}),
-    (InstanceSettings, Masks, WALK),
+    (InstanceSettings, Masks, {**WALK, "share": "walk_share"}),
     (UnsureSettings, Segmenter, {"weight": "unsure_weight"}),
     (SegmenterDesign, Segmenter, {}),
     (PredictionSettings, Predicting, {}),

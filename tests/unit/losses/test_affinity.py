@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from tagseg.losses.affinity import affinity_loss, pair_sums
+from tagseg.losses.affinity import BOUNDARY_GUESS, affinity_loss, boundary_loss, pair_sums
 
 
 def constant_case(boundary: float, labels: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -139,3 +139,19 @@ def test_kinds_without_pairs_add_nothing():
     assert affinity_loss(torch.zeros(5), torch.zeros(5)).item() == 0.0
     sums, counts = torch.tensor([0.0, 6.0, 0.0, 0.0, 0.0]), torch.tensor([0.0, 2.0, 0.0, 0.0, 0.0])
     assert affinity_loss(sums, counts).item() == 0.75
+
+
+def test_the_loss_of_the_boundary_is_the_whole_without_displacements():
+    counts = torch.tensor([2.0, 4.0, 5.0, 8.0, 10.0])
+    assert [boundary_loss(counts * one, counts).item() for one in torch.eye(5)] == [0.25, 0.25, 0.5, 0, 0]
+    assert boundary_loss(torch.zeros(5), torch.zeros(5)).item() == 0.0
+
+
+def test_no_boundary_that_is_equal_everywhere_costs_less_than_the_guess():
+    labels = torch.tensor([[[0, 0, 1, 1, 2]] * 4])
+    costs = {}
+    for percent in range(5, 100, 5):
+        boundary = torch.full((1, 4, 5), percent / 100)
+        costs[percent] = boundary_loss(*pair_sums(boundary, torch.zeros(1, 2, 4, 5), labels, radius=2)).item()
+    assert min(costs, key=costs.__getitem__) == 50
+    assert costs[50] == pytest.approx(BOUNDARY_GUESS, abs=1e-4)

@@ -84,3 +84,18 @@ def test_the_guess_costs_what_the_loss_says_of_logits_of_the_frequencies():
     loss = classification_loss(torch.logit(frequencies).expand(4, 2), shown).item()
     assert tag_entropy(tags, num_classes=2) == pytest.approx(loss, rel=1e-6)
     assert tag_entropy([(1,)], num_classes=1) == 0
+
+
+@pytest.mark.parametrize("absence", [0.0, 1.0, 4.0])
+def test_with_absence_no_values_of_all_cells_cost_less_than_the_guess(absence):
+    shown = torch.tensor([[1.0, 0.0], [1.0, 1.0], [1.0, 0.0], [0.0, 0.0]])
+    term = ClassificationTerm(shares=(1.0, 0.25), absence=absence)
+
+    def cost(values):
+        return term(values[:, None, None].expand(4, 2, 2, 2), {"tags": shown}).item()
+
+    best = torch.log(torch.tensor([0.75 / 0.25, 0.25 / 0.75]) / (1 + absence))
+    guess = tag_entropy([(1,), (1, 2), (1,), ()], num_classes=2, absence=absence)
+    assert guess == pytest.approx(cost(best), rel=1e-6)
+    for step in 0.1 * torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]):
+        assert cost(best + step) > guess

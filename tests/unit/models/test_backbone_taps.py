@@ -33,15 +33,15 @@ def test_every_family_gives_five_maps_with_channels_in_front(name, output_stride
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenetv2_100", "convnext_atto", "swin_tiny_patch4_window7_224"])
 @torch.no_grad()
-def test_fine_features_are_those_of_stage_2(name):
+def test_features_at_stride_8_are_those_of_stage_2(name):
     backbone, images = build_backbone(name, weights=None, output_stride=None).eval(), torch.randn(2, 3, 64, 96)
-    torch.testing.assert_close(backbone.fine_features(images), backbone.taps(images)[2])
+    torch.testing.assert_close(backbone.features_at(images, 8), backbone.taps(images)[2])
 
 
 @torch.no_grad()
-def test_fine_features_of_a_single_resolution_are_its_last():
+def test_features_at_a_stride_that_a_network_lacks_are_its_last():
     backbone, images = build_backbone("vit_tiny_patch16_224", weights=None).eval(), torch.randn(1, 3, 64, 96)
-    torch.testing.assert_close(backbone.fine_features(images), backbone(images))
+    torch.testing.assert_close(backbone.features_at(images, 8), backbone(images))
 
 
 @torch.no_grad()

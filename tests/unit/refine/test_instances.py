@@ -19,7 +19,8 @@ from tagseg.refine.instances import (
     instance_maps,
     instance_masks,
 )
-from tagseg.refine.random_walk import random_walk
+from tagseg.refine.random_walk import random_walk, walk_cam
+from tagseg.refine.walk import mean_with_walked
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "voc2012_animals"
 SEEDS = st.integers(0, 2**32 - 1)
@@ -253,21 +254,60 @@ def test_permuting_the_classes_permutes_the_instances():
 
 
 @LAWS
-@given(seed=SEEDS)
-def test_leaving_out_maps_that_cannot_win_changes_nothing(seed):
+@given(seed=SEEDS, share=st.sampled_from([0.1, 0.5, 1.0]))
+def test_leaving_out_maps_that_cannot_win_changes_nothing(seed, share):
     generator = torch.Generator().manual_seed(seed)
     cam = torch.rand(2, 40, 48, generator=generator) ** 6 * torch.tensor([1.0, 0.3])[:, None, None]
     boundary, displacement = torch.rand(10, 12, generator=generator) ** 3, random_field(seed, 10, 12, strength=8.0)
-    settings = InstanceSettings(radius=3, doublings=2)
+    settings = InstanceSettings(radius=3, doublings=2, share=share)
     found = find_instances(cam, [1, 2], boundary=boundary, displacement=displacement, settings=settings)
     cells = torch.nn.functional.interpolate(cam[None], size=(10, 12), mode="bilinear")[0]
     maps, owners = instance_maps(cells, groups_of(displacement))
     walked = random_walk(maps, boundary, radius=3, beta=10.0, doublings=2)
-    expected = instance_masks(walked, [1 + owner for owner in owners.tolist()], size=(40, 48))
+    ids = [1 + owner for owner in owners.tolist()]
+    expected = instance_masks(walked, ids, size=(40, 48), parts=maps, share=share)
     assert [one.label_id for one in found] == [one.label_id for one in expected]
     for one, other in zip(found, expected, strict=True):
         assert np.array_equal(one.mask, other.mask)
         assert one.score == pytest.approx(other.score, rel=1e-5)
+
+
+def test_a_share_keeps_an_object_where_its_map_is_and_not_where_the_walk_leaks():
+    cam, still = torch.zeros(1, 24, 32), torch.zeros(2, 6, 8)
+    cam[..., :16] = 1.0
+    options = {"boundary": torch.zeros(6, 8), "displacement": still}
+    (leaked,) = find_instances(cam, [7], **options, settings=InstanceSettings())
+    assert leaked.mask.all()
+    (kept,) = find_instances(cam, [7], **options, settings=InstanceSettings(share=0.2))
+    assert kept.mask[:, :14].all() and not kept.mask[:, 18:].any()  # the edge of the map is seen in cells of 4 px
+    assert kept.score == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 1.0])
+def test_objects_of_one_group_are_the_pseudo_mask_of_the_same_maps(share):
+    generator = torch.Generator().manual_seed(4)
+    coarse = torch.rand(1, 2, 5, 6, generator=generator) ** 2
+    cam = torch.nn.functional.interpolate(coarse, size=(40, 48), mode="bilinear")[0]
+    boundary = torch.rand(10, 12, generator=generator) ** 2
+    walked = walk_cam(cam, boundary, radius=3, doublings=4)
+    scores = mean_with_walked(cam, walked, share=share)
+    settings = InstanceSettings(radius=3, doublings=4, background_score=0.45, share=share)
+    options = {"boundary": boundary, "displacement": torch.zeros(2, 10, 12)}
+    found = {one.label_id: one.mask for one in find_instances(cam, [1, 2], **options, settings=settings)}
+    best, labels = scores.max(dim=0)
+    for label_id in (1, 2):
+        expected = ((labels == label_id - 1) & (best > 0.45)).numpy()
+        assert 0.05 < expected.mean() < 0.95
+        assert (found[label_id] != expected).mean() < 0.03  # an object's map is seen in cells of 4 px
+
+
+def test_the_mean_of_a_part_and_its_walk_is_a_sum_in_plain_python():
+    walked, parts = torch.tensor([[[4.0, 2.0]], [[0.0, 3.0]]]), torch.tensor([[[0.0, 1.0]], [[0.5, 0.0]]])
+    found = instance_masks(walked, [5, 9], size=(1, 2), background_score=0.3, parts=parts, share=0.5)
+    # 0.5 * 4/4 + 0.5 * 0.0 and 0.5 * 2/4 + 0.5 * 1.0 of the first; 0.25 and 0.375 of the second.
+    assert [(one.label_id, one.mask.tolist(), one.score) for one in found] == [(5, [[True, True]], 0.75)]
+    found = instance_masks(torch.zeros(1, 1, 2), [5], size=(1, 2), parts=parts[:1], share=0.5)
+    assert [(one.mask.tolist(), one.score) for one in found] == [([[False, True]], 0.5)]
 
 
 def test_maps_that_cannot_win_are_not_walked(monkeypatch):
@@ -291,8 +331,10 @@ def test_an_image_without_tags_or_activation_has_no_instances(cam, label_ids):
 
 
 def test_a_boundary_everywhere_lets_nothing_set_out():
-    options = {"boundary": torch.ones(6, 6), "displacement": torch.zeros(2, 6, 6), "settings": InstanceSettings()}
-    assert find_instances(torch.ones(1, 24, 24), [1], **options) == []
+    options = {"boundary": torch.ones(6, 6), "displacement": torch.zeros(2, 6, 6)}
+    assert find_instances(torch.ones(1, 24, 24), [1], **options, settings=InstanceSettings()) == []
+    (found,) = find_instances(torch.ones(1, 24, 24), [1], **options, settings=InstanceSettings(share=0.5))
+    assert found.mask.all() and found.score == 0.5
 
 
 def real_objects():

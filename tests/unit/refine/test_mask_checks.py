@@ -44,6 +44,16 @@ def test_floods_are_named_and_counted() -> None:
     ]
 
 
+def test_a_flood_at_a_score_that_a_rule_found_names_the_two_keys_that_replace_it() -> None:
+    (warning,) = mask_warnings(
+        [*pictures(1, 0.99, 0.1, 0.1), *pictures(2, 0.5)], CLASSES, training_images=ENOUGH, found_score=0.314
+    )
+    assert warning == (
+        "1 of 4 pseudo masks label more than 80% of their picture as objects (1/0); look at them in the report, and "
+        "set masks.background_rule=fixed and a masks.background_score above 0.31 if they are wrong"
+    )
+
+
 def test_a_class_is_flat_when_its_median_mask_labels_most_of_the_picture() -> None:
     assert mask_warnings(pictures(2, 0.1, FLAT_SHARE, 0.8), CLASSES, training_images=ENOUGH) == []
     assert mask_warnings(pictures(2, 0.1, 0.75, 0.8), CLASSES, training_images=ENOUGH) == [

@@ -1,22 +1,29 @@
-"""Stage 3: what the affinity network learns from, and over which images the mean displacement is taken."""
+"""Stage 3: what the affinity network learns from, which loss is watched, and where the mean displacement comes from."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from kit.contexts import stage_context
+from kit.heard import Heard
+from kit.small_run import small_recipe
 from lightning_fabric import Fabric
 from PIL import Image
 
+from tagseg.artifacts.cam_file import write_cam
 from tagseg.artifacts.mask_file import write_mask
 from tagseg.artifacts.run_folder import RunFolder
 from tagseg.classes import ClassTable
 from tagseg.data.augment import normalize_image
 from tagseg.data.corrections import read_corrections
+from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.images import read_image
+from tagseg.data.layouts.folder import read_folder
 from tagseg.models.affinity import AffinityNetwork, predict_displacement
 from tagseg.models.backbone import build_backbone
 from tagseg.progress import SilentProgress
+from tagseg.stages import train_affinity
 from tagseg.stages.train_affinity import MEAN_IMAGES, Seeds, mean_displacement
 from tagseg.types import ImageRecord, Split
 
@@ -36,6 +43,27 @@ def test_a_correction_takes_the_place_of_seeds(tmp_path: Path) -> None:
     seeds = Seeds(folder, {"b": corrected})
     assert (seeds.read(records[0]) == 255).all()
     np.testing.assert_array_equal(seeds.read(records[1]), labels)
+
+
+@pytest.mark.parametrize(("boundary_lr", "warned"), [(1e-12, True), (0.1, False)])
+def test_the_loss_of_the_boundary_is_watched_whatever_the_displacement_does(
+    boundary_lr: float, warned: bool, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    write_dataset(photos, num_images=8, size=(64, 64), seed=3)
+    settings = [f"affinity.lr={boundary_lr}", f"affinity.displacement_lr_factor={1e-2 / boundary_lr}"]
+    settings += ["cams.average_over_regions=false", "affinity.epochs=9", "affinity.weights=random", "crf.iterations=1"]
+    recipe, split = small_recipe(photos, tmp_path / "cache", *settings), read_folder(photos, masks=photos / "masks")
+    heard = Heard()
+    context = stage_context("train_affinity", recipe, tmp_path / "run", split, progress=heard)
+    for record in split.records:
+        assert record.mask is not None
+        truth = record.mask.read()
+        cam = np.stack([truth == label for label in record.tags]).astype(np.float32)
+        write_cam(context.folder.cam(record), cam, record.tags)
+    details = train_affinity.run(context)
+    assert details.get("loss_warnings", []) == heard.warnings
+    assert [text.partition(":")[0] for text in heard.warnings] == ["the loss 'boundary' did not move"] * warned
 
 
 @pytest.mark.parametrize("total", [201, 399])

@@ -30,8 +30,8 @@ def build() -> tuple[nn.Module, Learner]:
     return network, Learner({"classifier": network}, {"classifier": optim.SGD(network.parameters(), lr=0.1)})
 
 
-def context_of(folder: Path, heard: Heard) -> StageContext:
-    recipe = make_recipe({"name": "mine", "data": {"format": "folder", "root": "photos"}})
+def context_of(folder: Path, heard: Heard, *settings: str) -> StageContext:
+    recipe = make_recipe({"name": "mine", "data": {"format": "folder", "root": "photos"}}, list(settings))
     train = Split("all", ClassTable(("cat",)), (ImageRecord("a", Path("a.jpg"), tags=(1,)),))
     return stage_context("train_classifier", recipe, folder, train, progress=heard)
 
@@ -98,8 +98,10 @@ def test_curves_that_lost_points_are_told_when_a_training_goes_on(points, tmp_pa
     assert training.step == 30
 
 
-def training_with_losses(folder: Path, heard: Heard, *values: float) -> NetworkTraining[nn.Module]:
-    training = NetworkTraining(context_of(folder, heard), folder, build)
+def training_with_losses(
+    folder: Path, heard: Heard, *values: float, settings: tuple[str, ...] = ()
+) -> NetworkTraining[nn.Module]:
+    training = NetworkTraining(context_of(folder, heard, *settings), folder, build)
     with Curves(folder, start_step=0) as curves:
         for step, value in enumerate(values, start=1):
             curves.add(step, {"loss": 9.0 - step, "loss_classification": value})
@@ -115,6 +117,21 @@ def test_a_loss_that_did_not_move_is_told_with_the_next_move(tmp_path: Path) -> 
     )
     assert training.loss_warnings("loss_classification", section="training") == {"loss_warnings": [said]}
     assert heard.warnings == [said]
+
+
+@pytest.mark.parametrize(
+    ("most_steps", "keys"),
+    [
+        ("training.most_steps=90", "training.most_steps and training.epochs"),
+        ("training.most_steps=98", "training.most_steps and training.epochs"),  # less than another epoch
+        ("training.most_steps=99", "training.epochs"),
+    ],
+)
+def test_more_steps_are_those_that_the_recipe_lets_a_training_have(tmp_path: Path, most_steps: str, keys: str) -> None:
+    training = training_with_losses(tmp_path, Heard(), *[0.693] * 9, settings=("training.epochs=10", most_steps))
+    training.step = 90  # 9 steps an epoch
+    (said,) = training.loss_warnings("loss_classification", section="training")["loss_warnings"]
+    assert said.endswith(f"; raise training.lr, or give it more steps with {keys}")
 
 
 def test_nothing_is_said_of_a_loss_that_moved_or_is_far_below_a_guess(tmp_path: Path) -> None:

@@ -258,6 +258,21 @@ def test_what_ran_is_told_in_groups(run: Path) -> None:
     assert {group for group, _ in facts} == {"data", "recipe", "versions", "machine"}
 
 
+@pytest.mark.parametrize(
+    ("found", "origin"),
+    [
+        ({}, "Otsu's threshold on the maps"),  # of an older version
+        ({"background_found": True}, "Otsu's threshold on the maps"),
+        ({"background_found": False}, "of the recipe, since no map has two different scores"),
+    ],
+)
+def test_the_page_says_where_the_background_score_comes_from(photos, tmp_path, found, origin) -> None:
+    root = make_run(tmp_path / "run", photos, "masks.background_rule=auto")
+    write_manifest(root, stages={"make_masks": {"details": {"background_score": 0.375, **found}}})
+    facts = {fact.name: fact.value for fact in report_of(root).facts}
+    assert facts["background score of the pseudo masks"] == f"0.38, {origin}"
+
+
 def test_an_unfinished_run_of_an_older_version_is_told_as_far_as_it_goes(photos: Path, tmp_path: Path) -> None:
     root = make_run(tmp_path / "run", photos)
     report = report_of(root)

@@ -7,12 +7,12 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from tagseg.classes import VOID
-from tagseg.losses.affinity import affinity_loss, pair_sums
+from tagseg.losses.affinity import affinity_loss, boundary_loss, pair_sums
 from tagseg.training.affinity_step import AffinityStep
 
 RADIUS, SIDE = 3, 64
 GROUPS = ("same_background", "same_foreground", "different", "displacement_foreground", "displacement_background")
-FIGURES = {"loss", *(f"loss_{name}" for name in GROUPS)}
+FIGURES = {"loss", "loss_boundary", *(f"loss_{name}" for name in GROUPS)}
 
 
 class TinyNetwork(nn.Module):
@@ -100,6 +100,7 @@ def test_figures_are_the_loss_and_the_means_of_its_groups(batch):
     assert set(figures) == FIGURES
     assert not any(figure.requires_grad for figure in figures.values())
     torch.testing.assert_close(figures["loss"], affinity_loss(sums, counts).detach())
+    torch.testing.assert_close(figures["loss_boundary"], boundary_loss(sums, counts).detach())
     for name, mean in zip(GROUPS, (sums / counts).detach(), strict=True):
         torch.testing.assert_close(figures[f"loss_{name}"], mean)
     # All different, so that no name can stand for another.

@@ -102,13 +102,14 @@ def _score_weak(context: StageContext) -> RunScores:
     """Score seeds and pseudo masks."""
     split = context.evaluation
     assert split is not None
-    settled = context.folder.stage_status("make_masks").details["background_score"]
+    details = context.folder.stage_status("make_masks").details
+    settled, found = details["background_score"], details.get("background_found", True)
     return RunScores(
         split=split.name,
         images=len(scored_records(context)),
         classes=split.classes.label_names,
         seeds={kind: _seed_scores(context, count_seeds(context, kind)) for kind in context.recipe.cams.kinds},
-        pseudo_masks=score_pseudo_masks(context, background_score=settled),
+        pseudo_masks=score_pseudo_masks(context, background_score=settled, found=found),
         sure_seeds=score_sure_seeds(context),
     )
 

@@ -44,14 +44,15 @@ def score_sure_seeds(context: StageContext) -> SureSeedScores | None:
     return SureSeedScores(len(records), counted.scores(split.classes.label_names))
 
 
-def score_pseudo_masks(context: StageContext, *, background_score: float) -> MaskScores | None:
+def score_pseudo_masks(context: StageContext, *, background_score: float, found: bool = True) -> MaskScores | None:
     """Score the pseudo masks, whole and where they are trusted, and sweep the background score over their maps.
 
     The sweep is of the maps that the masks are cut from, before ``crf``, ``superpixels`` and ``pixel_adaptive``.
 
     Args:
         context: the run.
-        background_score: with which the masks were cut.
+        background_score: with which the masks were cut, in [0, 1].
+        found: whether the rule ``auto`` found it where the recipe has that rule.
 
     Returns:
         The scores, or None when no image with ground truth has a pseudo mask.
@@ -74,7 +75,7 @@ def score_pseudo_masks(context: StageContext, *, background_score: float) -> Mas
     return MaskScores(
         images=len(records),
         refine=tuple(recipe.masks.refine),
-        background_rule=recipe.masks.background_rule,
+        background_rule=recipe.masks.background_rule if found else "fixed",
         background_score=background_score,
         masks=whole.scores(names),
         confident=trusted.scores(names),

@@ -35,12 +35,14 @@ def run(context: StageContext) -> dict[str, Any]:
         compute_superpixels(context)
     if recipe.masks.before_cut:
         _refine_maps(context, records)
-    background_score = _settle_background(context, records)
+    background_score, found = _settle_background(context, records)
     _write_masks(context, records, background_score=background_score)
     if recipe.masks.instances:
         make_instances(context, records, background_score=background_score)
-    checked = _check_masks(context, records) if context.fabric.is_global_zero else {}
-    return {"images": len(records), "background_score": background_score, **checked}
+    found_score = background_score if found else None
+    checked = _check_masks(context, records, found_score=found_score) if context.fabric.is_global_zero else {}
+    settled = {"background_score": background_score, "background_found": found}
+    return {"images": len(records), **settled, **checked}
 
 
 def count_missing(context: StageContext) -> int:
@@ -87,12 +89,15 @@ def _refine_maps(context: StageContext, records: tuple[ImageRecord, ...]) -> Non
     )
 
 
-def _settle_background(context: StageContext, records: tuple[ImageRecord, ...]) -> float:
-    """Return the recipe's background score, or the one that the rule finds without masks; the log says which."""
+def _settle_background(context: StageContext, records: tuple[ImageRecord, ...]) -> tuple[float, bool]:
+    """Return the background score, and whether the rule found it without masks, else it is the recipe's.
+
+    The log says which.
+    """
     values, progress = context.recipe.masks, context.progress
+    score, found = values.background_score, None
     if values.background_rule == "fixed":
-        return values.background_score
-    score = values.background_score
+        return score, False
     if context.fabric.is_global_zero:
         tagged = [record for record in records if record.tags]
         chosen = evenly_spaced(tagged, RULE_IMAGES)
@@ -104,7 +109,7 @@ def _settle_background(context: StageContext, records: tuple[ImageRecord, ...]) 
         else:
             score = found  # to the last digit: rounded, it could fall below the step of the stored maps that it names
             progress.note(f"background score {score:.3f} (auto: Otsu's threshold on the maps of {len(chosen)} images)")
-    return context.fabric.broadcast(score)
+    return context.fabric.broadcast((score, found is not None))
 
 
 def _write_masks(context: StageContext, records: tuple[ImageRecord, ...], *, background_score: float) -> None:
@@ -143,7 +148,9 @@ def _write_masks(context: StageContext, records: tuple[ImageRecord, ...], *, bac
     )
 
 
-def _check_masks(context: StageContext, records: tuple[ImageRecord, ...]) -> dict[str, Any]:
+def _check_masks(
+    context: StageContext, records: tuple[ImageRecord, ...], *, found_score: float | None
+) -> dict[str, Any]:
     """Warn of what the masks show to be wrong; return the pictures that are nearly all object, and the warnings."""
     train, tagged = context.train, [record for record in records if record.tags]
     coverages = []
@@ -154,7 +161,7 @@ def _check_masks(context: StageContext, records: tuple[ImageRecord, ...]) -> dic
             coverages.append(measure_coverage(record.image_id, record.tags, labels, maps))
             task.advance()
     counts = Counter(label for record in train.records for label in record.tags)
-    warnings = mask_warnings(coverages, train.classes, training_images=counts)
+    warnings = mask_warnings(coverages, train.classes, training_images=counts, found_score=found_score)
     for text in warnings:
         context.progress.warn(text)
     return {"floods": [each.image_id for each in coverages if each.floods], "mask_warnings": warnings}

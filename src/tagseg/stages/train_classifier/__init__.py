@@ -78,7 +78,8 @@ def run(context: StageContext) -> dict[str, Any]:
         save_checkpoint(context.folder.classifier_weights, tensors={"classifier": classifier.state_dict()}, state=state)
         context.folder.seals.note([context.folder.classifier_weights])
     fabric.barrier()
-    guess = tag_entropy([record.tags for record in context.train.records], num_classes=classes.num_classes)
+    tags = [record.tags for record in context.train.records]
+    guess = tag_entropy(tags, num_classes=classes.num_classes, absence=recipe.training.absence)
     warnings = training.loss_warnings("loss_classification", section="training", guess=guess)
     return {"images": len(context.train), "steps": training.step, **figures, **warnings}
 

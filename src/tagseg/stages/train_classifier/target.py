@@ -5,7 +5,6 @@ from collections.abc import Callable
 from functools import partial
 
 from tagseg.artifacts.region_scores import RegionScores, read_region_scores, write_region_scores
-from tagseg.assemble.earlier_run import open_earlier_run
 from tagseg.assemble.networks import build_region_affinity, crf_settings
 from tagseg.cams.batches import Batch, batch_cams
 from tagseg.cams.map_method import MapMethod
@@ -134,15 +133,17 @@ def _measure(context: StageContext, method: MapMethod) -> str:
             output=partial(context.folder.target_part, step),
             work=work,
         )
+    if context.earlier is not None:
+        context.earlier.require_unchanged()
     return step
 
 
 def _maps(context: StageContext, method: MapMethod) -> ReadMaps:
     """Return what gives the maps of the target: the network as it is now, or an earlier run."""
     values = context.recipe.self_modulation
-    if values.target_run is None:
+    if (earlier := context.earlier) is None:
         return partial(batch_cams, method, scales=values.target_scales, flip=True)
-    earlier = open_earlier_run(values.target_run)
+    earlier.require_unchanged()
     return lambda batch, images: [earlier.maps(record) for record in batch]
 
 

@@ -12,10 +12,12 @@ from kit.contexts import stage_context
 from tagseg.artifacts.cam_file import write_cam
 from tagseg.artifacts.mask_file import write_confidence, write_mask
 from tagseg.artifacts.run_scores import LabelScores
+from tagseg.artifacts.scores_file import read_scores
 from tagseg.classes import VOID, ClassTable
 from tagseg.errors import ArtifactError
 from tagseg.progress import SilentProgress, Task
 from tagseg.recipe import make_recipe
+from tagseg.stages import evaluate
 from tagseg.stages.evaluate.label_images import score_pseudo_masks, score_sure_seeds
 from tagseg.types import ImageRecord, Split
 
@@ -211,6 +213,17 @@ def test_pseudo_masks_are_scored_whole_and_where_they_are_trusted(tmp_path, imag
     assert scores.masks.scores.mean_iou != scores.confident.scores.mean_iou
     assert scores.masks.scores.iou["owl"] is None
     assert counts_of(context) == {"Scoring pseudo masks": [3, 3]}
+
+
+@pytest.mark.parametrize(("found", "rule"), [({}, "auto"), ({"background_found": False}, "fixed")])
+def test_a_score_that_the_rule_did_not_find_is_the_recipes(tmp_path, images, found, rule):
+    settings = ["masks.refine=[]", "masks.background_rule=auto", "segmenter.enabled=false"]
+    context = make_context(tmp_path, images, *settings)
+    context.folder.mark_done("make_masks", "x", {"background_score": 0.125, **found})
+    evaluate.run(context)
+    scores = read_scores(context.folder.scores_path)
+    assert scores is not None and scores.pseudo_masks is not None
+    assert (scores.pseudo_masks.background_rule, scores.pseudo_masks.background_score) == (rule, 0.125)
 
 
 @pytest.mark.parametrize("refine", ['["walk"]', "[]"])
