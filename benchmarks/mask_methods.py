@@ -10,7 +10,7 @@ other share (``masks.walk_share``); refined maps are stored as stage 4 stores th
 certainty, or from the softmax of the scores over a temperature (``masks.crf_temperature``). Without options the share
 and the start are those of the run's recipe.
 
-The background score of each kind of maps is found by the rule that needs no masks, on the images that are measured, so
+The background score of each kind of maps is Otsu's threshold, which needs no masks, on the images that are measured, so
 that no row is tuned on the masks that score it; "best" is the best one of a sweep, before the steps that follow.
 Seconds are wall time for one image on one thread without reading it; those of the walk include the boundaries, not the
 training of the affinity network, which the table names apart. Prints one table and writes JSON.
@@ -45,7 +45,7 @@ from tagseg.refine.background import otsu_background
 from tagseg.refine.pseudo_mask import PseudoMask, label_scores
 from tagseg.refine.refinement import Refinement, refine_in_order
 from tagseg.refine.walk import mean_with_walked
-from tagseg.stages.make_masks import RULE_IMAGES
+from tagseg.stages.make_masks.settled_score import OTSU_IMAGES
 from tagseg.types import Image, ImageRecord, LabelMap, Split
 
 STEPS = ("none", "superpixels", "pixel_adaptive", "crf")
@@ -137,8 +137,8 @@ class Comparison:
         return self.scratch / maps.kind / f"{maps.share}" / f"{record.image_id}.npz"
 
     def _background(self, maps: Maps) -> float:
-        """Return the background score of the rule, as stage 4 finds it."""
-        tagged = evenly_spaced([record for record in self.split.records if record.tags], RULE_IMAGES)
+        """Return Otsu's threshold, as stage 4 finds it."""
+        tagged = evenly_spaced([record for record in self.split.records if record.tags], OTSU_IMAGES)
         found = otsu_background(self._stored(maps, record) for record in tagged)
         return self.recipe.masks.background_score if found is None else found
 

@@ -14,7 +14,7 @@ def save_run(path: Path) -> None:
     run.note_time("extract_cams", 2.5)
     run.note_warning("a", stage="extract_cams")
     run.note_warning("b")
-    warned = {"mask_warnings": ["a"], "floods": ["b"], "background_found": True, "corrected": 2}
+    warned = {"mask_warnings": ["a"], "floods": ["b"], "background_rule": "auto", "corrected": 2}
     details = {"images": 3, "time_s": 1.5, "total_time_s": 2.0, "device": "cpu", **warned}
     run.mark_done("extract_cams", "abc", details)
     bad = [{"path": "a.png", "reason": "it is empty"}]

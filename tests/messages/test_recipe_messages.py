@@ -140,7 +140,7 @@ def out_of_range(setting: str, rule: str) -> Any:
         out_of_range("crf.bilateral_sigma_rgb=0", "input should be greater than 0, got 0"),
         out_of_range("masks.keep_fraction=50", "input should be less than or equal to 1, got 50"),
         out_of_range("masks.background_score=1.5", "input should be less than or equal to 1, got 1.5"),
-        out_of_range("masks.background_rule=otsu", "input should be 'fixed' or 'auto', got \"otsu\""),
+        out_of_range("masks.background_rule=yen", "input should be 'fixed', 'otsu' or 'auto', got \"yen\""),
         out_of_range("masks.walk_doublings=17", "input should be less than or equal to 16, got 17"),
         out_of_range("masks.walk_share=0", "input should be greater than 0, got 0"),
         out_of_range("affinity.output_stride=4", "input should be 8, 16 or 32, got 4"),

@@ -160,7 +160,7 @@ def test_maps_without_two_scores_fall_back_on_the_recipe_and_say_so(photos: Path
     context, told = made_by_hand(photos, tmp_path, [0, step], "masks.background_score=0.35")
     details = make_masks.run(context)
     assert (details["images"], details["background_score"]) == (NUM_IMAGES, 0.35)
-    assert details["background_found"] is False
+    assert details["background_rule"] == "fixed"
     assert details["mask_warnings"] == told.warnings[1:]
     assert told.warnings[:1] == [
         "no map has two different scores: the background score is masks.background_score, 0.35",
@@ -174,10 +174,11 @@ def test_maps_without_two_scores_fall_back_on_the_recipe_and_say_so(photos: Path
 def test_the_automatic_background_score_is_told_with_its_reason(photos: Path, tmp_path: Path) -> None:
     context, told = made_by_hand(photos, tmp_path, [0, 51, 51, 204])
     details = make_masks.run(context)
-    assert details["background_score"] == pytest.approx(0.2, abs=0.003) and details["background_found"] is True
+    assert details["background_score"] == pytest.approx(0.2, abs=0.003) and details["background_rule"] == "otsu"
     # One of the images has no tag.
     assert told.notes == [
-        f"background score 0.200 (auto: Otsu's threshold on the maps of {NUM_IMAGES - 1} images)",
+        f"background score 0.200 (Otsu's threshold on the maps of {NUM_IMAGES - 1} images; "
+        "auto asks features of 100 images)",
     ]
     assert not [text for text in told.warnings if "too few to learn" not in text]
     for record in context.train.records:

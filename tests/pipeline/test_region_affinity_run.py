@@ -74,6 +74,7 @@ def test_a_weights_file_of_another_network_is_refused_before_training(
 
 def test_weights_that_nothing_reads_need_not_be_there(photos: Path, tmp_path: Path) -> None:
     settings = [*EVERYWHERE, "cams.region_affinity=false", "masks.refine=[]", "self_modulation.enabled=false"]
+    settings += ["masks.background_rule=otsu"]
     recipe = quick_recipe(photos, tmp_path / "cache", *settings, "region_affinity.weights='gone.safetensors'")
     assert [each.key for each in first_weights(recipe, STAGE_OUTPUTS)] == ["classifier.weights", "segmenter.weights"][
         :1

@@ -25,8 +25,8 @@ SCORES_FORMAT = 2
 Confusion = tuple[tuple[int, ...], ...]
 """Counts of pixels, (K, K): rows are the truth, columns what is scored."""
 
-BackgroundRule = Literal["fixed", "auto"]
-"""Whether the background score of pseudo masks was the recipe's or found without masks."""
+BackgroundRule = Literal["fixed", "otsu", "auto"]
+"""Where the background score of pseudo masks came from; ``auto`` in a file of version 0.1 is Otsu's threshold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,8 @@ class MaskScores:
     Args:
         images: how many are scored; None in an older file.
         refine: names of the refinements, in their order.
-        background_rule: where the background score came from: ``fixed`` too where the rule ``auto`` found none.
+        background_rule: where the background score came from: ``otsu`` or ``fixed`` too where the recipe's rule found
+            none.
         background_score: with which the masks were cut, in [0, 1].
         masks: over all pixels.
         confident: over the pixels that are trusted.

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from tagseg.artifacts.json_file import (
     Json,
@@ -160,7 +160,7 @@ def _read_masks(content: Object) -> MaskScores:
 
 
 def _read_rule(name: Json) -> BackgroundRule:
-    if name not in ("fixed", "auto"):
+    if name not in get_args(BackgroundRule):
         raise ValueError("masks are cut by another rule")
     return name
 

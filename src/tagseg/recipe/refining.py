@@ -132,10 +132,12 @@ class Masks(Section):
     """What is done to the maps, in order. `walk` and `region_affinity` come first. An empty list leaves the maps as
     they are.
     """
-    background_rule: Literal["fixed", "auto"] = "fixed"
-    """`fixed`: `masks.background_score`. `auto`: Otsu's threshold on the maps, which needs no masks."""
+    background_rule: Literal["fixed", "otsu", "auto"] = "fixed"
+    """`fixed`: `masks.background_score`. `otsu`: Otsu's threshold on the maps, which needs no masks. `auto`: the score
+    whose masks promise the highest mean IoU by what frozen features say; Otsu's threshold with fewer than 100 images.
+    """
     background_score: float = Field(default=0.25, ge=0, le=1)
-    """A pixel is background where no class exceeds this score; with the rule `fixed`, or where `auto` finds none."""
+    """A pixel is background where no class exceeds this score; with the rule `fixed`, or where the others find none."""
     crf_temperature: float | None = Field(default=None, gt=0)
     """The CRF of `masks.refine` starts from the softmax of the scores over this; none for their labels with
     `crf.certainty`.

@@ -76,11 +76,15 @@ def _cut(recipe: Recipe, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str
     details = manifest["stages"].get("make_masks", {}).get("details", {})
     if not recipe.needs_masks or "background_score" not in details:
         return
-    origin = "of the recipe"
-    if recipe.masks.background_rule == "auto":  # an older manifest does not say whether the rule found it
-        found = details.get("background_found", True)
-        origin = "Otsu's threshold on the maps" if found else f"{origin}, since no map has two different scores"
-    yield "background score of the pseudo masks", f"{details['background_score']:.2f}, {origin}"
+    asked = recipe.masks.background_rule
+    # An older manifest does not say which rule found it.
+    found = details.get("background_rule", "fixed" if asked == "fixed" else "otsu")
+    why = "" if asked == "fixed" else ", since no map has two different scores"
+    origin = {"auto": "which frozen features ask for", "otsu": "Otsu's threshold on the maps"}
+    yield (
+        "background score of the pseudo masks",
+        f"{details['background_score']:.2f}, {origin.get(found, f'of the recipe{why}')}",
+    )
 
 
 def _corrected(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

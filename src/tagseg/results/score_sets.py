@@ -31,7 +31,7 @@ MAP_TITLES = {
     AFFINITY: "maps shared by regions that look alike",
 }
 
-_RULES = {"fixed": "fixed", "auto": "found without masks"}
+_RULES = {"fixed": "fixed", "otsu": "found without masks", "auto": "found without masks"}
 
 
 def score_sets(scores: RunScores | None) -> tuple[ScoreSet, ...]:

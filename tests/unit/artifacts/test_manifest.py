@@ -20,7 +20,7 @@ def test_sentences_and_ids_of_a_stage_are_texts(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "right", "wrong"), [("corrected", 0, ["1", True, -1, None]), ("background_found", False, [0, "yes", None])]
+    ("name", "right", "wrong"), [("corrected", 0, ["1", True, -1, None]), ("background_rule", "auto", [0, True, None])]
 )
 def test_numbers_and_flags_of_a_stage_are_such(name: str, right: object, wrong: list[object]) -> None:
     check_manifest(manifest_with({name: right}))

@@ -262,8 +262,9 @@ def test_what_ran_is_told_in_groups(run: Path) -> None:
     ("found", "origin"),
     [
         ({}, "Otsu's threshold on the maps"),  # of an older version
-        ({"background_found": True}, "Otsu's threshold on the maps"),
-        ({"background_found": False}, "of the recipe, since no map has two different scores"),
+        ({"background_rule": "otsu"}, "Otsu's threshold on the maps"),
+        ({"background_rule": "auto"}, "which frozen features ask for"),
+        ({"background_rule": "fixed"}, "of the recipe, since no map has two different scores"),
     ],
 )
 def test_the_page_says_where_the_background_score_comes_from(photos, tmp_path, found, origin) -> None:

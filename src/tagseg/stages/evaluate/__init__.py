@@ -103,13 +103,14 @@ def _score_weak(context: StageContext) -> RunScores:
     split = context.evaluation
     assert split is not None
     details = context.folder.stage_status("make_masks").details
-    settled, found = details["background_score"], details.get("background_found", True)
+    # An older run does not say which rule found the score.
+    rule = details.get("background_rule", "otsu" if context.recipe.masks.background_rule == "auto" else "fixed")
     return RunScores(
         split=split.name,
         images=len(scored_records(context)),
         classes=split.classes.label_names,
         seeds={kind: _seed_scores(context, count_seeds(context, kind)) for kind in context.recipe.cams.kinds},
-        pseudo_masks=score_pseudo_masks(context, background_score=settled, found=found),
+        pseudo_masks=score_pseudo_masks(context, background_score=details["background_score"], rule=rule),
         sure_seeds=score_sure_seeds(context),
     )
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from tagseg.artifacts.mask_file import read_confidence, read_mask
 from tagseg.artifacts.run_scores import (
+    BackgroundRule,
     Confusion,
     CorrectionScores,
     LabelScores,
@@ -44,7 +45,7 @@ def score_sure_seeds(context: StageContext) -> SureSeedScores | None:
     return SureSeedScores(len(records), counted.scores(split.classes.label_names))
 
 
-def score_pseudo_masks(context: StageContext, *, background_score: float, found: bool = True) -> MaskScores | None:
+def score_pseudo_masks(context: StageContext, *, background_score: float, rule: BackgroundRule) -> MaskScores | None:
     """Score the pseudo masks, whole and where they are trusted, and sweep the background score over their maps.
 
     The sweep is of the maps that the masks are cut from, before ``crf``, ``superpixels`` and ``pixel_adaptive``.
@@ -52,7 +53,7 @@ def score_pseudo_masks(context: StageContext, *, background_score: float, found:
     Args:
         context: the run.
         background_score: with which the masks were cut, in [0, 1].
-        found: whether the rule ``auto`` found it where the recipe has that rule.
+        rule: that found it.
 
     Returns:
         The scores, or None when no image with ground truth has a pseudo mask.
@@ -75,7 +76,7 @@ def score_pseudo_masks(context: StageContext, *, background_score: float, found:
     return MaskScores(
         images=len(records),
         refine=tuple(recipe.masks.refine),
-        background_rule=recipe.masks.background_rule if found else "fixed",
+        background_rule=rule,
         background_score=background_score,
         masks=whole.scores(names),
         confident=trusted.scores(names),

@@ -14,18 +14,14 @@ from tagseg.assemble.maps import chosen_records, read_mask_maps, read_unrefined_
 from tagseg.assemble.refinements import build_refinements
 from tagseg.cams.batches import Batch
 from tagseg.data.seen_files import read_photograph
-from tagseg.ops.spacing import evenly_spaced
-from tagseg.refine.background import otsu_background
 from tagseg.refine.mask_checks import mask_warnings, measure_coverage
 from tagseg.refine.pseudo_mask import PseudoMask, confidence_mask, label_scores
 from tagseg.refine.refinement import Refinement, Refiner, refine_in_order
 from tagseg.stages.context import StageContext
 from tagseg.stages.make_masks.objects import make_instances
+from tagseg.stages.make_masks.settled_score import settle_background
 from tagseg.stages.work import compute_superpixels, count_gone, do_missing, do_missing_batches
 from tagseg.types import Image, ImageRecord
-
-RULE_IMAGES = 500
-"""Most images, evenly spaced, that the automatic background score looks at."""
 
 
 def run(context: StageContext) -> dict[str, Any]:
@@ -35,13 +31,13 @@ def run(context: StageContext) -> dict[str, Any]:
         compute_superpixels(context)
     if recipe.masks.before_cut:
         _refine_maps(context, records)
-    background_score, found = _settle_background(context, records)
+    background_score, rule = settle_background(context, records)
     _write_masks(context, records, background_score=background_score)
     if recipe.masks.instances:
         make_instances(context, records, background_score=background_score)
-    found_score = background_score if found else None
+    found_score = background_score if rule != "fixed" else None
     checked = _check_masks(context, records, found_score=found_score) if context.fabric.is_global_zero else {}
-    settled = {"background_score": background_score, "background_found": found}
+    settled = {"background_score": background_score, "background_rule": rule}
     return {"images": len(records), **settled, **checked}
 
 
@@ -87,29 +83,6 @@ def _refine_maps(context: StageContext, records: tuple[ImageRecord, ...]) -> Non
         output=layout.refined_cam,
         work=work,
     )
-
-
-def _settle_background(context: StageContext, records: tuple[ImageRecord, ...]) -> tuple[float, bool]:
-    """Return the background score, and whether the rule found it without masks, else it is the recipe's.
-
-    The log says which.
-    """
-    values, progress = context.recipe.masks, context.progress
-    score, found = values.background_score, None
-    if values.background_rule == "fixed":
-        return score, False
-    if context.fabric.is_global_zero:
-        tagged = [record for record in records if record.tags]
-        chosen = evenly_spaced(tagged, RULE_IMAGES)
-        found = otsu_background(
-            read_mask_maps(context.folder, record, context.recipe, regions=context.regions) for record in chosen
-        )
-        if found is None:
-            progress.warn(f"no map has two different scores: the background score is masks.background_score, {score}")
-        else:
-            score = found  # to the last digit: rounded, it could fall below the step of the stored maps that it names
-            progress.note(f"background score {score:.3f} (auto: Otsu's threshold on the maps of {len(chosen)} images)")
-    return context.fabric.broadcast((score, found is not None))
 
 
 def _write_masks(context: StageContext, records: tuple[ImageRecord, ...], *, background_score: float) -> None:

@@ -196,7 +196,7 @@ MASKED = "bde"  # in the evaluation split, with ground truth: c has none
 @pytest.mark.parametrize("refine", ['["walk"]', '["walk", "crf"]', "[]", '["pixel_adaptive"]'])
 def test_pseudo_masks_are_scored_whole_and_where_they_are_trusted(tmp_path, images, refine):
     context = make_context(tmp_path, images, f"masks.refine={refine}", "masks.background_rule=auto")
-    scores = score_pseudo_masks(context, background_score=0.125)
+    scores = score_pseudo_masks(context, background_score=0.125, rule="auto")
     assert scores is not None
     assert scores.images == 3
     assert scores.refine == tuple(context.recipe.masks.refine)
@@ -215,8 +215,10 @@ def test_pseudo_masks_are_scored_whole_and_where_they_are_trusted(tmp_path, imag
     assert counts_of(context) == {"Scoring pseudo masks": [3, 3]}
 
 
-@pytest.mark.parametrize(("found", "rule"), [({}, "auto"), ({"background_found": False}, "fixed")])
-def test_a_score_that_the_rule_did_not_find_is_the_recipes(tmp_path, images, found, rule):
+@pytest.mark.parametrize(
+    ("found", "rule"), [({}, "otsu"), ({"background_rule": "fixed"}, "fixed"), ({"background_rule": "auto"}, "auto")]
+)
+def test_the_rule_is_the_one_that_found_the_score(tmp_path, images, found, rule):
     settings = ["masks.refine=[]", "masks.background_rule=auto", "segmenter.enabled=false"]
     context = make_context(tmp_path, images, *settings)
     context.folder.mark_done("make_masks", "x", {"background_score": 0.125, **found})
@@ -229,7 +231,7 @@ def test_a_score_that_the_rule_did_not_find_is_the_recipes(tmp_path, images, fou
 @pytest.mark.parametrize("refine", ['["walk"]', "[]"])
 def test_the_sweep_is_of_the_maps_that_the_masks_are_cut_from(tmp_path, images, refine):
     context = make_context(tmp_path, images, f"masks.refine={refine}")
-    scores = score_pseudo_masks(context, background_score=0.25)
+    scores = score_pseudo_masks(context, background_score=0.25, rule="fixed")
     assert scores is not None
     expected = [
         slow_scores(pixel_pairs(images, MASKED, lambda made, tags, score=score: cut(made, tags, score)))
@@ -247,7 +249,7 @@ def test_masks_of_the_asked_splits_only_are_scored(tmp_path, images):
     context = make_context(tmp_path, images, 'masks.splits=["train"]')
     for image_id in "de":
         context.folder.pseudo_mask(records(images, image_id)[0]).unlink()
-    found = score_pseudo_masks(context, background_score=0.25)
+    found = score_pseudo_masks(context, background_score=0.25, rule="fixed")
     assert found is not None
     assert found.images == 1
     assert_scores(found.masks.scores, slow_scores(pixel_pairs(images, "b", lambda made, tags: made.labels)))
@@ -257,12 +259,12 @@ def test_a_missing_pseudo_mask_is_an_error_not_a_better_score(tmp_path, images):
     context = make_context(tmp_path, images)
     context.folder.pseudo_mask(records(images, "d")[0]).unlink()
     with pytest.raises(ArtifactError, match=r"labels/d\.png must exist"):
-        score_pseudo_masks(context, background_score=0.25)
+        score_pseudo_masks(context, background_score=0.25, rule="fixed")
 
 
 def test_masks_that_are_trusted_nowhere_have_no_scores(tmp_path, images):
     images = {name: (truth, replace(made, trusted=np.zeros(SIZE, bool))) for name, (truth, made) in images.items()}
-    found = score_pseudo_masks(make_context(tmp_path, images), background_score=0.25)
+    found = score_pseudo_masks(make_context(tmp_path, images), background_score=0.25, rule="fixed")
     assert found is not None
     confident = found.confident
     assert (confident.coverage, confident.scores.mean_iou, confident.scores.iou["cat"]) == (0, None, None)
@@ -311,4 +313,4 @@ def test_a_recipe_that_does_not_walk_has_no_sure_seeds(tmp_path, images):
 def test_nothing_to_compare_with_is_no_score(tmp_path, images, options):
     context = make_context(tmp_path, images, 'masks.splits=["train"]', **options)
     assert score_sure_seeds(context) is None
-    assert score_pseudo_masks(context, background_score=0.25) is None
+    assert score_pseudo_masks(context, background_score=0.25, rule="fixed") is None
