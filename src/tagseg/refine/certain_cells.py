@@ -30,6 +30,9 @@ MOST_CELLS = 500
 LEAST_IMAGES = 100
 """Fewer images say too little of what lies between."""
 
+LEAST_COVER = 0.75
+"""Share of what is surely object, by pixels, that cells must find; where objects are smaller, cells blur them away."""
+
 _LEAST_CELLS = 50  # of the object and of the background, for a class to count
 _LEAST_DIFFERENCE = 0.2  # of the mean probability of certain objects and of certain background
 _DIAGONAL = 0.1  # share of the variances that is added to the covariance
@@ -43,19 +46,40 @@ class ImageCells:
         scores: mean score of each cell's strongest tagged class, in [0, 1].
         labels: that class; 0 in an image without tags.
         features: of a frozen network.
+        sure: share of the image's pixels that are surely object.
     """
 
     scores: Float32[ndarray, " n"]
     labels: UInt8[ndarray, " n"]
     features: Float32[ndarray, "n D"]
+    sure: float
 
 
-def image_cells(backbone: Backbone, image: Image, maps: CamFile) -> ImageCells:
+def sure_scores(otsu: float) -> tuple[float, float]:
+    """Return the scores above which a pixel is surely object, and below which it is surely background.
+
+    Args:
+        otsu: Otsu's threshold of the maps, in (0, 1).
+
+    >>> sure_scores(0.4)
+    (0.7, 0.2)
+    """
+    return (1 + otsu) / 2, otsu / 2
+
+
+def image_cells(backbone: Backbone, image: Image, maps: CamFile, *, otsu: float) -> ImageCells:
     """Look at an image with a frozen network, and read its maps in the same cells.
+
+    Args:
+        backbone: on its device.
+        image: (H, W, 3) RGB.
+        maps: of its tags.
+        otsu: Otsu's threshold of the maps of all images.
 
     >>> from tagseg.models.backbone import build_backbone
     >>> maps = CamFile(np.full((1, 64, 48), 0.5, np.float32), (3,))
-    >>> cells = image_cells(build_backbone("test_resnet", weights=None), np.zeros((64, 48, 3), np.uint8), maps)
+    >>> black, backbone = np.zeros((64, 48, 3), np.uint8), build_backbone("test_resnet", weights=None)
+    >>> cells = image_cells(backbone, black, maps, otsu=0.4)
     >>> cells.scores.tolist()[:2], cells.labels.tolist()[:2], cells.features.shape
     ([0.5, 0.5], [3, 3], (12, 192))
     """
@@ -69,16 +93,17 @@ def image_cells(backbone: Backbone, image: Image, maps: CamFile) -> ImageCells:
     centres = resize_labels(torch.from_numpy(labels)[None], size)[0]
     chosen = list(evenly_spaced(range(means.numel()), MOST_CELLS))
     parts = means.flatten()[chosen], centres.flatten()[chosen], features.flatten(1).T[chosen]
-    return ImageCells(*(part.numpy() for part in parts))
+    sure = float((scores > np.float32(sure_scores(otsu)[0])).mean())
+    return ImageCells(*(part.numpy() for part in parts), sure=sure)
 
 
 def promised_background(images: Sequence[ImageCells], *, otsu: float) -> float | None:
     """Choose the background score whose masks promise the highest mean IoU, by what frozen features say.
 
-    Scores far above Otsu's threshold ``o``, over ``(1 + o) / 2``, are surely object, those under ``o / 2`` surely
-    background. For each class a linear discriminant on the features learns to tell these two apart. It learns from one
-    half of the images and says of the other half how probably each cell is object. Its mean over the certain cells is
-    known: ``p' = (p - p_background) / (p_object - p_background)`` is right there in the mean. Sums of ``p'`` give the
+    Scores far above Otsu's threshold are surely object, those far below it surely background (:func:`sure_scores`). For
+    each class a linear discriminant on the features learns to tell these two apart. It learns from one half of the
+    images and says of the other half how probably each cell is object. Its mean over the certain cells is known:
+    ``p' = (p - p_background) / (p_object - p_background)`` is right there in the mean. Sums of ``p'`` give the
     intersections and unions that the masks of every background score would have, and so their expected mean IoU.
 
     Source: ours. Discriminant: Fisher, "The use of multiple measurements in taxonomic problems", Annals of Eugenics,
@@ -90,14 +115,17 @@ def promised_background(images: Sequence[ImageCells], *, otsu: float) -> float |
         otsu: their threshold, see :func:`tagseg.refine.background.otsu_background`, in (0, 1).
 
     Returns:
-        A background score between ``otsu / 2`` and ``(1 + otsu) / 2``. None when there are fewer than
-        :data:`LEAST_IMAGES` images, or the features do not tell objects from background.
+        A background score between those that are sure. None when there are fewer than :data:`LEAST_IMAGES` images, when
+        objects are too small for the cells (:data:`LEAST_COVER`), or when features do not tell them from background.
     """
     if len(images) < LEAST_IMAGES:
         return None
+    sure = sure_scores(otsu)
+    covered = sum(float((each.scores > sure[0]).mean()) for each in images)
+    if covered < LEAST_COVER * sum(each.sure for each in images):
+        return None
     scores = np.concatenate([each.scores for each in images])
     labels = np.concatenate([each.labels for each in images])
-    sure = (1 + otsu) / 2, otsu / 2
     found = np.concatenate(_probabilities(images, *sure))
     known = np.isfinite(found)
     scores, labels, found = scores[known], labels[known], found[known].astype(np.float64)

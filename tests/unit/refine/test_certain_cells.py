@@ -30,7 +30,8 @@ def drawn_images(object_above: float, *, count: int = LEAST_IMAGES, seed: int = 
         shown = (scores > object_above).astype(np.float32)
         features = rng.normal(size=(60, 4)).astype(np.float32)
         features[:, 0] += 6 * shown
-        images.append(ImageCells(scores, np.full(60, 1 + number % 2, np.uint8), features))
+        sure = float((scores > (1 + OTSU) / 2).mean())
+        images.append(ImageCells(scores, np.full(60, 1 + number % 2, np.uint8), features, sure))
     return images
 
 
@@ -69,6 +70,12 @@ def test_without_enough_images_or_features_there_is_none() -> None:
     assert promised_background(untagged, otsu=OTSU) is None
     flat = [replace(each, scores=np.full_like(each.scores, 0.5)) for each in images]
     assert promised_background(flat, otsu=OTSU) is None
+
+
+def test_objects_smaller_than_the_cells_leave_no_score() -> None:
+    images = [replace(each, sure=each.sure / 0.8) for each in drawn_images(0.3)]
+    assert promised_background(images, otsu=OTSU) == promised_background(drawn_images(0.3), otsu=OTSU)
+    assert promised_background([replace(each, sure=each.sure / 0.7) for each in images], otsu=OTSU) is None
 
 
 def test_no_image_says_of_itself_what_it_learned() -> None:
@@ -112,9 +119,10 @@ def test_cells_of_an_image_have_the_maps_mean_and_the_label_of_their_centre() ->
     cam = np.zeros((2, 64, 96), np.float32)
     cam[0, :, :48], cam[1, :, 48:] = 0.8, 0.4
     backbone = build_backbone("test_resnet", weights=None)
-    cells = image_cells(backbone, np.zeros((64, 96, 3), np.uint8), CamFile(cam, (2, 5)))
+    cells = image_cells(backbone, np.zeros((64, 96, 3), np.uint8), CamFile(cam, (2, 5)), otsu=OTSU)
+    assert cells.sure == 0.5
     assert cells.scores.reshape(4, 6)[0].tolist() == pytest.approx([0.8, 0.8, 0.8, 0.4, 0.4, 0.4], abs=1e-4)
     assert cells.labels.reshape(4, 6)[1].tolist() == [2, 2, 2, 5, 5, 5]
     assert len(cells.features) == 24
-    large = image_cells(backbone, np.zeros((640, 480, 3), np.uint8), CamFile(cam[:, :1, :1], (2, 5)))
+    large = image_cells(backbone, np.zeros((640, 480, 3), np.uint8), CamFile(cam[:, :1, :1], (2, 5)), otsu=OTSU)
     assert len(large.scores) == len(large.labels) == len(large.features) == MOST_CELLS

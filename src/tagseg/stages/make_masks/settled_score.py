@@ -46,7 +46,11 @@ def _found(context: StageContext, tagged: Sequence[ImageRecord]) -> tuple[float,
             progress.note(f"background score {promised:.3f} (auto: frozen features promise the best masks there)")
             return promised, "auto"
         few = len(tagged) < LEAST_IMAGES
-        why = f"; auto asks features of {LEAST_IMAGES} images" if few else "; features do not tell objects apart"
+        why = (
+            f"; auto asks features of {LEAST_IMAGES} images"
+            if few
+            else "; frozen features say too little of these objects"
+        )
     progress.note(f"{named}{why})")
     return otsu, "otsu"  # to the last digit: rounded, it could fall below the step of the stored maps that it names
 
@@ -60,6 +64,6 @@ def _promised(context: StageContext, tagged: Sequence[ImageRecord], *, otsu: flo
         for record in looked_at:
             maps = read_mask_maps(context.folder, record, context.recipe, regions=context.regions)
             with context.fabric.autocast():
-                cells.append(image_cells(backbone, read_photograph(record), maps))
+                cells.append(image_cells(backbone, read_photograph(record), maps, otsu=otsu))
             task.advance()
     return promised_background(cells, otsu=otsu)

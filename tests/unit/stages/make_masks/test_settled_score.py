@@ -84,7 +84,8 @@ def test_features_that_see_nothing_leave_it_to_otsu(photos: Path, tmp_path: Path
     score, rule = settle_background(context, context.train.records)
     assert rule == "otsu"
     assert heard.notes == [
-        f"background score {score:.3f} (Otsu's threshold on the maps of 100 images; features do not tell objects apart)"
+        f"background score {score:.3f} (Otsu's threshold on the maps of 100 images; "
+        "frozen features say too little of these objects)"
     ]
 
 
