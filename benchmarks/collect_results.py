@@ -57,7 +57,7 @@ segmentation network taught by ground truth.
 Not run by us: full VOC 2012 and COCO 2014. The paper reports 72.7 % and 47.0 % mIoU there, with a ResNet-101. Not
 run yet either:
 
-- VOC-animals whole, a third seed: `tagseg run voc2012_animals --set seed=2`; two more seeds of `-lite2`.
+- VOC-animals, the segmenter of a third seed: `tagseg run voc2012_animals --set seed=2`; two more seeds of `-lite2`.
 - Its upper bound with the networks of now, three seeds: the same with `--set segmenter.labels=truth`.
 - The demo, two more seeds: `tagseg run demo --baseline --upper-bound --set seed=1`.
 - Tiles, a longer training of the segmenter: `tagseg run magnetic_tiles --set segmenter.epochs=20`.

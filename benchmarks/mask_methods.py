@@ -45,7 +45,7 @@ from tagseg.refine.background import otsu_background
 from tagseg.refine.pseudo_mask import PseudoMask, label_scores
 from tagseg.refine.refinement import Refinement, refine_in_order
 from tagseg.refine.walk import mean_with_walked
-from tagseg.stages.make_masks.settled_score import OTSU_IMAGES
+from tagseg.stages.make_masks import OTSU_IMAGES
 from tagseg.types import Image, ImageRecord, LabelMap, Split
 
 STEPS = ("none", "superpixels", "pixel_adaptive", "crf")

@@ -12,7 +12,7 @@ from PIL import Image
 from tagseg.artifacts.cam_file import write_cam
 from tagseg.data.layouts.folder import read_folder
 from tagseg.stages.context import StageContext
-from tagseg.stages.make_masks.settled_score import settle_background
+from tagseg.stages.make_masks import settle_background
 
 SIDE, COUNT = 64, 100
 
