@@ -26,7 +26,7 @@ from tagseg.refine.dense_crf import DenseCrf
 from tagseg.refine.seeds import seed_labels
 from tagseg.stages.context import StageContext
 from tagseg.stages.train_network import NetworkTraining, training_loader
-from tagseg.stages.work import compute_superpixels, count_gone, do_missing
+from tagseg.stages.work import compute_superpixels, convolutions_for, count_gone, do_missing
 from tagseg.training.affinity_step import AffinityStep
 from tagseg.types import ImageRecord, LabelMap
 
@@ -167,7 +167,7 @@ def mean_displacement(
     chosen = evenly_spaced(records, MEAN_IMAGES)
     network.mean_displacement.zero_()
     total = torch.zeros(2, device=fabric.device)
-    with progress.task("Measuring the mean displacement", total=len(chosen)) as task:
+    with progress.task("Measuring the mean displacement", total=len(chosen)) as task, convolutions_for(chosen):
         for record in chosen[fabric.global_rank :: fabric.world_size]:
             pixels = normalize_image(read_photograph(record), mean=network.backbone.mean, std=network.backbone.std)
             total += predict_displacement(network, pixels[None].to(fabric.device)).mean(dim=(0, 2, 3))

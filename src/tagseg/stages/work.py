@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,6 +32,12 @@ def compute_superpixels(context: StageContext) -> None:
         records = {record.image_path: record for split in splits for record in split.records}
         context.regions.compute_missing(list(records.values()), workers=None, progress=context.progress)
     context.fabric.barrier()
+
+
+def convolutions_for(records: Iterable[ImageRecord]) -> AbstractContextManager[None]:
+    """Return a block in which a network sees these images one by one, see :func:`convolutions_of`."""
+    paths = {record.image_path for record in records}
+    return convolutions_of(len({image_size(path) for path in paths}))
 
 
 def count_gone(paths: Iterable[Path]) -> int:

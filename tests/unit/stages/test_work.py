@@ -4,11 +4,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
-from tagseg.stages.work import finished_in_order
+from tagseg.stages.work import convolutions_for, finished_in_order
+from tagseg.types import ImageRecord
 
 
 def with_rest(work: Callable[[int], object], items: Iterable[int]) -> Iterator[tuple[int, Callable[[], object]]]:
@@ -67,3 +70,16 @@ def test_threads_keep_gradients_as_they_were(gradients: bool) -> None:
         for _ in finished_in_order(with_rest(lambda _: seen.append(torch.is_grad_enabled()), range(4)), threads=2):
             pass
     assert seen == [gradients] * 4
+
+
+def test_images_of_many_sizes_are_convolved_without_plans(tmp_path: Path) -> None:
+    records = []
+    for side in range(20, 30):
+        path = tmp_path / f"{side}.png"
+        Image.new("RGB", (side, 20)).save(path)
+        records += [ImageRecord(str(side), path, ())] * 3
+    with convolutions_for(records[:24]):
+        assert torch.backends.cudnn.enabled
+    with convolutions_for(records):
+        assert not torch.backends.cudnn.enabled
+    assert torch.backends.cudnn.enabled

@@ -24,7 +24,7 @@ from tagseg.refine.pseudo_mask import PseudoMask, confidence_mask, label_scores
 from tagseg.refine.refinement import Refinement, Refiner, refine_in_order
 from tagseg.stages.context import StageContext
 from tagseg.stages.make_masks.objects import make_instances
-from tagseg.stages.work import compute_superpixels, count_gone, do_missing, do_missing_batches
+from tagseg.stages.work import compute_superpixels, convolutions_for, count_gone, do_missing, do_missing_batches
 from tagseg.types import Image, ImageRecord
 
 OTSU_IMAGES = 500
@@ -136,7 +136,8 @@ def _promised(context: StageContext, tagged: Sequence[ImageRecord], *, otsu: flo
     backbone = build_frozen_backbone(context.recipe, context.folder, device=context.fabric.device)
     looked_at = evenly_spaced(tagged, FEATURE_IMAGES)
     cells = []
-    with context.progress.task("Choosing the background score", total=len(looked_at)) as task:
+    title = "Choosing the background score"
+    with context.progress.task(title, total=len(looked_at)) as task, convolutions_for(looked_at):
         for record in looked_at:
             maps = read_mask_maps(context.folder, record, context.recipe, regions=context.regions)
             with context.fabric.autocast():

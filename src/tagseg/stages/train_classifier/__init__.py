@@ -24,7 +24,7 @@ from tagseg.stages.train_classifier.target import (
     settle_region_scores,
 )
 from tagseg.stages.train_network import NetworkTraining, training_loader
-from tagseg.stages.work import compute_superpixels, count_gone
+from tagseg.stages.work import compute_superpixels, convolutions_for, count_gone
 from tagseg.training.classifier_step import ClassifierStep
 from tagseg.types import ImageRecord
 
@@ -119,7 +119,8 @@ def _set_level(
     quantile: float,
     advance: Callable[[int], None] = lambda count: None,
 ) -> None:
-    with context.fabric.autocast():
+    records = [record for of_class in of_classes for record in of_class]
+    with context.fabric.autocast(), convolutions_for(records):
         level = measure_level(classifier, of_classes, quantile=quantile, advance=advance)
     classifier.level.copy_(level)
 
@@ -134,12 +135,11 @@ def _validate(context: StageContext, classifier: TagClassifier, epoch: int) -> d
     if quantile is not None and values.validation_images:
         of_classes = photographs_without(context.train.records, num_classes=split.classes.num_classes)
         _set_level(context, classifier, of_classes, quantile=quantile)
-    figures = validate_tags_and_seeds(
-        evenly_spaced(split.records, values.validation_images),
-        split.classes,
-        look=partial(look, method),
-        background_scores=values.validation_scores,
-    )
+    records = evenly_spaced(split.records, values.validation_images)
+    with convolutions_for(records):
+        figures = validate_tags_and_seeds(
+            records, split.classes, look=partial(look, method), background_scores=values.validation_scores
+        )
     scores = ", ".join(f"{name.removeprefix('val_')} {100 * value:.1f} %" for name, value in figures.items())
     context.progress.note(f"epoch {epoch} of {context.recipe.training.epochs}: {scores}")
     return figures

@@ -25,7 +25,7 @@ from tagseg.prediction.segment import segment
 from tagseg.stages.context import StageContext
 from tagseg.stages.train_network import NetworkTraining, training_loader
 from tagseg.stages.train_segmenter.labels import LabelledSplit, balanced_weights, choose_labels
-from tagseg.stages.work import count_gone
+from tagseg.stages.work import convolutions_for, count_gone
 from tagseg.types import Image, ImageRecord, LabelMap
 
 MATCHED_IMAGES = 100
@@ -120,4 +120,5 @@ def _validate(context: StageContext, network: SegmentationNetwork) -> dict[str, 
         image = normalize_image(read_photograph(record), mean=network.mean, std=network.std)
         return segment(network, image[None].to(fabric.device))[0].argmax(0).to(torch.uint8).cpu().numpy()
 
-    return validate_labels(records, split.classes, label=label)
+    with convolutions_for(records):
+        return validate_labels(records, split.classes, label=label)
