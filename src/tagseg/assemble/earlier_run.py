@@ -99,4 +99,6 @@ def open_earlier_run(root: Path) -> EarlierRun:
         )
     # Refined maps are named by all values of their stage; for the others it matters which ones the masks start from.
     made_of = status.fingerprint if recipe.masks.before_cut else fingerprint(status.fingerprint, recipe.masks.maps)
-    return EarlierRun(folder, recipe, superpixel_cache(recipe), made_of, status.data)
+    # A run of before stages kept it has the name of the images that were looked through last.
+    data = status.data or folder.read_manifest().get("data", {}).get("fingerprint", "")
+    return EarlierRun(folder, recipe, superpixel_cache(recipe), made_of, data)

@@ -60,7 +60,7 @@ def first_weights(recipe: Recipe, stages: Iterable[str]) -> list[FirstWeights]:
     uses = {
         "train_classifier": "region_affinity" in recipe.self_modulation.refines_target,
         "extract_cams": recipe.cams.region_affinity,
-        "make_masks": "region_affinity" in recipe.masks.refine or recipe.masks.background_rule == "auto",
+        "make_masks": "region_affinity" in recipe.masks.refine,
     }
     if any(used and stage in stages for stage, used in uses.items()):
         found.append(of("region_affinity", network=shared.features, named=shared.weights))

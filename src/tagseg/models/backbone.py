@@ -179,7 +179,7 @@ class Backbone(nn.Module):
         return [self._as_map(tap, images) for tap in taps]
 
     def features_at(self, images: Float[Tensor, "N 3 H W"], stride: int) -> Float[Tensor, "N D h w"]:
-        """Return the first features at a stride; those of a network without that stride, such as a ViT, are its last.
+        """Return the first features at a stride; of a network without it, or of one stride like a ViT, the last ones.
 
         What lies above is not computed.
 
@@ -191,7 +191,7 @@ class Backbone(nn.Module):
         torch.Size([1, 48, 8, 4])
         """
         strides = [level["reduction"] for level in feature_levels(self.network)]
-        if stride not in strides:
+        if stride not in strides or strides[0] == strides[-1]:  # every block of a ViT has the same stride
             return self(images)
         return level_features(self.network, self.fit_size(images), [strides.index(stride)])[0]
 

@@ -42,7 +42,7 @@ def rehearse(inputs: RunInputs, *, only: str | None = None) -> None:
     shares = {
         "train_classifier": "region_affinity" in recipe.self_modulation.refines_target,
         "extract_cams": recipe.cams.region_affinity,
-        "make_masks": "region_affinity" in recipe.masks.refine or recipe.masks.background_rule == "auto",
+        "make_masks": "region_affinity" in recipe.masks.refine,
     }
     if recipe.region_affinity.weights != "trained":  # else it is the classifier
         share = partial(build_region_affinity, recipe, inputs.folder, device=torch.device("cpu"))

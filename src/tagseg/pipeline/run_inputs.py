@@ -111,6 +111,8 @@ class RunInputs:
         parts += ["affinity", corrections] if "affinity" in inputs and corrections and draws else []
         parts += [["target_run", self.earlier.made_of]] if self.earlier and "self_modulation" in inputs else []
         parts += [["weights", contents]] if (contents := self._contents(stage)) else []
+        # The rule was another one before (Otsu's threshold, which has a name of its own now).
+        parts += [["background", 2]] if "masks" in inputs and self.recipe.masks.background_rule == "auto" else []
         return fingerprint(*parts, *((tested, self.data.test_fingerprint) if stage.tests else ()))
 
     def _contents(self, stage: Stage) -> dict[str, str]:

@@ -134,7 +134,8 @@ class Masks(Section):
     """
     background_rule: Literal["fixed", "otsu", "auto"] = "fixed"
     """`fixed`: `masks.background_score`. `otsu`: Otsu's threshold on the maps, which needs no masks. `auto`: the score
-    whose masks promise the highest mean IoU by what frozen features say; Otsu's threshold with fewer than 100 images.
+    whose masks promise the highest mean IoU by what frozen features say; Otsu's threshold with fewer than 100 images,
+    or where features say too little.
     """
     background_score: float = Field(default=0.25, ge=0, le=1)
     """A pixel is background where no class exceeds this score; with the rule `fixed`, or where the others find none."""

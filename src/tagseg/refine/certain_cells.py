@@ -33,6 +33,9 @@ LEAST_IMAGES = 100
 LEAST_COVER = 0.75
 """Share of what is surely object, by pixels, that cells must find; where objects are smaller, cells blur them away."""
 
+LEAST_KNOWN = 0.5
+"""Share of the sure object cells that must be of classes with enough to learn from."""
+
 _LEAST_CELLS = 50  # of the object and of the background, for a class to count
 _LEAST_DIFFERENCE = 0.2  # of the mean probability of certain objects and of certain background
 _DIAGONAL = 0.1  # share of the variances that is added to the covariance
@@ -116,7 +119,8 @@ def promised_background(images: Sequence[ImageCells], *, otsu: float) -> float |
 
     Returns:
         A background score between those that are sure. None when there are fewer than :data:`LEAST_IMAGES` images, when
-        objects are too small for the cells (:data:`LEAST_COVER`), or when features do not tell them from background.
+        objects are too small for the cells (:data:`LEAST_COVER`), when too many classes are too rare to learn from
+        (:data:`LEAST_KNOWN`), or when features do not tell objects from background.
     """
     if len(images) < LEAST_IMAGES:
         return None
@@ -128,6 +132,8 @@ def promised_background(images: Sequence[ImageCells], *, otsu: float) -> float |
     labels = np.concatenate([each.labels for each in images])
     found = np.concatenate(_probabilities(images, *sure))
     known = np.isfinite(found)
+    if (scores[known] > sure[0]).sum() < LEAST_KNOWN * (scores > sure[0]).sum():
+        return None
     scores, labels, found = scores[known], labels[known], found[known].astype(np.float64)
     objects, grounds = scores > sure[0], scores < sure[1]
     if not objects.any() or not grounds.any():
@@ -153,7 +159,7 @@ def expected_mean_iou(
         scores: of each cell's strongest class, in [0, 1].
         labels: that class, 1..C.
         probabilities: that the cell shows it; otherwise it is background. Below 0 or above 1 in single cells if their
-            mean is right.
+            mean is right: sums of them are kept between 0 and the number of cells.
         cuts: ascending.
 
     >>> scores, labels = np.array([0.1, 0.4, 0.9], np.float32), np.ones(3, np.uint8)
@@ -167,13 +173,17 @@ def expected_mean_iou(
     def summed(values: Float64[ndarray, " N"]) -> Float64[ndarray, " B1"]:
         return np.concatenate([[0.0], np.cumsum(values)])
 
-    ground = summed(1 - probabilities)
-    ious = [ground[below] / np.maximum(below + ground[-1] - ground[below], 1e-9)]
-    for label in np.unique(labels):
-        own = (labels == label).astype(np.float64)
-        of_class, cells = summed(own * probabilities), summed(own)
-        hit, cut = of_class[-1] - of_class[below], cells[-1] - cells[below]
-        ious.append(hit / np.maximum(cut + of_class[below], 1e-9))
+    def iou(found: Float64[ndarray, " N"], *, of: Bool[ndarray, " N"], above: bool) -> Float64[ndarray, " B"]:
+        """Return the IoU of a mask of some cells, above or below each cut; no sum is below 0 or above its cells."""
+        shown, cells = summed(np.where(of, found, 0.0)), summed(of.astype(np.float64))
+        lower = np.clip(shown[below], 0, cells[below])
+        upper = np.clip(shown[-1] - shown[below], 0, cells[-1] - cells[below])
+        masked = cells[-1] - cells[below] if above else cells[below]
+        hit, missed = (upper, lower) if above else (lower, upper)
+        return hit / np.maximum(masked + missed, 1e-9)
+
+    ious = [iou(1 - probabilities, of=np.ones_like(labels, bool), above=False)]
+    ious += [iou(probabilities, of=labels == label, above=True) for label in np.unique(labels)]
     return np.mean(ious, axis=0)
 
 
@@ -213,5 +223,6 @@ def _discriminant(
 
 
 def _covariance(features: Float[ndarray, "n D"]) -> Float64[ndarray, "D D"]:
-    centred = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
+    centred = features.astype(np.float64)
+    centred -= centred.mean(axis=0)
     return centred.T @ centred / len(centred)

@@ -100,7 +100,7 @@ def _header(survey: FolderSurvey, root: Path, *, base: str, out: Path, body: str
         sizes = " to ".join(f"{height} x {width}" for height, width in (smallest, largest))
         yield from _comment(f"Sizes: {sizes} px (height x width), median {middle[0]} x {middle[1]}.")
     if not survey.num_masks:
-        found = "is found by masks.background_rule" if settled.masks.background_rule == "auto" else "stands in masks"
+        found = "is found by masks.background_rule" if settled.masks.background_rule != "fixed" else "stands in masks"
         yield from _comment(f"No masks: nothing is scored, and the background score {found}.")
     if survey.num_problems:
         yield from _comment(f"Problems: {survey.num_problems}, which 'tagseg check' lists.")

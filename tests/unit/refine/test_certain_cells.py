@@ -1,5 +1,6 @@
 """The background score that frozen features ask for: known answers, an independent reference, laws."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -78,18 +79,100 @@ def test_objects_smaller_than_the_cells_leave_no_score() -> None:
     assert promised_background([replace(each, sure=each.sure / 0.7) for each in images], otsu=OTSU) is None
 
 
-def test_no_image_says_of_itself_what_it_learned() -> None:
-    """One image with another ground teaches the others alone: its own cells are asked of the other half."""
-    images = drawn_images(0.3)
-    odd = replace(images[0], features=-images[0].features)
-    same = promised_background([odd, *images[1:]], otsu=OTSU)
-    assert same == pytest.approx(promised_background(images, otsu=OTSU), abs=0.02)
+def hard_images(edges: dict[int, float], *, strengths: dict[int, float], seed: int = 0) -> list[ImageCells]:
+    """Draw classes with an edge and a separability of their own, on correlated channels that each class uses apart."""
+    rng = np.random.default_rng(seed)
+    mixing = rng.normal(size=(6, 6))
+    images = []
+    for number in range(120):
+        label = sorted(edges)[number % len(edges)]
+        scores = rng.random(80).astype(np.float32)
+        features = rng.normal(size=(80, 6))
+        features[:, label] += strengths[label] * (scores > edges[label])
+        sure = float((scores > (1 + OTSU) / 2).mean())
+        labels = np.full(80, label, np.uint8)
+        images.append(ImageCells(scores, labels, (features @ mixing).astype(np.float32), sure))
+    return images
 
 
-def test_a_class_that_few_cells_show_is_left_out() -> None:
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_weak_and_correlated_features_suffice(seed: int) -> None:
+    edges = dict.fromkeys((1, 2, 3), 0.3)
+    images = hard_images(edges, strengths={1: 1.5, 2: 2.0, 3: 5.0}, seed=seed)
+    assert promised_background(images, otsu=OTSU) == pytest.approx(0.3, abs=0.06)
+
+
+def with_features(images: list[ImageCells], features: Callable[[np.ndarray, int], np.ndarray]) -> list[ImageCells]:
+    """Return images with features made of which cells show an object, and of the class."""
+    return [
+        replace(each, features=features(each.scores > 0.5, int(each.labels[0])).astype(np.float32)) for each in images
+    ]
+
+
+def test_what_the_features_say_is_corrected_by_the_sure_cells() -> None:
+    """Features this weak say 0.4 of the ground: taken as it is, that would promise most to the lowest score."""
+    rng = np.random.default_rng(3)
+    images = with_features(
+        drawn_images(0.5, count=300), lambda shown, _label: rng.normal(size=(60, 2)) + 1.2 * shown[:, None]
+    )
+    assert promised_background(images, otsu=OTSU) == pytest.approx(0.5, abs=0.06)
+
+
+def test_noise_that_channels_share_is_taken_out() -> None:
+    rng = np.random.default_rng(4)
+
+    def features(shown: np.ndarray, _label: int) -> np.ndarray:
+        shared = 8 * rng.normal(size=60)
+        return np.stack([shared + 3 * shown, shared], axis=1) + rng.normal(size=(60, 2))
+
+    assert promised_background(with_features(drawn_images(0.5), features), otsu=OTSU) == pytest.approx(0.5, abs=0.05)
+
+
+def test_each_class_has_features_of_its_own() -> None:
+    rng = np.random.default_rng(5)
+
+    def features(shown: np.ndarray, label: int) -> np.ndarray:
+        return rng.normal(size=(60, 2)) + 4 * (shown if label == 1 else ~shown)[:, None]
+
+    assert promised_background(with_features(drawn_images(0.5), features), otsu=OTSU) == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_small_class_that_is_easily_told_does_not_decide_alone() -> None:
+    """Its ground is sure to be ground, so that its corrected probabilities there add up to less than nothing."""
+    edges = {1: 0.25, 2: 0.25, 3: 0.25, 4: 0.25, 5: 0.68}
+    images = hard_images(edges, strengths={1: 2.0, 2: 2.0, 3: 2.0, 4: 2.0, 5: 8.0})
+    found = promised_background(images, otsu=OTSU)
+    assert found is not None and found < 0.45
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_image_says_of_itself_what_it_learned(seed: int) -> None:
+    """Noise of many channels would tell the cells apart that it was learned from, and those alone."""
+    rng = np.random.default_rng(seed)
+    images = []
+    for _ in range(LEAST_IMAGES):
+        scores = rng.random(8).astype(np.float32)
+        features = rng.normal(size=(8, 100)).astype(np.float32)
+        images.append(ImageCells(scores, np.ones(8, np.uint8), features, float((scores > (1 + OTSU) / 2).mean())))
+    assert promised_background(images, otsu=OTSU) is None
+
+
+def test_classes_that_few_cells_show_say_nothing() -> None:
     images = drawn_images(0.3)
-    rare = [replace(images[0], labels=np.full(60, 3, np.uint8)), *images[1:]]
-    assert promised_background(rare, otsu=OTSU) == pytest.approx(0.3, abs=0.03)
+    rare = [replace(each, labels=np.full(60, 1 + number // 4, np.uint8)) for number, each in enumerate(images)]
+    assert promised_background(rare, otsu=OTSU) is None
+    mixed = [*images[:60], *rare[60:]]
+    assert promised_background(mixed, otsu=OTSU) == pytest.approx(0.3, abs=0.03)
+    assert promised_background([*images[:30], *rare[30:]], otsu=OTSU) is None  # most of what is shown is rare
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 10_000), st.integers(1, 30))
+def test_an_expected_iou_is_a_share_whatever_the_probabilities(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores, labels = rng.random(count).astype(np.float32), rng.integers(1, 4, count).astype(np.uint8)
+    found = expected_mean_iou(scores, labels, rng.normal(0.3, 2.0, count), np.linspace(0.05, 0.95, 19))
+    assert (found >= 0).all() and (found <= 1).all()
 
 
 @settings(deadline=None, max_examples=50)

@@ -85,7 +85,7 @@ def test_features_that_see_nothing_leave_it_to_otsu(photos: Path, tmp_path: Path
     assert rule == "otsu"
     assert heard.notes == [
         f"background score {score:.3f} (Otsu's threshold on the maps of 100 images; "
-        "frozen features say too little of these objects)"
+        "frozen features say too little: objects are small, classes rare, or features blind to them)"
     ]
 
 

@@ -16,6 +16,7 @@ from tagseg.assemble.networks import build_frozen_backbone
 from tagseg.assemble.refinements import build_refinements
 from tagseg.cams.batches import Batch
 from tagseg.data.seen_files import read_photograph
+from tagseg.errors import ModelError
 from tagseg.ops.spacing import evenly_spaced
 from tagseg.refine.background import otsu_background
 from tagseg.refine.certain_cells import LEAST_IMAGES, image_cells, promised_background
@@ -121,19 +122,19 @@ def _found(context: StageContext, tagged: Sequence[ImageRecord]) -> tuple[float,
         if promised is not None:
             progress.note(f"background score {promised:.3f} (auto: frozen features promise the best masks there)")
             return promised, "auto"
-        few = len(tagged) < LEAST_IMAGES
-        why = (
-            f"; auto asks features of {LEAST_IMAGES} images"
-            if few
-            else "; frozen features say too little of these objects"
-        )
+        too_little = "frozen features say too little: objects are small, classes rare, or features blind to them"
+        why = f"; {too_little if len(tagged) >= LEAST_IMAGES else f'auto asks features of {LEAST_IMAGES} images'}"
     progress.note(f"{named}{why})")
     return otsu, "otsu"  # to the last digit: rounded, it could fall below the step of the stored maps that it names
 
 
 def _promised(context: StageContext, tagged: Sequence[ImageRecord], *, otsu: float) -> float | None:
     """Return the score that frozen features ask for, None where they tell too little."""
-    backbone = build_frozen_backbone(context.recipe, context.folder, device=context.fabric.device)
+    try:
+        backbone = build_frozen_backbone(context.recipe, context.folder, device=context.fabric.device)
+    except ModelError as error:  # the rule helps, and no run ends for it
+        context.progress.warn(f"the background score is found without frozen features: {error}")
+        return None
     looked_at = evenly_spaced(tagged, FEATURE_IMAGES)
     cells = []
     title = "Choosing the background score"
