@@ -118,16 +118,6 @@ def test_what_the_features_say_is_corrected_by_the_sure_cells() -> None:
     assert promised_background(images, otsu=OTSU) == pytest.approx(0.5, abs=0.06)
 
 
-def test_noise_that_channels_share_is_taken_out() -> None:
-    rng = np.random.default_rng(4)
-
-    def features(shown: np.ndarray, _label: int) -> np.ndarray:
-        shared = 8 * rng.normal(size=60)
-        return np.stack([shared + 3 * shown, shared], axis=1) + rng.normal(size=(60, 2))
-
-    assert promised_background(with_features(drawn_images(0.5), features), otsu=OTSU) == pytest.approx(0.5, abs=0.05)
-
-
 def test_each_class_has_features_of_its_own() -> None:
     rng = np.random.default_rng(5)
 
