@@ -27,9 +27,6 @@ STRIDE = 16
 MOST_CELLS = 500
 """Of one image, evenly spaced."""
 
-LEAST_IMAGES = 100
-"""Fewer images say too little of what lies between."""
-
 LEAST_COVER = 0.75
 """Share of what is surely object, by pixels, that cells must find; where objects are smaller, cells blur them away."""
 
@@ -118,15 +115,13 @@ def promised_background(images: Sequence[ImageCells], *, otsu: float) -> float |
         otsu: their threshold, see :func:`tagseg.refine.background.otsu_background`, in (0, 1).
 
     Returns:
-        A background score between those that are sure. None when there are fewer than :data:`LEAST_IMAGES` images, when
-        objects are too small for the cells (:data:`LEAST_COVER`), when too many classes are too rare to learn from
-        (:data:`LEAST_KNOWN`), or when features do not tell objects from background.
+        A background score between those that are sure. None when objects are too small for the cells
+        (:data:`LEAST_COVER`), when too many classes are too rare to learn from (:data:`LEAST_KNOWN`), or when features
+        do not tell objects from background.
     """
-    if len(images) < LEAST_IMAGES:
-        return None
     sure = sure_scores(otsu)
     covered = sum(float((each.scores > sure[0]).mean()) for each in images)
-    if covered < LEAST_COVER * sum(each.sure for each in images):
+    if not images or covered < LEAST_COVER * sum(each.sure for each in images):
         return None
     scores = np.concatenate([each.scores for each in images])
     labels = np.concatenate([each.labels for each in images])

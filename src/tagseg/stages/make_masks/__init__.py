@@ -19,7 +19,7 @@ from tagseg.data.seen_files import read_photograph
 from tagseg.errors import ModelError
 from tagseg.ops.spacing import evenly_spaced
 from tagseg.refine.background import otsu_background
-from tagseg.refine.certain_cells import LEAST_IMAGES, image_cells, promised_background
+from tagseg.refine.certain_cells import image_cells, promised_background
 from tagseg.refine.mask_checks import mask_warnings, measure_coverage
 from tagseg.refine.pseudo_mask import PseudoMask, confidence_mask, label_scores
 from tagseg.refine.refinement import Refinement, Refiner, refine_in_order
@@ -33,6 +33,9 @@ OTSU_IMAGES = 500
 
 FEATURE_IMAGES = 250
 """Most images, evenly spaced, that the frozen network looks at."""
+
+LEAST_IMAGES = 100
+"""With fewer, features say too little of what lies between: 50 lose up to 1.5 points of mIoU, 25 up to 4.1."""
 
 
 def run(context: StageContext) -> dict[str, Any]:
