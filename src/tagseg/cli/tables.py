@@ -82,15 +82,17 @@ def compared_rows(scores: RunScores, plain: RunScores | None, full: RunScores | 
 def comparison_sentences(scores: RunScores, plain: RunScores | None, full: RunScores | None = None) -> list[str]:
     """Return one sentence a stage against plain CAM, and one on the share of the upper bound that tags alone reach.
 
+    Seeds have two where the maps that are handed on are not those of the network: both against the plain network.
+
     >>> from tagseg.artifacts.run_scores import SeedScores, ScoredCut
     >>> run = lambda value: RunScores(seeds={"network": SeedScores(ScoredCut(0.3, LabelScores(value)))})
     >>> comparison_sentences(run(0.53), run(0.48))
-    ['seeds: SSC 53.0 % against plain CAM 48.0 %: +5.0 points of mIoU on the same seed and budget']
+    ['seeds from the network: SSC 53.0 % against plain CAM 48.0 %: +5.0 points of mIoU on the same seed and budget']
     """
     ours, base = mean_ious(scores), mean_ious(plain)
-    seeds = scores.handed_on if scores else None
-    pairs = [("seeds", seeds.best.scores.mean_iou if seeds else None, base.get(NETWORK))]
-    pairs += [(_KINDS[kind], ours.get(kind), base.get(kind)) for kind in (MASK_MAPS, SEGMENTER)]
+    seeds = [kind for kind in ours if kind not in (MASK_MAPS, SEGMENTER)]
+    named = dict.fromkeys([*seeds[:1], *seeds[-1:]], NETWORK) | {kind: kind for kind in (MASK_MAPS, SEGMENTER)}
+    pairs = [(_KINDS[kind], ours.get(kind), base.get(against)) for kind, against in named.items()]
     sentences = [
         f"{what}: SSC {percent(mine)} % against plain CAM {percent(reference)} %: {points(mine - reference)} points "
         "of mIoU on the same seed and budget"
