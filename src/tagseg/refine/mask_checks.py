@@ -99,7 +99,7 @@ def mask_warnings(
     warnings = []
     floods = [each.image_id for each in coverages if each.floods]
     if floods:
-        more = f" and {len(floods) - NAMED} more" if len(floods) > NAMED else ""
+        more = f" and {len(floods) - NAMED} more, all in manifest.json" if len(floods) > NAMED else ""
         warnings.append(
             f"{len(floods)} of {len(coverages)} pseudo masks label more than {FLOOD_SHARE:.0%} of their picture as "
             f"objects ({', '.join(floods[:NAMED])}{more}); look at them in the report, and {_higher_cut(found_score)} "

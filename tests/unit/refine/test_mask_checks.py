@@ -39,8 +39,8 @@ def test_good_masks_warn_of_nothing() -> None:
 def test_floods_are_named_and_counted() -> None:
     coverages = [*pictures(1, *[0.99] * (NAMED + 2), *[0.1] * 9), *pictures(2, 0.5)]
     assert mask_warnings(coverages, CLASSES, training_images=ENOUGH) == [
-        "7 of 17 pseudo masks label more than 80% of their picture as objects (1/0, 1/1, 1/2, 1/3, 1/4 and 2 more); "
-        "look at them in the report, and raise masks.background_score if they are wrong"
+        "7 of 17 pseudo masks label more than 80% of their picture as objects (1/0, 1/1, 1/2, 1/3, 1/4 and 2 more, "
+        "all in manifest.json); look at them in the report, and raise masks.background_score if they are wrong"
     ]
 
 
