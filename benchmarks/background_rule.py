@@ -7,7 +7,7 @@ One row for each kind of maps of a finished run: as the network gave them, avera
 and those that the masks are cut from (``masks``; after the walk where the recipe walks). Both rules look at photographs
 and tags alone, as stage 4 does, but for its least number of images. All images with ground truth score them, and a
 sweep in steps of 0.01 names the best score. Masks are cut from the maps without the refinement that follows the cut.
-A row of the same run and maps is replaced in the file of rows. The table of a file of rows:
+A row of the same run, changes and maps is replaced in the file of rows. The table of a file of rows:
 
     python benchmarks/background_rule.py --table benchmarks/results/background_rule.json
 """
@@ -48,7 +48,8 @@ def measure(root: Path, kinds: Sequence[str], changes: Sequence[str]) -> list[di
     run, recipe = RunFolder(root), load_run_recipe(root / "recipe.toml", changes)
     splits, gone = read_splits(recipe.data, drawn=run.drawn_data), run.read_manifest()["data"]
     train = without_bad_files(splits.train, gone)
-    assert splits.evaluation is not None, "no image of the run has ground truth"
+    if splits.evaluation is None:
+        raise SystemExit(f"{root}: no image of the run has ground truth")
     scored = without_bad_files(splits.evaluation, gone)
     tagged = [record for record in chosen_records(recipe.masks.splits, train, scored) if record.tags]
     regions = superpixel_cache(recipe)
@@ -58,7 +59,13 @@ def measure(root: Path, kinds: Sequence[str], changes: Sequence[str]) -> list[di
             return lambda record: read_mask_maps(run, record, recipe, regions=regions)
         return lambda record: read_maps(run, record, kind=kind, regions=regions)
 
-    receipt = {"recipe": recipe.name, "seed": recipe.seed, "backbone": recipe.classifier.backbone}
+    receipt = {
+        "run": root.name,
+        "set": list(changes),
+        "recipe": recipe.name,
+        "seed": recipe.seed,
+        "backbone": recipe.classifier.backbone,
+    }
     asked = kinds or (*recipe.cams.kinds, MASKS)
     return [
         {**receipt, "maps": kind, **_rules(run, recipe, reader(kind), tagged, scored), **this_machine()}
@@ -71,7 +78,8 @@ def _rules(
 ) -> dict[str, Any]:
     """Return the score of each rule, its mean IoU, and those of the best score."""
     otsu = otsu_background(maps(record) for record in evenly_spaced(tagged, OTSU_IMAGES))
-    assert otsu is not None, "no map has two different scores"
+    if otsu is None:
+        raise SystemExit("the maps have fewer than two different scores above 0")
     backbone = build_frozen_backbone(recipe, run, device=torch.device("cpu"))
     looked_at, started = evenly_spaced(tagged, FEATURE_IMAGES), time.perf_counter()
     cells = [image_cells(backbone, read_image(record.image_path), maps(record), otsu=otsu) for record in looked_at]
@@ -102,7 +110,7 @@ def _points(maps: ReadMaps, scored: Split, cuts: Sequence[float]) -> dict[float,
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """Return the rows as a Markdown table: of each rule its score, and the points of mIoU that it loses."""
     lines = [
-        "| recipe | maps | images | best | Otsu | by frozen features |",
+        "| recipe | maps | looked at | best | Otsu | by frozen features |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
@@ -117,10 +125,10 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def keep(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write rows into a file, each in the place of that of the same recipe, backbone, seed and maps."""
+    """Write rows into a file, each in the place of that of the same run, changes of the recipe and maps."""
 
     def key(row: dict[str, Any]) -> tuple[Any, ...]:
-        return tuple(row[name] for name in ("recipe", "backbone", "seed", "maps"))
+        return (*(row[name] for name in ("run", "recipe", "backbone", "seed", "maps")), *row["set"])
 
     old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     new = {key(row) for row in rows}
@@ -134,7 +142,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("run", type=Path, nargs="?", help="a finished run folder with ground truth")
     parser.add_argument("--maps", nargs="+", default=[], metavar="KIND", help="network, averaged, affinity, masks; all")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change the recipe")
-    parser.add_argument("--json", type=Path, help="file of rows; a row of the same run and maps is replaced")
+    parser.add_argument("--json", type=Path, help="file of rows; an older row of the same is replaced")
     parser.add_argument("--table", type=Path, help="print the table of this file of rows, and measure nothing")
     options = parser.parse_args(words)
     if options.table:

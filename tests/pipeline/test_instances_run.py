@@ -163,7 +163,7 @@ def test_maps_without_two_scores_fall_back_on_the_recipe_and_say_so(photos: Path
     assert details["background_rule"] == "fixed"
     assert details["mask_warnings"] == told.warnings[1:]
     assert told.warnings[:1] == [
-        "no map has two different scores: the background score is masks.background_score, 0.35",
+        "the maps have fewer than two different scores above 0: the background score is masks.background_score, 0.35",
     ]
     assert told.notes == []
     for record in context.train.records:

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from tagseg.artifacts.cam_file import read_cam
 from tagseg.artifacts.layout import STAGE_OUTPUTS
-from tagseg.assemble.first_weights import first_weights
+from tagseg.assemble.first_weights import first_weights, require_first_weights
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.errors import ArtifactError, ModelError
 from tagseg.pipeline import run_pipeline
@@ -79,6 +79,22 @@ def test_weights_that_nothing_reads_need_not_be_there(photos: Path, tmp_path: Pa
     assert [each.key for each in first_weights(recipe, STAGE_OUTPUTS)] == ["classifier.weights", "segmenter.weights"][
         :1
     ]
+
+
+def test_the_network_that_the_background_rule_asks_is_known_by_its_content_too(photos: Path, tmp_path: Path) -> None:
+    path = vit_file(tmp_path, seed=0)
+    settings = [*EVERYWHERE, "cams.region_affinity=false", "masks.refine=[]", "self_modulation.enabled=false"]
+    settings += ["masks.background_rule=auto", f"region_affinity.weights='{path}'"]
+    recipe = quick_recipe(photos, tmp_path / "cache", *settings)
+    (asked,) = [each for each in first_weights(recipe, STAGE_OUTPUTS) if each.key == "region_affinity.weights"]
+    assert (asked.named, asked.required) == (str(path), False)
+    out = tmp_path / "run"
+    run_pipeline(recipe, out, progress=SilentProgress())
+    vit_file(tmp_path, seed=1).rename(path)
+    with pytest.raises(ArtifactError, match="'make_masks' of the same recipe, got other values"):
+        run_pipeline(recipe, out, progress=SilentProgress())
+    path.unlink()
+    require_first_weights(recipe, ["make_masks"])  # a rule helps, and no run ends for it
 
 
 def test_a_file_of_weights_is_known_by_its_content(photos: Path, tmp_path: Path) -> None:

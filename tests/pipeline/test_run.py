@@ -57,7 +57,7 @@ def assert_same_run(one: Path, other: Path) -> None:
     masks = sorted(
         path.relative_to(one) for kind in ("3_affinity/seeds", "4_masks") for path in (one / kind).rglob("*.*")
     )
-    assert len(masks) == 4 * NUM_IMAGES  # seeds, walked maps, labels, confidence
+    assert len(masks) == 4 * NUM_IMAGES + 1  # seeds, walked maps, labels, confidence; the background score
     for path in [*cams, *masks]:
         assert (one / path).read_bytes() == (other / path).read_bytes(), path
     assert (one / "scores.json").read_text() == (other / "scores.json").read_text()

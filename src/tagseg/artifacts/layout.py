@@ -187,6 +187,11 @@ class RunLayout:
         return self.output("make_masks") / "maps" / f"{record.image_id}.npz"
 
     @property
+    def background_cut(self) -> Path:
+        """The background score that a rule found for the pseudo masks, and the rule."""
+        return self.output("make_masks") / "background.json"
+
+    @property
     def pseudo_mask_folder(self) -> Path:
         """Where the pseudo masks are."""
         return self.output("make_masks") / "labels"

@@ -1,7 +1,7 @@
 """The weights that the networks of a recipe start from, and whether they can be had."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tagseg.errors import ModelError
@@ -19,11 +19,13 @@ class FirstWeights:
         key: of the recipe that names it.
         network: a timm name, or ``vgg19``.
         named: ``pretrained``, ``pip``, ``random``, ``trained`` or the path of a file.
+        required: whether nothing goes on without it; the rule for the background score does.
     """
 
     key: str
     network: str
     named: str
+    required: bool = True
 
 
 def is_file_of_weights(named: str) -> bool:
@@ -46,12 +48,12 @@ def first_weights(recipe: Recipe, stages: Iterable[str]) -> list[FirstWeights]:
     stages = set(stages)
     classifier = FirstWeights("classifier.weights", recipe.classifier.backbone, recipe.classifier.weights)
 
-    def of(section: str, *, network: str, named: str, key: str = "weights") -> FirstWeights:
+    def of(section: str, *, network: str, named: str, key: str = "weights", required: bool = True) -> FirstWeights:
         same = network in ("classifier", "same", "backbone")
         own = classifier.network if same else network
         if named == "same":
-            return FirstWeights(classifier.key, own, classifier.named)
-        return FirstWeights(f"{section}.{key}", own, named)
+            return FirstWeights(classifier.key, own, classifier.named, required)
+        return FirstWeights(f"{section}.{key}", own, named, required)
 
     found = [classifier] if "train_classifier" in stages else []
     judge, shared = recipe.reconstruction, recipe.region_affinity
@@ -62,13 +64,14 @@ def first_weights(recipe: Recipe, stages: Iterable[str]) -> list[FirstWeights]:
         "extract_cams": recipe.cams.region_affinity,
         "make_masks": "region_affinity" in recipe.masks.refine,
     }
-    if any(used and stage in stages for stage, used in uses.items()):
-        found.append(of("region_affinity", network=shared.features, named=shared.weights))
+    required = any(used and stage in stages for stage, used in uses.items())
+    if required or ("make_masks" in stages and recipe.masks.background_rule == "auto"):
+        found.append(of("region_affinity", network=shared.features, named=shared.weights, required=required))
     if "train_affinity" in stages:
         found.append(of("affinity", network=recipe.affinity.backbone, named=recipe.affinity.weights))
     if "train_segmenter" in stages:
         found.append(of("segmenter", network=recipe.segmenter.backbone, named=recipe.segmenter.weights))
-    return list(dict.fromkeys(found))
+    return [each for each in dict.fromkeys(found) if each.required or replace(each, required=True) not in found]
 
 
 def require_first_weights(recipe: Recipe, stages: Iterable[str]) -> None:
@@ -77,7 +80,7 @@ def require_first_weights(recipe: Recipe, stages: Iterable[str]) -> None:
     Raises:
         ModelError: for the first of them.
     """
-    for each in first_weights(recipe, stages):
+    for each in (each for each in first_weights(recipe, stages) if each.required):
         if is_file_of_weights(each.named) and not Path(each.named).is_file():
             raise ModelError(
                 f"{each.key} must name a weights file that exists, got {each.named}",

@@ -46,10 +46,11 @@ class OwnClassMaps:
         mode = evaluation_mode(self.network) if isinstance(self.network, nn.Module) else nullcontext()
         with torch.no_grad(), mode:
             class_maps = self.network(images)
-        if not isinstance(class_maps, Tensor) or class_maps.ndim != 4 or class_maps.shape[1] != self.num_classes:
-            found = tuple(class_maps.shape) if isinstance(class_maps, Tensor) else type(class_maps).__name__
+        found = tuple(class_maps.shape) if isinstance(class_maps, Tensor) else type(class_maps).__name__
+        expected = (len(images), self.num_classes)
+        if not isinstance(found, tuple) or len(found) != 4 or found[:2] != expected or 0 in found:
             raise ModelError(
-                f"a network of your own gives class maps of shape (1, {self.num_classes}, h, w), got {found}",
+                f"a network of your own gives class maps of shape ({expected[0]}, {expected[1]}, h, w), got {found}",
                 help="apply its last layer to every cell of its features, and name as many classes as there are maps",
             )
         class_maps = class_maps.float()

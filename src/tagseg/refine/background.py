@@ -20,8 +20,8 @@ def otsu_background(maps: Iterable[CamFile]) -> float | None:
     """Choose the background score that parts the scores of all images into two groups, as unlike as can be.
 
     Each pixel counts with its strongest tagged class. Over all pixels with any activation the threshold maximises
-    ``w0 w1 (m0 - m1)^2``, with ``w`` the share and ``m`` the mean score of the pixels below and above it. Pixels at
-    exactly 0 are background at any threshold and are left out: how many there are says nothing about the others.
+    ``w0 w1 (m0 - m1)^2``, with ``w`` the share and ``m`` the mean score of the pixels below and above it. Scores
+    that round to 0 of 255 are background at any threshold and are left out: how many there are says nothing of others.
 
     Source: Otsu, "A threshold selection method from gray-level histograms", IEEE Trans. SMC, 1979; one threshold for
     the whole data set is ours. How close it comes to the best score of a sweep is in docs/lab_notes.md.

@@ -17,7 +17,6 @@ from tagseg.data.augment import normalize_image
 from tagseg.models.backbone import Backbone
 from tagseg.models.mode import evaluation_mode
 from tagseg.ops.resize import resize_labels
-from tagseg.ops.spacing import evenly_spaced
 from tagseg.refine.background import BINS
 from tagseg.types import Image
 
@@ -25,7 +24,7 @@ STRIDE = 16
 """Image pixels per cell of the features, where a network has such."""
 
 MOST_CELLS = 500
-"""Of one image, evenly spaced."""
+"""Of one image, drawn at random: evenly spaced ones would be of a few columns of a grid as wide as their distance."""
 
 LEAST_COVER = 0.75
 """Share of what is surely object, by pixels, that cells must find; where objects are smaller, cells blur them away."""
@@ -91,7 +90,7 @@ def image_cells(backbone: Backbone, image: Image, maps: CamFile, *, otsu: float)
     size = (features.shape[1], features.shape[2])
     means = adaptive_avg_pool2d(torch.from_numpy(scores)[None], size)[0]
     centres = resize_labels(torch.from_numpy(labels)[None], size)[0]
-    chosen = list(evenly_spaced(range(means.numel()), MOST_CELLS))
+    chosen = np.sort(np.random.default_rng(0).permutation(means.numel())[:MOST_CELLS])
     parts = means.flatten()[chosen], centres.flatten()[chosen], features.flatten(1).T[chosen]
     sure = float((scores > np.float32(sure_scores(otsu)[0])).mean())
     return ImageCells(*(part.numpy() for part in parts), sure=sure)
@@ -111,7 +110,7 @@ def promised_background(images: Sequence[ImageCells], *, otsu: float) -> float |
     and Knowledge Discovery, 2008. How close the rule comes to the best score of a sweep is in docs/lab_notes.md.
 
     Args:
-        images: with tags, in an order that has nothing to do with what they show.
+        images: with tags. Every second one that shows a class is asked of the others.
         otsu: their threshold, see :func:`tagseg.refine.background.otsu_background`, in (0, 1).
 
     Returns:

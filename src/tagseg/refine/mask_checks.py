@@ -18,7 +18,7 @@ FLOOD_SHARE = 0.8
 drawings of 90 photographs of animals."""
 
 FLAT_SHARE = 0.6
-"""A class whose median mask labels more of its picture than this has flat maps: there it was 0.2 to 0.4."""
+"""A class that covers more than this of its median picture has flat maps: there it was 0.2 to 0.4."""
 
 FLAT_LEVEL = 0.4
 """So has a class on whose median picture the network's map has a mean above this, with a peak of 1: there it was 0.2 to
@@ -39,12 +39,14 @@ class Coverage:
         image_id: of the picture.
         tags: its label ids.
         share: of its pixels with any class, in [0, 1]; void ones do not count.
+        shares: of its pixels with each tag, in [0, 1].
         levels: mean of the network's map of each tag, in [0, 1].
     """
 
     image_id: str
     tags: tuple[int, ...]
     share: float
+    shares: tuple[float, ...]
     levels: tuple[float, ...]
 
     @property
@@ -66,11 +68,13 @@ def measure_coverage(
 
     >>> maps = np.array([[[0.0, 1.0, 1.0, 0.0]]], np.float32)
     >>> measure_coverage("a", (2,), np.array([[0, 2, 2, 255]], np.uint8), maps)
-    Coverage(image_id='a', tags=(2,), share=0.6666666666666666, levels=(0.5,))
+    Coverage(image_id='a', tags=(2,), share=0.6666666666666666, shares=(0.6666666666666666,), levels=(0.5,))
     """
-    known = labels != VOID
-    share = np.count_nonzero(known & (labels != BACKGROUND)) / max(np.count_nonzero(known), 1)
-    return Coverage(image_id, tuple(tags), float(share), tuple(maps.mean(axis=(1, 2), dtype=np.float64).tolist()))
+    counts = np.bincount(labels.ravel(), minlength=VOID + 1)
+    known = max(labels.size - int(counts[VOID]), 1)
+    share = (labels.size - int(counts[VOID]) - int(counts[BACKGROUND])) / known
+    shares = tuple(int(counts[tag]) / known for tag in tags)
+    return Coverage(image_id, tuple(tags), share, shares, tuple(maps.mean(axis=(1, 2), dtype=np.float64).tolist()))
 
 
 def mask_warnings(
@@ -89,12 +93,12 @@ def mask_warnings(
         found_score: the background score, in [0, 1], that a rule found; None where it is the recipe's.
 
     >>> classes = ClassTable(("cat", "dog"))
-    >>> flood = [Coverage(f"dogs/{index}", (2,), 0.97, (0.8,)) for index in range(3)]
-    >>> coverages = [Coverage("cats/0", (1,), 0.4, (0.3,)), *flood]
+    >>> flood = [Coverage(f"dogs/{index}", (2,), 0.97, (0.97,), (0.8,)) for index in range(3)]
+    >>> coverages = [Coverage("cats/0", (1,), 0.4, (0.4,), (0.3,)), *flood]
     >>> for text in mask_warnings(coverages, classes, training_images={1: 20, 2: 20}):
     ...     print(text)
     3 of 4 pseudo masks label more than 80% of their picture as objects (dogs/0, dogs/1, dogs/2); look at them in the report, and raise masks.background_score if they are wrong
-    the maps of 'dog' are flat: half of its 3 masks label 97% of the picture or more, so it cannot be told apart from its scene; add photographs of the same scenes without it
+    the maps of 'dog' are flat: on half of its 3 pictures its masks label 97% or more, so it cannot be told apart from its scene; add photographs of the same scenes without it
     """  # noqa: E501
     warnings = []
     floods = [each.image_id for each in coverages if each.floods]
@@ -131,9 +135,9 @@ def _flatness(coverages: Sequence[Coverage], label: int) -> str:
     """Return how flat the maps of a class are on the pictures that show it, or nothing where they are not."""
     if not coverages:
         return ""
-    share = median(each.share for each in coverages)
+    share = median(each.shares[each.tags.index(label)] for each in coverages)
     if share > FLAT_SHARE:
-        return f"half of its {len(coverages)} masks label {share:.0%} of the picture"
+        return f"on half of its {len(coverages)} pictures its masks label {share:.0%}"
     level = median(each.levels[each.tags.index(label)] for each in coverages)
     if level > FLAT_LEVEL:
         return f"on half of its {len(coverages)} pictures their mean is {level:.0%} of their peak"

@@ -79,7 +79,7 @@ def _cut(recipe: Recipe, manifest: Mapping[str, Any]) -> Iterator[tuple[str, str
     asked = recipe.masks.background_rule
     # An older manifest does not say which rule found it.
     found = details.get("background_rule", "fixed" if asked == "fixed" else "otsu")
-    why = "" if asked == "fixed" else ", since no map has two different scores"
+    why = "" if asked == "fixed" else ", since the maps have fewer than two different scores above 0"
     origin = {"auto": "which frozen features ask for", "otsu": "Otsu's threshold on the maps"}
     yield (
         "background score of the pseudo masks",

@@ -45,7 +45,15 @@ def test_otsus_row_has_the_score_and_the_masks_of_the_run(finished: Path, tmp_pa
 
 
 def test_rows_of_other_maps_stay_and_a_rule_without_a_score_is_named(tmp_path: Path) -> None:
-    row: dict[str, Any] = {"recipe": "demo", "backbone": "test_resnet", "seed": 0, "maps": "masks", "looked_at": 9}
+    row: dict[str, Any] = {
+        "run": "run",
+        "set": [],
+        "recipe": "demo",
+        "backbone": "test_resnet",
+        "seed": 0,
+        "maps": "masks",
+        "looked_at": 9,
+    }
     row |= {"otsu": [0.4, 0.70], "best": [0.35, 0.72]}
     walked = {**row, "maps": "network", "features": [0.36, 0.719]}
     keep(tmp_path / "rows.json", [row, walked])

@@ -201,3 +201,13 @@ def test_cells_of_an_image_have_the_maps_mean_and_the_label_of_their_centre() ->
     assert len(cells.features) == 24
     large = image_cells(backbone, np.zeros((640, 480, 3), np.uint8), CamFile(cam[:, :1, :1], (2, 5)), otsu=OTSU)
     assert len(large.scores) == len(large.labels) == len(large.features) == MOST_CELLS
+
+
+def test_cells_of_a_large_image_lie_in_all_columns() -> None:
+    """Evenly spaced ones would lie in two: 250 rows of 188 cells are 94 times 500, and every 94th is a half row on."""
+    cam = np.linspace(0, 1, 188, dtype=np.float32)[None, None].repeat(250, axis=1)
+    backbone = build_backbone("test_resnet", weights=None)
+    cells = image_cells(backbone, np.zeros((4000, 3000, 3), np.uint8), CamFile(cam, (1,)), otsu=OTSU)
+    assert len(cells.scores) == MOST_CELLS
+    assert len(np.unique(cells.scores)) > 150
+    assert cells.scores.mean() == pytest.approx(0.5, abs=0.05)

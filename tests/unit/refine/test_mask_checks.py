@@ -20,7 +20,7 @@ ENOUGH = {1: FEW_IMAGES, 2: FEW_IMAGES}
 
 
 def pictures(label: int, *shares: float, level: float = 0.2) -> list[Coverage]:
-    return [Coverage(f"{label}/{index}", (label,), share, (level,)) for index, share in enumerate(shares)]
+    return [Coverage(f"{label}/{index}", (label,), share, (share,), (level,)) for index, share in enumerate(shares)]
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_a_flood_at_a_score_that_a_rule_found_names_the_two_keys_that_replace_it
 def test_a_class_is_flat_when_its_median_mask_labels_most_of_the_picture() -> None:
     assert mask_warnings(pictures(2, 0.1, FLAT_SHARE, 0.8), CLASSES, training_images=ENOUGH) == []
     assert mask_warnings(pictures(2, 0.1, 0.75, 0.8), CLASSES, training_images=ENOUGH) == [
-        "the maps of 'dog' are flat: half of its 3 masks label 75% of the picture or more, so it cannot be told apart "
-        "from its scene; add photographs of the same scenes without it"
+        "the maps of 'dog' are flat: on half of its 3 pictures its masks label 75% or more, so it cannot be told "
+        "apart from its scene; add photographs of the same scenes without it"
     ]
 
 
@@ -68,9 +68,20 @@ def test_a_class_is_flat_when_its_median_map_stands_high_everywhere() -> None:
         "the maps of 'dog' are flat: on half of its 2 pictures their mean is 45% of their peak or more, so it cannot "
         "be told apart from its scene; add photographs of the same scenes without it"
     ]
-    two = [Coverage("a", (1, 2), 0.3, (0.9, 0.1)), Coverage("b", (2,), 0.3, (0.1,))]
+    two = [Coverage("a", (1, 2), 0.3, (0.2, 0.1), (0.9, 0.1)), Coverage("b", (2,), 0.3, (0.3,), (0.1,))]
     (warning,) = mask_warnings(two, CLASSES, training_images=ENOUGH)
     assert warning.startswith("the maps of 'cat' are flat: on half of its 1 pictures their mean is 90%")
+
+
+def test_a_small_class_beside_a_large_one_is_not_flat() -> None:
+    labels = np.zeros((10, 100), np.uint8)
+    labels[:, :70], labels[:2, 80:90], labels[9] = 1, 2, 255
+    maps = (labels == np.array([1, 2])[:, None, None]).astype(np.float32)
+    both = [measure_coverage(f"bus/{number}", (1, 2), labels, 0.1 * maps) for number in range(3)]
+    assert both[0].share == pytest.approx((9 * 70 + 20) / 900)
+    assert both[0].shares == pytest.approx((9 * 70 / 900, 20 / 900))
+    (warning,) = mask_warnings(both, CLASSES, training_images=ENOUGH)
+    assert warning.startswith("the maps of 'cat' are flat: on half of its 3 pictures its masks label 70%")
 
 
 def test_a_class_of_few_images_is_named() -> None:

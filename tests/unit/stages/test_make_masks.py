@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from kit.contexts import stage_context
 from kit.heard import Heard
+from kit.messages import assert_says
 from kit.small_run import quick_recipe
 from PIL import Image
 
 from tagseg.artifacts.cam_file import write_cam
 from tagseg.data.layouts.folder import read_folder
+from tagseg.errors import ArtifactError, ModelError
+from tagseg.stages import make_masks
 from tagseg.stages.context import StageContext
 from tagseg.stages.make_masks import settle_background
 
@@ -89,8 +92,39 @@ def test_features_that_see_nothing_leave_it_to_otsu(photos: Path, tmp_path: Path
     ]
 
 
+def test_a_stage_that_was_stopped_goes_on_with_the_score_of_its_masks(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = ["cams.average_over_regions=false", "cams.region_affinity=false"]
+    context, heard = context_of(photos, tmp_path, "masks.background_rule=auto", *settings)
+
+    def gone(*_: object, **__: object) -> None:
+        raise ModelError("no network is in reach", help="wait")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(make_masks, "build_frozen_backbone", gone)
+        first = settle_background(context, context.train.records)
+    assert first.rule == "otsu"
+    assert heard.warnings == ["the background score is found without frozen features: no network is in reach; wait"]
+    assert heard.notes[-1].endswith("(Otsu's threshold on the maps of 100 images; frozen features cannot be had)")
+    assert settle_background(context, context.train.records) == first  # the network is back, and masks are cut already
+    assert heard.notes[-1] == f"background score {first.score:.3f} (otsu), as it was found before"
+    kept = context.folder.background_cut
+    assert not context.folder.seals.unsealed([kept])
+    kept.write_text('{"background_score": 0.2}')
+    assert_says(
+        lambda: settle_background(context, context.train.records),
+        ArtifactError,
+        f"{kept} must be a background score that tagseg wrote, got a file that cannot be read as such",
+        f"delete the folder {kept.parent} and run 'tagseg run' again: its masks are cut at that score",
+    )
+    kept.unlink()
+    assert settle_background(context, context.train.records).rule == "auto"
+
+
 def test_a_fixed_score_is_the_recipes(photos: Path, tmp_path: Path) -> None:
     settings = ["masks.background_rule=fixed", "masks.background_score=0.35"]
     context, heard = context_of(photos, tmp_path, *settings, count=2)
     assert settle_background(context, context.train.records) == (0.35, "fixed")
     assert heard.notes == []
+    assert not context.folder.background_cut.exists()

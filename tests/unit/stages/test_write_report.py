@@ -264,7 +264,7 @@ def test_what_ran_is_told_in_groups(run: Path) -> None:
         ({}, "Otsu's threshold on the maps"),  # of an older version
         ({"background_rule": "otsu"}, "Otsu's threshold on the maps"),
         ({"background_rule": "auto"}, "which frozen features ask for"),
-        ({"background_rule": "fixed"}, "of the recipe, since no map has two different scores"),
+        ({"background_rule": "fixed"}, "of the recipe, since the maps have fewer than two different scores above 0"),
     ],
 )
 def test_the_page_says_where_the_background_score_comes_from(photos, tmp_path, found, origin) -> None:

@@ -106,6 +106,10 @@ LAST_LAYER = "apply its last layer to every cell of its features, and name as ma
     [
         row("logits", own(lambda images: images.mean((2, 3))), f"{SHAPE} (1, 3)", LAST_LAYER),
         row("more_maps_than_names", own(lambda images: images), f"{SHAPE} (1, 3, 72, 96)", LAST_LAYER),
+        row(
+            "other_images", own(lambda images: images[:, :1].repeat(2, 1, 1, 1)), f"{SHAPE} (2, 1, 72, 96)", LAST_LAYER
+        ),
+        row("no_cells", own(lambda images: images[:, :1, :0]), f"{SHAPE} (1, 1, 0, 96)", LAST_LAYER),
         row("no_tensor", own(lambda images: [images]), f"{SHAPE} list", LAST_LAYER),
         row(
             "broken_weights",

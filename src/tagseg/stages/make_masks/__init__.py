@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
+from tagseg.artifacts.background_cut import BackgroundCut, read_background_cut, write_background_cut
 from tagseg.artifacts.cam_file import read_cam, write_cam
 from tagseg.artifacts.mask_file import read_mask, write_confidence, write_mask
-from tagseg.artifacts.run_scores import BackgroundRule
 from tagseg.assemble.maps import chosen_records, read_mask_maps, read_unrefined_maps
 from tagseg.assemble.networks import build_frozen_backbone
 from tagseg.assemble.refinements import build_refinements
@@ -99,45 +99,58 @@ def _refine_maps(context: StageContext, records: tuple[ImageRecord, ...]) -> Non
     )
 
 
-def settle_background(context: StageContext, records: Sequence[ImageRecord]) -> tuple[float, BackgroundRule]:
+def settle_background(context: StageContext, records: Sequence[ImageRecord]) -> BackgroundCut:
     """Return the background score, and the rule that found it; ``fixed`` where it is the recipe's. The log says which.
 
-    One process finds it for all.
+    One process finds it for all. It is kept: an interrupted stage goes on with the score of the masks that are there.
+
+    Raises:
+        ArtifactError: when the score that was kept cannot be read.
     """
-    values = context.recipe.masks
-    score, rule = values.background_score, "fixed"
+    values, kept = context.recipe.masks, context.folder.background_cut
+    cut = BackgroundCut(values.background_score, "fixed")
     if values.background_rule != "fixed" and context.fabric.is_global_zero:
-        score, rule = _found(context, [record for record in records if record.tags])
-    return context.fabric.broadcast((score, rule))
+        if kept.exists():
+            cut = read_background_cut(kept)
+            context.progress.note(f"background score {cut.score:.3f} ({cut.rule}), as it was found before")
+        else:
+            cut = _found(context, [record for record in records if record.tags])
+            write_background_cut(kept, cut)
+            context.folder.seals.note([kept])
+    return BackgroundCut(*context.fabric.broadcast(tuple(cut)))
 
 
-def _found(context: StageContext, tagged: Sequence[ImageRecord]) -> tuple[float, BackgroundRule]:
+def _found(context: StageContext, tagged: Sequence[ImageRecord]) -> BackgroundCut:
     values, progress, layout = context.recipe.masks, context.progress, context.folder
     chosen = evenly_spaced(tagged, OTSU_IMAGES)
     otsu = otsu_background(read_mask_maps(layout, record, context.recipe, regions=context.regions) for record in chosen)
     if otsu is None:
         fixed = values.background_score
-        progress.warn(f"no map has two different scores: the background score is masks.background_score, {fixed}")
-        return fixed, "fixed"
+        progress.warn(
+            "the maps have fewer than two different scores above 0: the background score is masks.background_score, "
+            f"{fixed}"
+        )
+        return BackgroundCut(fixed, "fixed")
     named, why = f"background score {otsu:.3f} (Otsu's threshold on the maps of {len(chosen)} images", ""
     if values.background_rule == "auto":
-        promised = _promised(context, tagged, otsu=otsu) if len(tagged) >= LEAST_IMAGES else None
+        promised, why = _promised(context, tagged, otsu=otsu)
         if promised is not None:
             progress.note(f"background score {promised:.3f} (auto: frozen features promise the best masks there)")
-            return promised, "auto"
-        too_little = "frozen features say too little: objects are small, classes rare, or features blind to them"
-        why = f"; {too_little if len(tagged) >= LEAST_IMAGES else f'auto asks features of {LEAST_IMAGES} images'}"
+            return BackgroundCut(promised, "auto")
     progress.note(f"{named}{why})")
-    return otsu, "otsu"  # to the last digit: rounded, it could fall below the step of the stored maps that it names
+    # To the last digit: rounded, it could fall below the step of the stored maps that it names.
+    return BackgroundCut(otsu, "otsu")
 
 
-def _promised(context: StageContext, tagged: Sequence[ImageRecord], *, otsu: float) -> float | None:
-    """Return the score that frozen features ask for, None where they tell too little."""
+def _promised(context: StageContext, tagged: Sequence[ImageRecord], *, otsu: float) -> tuple[float | None, str]:
+    """Return the score that frozen features ask for; where they tell too little, None and why."""
+    if len(tagged) < LEAST_IMAGES:
+        return None, f"; auto asks features of {LEAST_IMAGES} images"
     try:
         backbone = build_frozen_backbone(context.recipe, context.folder, device=context.fabric.device)
     except ModelError as error:  # the rule helps, and no run ends for it
         context.progress.warn(f"the background score is found without frozen features: {error}")
-        return None
+        return None, "; frozen features cannot be had"
     looked_at = evenly_spaced(tagged, FEATURE_IMAGES)
     cells = []
     title = "Choosing the background score"
@@ -147,7 +160,8 @@ def _promised(context: StageContext, tagged: Sequence[ImageRecord], *, otsu: flo
             with context.fabric.autocast():
                 cells.append(image_cells(backbone, read_photograph(record), maps, otsu=otsu))
             task.advance()
-    return promised_background(cells, otsu=otsu)
+    too_little = "; frozen features say too little: objects are small, classes rare, or features blind to them"
+    return promised_background(cells, otsu=otsu), too_little
 
 
 def _write_masks(context: StageContext, records: tuple[ImageRecord, ...], *, background_score: float) -> None:
