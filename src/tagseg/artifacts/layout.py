@@ -173,6 +173,11 @@ class RunLayout:
         """Return the maps of an image as the network gave them; sub-folders are those of its id."""
         return self.output("extract_cams") / f"{record.image_id}.npz"
 
+    @property
+    def map_medians(self) -> Path:
+        """How high the middle of each class's maps lies, where flat maps are lowered."""
+        return self.output("extract_cams") / "medians.json"
+
     def seeds(self, record: ImageRecord) -> Path:
         """Return the sure seeds of an image, a palette PNG of label ids, 255 where nothing is sure."""
         return self.output("train_affinity") / "seeds" / f"{record.image_id}.png"

@@ -100,6 +100,7 @@ class RunInputs:
         weight = values["segmenter"].pop("corrections_weight")
         draws = values["affinity"].pop("corrections")
         values["self_modulation"].pop("target_run")
+        flat = values["cams"].pop("flat_maps")
         tested = {key: values["data"].pop(key) for key in list(values["data"]) if key.startswith("test_")}
         inputs = {section: values[section] for section in (*declared_sections(stage, self.recipe), "data")}
         parts = [inputs, self.recipe.seed, self.recipe.engine.precision, self.data.fingerprint]
@@ -111,6 +112,7 @@ class RunInputs:
         parts += ["affinity", corrections] if "affinity" in inputs and corrections and draws else []
         parts += [["target_run", self.earlier.made_of]] if self.earlier and "self_modulation" in inputs else []
         parts += [["weights", contents]] if (contents := self._contents(stage)) else []
+        parts += [["flat_maps", flat]] if "cams" in inputs and flat != "keep" else []
         # The rule was another one before (Otsu's threshold, which has a name of its own now).
         parts += [["background", 2]] if "masks" in inputs and self.recipe.masks.background_rule == "auto" else []
         return fingerprint(*parts, *((tested, self.data.test_fingerprint) if stage.tests else ()))

@@ -26,6 +26,10 @@ class Cams(Section):
     """Whether the network also sees every scale mirrored."""
     batch_size: int = Field(default=8, ge=1)
     """Images of equal size in one batch."""
+    flat_maps: Literal["keep", "lower"] = "keep"
+    """What becomes of the maps of a class that are high all over most of its pictures: with `lower` the median of each
+    is taken away. It suits objects that cover less than half of their picture.
+    """
     average_over_regions: bool = False
     """Whether the next stages get the maps with every region at its mean."""
     region_affinity: bool = False

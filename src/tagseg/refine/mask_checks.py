@@ -83,6 +83,7 @@ def mask_warnings(
     *,
     training_images: Mapping[int, int],
     found_score: float | None = None,
+    lowered: Mapping[int, float] | None = None,
 ) -> list[str]:
     """Return what is wrong with the pseudo masks of a run as far as they show it themselves, with the next move.
 
@@ -91,6 +92,7 @@ def mask_warnings(
         classes: their class table.
         training_images: how many training images have each label id as a tag.
         found_score: the background score, in [0, 1], that a rule found; None where it is the recipe's.
+        lowered: label ids whose maps were flat and were lowered, with their medians in [0, 1].
 
     >>> classes = ClassTable(("cat", "dog"))
     >>> flood = [Coverage(f"dogs/{index}", (2,), 0.97, (0.97,), (0.8,)) for index in range(3)]
@@ -111,7 +113,14 @@ def mask_warnings(
         )
     for label, name in enumerate(classes.names, start=1):
         own = [each for each in coverages if label in each.tags]
-        if flat := _flatness(own, label):
+        if lowered and label in lowered:
+            warnings.append(
+                f"the maps of '{name}' are flat: on half of its pictures their median is {lowered[label]:.0%} of their "
+                "peak or more, so it is hardly told apart from its scene; they were lowered by it, which suits objects "
+                "of less than half of a picture (cams.flat_maps=keep leaves them); add photographs of the same scenes "
+                "without it"
+            )
+        elif flat := _flatness(own, label):
             warnings.append(
                 f"the maps of '{name}' are flat: {flat} or more, so it cannot be told apart from its scene; add "
                 "photographs of the same scenes without it"

@@ -10,11 +10,13 @@ import torch
 
 from tagseg.artifacts.background_cut import BackgroundCut, read_background_cut, write_background_cut
 from tagseg.artifacts.cam_file import read_cam, write_cam
+from tagseg.artifacts.map_medians import read_map_medians
 from tagseg.artifacts.mask_file import read_mask, write_confidence, write_mask
 from tagseg.assemble.maps import chosen_records, read_mask_maps, read_unrefined_maps
 from tagseg.assemble.networks import build_frozen_backbone
 from tagseg.assemble.refinements import build_refinements
 from tagseg.cams.batches import Batch
+from tagseg.cams.flatness import flat_classes
 from tagseg.data.seen_files import read_photograph
 from tagseg.errors import ModelError
 from tagseg.ops.spacing import evenly_spaced
@@ -212,8 +214,10 @@ def _check_masks(
             maps = read_cam(context.folder.cam(record)).cam
             coverages.append(measure_coverage(record.image_id, record.tags, labels, maps))
             task.advance()
+    lowers = context.recipe.cams.flat_maps == "lower"
+    lowered = flat_classes(read_map_medians(context.folder.map_medians), train.classes) if lowers else {}
     counts = Counter(label for record in train.records for label in record.tags)
-    warnings = mask_warnings(coverages, train.classes, training_images=counts, found_score=found_score)
+    warnings = mask_warnings(coverages, train.classes, training_images=counts, found_score=found_score, lowered=lowered)
     for text in warnings:
         context.progress.warn(text)
     return {"floods": [each.image_id for each in coverages if each.floods], "mask_warnings": warnings}
