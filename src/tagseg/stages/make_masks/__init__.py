@@ -119,7 +119,7 @@ def settle_background(context: StageContext, records: Sequence[ImageRecord]) -> 
             cut = _found(context, [record for record in records if record.tags])
             write_background_cut(kept, cut)
             context.folder.seals.note([kept])
-    return BackgroundCut(*context.fabric.broadcast(tuple(cut)))
+    return context.fabric.broadcast(cut)
 
 
 def _found(context: StageContext, tagged: Sequence[ImageRecord]) -> BackgroundCut:
