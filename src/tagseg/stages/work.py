@@ -13,6 +13,7 @@ from lightning_fabric import Fabric
 from tagseg.cams.batches import Batch, batches_by_shape, read_ahead
 from tagseg.data.images import image_size
 from tagseg.models.convolutions import convolutions_of
+from tagseg.progress import Task
 from tagseg.stages.context import StageContext
 from tagseg.types import Image, ImageRecord
 
@@ -65,12 +66,14 @@ def do_missing(
     fabric = context.fabric
     missing = [record for record in records if not all(path.exists() for path in outputs(record))]
     fabric.barrier()  # every process has looked before any of them writes
-    with context.progress.task(title, total=len(records), done=len(records) - len(missing)) as task:
+    left = len(missing)
+    with context.progress.task(title, total=len(records), done=len(records) - left) as task:
         begun = ((record, work(record)) for record in missing[fabric.global_rank :: fabric.world_size])
         for record in finished_in_order(begun, threads=_threads(fabric)):
             context.folder.seals.note(outputs(record))
-            task.advance(fabric.world_size)
-    fabric.barrier()
+            left -= _advance(task, fabric.world_size, left=left)
+        fabric.barrier()
+        task.advance(left)  # what other processes did after this one
 
 
 def do_missing_batches(
@@ -98,16 +101,24 @@ def do_missing_batches(
     batches = batches_by_shape(records, batch_size=batch_size)
     missing = [batch for batch in batches if not all(output(record).exists() for record in batch)]
     fabric.barrier()  # every process has looked before any of them writes
-    done = len(records) - sum(len(batch) for batch in missing)
+    left = sum(len(batch) for batch in missing)
     # Counted in all batches: a resumed run convolves as the undisturbed one.
     sizes = len({image_size(batch[0].image_path) for batch in batches})
-    with context.progress.task(title, total=len(records), done=done) as task, convolutions_of(sizes):
+    with context.progress.task(title, total=len(records), done=len(records) - left) as task, convolutions_of(sizes):
         ahead = read_ahead(missing[fabric.global_rank :: fabric.world_size])
         begun = ((batch, work(batch, images)) for batch, images in ahead)
         for batch in finished_in_order(begun, threads=_threads(fabric)):
             context.folder.seals.note(output(record) for record in batch)
-            task.advance(len(batch) * fabric.world_size)
-    fabric.barrier()
+            left -= _advance(task, len(batch) * fabric.world_size, left=left)
+        fabric.barrier()
+        task.advance(left)  # what other processes did after this one
+
+
+def _advance(task: Task, count: int, *, left: int) -> int:
+    """Count what all processes did meanwhile, as much as this one, but no more than is left; return how much."""
+    counted = min(count, left)
+    task.advance(counted)
+    return counted
 
 
 def finished_in_order(begun: Iterable[tuple[T, Rest]], *, threads: int) -> Iterator[T]:

@@ -3,15 +3,25 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from kit.contexts import stage_context
+from lightning_fabric import Fabric
 from PIL import Image
 
-from tagseg.stages.work import convolutions_for, finished_in_order
-from tagseg.types import ImageRecord
+from tagseg.cams.batches import Batch
+from tagseg.classes import ClassTable
+from tagseg.progress import SilentProgress, Task
+from tagseg.recipe import make_recipe
+from tagseg.stages.work import convolutions_for, do_missing, do_missing_batches, finished_in_order
+from tagseg.types import ImageRecord, Split
 
 
 def with_rest(work: Callable[[int], object], items: Iterable[int]) -> Iterator[tuple[int, Callable[[], object]]]:
@@ -83,3 +93,65 @@ def test_images_of_many_sizes_are_convolved_without_plans(tmp_path: Path) -> Non
     with convolutions_for(records):
         assert not torch.backends.cudnn.enabled
     assert torch.backends.cudnn.enabled
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("batched", [True, False])
+def test_what_two_processes_do_is_counted_once(tmp_path: Path, rank: int, batched: bool) -> None:
+    """Five images, one of them done before: the first process does more of them, or fewer, than the second."""
+    records = []
+    for number in range(5):
+        path = tmp_path / f"{number}.png"
+        Image.new("RGB", (8, 8)).save(path)
+        records.append(ImageRecord(str(number), path, (1,)))
+    counted: list[int] = []
+
+    class Counting(SilentProgress):
+        @contextmanager
+        def task(self, title: str, *, total: int, done: int = 0, unit: str = "images") -> Iterator[Task]:
+            counted.append(done)
+            yield SimpleNamespace(advance=lambda count=1, **_: counted.append(count))  # pyright: ignore
+            assert sum(counted) == total == len(records)
+
+    class OneOfTwo(Fabric):
+        @property
+        def world_size(self) -> int:
+            return 2
+
+        @property
+        def global_rank(self) -> int:
+            return rank
+
+        def barrier(self, name: str | None = None) -> None:
+            """The other process is always there."""
+
+    recipe = make_recipe({"name": "mine", "data": {"format": "folder", "root": str(tmp_path)}})
+    split = Split("train", ClassTable(("cat",)), tuple(records))
+    context = stage_context("extract_cams", recipe, tmp_path / "run", split, progress=Counting())
+    context = replace(context, fabric=OneOfTwo(accelerator="cpu", devices=1))
+    made = tmp_path / "run" / "made"
+    made.mkdir(parents=True)
+
+    def output(record: ImageRecord) -> Path:
+        return made / record.image_id
+
+    def leave(record: ImageRecord) -> None:
+        output(record).write_bytes(b"1")
+
+    if batched:
+
+        def work_on(batch: Batch, images: list[np.ndarray]) -> None:
+            for record in batch:
+                leave(record)
+
+        do_missing_batches(context, "Working", records=records, batch_size=3, output=output, work=work_on)
+        assert len(counted) == 3  # what was done, the batch of this process, and the other one's
+    else:
+        leave(records[0])
+        do_missing(
+            context,
+            "Working",
+            records=records,
+            outputs=lambda each: [output(each)],
+            work=leave,
+        )
