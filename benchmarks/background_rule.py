@@ -87,7 +87,7 @@ def _rules(
     seconds = time.perf_counter() - started
     found = {"otsu": otsu} if promised is None else {"otsu": otsu, "features": promised}
     points = _points(maps, scored, sorted({*SWEPT, *found.values()}))
-    top = best(list(points.values()))
+    top = best([points[score] for score in SWEPT])
     return {
         "images": len(tagged),
         "looked_at": len(looked_at),

@@ -43,9 +43,9 @@ score of the sweep. Each row is the mean over its seeds, with the standard devia
 A row is of the recipe as it was at its commit: check that out to repeat the command below the table. What stands
 behind a recipe's name says what the run had of its own. `-plain` is CAM without the parts of SSC, and `-full` the
 segmenter taught by ground truth. The name of a part has that part alone, `-all` all three. `-drawn` and `-whole` are
-`voc2012_animals` as it is now but for the background score, which is Otsu's threshold there: the maps of three seeds, and
-runs of every stage. `-lite2` is the same with
-EfficientNet-Lite2, to the pseudo masks. `-round2` has the maps of `-whole` (seed 0) as its target, and no walk. The
+`voc2012_animals` as it is now but for the background score, which is Otsu's threshold there: the maps of three seeds,
+and runs of every stage. `-lite2` is the same with EfficientNet-Lite2, to the pseudo masks.
+`-round2` has the maps of `-whole` (seed 0) as its target, and no walk. The
 rows of that recipe without an ending are of earlier days.
 
 Minutes are of wall time: training and extraction for maps; seeds, affinity network and masks of all training images for
@@ -58,7 +58,8 @@ segmentation network taught by ground truth.
 Not run by us: full VOC 2012 and COCO 2014. The paper reports 72.7 % and 47.0 % mIoU there, with a ResNet-101. Not
 run yet either:
 
-- VOC-animals with the rule `auto` of now: `tagseg run voc2012_animals`; two more seeds of `-lite2`, whose command is below.
+- VOC-animals with the rule `auto` of now: `tagseg run voc2012_animals`.
+- Two more seeds of `-lite2`, by its command below.
 - Its upper bound with the networks of now, three seeds: the same with `--set segmenter.labels=truth`.
 - A second round from walked maps: `--set self_modulation.target_run=RUN --set 'self_modulation.target_refine=["crf"]'`.
 - Reconstruction with the decoder of now, as published and from tagged maps: `--set reconstruction.enabled=true` on

@@ -81,18 +81,26 @@ def test_an_interrupted_run_goes_on_with_what_it_found(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe, out = recipe_of(photos, tmp_path, *LOWER), tmp_path / "run"
-    for stage in ("train_classifier", "extract_cams"):
-        run_pipeline(recipe, out, progress=SilentProgress(), only=stage)
-    first = maps_of(out)
-    monkeypatch.setattr(extract_cams, "measure_medians", lambda *_, **__: pytest.fail("measured again"))
-    gone = sorted((out / "2_cams").glob("*.npz"))[:2]
-    for path in gone:
+    run_pipeline(recipe, out, progress=SilentProgress(), only="train_classifier")
+    with monkeypatch.context() as patch:
+        patch.setattr(extract_cams, "measure_medians", lambda method, of_classes, **_: [0.5] * len(of_classes))
+        run_pipeline(recipe, out, progress=SilentProgress(), only="extract_cams")
+    first, folder = maps_of(out), RunFolder(out)
+    for path in sorted((out / "2_cams").glob("*.npz"))[:2]:
         path.unlink()
-    run_pipeline(recipe, out, progress=SilentProgress(), only="extract_cams")
+    with monkeypatch.context() as patch:
+        patch.setattr(extract_cams, "measure_medians", lambda *_, **__: pytest.fail("measured again"))
+        run_pipeline(recipe, out, progress=SilentProgress(), only="extract_cams")
     again = maps_of(out)
     for name, (labels, cam) in first.items():
         assert again[name][0] == labels
         np.testing.assert_array_equal(again[name][1], cam)
+    flat = folder.stage_status("extract_cams").details["flat_classes"]
+    assert flat == list(range(1, 1 + len(read_map_medians(folder.map_medians))))
+    folder.map_medians.unlink()
+    heard = Heard()
+    run_pipeline(recipe, out, progress=heard, only="extract_cams")  # whose maps are there: what they were is measured
+    assert folder.map_medians.is_file() and "Looking for flat maps" in heard.tasks
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"cat": 2}', '{"cat": "high"}'])

@@ -23,9 +23,9 @@ TRAININGS = {"train_classifier": "training", "train_affinity": "affinity", "trai
 """Sections that say how many steps a training has."""
 
 _AMOUNTS = frozenset(
-    {"epochs", "least_steps", "most_steps", "cache", "corrections", "corrections_weight", "target_run"}
+    {"epochs", "least_steps", "most_steps", "cache", "corrections", "corrections_weight", "target_run", "flat_maps"}
 )
-"""Keys that change how much there is to do, or with which files, but not how fast it goes."""
+"""Keys that change how much there is to do, or with which files, but hardly how fast it goes."""
 
 _MOST_RUNS = 50
 

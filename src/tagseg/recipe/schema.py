@@ -193,9 +193,9 @@ class Recipe(SegmentingSections, RefiningSections, MapSections, LearningSections
         parts = [name for name, section in self if isinstance(section, Constraint)]
         off = {name: getattr(self, name).model_copy(update={"enabled": False}) for name in parts}
         off["self_modulation"] = off["self_modulation"].model_copy(update={"target_run": None})
-        regions = {"average_over_regions": False, "region_affinity": False}
-        decided = [*(f"{name}.enabled" for name in parts), *(f"cams.{name}" for name in regions)]
-        changed = {**off, "cams": self.cams.model_copy(update=regions), "small_set": self.small_set.without(decided)}
+        maps = {"flat_maps": "keep", "average_over_regions": False, "region_affinity": False}
+        decided = [*(f"{name}.enabled" for name in parts), *(f"cams.{name}" for name in maps)]
+        changed = {**off, "cams": self.cams.model_copy(update=maps), "small_set": self.small_set.without(decided)}
         return self.model_copy(update={"name": f"{self.name}-plain", **changed})
 
     def supervised(self) -> "Recipe":

@@ -24,7 +24,7 @@ STRIDE = 16
 """Image pixels per cell of the features, where a network has such."""
 
 MOST_CELLS = 500
-"""Of one image, drawn at random: evenly spaced ones would be of a few columns of a grid as wide as their distance."""
+"""Of one image, drawn at random: evenly spaced ones can all lie in a few columns of the grid."""
 
 LEAST_COVER = 0.75
 """Share of what is surely object, by pixels, that cells must find; where objects are smaller, cells blur them away."""

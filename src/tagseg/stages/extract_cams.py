@@ -88,8 +88,9 @@ def _medians(context: StageContext, method: MapMethod) -> list[float]:
 
 
 def count_missing(context: StageContext) -> int:
-    """Count the images whose maps are not there."""
-    return count_gone(context.folder.cam(record) for record in _records(context))
+    """Count the files that are not there: maps, and what the lowered ones were lowered by."""
+    lowered = [context.folder.map_medians] if context.recipe.cams.flat_maps == "lower" else []
+    return count_gone([*lowered, *(context.folder.cam(record) for record in _records(context))])
 
 
 def _records(context: StageContext) -> tuple[ImageRecord, ...]:

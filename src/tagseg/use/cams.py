@@ -3,7 +3,7 @@
 Axes: N images, C classes, C_t those that are asked for, H W image pixels, h w cells of the class maps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from numpy import ndarray
 from tagseg.artifacts.array_file import from_steps, to_steps
 from tagseg.artifacts.cam_file import CamFile
 from tagseg.artifacts.checkpoint import load_checkpoint
+from tagseg.artifacts.map_medians import read_map_medians
 from tagseg.artifacts.run_folder import RunFolder
 from tagseg.artifacts.run_scores import NETWORK
 from tagseg.artifacts.scores_file import read_scores
@@ -22,6 +23,7 @@ from tagseg.artifacts.segmenter_file import DESCRIPTION_NAME
 from tagseg.assemble.map_methods import build_map_method
 from tagseg.assemble.networks import load_classifier
 from tagseg.cams.extract import add_views, view_maps
+from tagseg.cams.flatness import flat_classes, lower_by_median
 from tagseg.cams.map_method import MapMethod
 from tagseg.classes import MAX_CLASSES, ClassTable
 from tagseg.data.datasets import tag_vector
@@ -60,6 +62,7 @@ class CamPredictor:
         method: makes maps with a trained classifier, on the device that it is on.
         classes: the class of each map.
         background_score: what a map has to exceed for a pixel to be no background, in [0, 1].
+        flat: label ids whose maps are lowered, see :func:`tagseg.cams.flatness.lower_by_median`.
         title: for people, such as the name of its backbone.
 
     Raises:
@@ -80,6 +83,7 @@ class CamPredictor:
         classes: ClassTable,
         *,
         background_score: float = 0.2,
+        flat: Collection[int] = (),
         title: str = "classifier",
     ) -> None:
         num_maps = method.classifier.head.out_channels
@@ -91,6 +95,7 @@ class CamPredictor:
         self.method = method
         self.classes = classes
         self.background_score = background_score
+        self.flat = frozenset(flat)
         self.title = title
 
     @property
@@ -144,6 +149,8 @@ class CamPredictor:
             for scale in scales
         ]
         cam = add_views(views, shown.shape[:2])
+        if self.flat:
+            cam = torch.from_numpy(lower_by_median(cam.cpu().numpy(), [label in self.flat for label in label_ids]))
         # One map at a time: only its steps are kept at the size of a large photograph.
         steps = [to_steps(resize_maps(each[None, None], image.shape[:2])[0, 0].cpu().numpy()) for each in cam]
         return TagsAndCams(probabilities, CamFile(from_steps(np.stack(steps)), label_ids))
@@ -212,7 +219,10 @@ def load_cam_predictor(folder: RunFolder, *, device: str = "auto") -> CamPredict
     scores = read_scores(folder.scores_path)
     network = scores.seeds.get(NETWORK) if scores else None
     score = network.best.background_score if network else recipe.evaluation.background_score
-    return CamPredictor(method, classes, background_score=score, title=recipe.classifier.backbone)
+    # Without stage 2 nobody has looked for flat maps yet.
+    known = recipe.cams.flat_maps == "lower" and folder.map_medians.exists()
+    flat = flat_classes(read_map_medians(folder.map_medians), classes) if known else ()
+    return CamPredictor(method, classes, background_score=score, flat=flat, title=recipe.classifier.backbone)
 
 
 def likely_tags(probabilities: Float32[ndarray, " C"], *, most: int = MAX_CLASSES) -> tuple[int, ...]:

@@ -82,6 +82,11 @@ def test_constraints_are_the_parts_that_are_switched_on(settings, names):
     assert make_recipe(MINIMAL, settings).constraints == names
 
 
+def test_plain_leaves_the_maps_as_the_network_gives_them():
+    lowered = ["cams.flat_maps=lower", "cams.average_over_regions=true", "cams.region_affinity=true"]
+    assert make_recipe(MINIMAL, lowered).plain().cams == make_recipe(MINIMAL).cams
+
+
 def test_plain_switches_the_three_parts_off_and_nothing_else():
     recipe = make_recipe(MINIMAL)
     plain = recipe.plain()

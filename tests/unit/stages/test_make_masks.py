@@ -122,6 +122,23 @@ def test_a_stage_that_was_stopped_goes_on_with_the_score_of_its_masks(
     assert settle_background(context, context.train.records).rule == "auto"
 
 
+def test_masks_that_a_version_without_a_kept_score_left_are_cut_again(photos: Path, tmp_path: Path) -> None:
+    settings = ["cams.average_over_regions=false", "cams.region_affinity=false", "masks.soft_scores=true"]
+    context, _ = context_of(photos, tmp_path, "masks.background_rule=otsu", *settings)
+    first = context.train.records[0]
+    layout = context.folder
+    stale = [layout.pseudo_mask(first), layout.confidence(first), layout.soft_scores(first)]
+    for path in stale:
+        path.parent.mkdir(parents=True)
+        path.touch()
+    settle_background(context, context.train.records)
+    assert not any(path.exists() for path in stale)
+    for path in stale:
+        path.touch()
+    settle_background(context, context.train.records)
+    assert all(path.exists() for path in stale)
+
+
 def test_a_fixed_score_is_the_recipes(photos: Path, tmp_path: Path) -> None:
     settings = ["masks.background_rule=fixed", "masks.background_score=0.35"]
     context, heard = context_of(photos, tmp_path, *settings, count=2)

@@ -6,7 +6,10 @@ import pytest
 import torch
 
 from tagseg.artifacts.cam_file import read_cam, write_cam
+from tagseg.artifacts.map_medians import write_map_medians
+from tagseg.artifacts.run_folder import RunFolder
 from tagseg.cams.extract import extract_cams
+from tagseg.cams.flatness import lower_by_median
 from tagseg.cams.methods.cam import ClassActivation
 from tagseg.classes import ClassTable
 from tagseg.errors import ArtifactError, ModelError
@@ -120,6 +123,21 @@ class TestLoad:
         exported = load_networks(str(segmenter_folder), device="cpu")
         assert exported.segmenter is not None and exported.cams is None
         assert load_networks(str(classifier_run), device="cpu").segmenter is None
+
+    def test_maps_of_flat_classes_are_lowered_as_those_of_the_run(self, tmp_path, classifier_run):
+        run = shutil.copytree(classifier_run, tmp_path / "run")
+        plain = load_networks(str(run), device="cpu").cams
+        text = (run / "recipe.toml").read_text()
+        assert 'flat_maps = "keep"' in text
+        (run / "recipe.toml").write_text(text.replace('flat_maps = "keep"', 'flat_maps = "lower"'))
+        unseen = load_networks(str(run), device="cpu").cams
+        write_map_medians(RunFolder(run).map_medians, {"cat": 0.0, "dog": 0.3, "red fox": 0.1})
+        found = load_networks(str(run), device="cpu").cams
+        assert plain is not None and unseen is not None and found is not None
+        assert (plain.flat, unseen.flat, found.flat) == (frozenset(), frozenset(), {2})
+        before, after = (each.look(IMAGE, tags=(1, 2)).maps.cam for each in (plain, found))
+        np.testing.assert_array_equal(after[0], before[0])
+        np.testing.assert_allclose(after[1], lower_by_median(before[1:], [True])[0], atol=2 / 255)
 
     def test_the_best_score_of_the_sweep_is_the_runs(self, tmp_path, classifier_run):
         run = shutil.copytree(classifier_run, tmp_path / "run")

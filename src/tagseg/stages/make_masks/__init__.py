@@ -64,9 +64,14 @@ def count_missing(context: StageContext) -> int:
 
 def _outputs(context: StageContext, record: ImageRecord) -> list[Path]:
     """Return the files that the recipe asks for, of one image."""
+    refined = [context.folder.refined_cam(record)] if context.recipe.masks.before_cut else []
+    return [*refined, *_cut_files(context, record)]
+
+
+def _cut_files(context: StageContext, record: ImageRecord) -> list[Path]:
+    """Return the files of one image that depend on the background score."""
     layout, masks = context.folder, context.recipe.masks
-    asked = [(bool(masks.before_cut), layout.refined_cam), (masks.soft_scores, layout.soft_scores)]
-    asked.append((masks.instances, layout.instances))
+    asked = [(masks.soft_scores, layout.soft_scores), (masks.instances, layout.instances)]
     return [layout.pseudo_mask(record), layout.confidence(record), *(path(record) for wanted, path in asked if wanted)]
 
 
@@ -116,6 +121,9 @@ def settle_background(context: StageContext, records: Sequence[ImageRecord]) -> 
             cut = read_background_cut(kept)
             context.progress.note(f"background score {cut.score:.3f} ({cut.rule}), as it was found before")
         else:
+            for record in records:  # cut by an earlier version, which kept no score
+                for path in _cut_files(context, record):
+                    path.unlink(missing_ok=True)
             cut = _found(context, [record for record in records if record.tags])
             write_background_cut(kept, cut)
             context.folder.seals.note([kept])
