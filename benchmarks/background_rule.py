@@ -116,7 +116,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     for row in rows:
         score, most = row["best"]
         rules = [
-            f"{row[rule][0]:.2f}: {100 * (most - row[rule][1]):.1f} less" if rule in row else "says nothing"
+            f"{row[rule][0]:.2f}: {round(100 * (most - row[rule][1]), 1) + 0.0:.1f} less" if rule in row else "says nothing"
             for rule in ("otsu", "features")
         ]
         cells = [row["recipe"], row["maps"], f"{row['looked_at']}", f"{100 * most:.1f} at {score:.2f}", *rules]
