@@ -115,13 +115,15 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     ]
     for row in rows:
         score, most = row["best"]
-        rules = [
-            f"{row[rule][0]:.2f}: {round(100 * (most - row[rule][1]), 1) + 0.0:.1f} less" if rule in row else "says nothing"
-            for rule in ("otsu", "features")
-        ]
+        rules = [_less(row[rule], most) if rule in row else "says nothing" for rule in ("otsu", "features")]
         cells = [row["recipe"], row["maps"], f"{row['looked_at']}", f"{100 * most:.1f} at {score:.2f}", *rules]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _less(found: Sequence[float], most: float) -> str:
+    """Return a score, and how many points its masks lose."""
+    return f"{found[0]:.2f}: {round(100 * (most - found[1]), 1) + 0.0:.1f} less"
 
 
 def keep(path: Path, rows: Sequence[dict[str, Any]]) -> None:
