@@ -67,7 +67,6 @@ run yet either:
   `voc2012_animals`, `--set reconstruction.maps=tagged` with it.
 - Photographs of several tags: `python benchmarks/small_set.py DATA --weights FILE --several`.
 - All of it on a GPU: `python benchmarks/on_gpu.py`.
-- The demo, two more seeds: `tagseg run demo --baseline --upper-bound --set seed=1`.
 - Tiles, a longer training of the segmenter: `tagseg run magnetic_tiles --set segmenter.epochs=20`.
 """
 

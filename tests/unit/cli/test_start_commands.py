@@ -22,7 +22,7 @@ def test_the_recipes_are_listed_with_purpose_hardware_and_time(capsys: pytest.Ca
     place = lines.index("demo: Drawn creatures with tags, SSC against plain CAM; nothing is downloaded")
     assert lines[place + 1 : place + 3] == [
         "  hardware: any CPU, 2 GB of memory",
-        "  time: three to four minutes on two idle cores",
+        "  time: two to five minutes on two idle cores",
     ]
 
 
@@ -53,7 +53,7 @@ def test_the_demo_is_the_run_with_both_comparisons(
         "Drawn creatures with tags, SSC against plain CAM; nothing is downloaded.",
         "It draws pictures, learns from their tags, cuts masks and trains a network on them.",
         "Plain CAM and a network that ground truth teaches do the same, to compare.",
-        "Time: three to four minutes on two idle cores. Ctrl-C stops it, and the same command goes on.",
+        "Time: two to five minutes on two idle cores. Ctrl-C stops it, and the same command goes on.",
         f"You get the folder {folder} and the picture demo.png.",
         f"run folder: {folder}",
         "picture: demo.png (maps and masks of plain CAM and of SSC)",

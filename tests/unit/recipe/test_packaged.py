@@ -28,7 +28,7 @@ def test_the_demo_says_what_its_header_says() -> None:
         name="demo",
         purpose="Drawn creatures with tags, SSC against plain CAM; nothing is downloaded",
         hardware="any CPU, 2 GB of memory",
-        time="three to four minutes on two idle cores",
+        time="two to five minutes on two idle cores",
     )
 
 
