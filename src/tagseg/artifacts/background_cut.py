@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple, get_args
 
-from tagseg.artifacts.json_file import json_bytes, mapping_of, read_json, share_of
+from tagseg.artifacts.json_file import Json, json_bytes, mapping_of, read_json, share_of
 from tagseg.artifacts.run_scores import BackgroundRule
 from tagseg.errors import ArtifactError
 from tagseg.system.atomic import atomic_write
@@ -19,6 +19,17 @@ class BackgroundCut(NamedTuple):
 
     score: float
     rule: BackgroundRule
+
+
+def rule_of(value: Json) -> BackgroundRule:
+    """Return the name of a rule.
+
+    Raises:
+        ValueError: when it is none.
+    """
+    if value not in get_args(BackgroundRule):
+        raise ValueError("a rule for the background score is expected")
+    return value
 
 
 def write_background_cut(path: Path, cut: BackgroundCut) -> None:
@@ -41,9 +52,7 @@ def read_background_cut(path: Path) -> BackgroundCut:
     """
     try:
         content = mapping_of(read_json(path))
-        if content["background_rule"] not in get_args(BackgroundRule):
-            raise ValueError("another rule")
-        return BackgroundCut(share_of(content["background_score"]), content["background_rule"])
+        return BackgroundCut(share_of(content["background_score"]), rule_of(content["background_rule"]))
     except (ValueError, KeyError) as error:
         raise ArtifactError(
             f"{path} must be a background score that tagseg wrote, got a file that cannot be read as such",

@@ -1,10 +1,9 @@
 """What ``manifest.json`` may hold: the types of every entry that is read again."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import get_args
 
+from tagseg.artifacts.background_cut import rule_of
 from tagseg.artifacts.json_file import MOST, Json, count_of, list_of, mapping_of, share_of, text_of
-from tagseg.artifacts.run_scores import BackgroundRule
 
 Check = Callable[[Json], object]
 """Raises ValueError for a value of another type."""
@@ -72,11 +71,6 @@ def _state(value: Json) -> None:
         raise ValueError("a state is expected")
 
 
-def _rule(value: Json) -> None:
-    if value not in get_args(BackgroundRule):
-        raise ValueError("a rule is expected")
-
-
 def _lines(value: Json) -> None:
     _each(text_of)(list_of(value))
 
@@ -128,7 +122,7 @@ _DETAILS: dict[str, Check] = {
     **dict.fromkeys(("device", "counted"), text_of),
     "commit": _or_none(text_of),
     "background_score": share_of,
-    "background_rule": _rule,
+    "background_rule": rule_of,
     **dict.fromkeys(("loss_warnings", "mask_warnings", "floods"), _lines),
     "made_of": mapping_of,
 }

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import TypeVar
 
+from tagseg.artifacts.background_cut import rule_of
 from tagseg.artifacts.json_file import (
     Json,
     count_of,
@@ -22,7 +23,6 @@ from tagseg.artifacts.run_scores import (
     NETWORK,
     ActivationCut,
     ActivationScores,
-    BackgroundRule,
     Confusion,
     CorrectionScores,
     LabelScores,
@@ -150,19 +150,13 @@ def _read_masks(content: Object) -> MaskScores:
     return MaskScores(
         images=_optional_count(content.get("images")),
         refine=_names(content.get("refine", [])),
-        background_rule=_read_rule(content.get("background_rule", "fixed")),
+        background_rule=rule_of(content.get("background_rule", "fixed")),
         background_score=share_of(content["background_score"]),
         masks=_read_part(mapping_of(content["masks"])),
         confident=_read_part(mapping_of(content["confident"])),
         best=_read_cut(mapping_of(content["best"])),
         sweep=_read_sweep(content),
     )
-
-
-def _read_rule(name: Json) -> BackgroundRule:
-    if name not in get_args(BackgroundRule):
-        raise ValueError("masks are cut by another rule")
-    return name
 
 
 def _read_segmenter(content: Object) -> SegmenterScores:

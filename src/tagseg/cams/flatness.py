@@ -12,7 +12,6 @@ from numpy import ndarray
 from tagseg.cams.batches import look
 from tagseg.cams.map_method import MapMethod
 from tagseg.classes import ClassTable
-from tagseg.ops.spacing import evenly_spaced
 from tagseg.types import ImageRecord
 
 PHOTOGRAPHS = 20
@@ -21,20 +20,6 @@ PHOTOGRAPHS = 20
 FLAT_MEDIAN = 0.12
 """A class is flat if on half of its pictures the median of its map exceeds this share of the peak: 0.00 to 0.09 where
 objects are told apart from their scene, 0.09 to 0.32 where they go together (``benchmarks/drawn_niche.py``)."""
-
-
-def photographs_of(records: Sequence[ImageRecord], *, num_classes: int) -> list[tuple[ImageRecord, ...]]:
-    """Return for each class some photographs that show it, evenly spaced over all of those.
-
-    Args:
-        records: the training images.
-        num_classes: C.
-
-    Returns:
-        C tuples of at most ``PHOTOGRAPHS`` records.
-    """
-    shown = [[record for record in records if label in record.tags] for label in range(1, num_classes + 1)]
-    return [evenly_spaced(found, PHOTOGRAPHS) for found in shown]
 
 
 def measure_medians(
@@ -52,7 +37,7 @@ def measure_medians(
 
     Args:
         method: gives the maps, at the scale 1.
-        of_classes: C groups of photographs that show the class, see :func:`photographs_of`.
+        of_classes: C groups of photographs that show the class, see ``class_photographs.py``.
         advance: called with 1 after each photograph, which is looked at once for all classes.
 
     Returns:

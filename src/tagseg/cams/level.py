@@ -13,25 +13,10 @@ from tagseg.data.augment import normalize_image
 from tagseg.data.seen_files import read_photograph
 from tagseg.models.classifier import TagClassifier
 from tagseg.models.mode import evaluation_mode
-from tagseg.ops.spacing import evenly_spaced
 from tagseg.types import ImageRecord
 
 PHOTOGRAPHS = 50
 """Most photographs without a class that its level is measured on."""
-
-
-def photographs_without(records: Sequence[ImageRecord], *, num_classes: int) -> list[tuple[ImageRecord, ...]]:
-    """Return for each class some photographs that do not show it, evenly spaced over all of those.
-
-    Args:
-        records: the training images.
-        num_classes: C.
-
-    Returns:
-        C tuples of at most ``PHOTOGRAPHS`` records; an empty one for a class that every photograph shows.
-    """
-    without = [[record for record in records if label not in record.tags] for label in range(1, num_classes + 1)]
-    return [evenly_spaced(found, PHOTOGRAPHS) for found in without]
 
 
 @torch.no_grad()
@@ -51,7 +36,7 @@ def measure_level(
 
     Args:
         classifier: trained; its own level plays no part.
-        of_classes: C groups of photographs that do not show the class, see :func:`photographs_without`.
+        of_classes: C groups of photographs that do not show the class, see ``class_photographs.py``.
         quantile: in [0, 1).
         advance: called with 1 after each photograph, which is looked at once for all classes.
 

@@ -12,7 +12,8 @@ from tagseg.assemble.map_methods import build_map_method
 from tagseg.assemble.maps import chosen_records
 from tagseg.assemble.networks import build_region_affinity, load_classifier
 from tagseg.cams.batches import Batch, batch_cams
-from tagseg.cams.flatness import flat_classes, lower_by_median, measure_medians, photographs_of
+from tagseg.cams.class_photographs import photographs_by_class
+from tagseg.cams.flatness import PHOTOGRAPHS, flat_classes, lower_by_median, measure_medians
 from tagseg.cams.map_method import MapMethod
 from tagseg.cams.region_means import spread_maps
 from tagseg.data.seen_files import read_regions
@@ -79,7 +80,9 @@ def settle_flat_classes(context: StageContext, method: MapMethod) -> frozenset[i
 
 
 def _medians(context: StageContext, method: MapMethod) -> list[float]:
-    of_classes = photographs_of(context.train.records, num_classes=context.train.classes.num_classes)
+    of_classes = photographs_by_class(
+        context.train.records, num_classes=context.train.classes.num_classes, shown=True, most=PHOTOGRAPHS
+    )
     chosen = [record for records in of_classes for record in records]
     total = len({record.image_id for record in chosen})
     with context.progress.task("Looking for flat maps", total=total) as task, convolutions_for(chosen):

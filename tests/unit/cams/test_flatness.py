@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as stnp
 
 from tagseg.cams.batches import look
+from tagseg.cams.class_photographs import photographs_by_class
 from tagseg.cams.flatness import (
     FLAT_MEDIAN,
     PHOTOGRAPHS,
     flat_classes,
     lower_by_median,
     measure_medians,
-    photographs_of,
 )
 from tagseg.cams.methods.cam import ClassActivation
 from tagseg.classes import ClassTable
@@ -23,20 +23,10 @@ from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.layouts.folder import read_folder
 from tagseg.models.backbone import build_backbone
 from tagseg.models.classifier import TagClassifier
-from tagseg.types import ImageRecord
 
 MAPS = stnp.arrays(
     np.float32, st.tuples(st.integers(0, 3), st.integers(1, 6), st.integers(1, 6)), elements=st.floats(0, 1, width=16)
 )
-
-
-@given(tags=st.lists(st.sets(st.integers(1, 3)), max_size=90))
-def test_photographs_are_those_of_the_class_evenly_spaced(tags: list[set[int]]) -> None:
-    records = [ImageRecord(str(i), Path(str(i)), tuple(sorted(each))) for i, each in enumerate(tags)]
-    for label, found in enumerate(photographs_of(records, num_classes=3), start=1):
-        shown = [record for record in records if label in record.tags]
-        assert len(found) == min(len(shown), PHOTOGRAPHS)
-        assert [record for record in shown if record in found] == list(found)
 
 
 def test_a_class_has_the_middle_of_the_medians_of_its_pictures(tmp_path: Path) -> None:
@@ -46,7 +36,7 @@ def test_a_class_has_the_middle_of_the_medians_of_its_pictures(tmp_path: Path) -
     num_classes = split.classes.num_classes
     method = ClassActivation(TagClassifier(build_backbone("test_resnet", weights=None), num_classes=num_classes))
     seen = []
-    of_classes = photographs_of(split.records, num_classes=num_classes)
+    of_classes = photographs_by_class(split.records, num_classes=num_classes, shown=True, most=PHOTOGRAPHS)
     of_classes[1] = ()
     found = measure_medians(method, of_classes, advance=seen.append)
     expected = [0.0] * num_classes

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tagseg.cams.level import PHOTOGRAPHS, measure_level, photographs_without
+from tagseg.cams.class_photographs import photographs_by_class
+from tagseg.cams.level import PHOTOGRAPHS, measure_level
 from tagseg.data.augment import normalize_image
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.layouts.folder import read_folder
@@ -15,15 +14,6 @@ from tagseg.data.seen_files import read_photograph
 from tagseg.models.backbone import build_backbone
 from tagseg.models.classifier import TagClassifier
 from tagseg.types import ImageRecord
-
-
-@given(tags=st.lists(st.sets(st.integers(1, 3)), max_size=130))
-def test_photographs_are_those_without_the_class_evenly_spaced(tags: list[set[int]]) -> None:
-    records = [ImageRecord(str(i), Path(str(i)), tuple(sorted(each))) for i, each in enumerate(tags)]
-    for label, found in enumerate(photographs_without(records, num_classes=3), start=1):
-        without = [record for record in records if label not in record.tags]
-        assert len(found) == min(len(without), PHOTOGRAPHS)
-        assert [record for record in without if record in found] == list(found)
 
 
 def test_the_level_is_a_quantile_over_all_cells_of_photographs_without_the_class(tmp_path: Path) -> None:
@@ -35,7 +25,7 @@ def test_the_level_is_a_quantile_over_all_cells_of_photographs_without_the_class
     seen = []
     found = measure_level(
         classifier,
-        photographs_without(split.records, num_classes=split.classes.num_classes),
+        photographs_by_class(split.records, num_classes=split.classes.num_classes, shown=False, most=PHOTOGRAPHS),
         quantile=0.9,
         advance=seen.append,
     )
@@ -59,5 +49,7 @@ def test_a_class_of_every_photograph_has_no_level(tmp_path: Path) -> None:
     records = [ImageRecord(r.image_id, r.image_path, (1,)) for r in read_folder(tmp_path).records]
     torch.manual_seed(0)
     classifier = TagClassifier(build_backbone("test_resnet", weights=None), num_classes=2)
-    level = measure_level(classifier, photographs_without(records, num_classes=2), quantile=0.5)
+    level = measure_level(
+        classifier, photographs_by_class(records, num_classes=2, shown=False, most=PHOTOGRAPHS), quantile=0.5
+    )
     assert level[0] == 0 and level[1] != 0

@@ -8,7 +8,8 @@ from kit.contexts import stage_context
 from kit.heard import Heard
 from kit.small_run import small_recipe
 
-from tagseg.cams.level import measure_level, photographs_without
+from tagseg.cams.class_photographs import photographs_by_class
+from tagseg.cams.level import PHOTOGRAPHS, measure_level
 from tagseg.classes import ClassTable
 from tagseg.data.drawn_pictures import write_dataset
 from tagseg.data.layouts.folder import read_folder
@@ -36,7 +37,9 @@ def settled(folder: Path, *settings: str) -> tuple[torch.Tensor, torch.Tensor, H
     settle_level(stage_context("train_classifier", recipe, folder, split, progress=heard), classifier)
     return (
         classifier.level,
-        measure_level(classifier, photographs_without(records, num_classes=2), quantile=0.75),
+        measure_level(
+            classifier, photographs_by_class(records, num_classes=2, shown=False, most=PHOTOGRAPHS), quantile=0.75
+        ),
         heard,
     )
 

@@ -9,7 +9,8 @@ from tagseg.artifacts.region_scores import RegionScores
 from tagseg.assemble.networks import build_classifier_learner, build_transform, loop_settings
 from tagseg.assemble.terms import build_terms, with_midpoint
 from tagseg.cams.batches import look
-from tagseg.cams.level import measure_level, photographs_without
+from tagseg.cams.class_photographs import photographs_by_class
+from tagseg.cams.level import PHOTOGRAPHS, measure_level
 from tagseg.cams.methods.cam import ClassActivation
 from tagseg.data.datasets import TrainingLoader, TrainingSet
 from tagseg.evaluation.validation import validate_tags_and_seeds
@@ -99,7 +100,9 @@ def settle_level(context: StageContext, classifier: TagClassifier) -> None:
     quantile, split = context.recipe.classifier.absent_quantile, context.train
     if quantile is None:
         return
-    of_classes = photographs_without(split.records, num_classes=split.classes.num_classes)
+    of_classes = photographs_by_class(
+        split.records, num_classes=split.classes.num_classes, shown=False, most=PHOTOGRAPHS
+    )
     for name, records in zip(split.classes.names, of_classes, strict=True):
         if not records:
             context.progress.warn(
@@ -133,7 +136,9 @@ def _validate(context: StageContext, classifier: TagClassifier, epoch: int) -> d
     values, method = context.recipe.training, ClassActivation(classifier)
     quantile = context.recipe.classifier.absent_quantile
     if quantile is not None and values.validation_images:
-        of_classes = photographs_without(context.train.records, num_classes=split.classes.num_classes)
+        of_classes = photographs_by_class(
+            context.train.records, num_classes=split.classes.num_classes, shown=False, most=PHOTOGRAPHS
+        )
         _set_level(context, classifier, of_classes, quantile=quantile)
     records = evenly_spaced(split.records, values.validation_images)
     with convolutions_for(records):
