@@ -218,11 +218,19 @@ def _paint_background(label_id: int, y: Array, x: Array, size: tuple[int, int], 
     for _ in range(rng.integers(8, 18)):
         color = (first, second, *_COATS)[rng.integers(2 + len(_COATS))]
         angle, half_length = rng.uniform(0, np.pi), rng.uniform(3, 13) * unit
-        dy, dx = y - rng.uniform(0, size[0]), x - rng.uniform(0, size[1])
+        center = rng.uniform(0, size[0]), rng.uniform(0, size[1])
+        near = tuple(_samples_within(middle, half_length, side) for middle, side in zip(center, size, strict=True))
+        dy, dx = y[near] - center[0], x[near] - center[1]
         along, across = dx * np.cos(angle) + dy * np.sin(angle), dy * np.cos(angle) - dx * np.sin(angle)
         covered = (along / half_length) ** 2 + (across / (half_length * rng.uniform(0.15, 0.8))) ** 2 <= 1
-        canvas[covered] = np.asarray(_vary(color, rng, spread=24)) + 14 * fine[covered, None]
+        canvas[near][covered] = np.asarray(_vary(color, rng, spread=24)) + 14 * fine[near][covered, None]
     return canvas
+
+
+def _samples_within(middle: float, reach: float, side: int) -> slice:
+    """Return the samples of a side of ``side`` pixels that lie within ``reach`` pixels of ``middle``, or some more."""
+    first = max(0, int((middle - reach) * _SUPERSAMPLING) - 1)
+    return slice(first, min(side * _SUPERSAMPLING, int((middle + reach) * _SUPERSAMPLING) + 2))
 
 
 def _paint_creature(canvas: Array, creature: Creature, y: Array, x: Array, rng: np.random.Generator) -> None:
