@@ -56,9 +56,15 @@ def test_warnings_of_classes_that_every_image_shows(tmp_path: Path) -> None:
     advice = "add images that do not show it, with empty tags or of another class: nothing else tells it from its scene"
     (found,) = never_absent(Split("all", table, tuple(records)))
     assert found.problem == "class 'cat' should be absent from some images of all, got it in each of 2"
-    assert (found.kind.value, found.kind.is_error, found.help) == ("class that every image shows", False, advice)
+    assert (found.kind.value, found.kind.is_error, found.help) == ("class that nearly every image shows", False, advice)
     assert len(never_absent(Split("all", table, tuple(records[:1])))) == 2
     assert never_absent(Split("all", table, (*records, ImageRecord("none", tmp_path, ())))) == []
+    many = [ImageRecord(str(index), tmp_path, (1, 2) if index < 96 else (2,)) for index in range(100)]
+    assert [each.problem for each in never_absent(Split("all", table, tuple(many)))] == [
+        "class 'cat' should be absent from more images of all, got it in 96 of 100",
+        "class 'dog' should be absent from some images of all, got it in each of 100",
+    ]
+    assert len(never_absent(Split("all", table, (*many[1:], many[-1])))) == 1  # 95 of 100
 
 
 def test_warnings_of_the_check(tmp_path: Path) -> None:

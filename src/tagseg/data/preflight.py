@@ -124,8 +124,12 @@ def check_split(
     return CheckReport(split.name, len(split), images_by_class, tuple(problems))
 
 
+RARELY_ABSENT = 0.95
+"""A class that more of the images show has too few others beside it: 97 of 100 with a person gave masks of 23 % IoU."""
+
+
 def never_absent(split: Split) -> list[Problem]:
-    """Return a warning for each class that every image of a split to learn from shows.
+    """Return a warning for each class that all or nearly all images of a split to learn from show.
 
     A classifier tells such a class by anything that all images share, so that its maps say nothing: data of one class
     without images that lack it, and images that show all classes.
@@ -143,11 +147,13 @@ def never_absent(split: Split) -> list[Problem]:
         Problem(
             ProblemKind.NEVER_ABSENT,
             None,
-            f"class '{name}' should be absent from some images of {split.name}, got it in each of {number}",
+            f"class '{name}' should be absent from some images of {split.name}, got it in each of {number}"
+            if count == number
+            else f"class '{name}' should be absent from more images of {split.name}, got it in {count} of {number}",
             "add images that do not show it, with empty tags or of another class: nothing else tells it from its scene",
         )
         for name, count in _images_by_class(split).items()
-        if count == number
+        if count > RARELY_ABSENT * number
     ]
 
 

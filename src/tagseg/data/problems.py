@@ -33,7 +33,7 @@ class ProblemKind(StrEnum):
     UNTAGGED_MASK_CLASS = "class in the mask that is not tagged"
     UNTAGGED_IMAGE = "image without tags"
     EMPTY_CLASS = "class without images"
-    NEVER_ABSENT = "class that every image shows"
+    NEVER_ABSENT = "class that nearly every image shows"
     MASKS_AS_CLASS = "folder of a class that looks like masks"
     DUPLICATE_IMAGE = "same content as another image"
     TINY_IMAGE = "tiny image"

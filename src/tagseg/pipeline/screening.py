@@ -14,6 +14,7 @@ from tagseg.data.images import content_fingerprint, read_image
 from tagseg.data.layouts.coco import CocoMask
 from tagseg.data.mask_formats.found_masks import ToolMask
 from tagseg.data.mask_images import PaletteMask
+from tagseg.data.preflight import never_absent
 from tagseg.data.problems import Problem, ProblemKind
 from tagseg.data.seen_files import stamp_of
 from tagseg.errors import DataError
@@ -52,7 +53,7 @@ def load_splits(recipe: Recipe, folder: RunFolder, *, progress: Progress) -> Loa
     """
     warnings: list[Problem] = []
     splits = _seen(read_splits(recipe.data, drawn=folder.drawn_data, warnings=warnings))
-    _warn_of_data(warnings, progress)
+    _warn_of_data([*warnings, *never_absent(splits.train)], progress)
     known = _look_through([splits.train, splits.evaluation], folder, key="data", progress=progress)
     test, test_known = splits.test, known
     if test is not None:
@@ -83,6 +84,7 @@ def with_corrections(data: LoadedData, recipe: Recipe) -> LoadedData:
 _TOLD_IN_RUNS = (
     ProblemKind.ABSENT_CLASS,
     ProblemKind.UNLEARNED_CLASS,
+    ProblemKind.NEVER_ABSENT,
     ProblemKind.OTHER_ENCODING,
     ProblemKind.OTHER_FORMAT,
 )
