@@ -65,7 +65,6 @@ run yet either:
 - A second round from walked maps: `--set self_modulation.target_run=RUN --set 'self_modulation.target_refine=["crf"]'`.
 - Reconstruction with the decoder of now, as published and from tagged maps: `--set reconstruction.enabled=true` on
   `voc2012_animals`, `--set reconstruction.maps=tagged` with it.
-- Photographs of several tags: `python benchmarks/small_set.py DATA --weights FILE --several`.
 - All of it on a GPU: `python benchmarks/on_gpu.py`.
 - Tiles, a longer training of the segmenter: `tagseg run magnetic_tiles --set segmenter.epochs=20`.
 """
