@@ -46,7 +46,9 @@ segmenter taught by ground truth. The name of a part has that part alone, `-all`
 `voc2012_animals` as it is now but for the background score, which is Otsu's threshold there: the maps of three seeds,
 and runs of every stage. `-lite2` is the same with EfficientNet-Lite2, to the pseudo masks.
 `-whole-full` is the segmenter of `-whole` taught by ground truth, `voc2012_animals-full` that of an earlier network.
-`-round2` has the maps of `-whole` (seed 0) as its target, and no walk. The
+`-round2` has the maps of `-whole` (seed 0) as its target, and no walk; `-round2-auto` those of seed 2, and the background
+score of the rule `auto`. `-with-reconstruction` is `-drawn` with the term of reconstruction as published, from raw maps,
+`-with-reconstruction-tagged` from maps of the tags and the background. The
 rows of that recipe without an ending are of earlier days.
 
 Minutes are of wall time: training and extraction for maps; seeds, affinity network and masks of all training images for
@@ -62,9 +64,6 @@ run yet either:
 - VOC-animals with the rule `auto` of now: `tagseg run voc2012_animals`.
 - Two more seeds of `-lite2`, by its command below.
 - Its upper bound with the networks of now, two more seeds: the same with `--set segmenter.labels=truth`.
-- A second round from walked maps: `--set self_modulation.target_run=RUN --set 'self_modulation.target_refine=["crf"]'`.
-- Reconstruction with the decoder of now, as published and from tagged maps: `--set reconstruction.enabled=true` on
-  `voc2012_animals`, `--set reconstruction.maps=tagged` with it.
 - All of it on a GPU: `python benchmarks/on_gpu.py`.
 - Tiles, a longer training of the segmenter: `tagseg run magnetic_tiles --set segmenter.epochs=20`.
 """
