@@ -119,7 +119,10 @@ def minutes(stages: dict[str, Any], names: Sequence[str]) -> float | None:
 
 
 def merged(sources: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Join records; a later run of the same name and seed replaces an earlier one, but for seeds that are the same."""
+    """Join records; a later run of the same name and seed replaces an earlier one, but for seeds that are the same.
+
+    Then the earlier one keeps its seeds, and has its masks and its segmenter taken over by those of the later one.
+    """
     kept: list[dict[str, Any]] = []
     for runs in sources:
         for run in runs:
@@ -128,7 +131,8 @@ def merged(sources: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
             if not known:
                 kept = [old for old in kept if old not in same]
             else:
-                kept = [old for old in kept if old not in same or old["seeds"]]
+                anew = {key: None for key in ("pseudo_masks", SEGMENTER) if run.get(key)}
+                kept = [{**old, **anew} if old in same else old for old in kept if old not in same or old["seeds"]]
             kept.append({**run, "seeds": {}} if known else run)
     return kept
 

@@ -95,6 +95,15 @@ def test_masks_added_later_leave_the_seeds_their_receipt(tmp_path: Path) -> None
     ]
 
 
+def test_a_run_that_is_collected_again_counts_once(tmp_path: Path) -> None:
+    """Its masks were listed for the seeds "0, 0", as if two runs had made them."""
+    write_run(tmp_path / "a", name="toy", seed=0, mean_iou=0.5)
+    script = runpy.run_path(str(SCRIPT))
+    whole = masked(script["finished_runs"](tmp_path))
+    rows = script["result_rows"](script["merged"]([whole, whole, masked(whole, commit="newer")]))
+    assert [(row[2], row[3], row[9]) for row in rows] == [("network", "0", "new"), ("pseudo masks", "0", "newer")]
+
+
 def test_a_run_with_other_seeds_replaces_the_one_of_its_name_and_seed(tmp_path: Path) -> None:
     for folder, mean_iou in (("a", 0.5), ("b", 0.6)):
         write_run(tmp_path / folder / "run", name="toy", seed=0, mean_iou=mean_iou)
