@@ -15,6 +15,7 @@ from tagseg.recipe import make_recipe
 
 BOX = [[0, 0, 9, 0, 9, 9, 0, 9]]
 PICTURE = np.zeros((40, 40, 3), np.uint8)
+ADVICE = "add images that do not show it, with empty tags or of another class: nothing else tells it from its scene"
 
 
 def load(folder: Path, **data: Any) -> tuple[LoadedData, list[str]]:
@@ -47,7 +48,10 @@ def test_images_with_objects_without_a_shape_are_counted_and_not_scored(tmp_path
     loaded, warnings = load_coco(tmp_path)
     assert loaded.splits.evaluation is not None
     assert [record.mask is not None for record in loaded.splits.evaluation.records] == [True, False, False]
-    assert warnings == ["2 masks cannot be used and their images are not scored; see manifest.json"]
+    assert warnings == [
+        f"class 'dog' should be absent from some images of train, got it in each of 3; {ADVICE}",
+        "2 masks cannot be used and their images are not scored; see manifest.json",
+    ]
 
 
 def test_classes_that_only_the_file_to_score_lists_are_warned_of(tmp_path: Path) -> None:
@@ -58,7 +62,24 @@ def test_classes_that_only_the_file_to_score_lists_are_warned_of(tmp_path: Path)
     path.write_text(json.dumps(content))
     assert load_coco(tmp_path)[1] == [
         f"{path} should list the classes to learn only, got 'cow', and 1 more; "
-        "learn the class too; until then its objects are scored as background"
+        "learn the class too; until then its objects are scored as background",
+        f"class 'dog' should be absent from some images of train, got it in each of 1; {ADVICE}",
+    ]
+
+
+def test_classes_that_nearly_every_image_shows_are_warned_of_before_any_training(tmp_path: Path) -> None:
+    shown = ["person;dog", *["person"] * 9, "cat"]
+    for number in range(len(shown)):
+        save(tmp_path / f"{number}.png", PICTURE)
+    write(
+        tmp_path / "tags.csv",
+        "".join(
+            f"{name},{tags}\n"
+            for name, tags in [("image", "tags"), *((f"{number}.png", tags) for number, tags in enumerate(shown))]
+        ),
+    )
+    assert load(tmp_path / "run", format="folder", root=tmp_path)[1] == [
+        f"class 'person' should be absent from more images of all, got it in 10 of 11; {ADVICE}"
     ]
 
 
@@ -95,6 +116,7 @@ def test_pictures_that_are_not_read_and_guessed_encodings_are_told(tmp_path: Pat
     path = tmp_path / "tags.csv"
     path.write_bytes("image,tags\na.png,Kühe\n".encode("cp1252"))
     assert load(tmp_path / "run", format="folder", root=tmp_path)[1] == [
+        f"class 'Kühe' should be absent from some images of all, got it in each of 1; {ADVICE}",
         f"{path} should be UTF-8 text, got other bytes, read as Windows-1252: Kühe; "
         "save it as UTF-8 if these words are wrong",
         f"image {tmp_path / 'b.psd'} must be one of {', '.join(ENDINGS_BY_FORMAT)}, got a .psd file, and 1 more; "
