@@ -46,10 +46,10 @@ segmenter taught by ground truth. The name of a part has that part alone, `-all`
 `voc2012_animals` as it is now but for the background score, which is Otsu's threshold there: the maps of three seeds,
 and runs of every stage. `-lite2` is the same with EfficientNet-Lite2, to the pseudo masks.
 `-whole-full` is the segmenter of `-whole` taught by ground truth, `voc2012_animals-full` that of an earlier network.
-`-round2` has the maps of `-whole` (seed 0) as its target, and no walk; `-round2-auto` those of seed 2, and the background
-score of the rule `auto`. `-with-reconstruction` is `-drawn` with the term of reconstruction as published, from raw maps,
-`-with-reconstruction-tagged` from maps of the tags and the background. The
-rows of that recipe without an ending are of earlier days.
+`-round2` has the maps of `-whole` (seed 0) as its target, and no walk; `-round2-auto` those of seed 2, and the
+background score of the rule `auto`. `-with-reconstruction` is `-drawn` with the term of reconstruction as published,
+from raw maps, `-with-reconstruction-tagged` from maps of the tags and the background. The rows of that recipe without
+an ending are of earlier days.
 
 Minutes are of wall time: training and extraction for maps; seeds, affinity network and masks of all training images for
 pseudo masks; training and prediction for the segmenter. A run that took over its first epochs from the plain run of its

@@ -125,8 +125,8 @@ def check_split(
 
 
 RARELY_ABSENT = 0.9
-"""A class that a larger share of the images show has too few without it: where 92 to 97 of 100 photographs show a person,
-its masks have 15 to 23 % IoU (``docs/lab_notes.md``)."""
+"""A class that a larger share of the images show has too few without it: where 92 to 97 of 100 photographs show a
+person, its masks have 15 to 23 % IoU (``docs/lab_notes.md``)."""
 
 
 def never_absent(split: Split) -> list[Problem]:
