@@ -48,8 +48,8 @@ and runs of every stage. `-lite2` is the same with EfficientNet-Lite2, to the ps
 `-whole-full` is the segmenter of `-whole` taught by ground truth, `voc2012_animals-full` that of an earlier network.
 `-round2` has the maps of `-whole` (seed 0) as its target, and no walk; `-round2-auto` those of seed 2, and the
 background score of the rule `auto`. `-with-reconstruction` is `-drawn` with the term of reconstruction as published,
-from raw maps, `-with-reconstruction-tagged` from maps of the tags and the background. The rows of that recipe without
-an ending are of earlier days.
+from raw maps, `-with-reconstruction-tagged` from maps of the tags and the background. The masks of both were cut by
+`auto`, so only their maps compare. The rows of that recipe without an ending are of earlier days.
 
 Minutes are of wall time: training and extraction for maps; seeds, affinity network and masks of all training images for
 pseudo masks; training and prediction for the segmenter. A run that took over its first epochs from the plain run of its
@@ -132,7 +132,8 @@ def merged(sources: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
                 kept = [old for old in kept if old not in same]
             else:
                 anew = {key: None for key in ("pseudo_masks", SEGMENTER) if run.get(key)}
-                kept = [{**old, **anew} if old in same else old for old in kept if old not in same or old["seeds"]]
+                kept = [{**old, **anew} if old in same else old for old in kept]
+                kept = [old for old in kept if any(old.get(key) for key in ("seeds", "pseudo_masks", SEGMENTER))]
             kept.append({**run, "seeds": {}} if known else run)
     return kept
 

@@ -1,6 +1,6 @@
 """What region affinity costs an image beyond the forward pass of its network, at extraction.
 
-    python benchmarks/region_affinity.py --side 500 375 --regions 64 --repeats 10
+    python benchmarks/region_affinity.py --side 500 375 --regions 64 --repeats 20
 
 Both are timed in turns in one process, so that a busy machine slows them alike; medians of processor time are printed.
 The exit code is 1 when it costs more than 0.05 s.

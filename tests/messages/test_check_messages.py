@@ -64,7 +64,11 @@ def test_warnings_of_classes_that_every_image_shows(tmp_path: Path) -> None:
         "class 'cat' should be absent from more images of all, got it in 96 of 100",
         "class 'dog' should be absent from some images of all, got it in each of 100",
     ]
+    assert never_absent(Split("all", table, tuple(many)))[0].help == advice.replace("nothing", "too little")
     assert len(never_absent(Split("all", table, (*many[6:], *[many[-1]] * 6)))) == 1  # 90 of 100
+    more = [ImageRecord(str(index), tmp_path, (1,) if index < 950 else (2,)) for index in range(1000)]
+    assert never_absent(Split("all", table, tuple(more))) == []  # 50 without it are enough
+    assert len(never_absent(Split("all", table, tuple(more[:-1])))) == 1
 
 
 def test_warnings_of_the_check(tmp_path: Path) -> None:

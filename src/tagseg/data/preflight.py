@@ -128,6 +128,9 @@ RARELY_ABSENT = 0.9
 """A class that a larger share of the images show has too few without it: where 92 to 97 of 100 photographs show a
 person, its masks have 15 to 23 % IoU (``docs/lab_notes.md``)."""
 
+ENOUGH_ABSENT = 50
+"""So many images without a class are enough, whatever their share."""
+
 
 def never_absent(split: Split) -> list[Problem]:
     """Return a warning for each class that all or nearly all images of a split to learn from show.
@@ -143,19 +146,16 @@ def never_absent(split: Split) -> list[Problem]:
     """
     if not split.has_tags or not split.records:
         return []
-    number = len(split)
-    return [
-        Problem(
-            ProblemKind.NEVER_ABSENT,
-            None,
-            f"class '{name}' should be absent from some images of {split.name}, got it in each of {number}"
-            if count == number
-            else f"class '{name}' should be absent from more images of {split.name}, got it in {count} of {number}",
-            "add images that do not show it, with empty tags or of another class: nothing else tells it from its scene",
-        )
-        for name, count in _images_by_class(split).items()
-        if count > RARELY_ABSENT * number
-    ]
+    number, problems = len(split), []
+    for name, count in _images_by_class(split).items():
+        if count <= RARELY_ABSENT * number or number - count >= ENOUGH_ABSENT:
+            continue
+        some, shown = ("some", f"each of {number}") if count == number else ("more", f"{count} of {number}")
+        message = f"class '{name}' should be absent from {some} images of {split.name}, got it in {shown}"
+        others = "nothing else tells it" if count == number else "too little else tells it"
+        advice = f"add images that do not show it, with empty tags or of another class: {others} from its scene"
+        problems.append(Problem(ProblemKind.NEVER_ABSENT, None, message, advice))
+    return problems
 
 
 def shared_ids(train: Split, scored: Split) -> list[Problem]:

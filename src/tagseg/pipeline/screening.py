@@ -53,15 +53,19 @@ def load_splits(recipe: Recipe, folder: RunFolder, *, progress: Progress) -> Loa
     """
     warnings: list[Problem] = []
     splits = _seen(read_splits(recipe.data, drawn=folder.drawn_data, warnings=warnings))
-    _warn_of_data([*warnings, *never_absent(splits.train)], progress)
+    _warn_of_data(warnings, progress)
     known = _look_through([splits.train, splits.evaluation], folder, key="data", progress=progress)
     test, test_known = splits.test, known
     if test is not None:
         test_known = _look_through([test], folder, key="test_data", progress=progress)
         test = without_bad_files(test, test_known)
     evaluation = without_bad_files(splits.evaluation, known) if splits.evaluation else None
+    train = without_bad_files(splits.train, known)
+    if recipe.segmenter.labels != "truth":
+        for problem in never_absent(train):
+            progress.warn(f"{problem.problem}; {problem.help}")
     return LoadedData(
-        Splits(without_bad_files(splits.train, known), evaluation, test),
+        Splits(train, evaluation, test),
         fingerprint=known["fingerprint"],
         test_fingerprint=test_known["fingerprint"],
         truth=fingerprint(known["truth"], test_known["truth"]),
@@ -84,7 +88,6 @@ def with_corrections(data: LoadedData, recipe: Recipe) -> LoadedData:
 _TOLD_IN_RUNS = (
     ProblemKind.ABSENT_CLASS,
     ProblemKind.UNLEARNED_CLASS,
-    ProblemKind.NEVER_ABSENT,
     ProblemKind.OTHER_ENCODING,
     ProblemKind.OTHER_FORMAT,
 )

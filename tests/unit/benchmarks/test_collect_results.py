@@ -104,6 +104,22 @@ def test_a_run_that_is_collected_again_counts_once(tmp_path: Path) -> None:
     assert [(row[2], row[3], row[9]) for row in rows] == [("network", "0", "new"), ("pseudo masks", "0", "newer")]
 
 
+def test_a_later_part_of_a_run_replaces_that_part_alone(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", name="toy", seed=0, mean_iou=0.5)
+    script = runpy.run_path(str(SCRIPT))
+    scored = {"split": "val", "images": 4, "labels": "pseudo", "strategy": "all"}
+    tested = {**scored, "mean_iou": 0.6, "precision": 0.7, "recall": 0.8}
+    whole = masked(script["finished_runs"](tmp_path), segmenter=tested, commit="first")
+    masks = masked(whole, segmenter=None, commit="masks")
+    network = [{**run, "seeds": {}, "pseudo_masks": None, "commit": "network"} for run in whole]
+    found = script["result_rows"](script["merged"]([whole, whole, masks, network, masks]))
+    assert {(row[2].split()[0], row[3], row[9]) for row in found} == {
+        ("network", "0", "first"),
+        ("pseudo", "0", "masks"),
+        ("segmenter", "0", "network"),
+    }
+
+
 def test_a_run_with_other_seeds_replaces_the_one_of_its_name_and_seed(tmp_path: Path) -> None:
     for folder, mean_iou in (("a", 0.5), ("b", 0.6)):
         write_run(tmp_path / folder / "run", name="toy", seed=0, mean_iou=mean_iou)

@@ -24,3 +24,8 @@ def test_times_are_medians_over_rounds_that_ran_in_turns() -> None:
 def test_a_stage_below_a_second_is_not_held_to_the_bar() -> None:
     (row,) = compare([({"report": 0.1}, {"report": 0.3})])
     assert (row["times"], row["bar"]) == (3.0, "not held to it")
+
+
+def test_the_bar_is_met_at_it_and_a_stage_of_one_checkout_is_left_out() -> None:
+    (row,) = compare([({"report": 1.0, "old": 3.0}, {"report": 1.2, "new": 3.0})])
+    assert (row["stage"], row["bar"]) == ("report", "met")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tagseg.data import drawn_pictures
 from tagseg.data.drawn_pictures import SYNTHETIC_CLASSES, Creature, generate_image, write_dataset
 from tagseg.data.layouts.folder import read_folder
 
@@ -23,6 +24,12 @@ def creature(**changes: object) -> Creature:
         "coat": (0.0, 0.0, 0.0),
     }
     return Creature(**(values | changes))  # pyright: ignore[reportArgumentType]
+
+
+def test_clutter_is_the_same_where_it_is_painted_over_the_whole_canvas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawn_pictures, "_samples_within", lambda middle, reach, side: slice(None))
+    for index in range(6):
+        np.testing.assert_array_equal(generate_image(7, index, size=(96, 96))[0], SCENES[index][0])
 
 
 def test_an_image_depends_on_seed_and_index_only() -> None:
