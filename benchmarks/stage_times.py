@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from this_machine import this_machine
+from this_machine import commit, this_machine
 
 from tagseg.data.drawn_pictures import write_dataset
 
@@ -95,7 +95,7 @@ def run_stages(checkout: Path, recipe: Path, out: Path) -> dict[str, float]:
     return {name: float(stage["details"]["time_s"]) for name, stage in stages.items()}
 
 
-def compare(rounds: Sequence[tuple[Mapping[str, float], Mapping[str, float]]]) -> list[dict[str, float | str | None]]:
+def compare(rounds: Sequence[tuple[Mapping[str, float], Mapping[str, float]]]) -> list[dict[str, float | str]]:
     """Return a row a stage: seconds before and now, and how many times slower it is, each the median over rounds.
 
     The times are those inside a round, so they need not be the quotient of the two medians.
@@ -103,14 +103,14 @@ def compare(rounds: Sequence[tuple[Mapping[str, float], Mapping[str, float]]]) -
     >>> compare([({"report": 2.0}, {"report": 3.0}), ({"report": 4.0}, {"report": 4.0})])
     [{'stage': 'report', 'before_s': 3.0, 'now_s': 3.5, 'times': 1.25, 'bar': 'missed'}]
     """
-    rows: list[dict[str, float | str | None]] = []
+    rows: list[dict[str, float | str]] = []
     for stage in (name for name in rounds[0][0] if name in rounds[0][1]):
         before, now = (statistics.median(each[side][stage] for each in rounds) for side in (0, 1))
         times = statistics.median(now_of[stage] / before_of[stage] for before_of, now_of in rounds)
         held = before >= LEAST_SECONDS or now >= LEAST_SECONDS
         bar = ("met" if times <= BAR else "missed") if held else "not held to it"
-        rows.append({"stage": stage, "before_s": round(before, 2), "now_s": round(now, 2), "times": round(times, 3)})
-        rows[-1]["bar"] = bar
+        seconds = {"before_s": round(before, 2), "now_s": round(now, 2)}
+        rows.append({"stage": stage, **seconds, "times": round(times, 3), "bar": bar})
     return rows
 
 
@@ -139,20 +139,10 @@ def main() -> None:
         )
     if asked.json:
         budget = {"images": asked.images, "side_px": asked.side, "rounds": asked.rounds}
-        record = {
-            **budget,
-            "machine": this_machine(),
-            "before": _commit(asked.before),
-            "now": _commit(asked.now),
-            "rows": rows,
-        }
+        commits = {"before": commit(asked.before), "now": commit(asked.now)}
+        record = {**budget, "machine": this_machine(), **commits, "rows": rows}
         asked.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     sys.exit(any(row["bar"] == "missed" for row in rows))
-
-
-def _commit(checkout: Path) -> str:
-    asked = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
-    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":

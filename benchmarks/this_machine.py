@@ -6,10 +6,12 @@ from pathlib import Path
 
 import torch
 
+HERE = Path(__file__).resolve().parents[1]
 
-def commit() -> str | None:
-    """Return the commit of the checkout, None where there is none."""
-    asked = ["git", "-C", str(Path(__file__).resolve().parents[1]), "rev-parse", "HEAD"]
+
+def commit(checkout: Path = HERE) -> str | None:
+    """Return the commit of a checkout, of this one if none is named, None where there is none."""
+    asked = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
     try:
         return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() or None
     except OSError:

@@ -20,6 +20,7 @@ from tagseg.data.seen_files import stamp_of
 from tagseg.errors import DataError
 from tagseg.progress import Progress
 from tagseg.recipe import Recipe
+from tagseg.recipe.needs import why_unneeded
 from tagseg.types import FileStamp, ImageRecord, Split
 
 
@@ -61,7 +62,7 @@ def load_splits(recipe: Recipe, folder: RunFolder, *, progress: Progress) -> Loa
         test = without_bad_files(test, test_known)
     evaluation = without_bad_files(splits.evaluation, known) if splits.evaluation else None
     train = without_bad_files(splits.train, known)
-    if recipe.segmenter.labels != "truth":
+    if not why_unneeded("train_classifier", recipe):
         for problem in never_absent(train):
             progress.warn(f"{problem.problem}; {problem.help}")
     return LoadedData(

@@ -23,6 +23,6 @@ def seed_everything(seed: int) -> None:
     # cuBLAS reads this before its first call; a kernel without a deterministic form warns instead of failing.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
-    # Else torch fills each new tensor before a kernel writes it: 7 % of a training step, for memory that nobody reads.
+    # Else torch fills each new tensor before a kernel writes it: time for memory that nobody reads.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     torch.backends.cudnn.benchmark = False

@@ -100,9 +100,7 @@ def settle_level(context: StageContext, classifier: TagClassifier) -> None:
     quantile, split = context.recipe.classifier.absent_quantile, context.train
     if quantile is None:
         return
-    of_classes = photographs_by_class(
-        split.records, num_classes=split.classes.num_classes, shown=False, most=PHOTOGRAPHS
-    )
+    of_classes = _photographs_without(context)
     for name, records in zip(split.classes.names, of_classes, strict=True):
         if not records:
             context.progress.warn(
@@ -112,6 +110,12 @@ def settle_level(context: StageContext, classifier: TagClassifier) -> None:
     total = len({record.image_id for records in of_classes for record in records})
     with context.progress.task("Measuring the level of each class", total=total) as task:
         _set_level(context, classifier, of_classes, quantile=quantile, advance=task.advance)
+
+
+def _photographs_without(context: StageContext) -> list[tuple[ImageRecord, ...]]:
+    """Return for each class the training images without it that its level is measured on."""
+    split = context.train
+    return photographs_by_class(split.records, num_classes=split.classes.num_classes, shown=False, most=PHOTOGRAPHS)
 
 
 def _set_level(
@@ -136,10 +140,7 @@ def _validate(context: StageContext, classifier: TagClassifier, epoch: int) -> d
     values, method = context.recipe.training, ClassActivation(classifier)
     quantile = context.recipe.classifier.absent_quantile
     if quantile is not None and values.validation_images:
-        of_classes = photographs_by_class(
-            context.train.records, num_classes=split.classes.num_classes, shown=False, most=PHOTOGRAPHS
-        )
-        _set_level(context, classifier, of_classes, quantile=quantile)
+        _set_level(context, classifier, _photographs_without(context), quantile=quantile)
     records = evenly_spaced(split.records, values.validation_images)
     with convolutions_for(records):
         figures = validate_tags_and_seeds(
